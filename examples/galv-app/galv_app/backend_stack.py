@@ -1,0 +1,77 @@
+"""The stack of the backend."""
+
+from typing import Any
+
+from aws_cdk import Annotations, CfnOutput, Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from galv_app.environment import PLACEHOLDER
+from galv_constructs import GalvBackend, GalvConfig, GalvMail, GalvNetwork
+
+
+class BackendStack(Stack):
+    """The API, its database and its tasks."""
+
+    def __init__(self, scope: Construct, id: str, *, config: GalvConfig, **kwargs: Any) -> None:
+        super().__init__(scope, id, **kwargs)
+        zone = certificate = None
+        if config.is_route53_domain:
+            zone = route53.HostedZone.from_lookup(self, "Zone", domain_name=config.domain_name)
+        else:
+            certificate = acm.Certificate.from_certificate_arn(
+                self, "Certificate", config.backend_certificate_arn_in(self.region)
+            )
+        smtp_secret = secretsmanager.Secret.from_secret_name_v2(
+            self, "SmtpSecret", config.smtp_secret_name
+        )
+        self.backend = GalvBackend(
+            self,
+            "Backend",
+            domain_name=config.backend_domain_name,
+            hosted_zone=zone,
+            certificate=certificate,
+            root_domain_name=config.domain_name,
+            frontend_domain_names=[config.frontend_domain_name],
+            mail=GalvMail.from_secret(smtp_secret, sender=config.mail_sender),
+            version=config.backend_version,
+            environment=config.backend_environment,
+            secrets=self._secrets(config),
+            network=GalvNetwork(self, "Network", preset=config.network_preset),
+            production=config.is_production,
+            removal_protection=config.removal_protection,
+            container_insights=config.enable_container_insights,
+        )
+        CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
+        CfnOutput(
+            self,
+            "SuperuserPasswordSecret",
+            value=self.backend.superuser_password.secret_name,
+            description="Secret that holds the superuser's first password",
+        )
+        if zone is None:
+            CfnOutput(
+                self,
+                "BackendCnameTarget",
+                value=self.backend.load_balancer_dns_name,
+                description=f"Create a CNAME record from {config.backend_domain_name} to this",
+            )
+        if self.account == PLACEHOLDER.account:
+            Annotations.of(self).add_warning_v2(
+                "galv-app:placeholderEnvironment",
+                f"no AWS credentials: synthesized for the placeholder account {self.account} in "
+                f"{self.region}, to be read and not deployed",
+            )
+
+    def _secrets(self, config: GalvConfig) -> dict[str, ecs.Secret]:
+        if not config.backend_secrets_keys:
+            return {}
+        secret = secretsmanager.Secret.from_secret_name_v2(
+            self, "BackendSecrets", config.backend_secrets_name
+        )
+        return {
+            key: ecs.Secret.from_secrets_manager(secret, key) for key in config.backend_secrets_keys
+        }

@@ -1,0 +1,52 @@
+"""AWS CDK constructs that deploy Galv, the open battery-data platform."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from galv_constructs._release_steps import ReleaseStep
+    from galv_constructs.backend import DEFAULT_SETUP_STEPS, GalvBackend
+    from galv_constructs.config import GalvConfig
+    from galv_constructs.mail import GalvMail, IGalvMail
+    from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
+    from galv_constructs.release_task import GalvReleaseTask
+    from galv_constructs.task_runtime import TaskRuntime
+
+__all__ = [
+    "DEFAULT_SETUP_STEPS",
+    "GalvBackend",
+    "GalvConfig",
+    "GalvMail",
+    "GalvNetwork",
+    "GalvReleaseTask",
+    "IGalvMail",
+    "IGalvNetwork",
+    "NetworkPreset",
+    "ReleaseStep",
+    "TaskRuntime",
+]
+
+_MODULES = {
+    "DEFAULT_SETUP_STEPS": "backend",
+    "GalvBackend": "backend",
+    "GalvConfig": "config",
+    "GalvMail": "mail",
+    "GalvNetwork": "network",
+    "GalvReleaseTask": "release_task",
+    "IGalvMail": "mail",
+    "IGalvNetwork": "network",
+    "NetworkPreset": "network",
+    "ReleaseStep": "_release_steps",
+    "TaskRuntime": "task_runtime",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Modules are loaded when a name of theirs is used: loading CDK's takes a noticeable time.
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,258 @@
+"""What `GalvBackend` refuses before it defines anything."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Duration, Token
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from galv_constructs._release_steps import ReleaseStep
+from galv_constructs._validation import (
+    check_construct,
+    check_domain_name,
+    check_duration,
+    check_fargate_size,
+    check_image_tag,
+    check_range,
+    check_type,
+)
+from galv_constructs.network import IGalvNetwork
+
+# Earlier images refuse the credentials of a task role.
+_OLDEST_VERSION = (2, 7, 4)
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+def check_names(
+    domain_name: str,
+    root_domain_name: str | None,
+    frontend_domain_names: Sequence[str] | None,
+) -> None:
+    """Check the host names."""
+    check_domain_name("domain_name", domain_name)
+    if root_domain_name is not None:
+        check_domain_name("root_domain_name", root_domain_name)
+    if frontend_domain_names is None:
+        return
+    if isinstance(frontend_domain_names, str) or not isinstance(frontend_domain_names, Sequence):
+        raise ValueError(
+            f"frontend_domain_names must be a list of host names, got {frontend_domain_names!r}"
+        )
+    for index, name in enumerate(frontend_domain_names):
+        check_domain_name(f"frontend_domain_names[{index}]", name)
+
+
+def check_certificate_source(
+    domain_name: str,
+    hosted_zone: route53.IHostedZone | None,
+    certificate: acm.ICertificate | None,
+) -> None:
+    """Check that there is one way, and only one, to a certificate."""
+    check_construct(
+        "hosted_zone",
+        hosted_zone,
+        "aws_route53.IHostedZone",
+        "route53.HostedZone.from_lookup(scope, id, domain_name=…)",
+    )
+    check_construct(
+        "certificate",
+        certificate,
+        "aws_certificatemanager.ICertificate",
+        "acm.Certificate.from_certificate_arn(scope, id, arn)",
+    )
+    if hosted_zone is not None and certificate is not None:
+        raise ValueError(
+            "hosted_zone and certificate are both given: pass hosted_zone alone for a domain in "
+            "Route 53, where the certificate and the record are made for you, or certificate "
+            "alone for a domain elsewhere"
+        )
+    if hosted_zone is None and certificate is None:
+        raise ValueError(
+            f"neither hosted_zone nor certificate is given, and {domain_name!r} needs a "
+            "certificate: pass hosted_zone for a domain in Route 53, where the certificate and "
+            "the record are made for you, or certificate for a domain elsewhere"
+        )
+    if hosted_zone is not None:
+        zone_name = hosted_zone.zone_name
+        known = not (Token.is_unresolved(zone_name) or Token.is_unresolved(domain_name))
+        if known and domain_name != zone_name and not domain_name.endswith(f".{zone_name}"):
+            raise ValueError(
+                f"domain_name {domain_name!r} is not in hosted_zone {zone_name!r}: pass the zone "
+                "that it is in"
+            )
+
+
+def check_image(
+    version: str | None,
+    image: ecs.ContainerImage | None,
+    registry_credentials: secretsmanager.ISecret | None,
+    network: IGalvNetwork | None,
+) -> None:
+    """Check that there is one image, that it is not too old, and that tasks can pull it."""
+    check_construct(
+        "image", image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
+    )
+    check_construct(
+        "registry_credentials",
+        registry_credentials,
+        "aws_secretsmanager.ISecret",
+        "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
+    )
+    if image is not None:
+        for name, value in (("version", version), ("registry_credentials", registry_credentials)):
+            if value is not None:
+                raise ValueError(
+                    f"image and {name} are both given, and {name} is only for the default image "
+                    "on GHCR: drop one of them"
+                )
+        return
+    if version is not None:
+        check_image_tag("version", version)
+        match = _VERSION.match(version)
+        if match and tuple(map(int, match.groups())) < _OLDEST_VERSION:
+            oldest = ".".join(map(str, _OLDEST_VERSION))
+            raise ValueError(
+                f"version must be {oldest} or later, got {version!r}: earlier images cannot use "
+                "the credentials of an ECS task"
+            )
+    if network is not None and not network.has_internet:
+        raise ValueError(
+            "network has no internet, and the default image is on GHCR, which no VPC endpoint "
+            "reaches: pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy, or a "
+            "pull-through cache for ghcr.io), or choose another NetworkPreset"
+        )
+
+
+def check_capacity(
+    *,
+    cpu: int,
+    memory_limit_mib: int,
+    workers: int | None,
+    min_tasks: int,
+    max_tasks: int,
+    request_timeout: Duration | None,
+) -> None:
+    """Check sizes, counts and times."""
+    check_fargate_size(cpu, memory_limit_mib)
+    check_range("workers", workers, 1, 64)
+    check_range("min_tasks", min_tasks, 1, 100)
+    check_range("max_tasks", max_tasks, 1, 100)
+    counts_known = not (Token.is_unresolved(min_tasks) or Token.is_unresolved(max_tasks))
+    if counts_known and max_tasks < min_tasks:
+        raise ValueError(
+            f"max_tasks must be at least min_tasks, got min_tasks={min_tasks} and "
+            f"max_tasks={max_tasks}"
+        )
+    check_duration("request_timeout", request_timeout, Duration.seconds(30), Duration.seconds(4000))
+
+
+def check_database(
+    database: rds.IDatabaseInstance | None,
+    database_secret: secretsmanager.ISecret | None,
+    database_name: str | None,
+    database_instance_type: ec2.InstanceType | None,
+) -> None:
+    """Check that a given database comes with its credentials."""
+    check_construct(
+        "database",
+        database,
+        "aws_rds.IDatabaseInstance",
+        "rds.DatabaseInstance.from_database_instance_attributes(…)",
+    )
+    check_construct(
+        "database_secret",
+        database_secret,
+        "aws_secretsmanager.ISecret",
+        "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
+    )
+    check_construct(
+        "database_instance_type",
+        database_instance_type,
+        "aws_ec2.InstanceType",
+        "ec2.InstanceType('t4g.small')",
+    )
+    if database_name is not None:
+        check_type("database_name", database_name, str, "text")
+        known = not Token.is_unresolved(database_name)
+        if known and not _DATABASE_NAME.fullmatch(database_name):
+            raise ValueError(
+                "database_name must be letters, digits and '_', at most 63, not starting with a "
+                f"digit, got {database_name!r}"
+            )
+    if database is None:
+        for name, value in (
+            ("database_secret", database_secret),
+            ("database_name", database_name),
+        ):
+            if value is not None:
+                raise ValueError(f"{name} is only for a given database: pass database too")
+        return
+    if database_instance_type is not None:
+        raise ValueError(
+            "database and database_instance_type are both given: a given database has its size"
+        )
+    if database_secret is None and getattr(database, "secret", None) is None:
+        raise ValueError(
+            "database is given without its credentials: pass database_secret, a secret with the "
+            "keys username and password"
+        )
+
+
+def check_network(network: IGalvNetwork | None, cluster: ecs.ICluster | None) -> None:
+    """Check that network and cluster are in one VPC."""
+    check_construct("network", network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
+    if network is not None and not hasattr(network, "task_subnets"):
+        raise ValueError(
+            f"network must be a GalvNetwork, got {type(network).__name__}: use "
+            "GalvNetwork.from_vpc(vpc) for a VPC"
+        )
+    check_construct(
+        "cluster",
+        cluster,
+        "aws_ecs.ICluster",
+        "ecs.Cluster.from_cluster_attributes(scope, id, cluster_name=…, vpc=…)",
+    )
+    if network is None or cluster is None:
+        return
+    ids = (network.vpc.vpc_id, cluster.vpc.vpc_id)
+    # A token and a literal may be the same VPC.
+    comparable = Token.is_unresolved(ids[0]) == Token.is_unresolved(ids[1])
+    if comparable and ids[0] != ids[1]:
+        raise ValueError(
+            f"network ({network.vpc.node.path}) and cluster ({cluster.vpc.node.path}) are in "
+            "different VPCs: pass one of them alone, or a cluster in the network's VPC"
+        )
+
+
+def check_given(**resources: Any) -> None:
+    """Check other resources that may be given; the keyword is the argument's name."""
+    hints = {
+        "encryption_key": ("aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"),
+        "log_bucket": ("aws_s3.IBucket", "s3.Bucket.from_bucket_name(scope, id, name)"),
+        "mail": ("IGalvMail", "GalvMail.from_secret(secret, sender=…)"),
+        "media_bucket": ("aws_s3.IBucket", "s3.Bucket.from_bucket_name(scope, id, name)"),
+    }
+    for name, value in resources.items():
+        check_construct(name, value, *hints[name])
+
+
+def check_setup_steps(steps: Sequence[ReleaseStep] | None) -> None:
+    """Check that the steps of the setup task are steps."""
+    if steps is None:
+        return
+    is_list = isinstance(steps, Sequence) and not isinstance(steps, str)
+    if not is_list or not steps or not all(isinstance(step, ReleaseStep) for step in steps):
+        raise ValueError(f"setup_steps must be a list of at least one ReleaseStep, got {steps!r}")
+
+
+def check_switches(**switches: object) -> None:
+    """Check arguments that are true or false; the keyword is the argument's name."""
+    for name, value in switches.items():
+        check_type(name, value, bool, "true or false")

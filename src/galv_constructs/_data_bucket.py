@@ -1,0 +1,90 @@
+"""Buckets that the application writes to."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._policy import DeploymentPolicy
+
+
+def data_bucket(
+    scope: Construct,
+    id: str,
+    *,
+    policy: DeploymentPolicy,
+    log_bucket: s3.IBucket | None,
+    encryption_key: kms.IKey | None = None,
+    cors_origins: Sequence[str] = (),
+) -> s3.Bucket:
+    """Define a private bucket that the application writes to."""
+    return s3.Bucket(
+        scope,
+        id,
+        encryption=s3.BucketEncryption.S3_MANAGED
+        if encryption_key is None
+        else s3.BucketEncryption.KMS,
+        encryption_key=encryption_key,
+        bucket_key_enabled=None if encryption_key is None else True,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        # The application sends `x-amz-acl: private` with each upload, which a bucket without ACLs
+        # refuses.
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        versioned=policy.versioned,
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="IncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(7)
+            ),
+            s3.LifecycleRule(
+                id="OldVersions",
+                enabled=policy.versioned,
+                noncurrent_version_expiration=Duration.days(90),
+            ),
+        ],
+        cors=[
+            s3.CorsRule(
+                allowed_origins=list(cors_origins),
+                allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
+                allowed_headers=["*"],
+                exposed_headers=["Content-Disposition", "Galv-Storage-Redirect-URL"],
+                max_age=3600,
+            )
+        ]
+        if cors_origins
+        else None,
+        server_access_logs_bucket=log_bucket,
+        server_access_logs_prefix=None if log_bucket is None else f"s3/{id}/",
+        removal_policy=policy.data_removal,
+        auto_delete_objects=policy.delete_contents,
+    )
+
+
+def grant_data_access(role: iam.IRole, *buckets: s3.IBucket) -> None:
+    """Let a task read, write and delete objects, and see which are there.
+
+    `s3:ListBucket` because without it a missing key is an access denied, on which uploads fail.
+    """
+    iam.Grant.add_to_principal(
+        grantee=role,
+        actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"],
+        resource_arns=[bucket.arn_for_objects("*") for bucket in buckets],
+    )
+    iam.Grant.add_to_principal(
+        grantee=role,
+        actions=["s3:ListBucket"],
+        resource_arns=[bucket.bucket_arn for bucket in buckets],
+    )
+    for bucket in buckets:
+        if bucket.encryption_key is not None:
+            bucket.encryption_key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        acknowledge_wildcard(
+            role,
+            bucket.arn_for_objects("*"),
+            reason="The application chooses the keys of the objects in its own bucket.",
+        )

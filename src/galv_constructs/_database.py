@@ -1,0 +1,145 @@
+"""The Postgres database that a backend makes when it is given none."""
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._policy import DeploymentPolicy
+from galv_constructs.network import IGalvNetwork
+
+DATABASE_NAME = "galv"
+_LOG_EXPORTS = {"Postgresql": "postgresql", "Upgrade": "upgrade"}
+
+
+class Database(Construct):
+    """RDS for PostgreSQL in the isolated subnets, with credentials in Secrets Manager."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: IGalvNetwork,
+        policy: DeploymentPolicy,
+        instance_type: ec2.InstanceType,
+        encryption_key: kms.IKey | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self._policy = policy
+        # Only a major version: AWS retires minor ones, and a template that names a retired one can
+        # no longer create its database.
+        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
+        security_group = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=network.vpc,
+            description=f"Database of {scope.node.path}",
+            allow_all_outbound=False,
+        )
+        credentials = rds.DatabaseSecret(
+            self, "Credentials", username="galv", encryption_key=encryption_key
+        )
+        credentials.apply_removal_policy(policy.data_removal)
+        self.instance = rds.DatabaseInstance(
+            self,
+            "Resource",
+            engine=engine,
+            instance_type=instance_type,
+            vpc=network.vpc,
+            subnet_group=rds.SubnetGroup(
+                self,
+                "SubnetGroup",
+                vpc=network.vpc,
+                vpc_subnets=network.database_subnets,
+                description=f"Database of {scope.node.path}",
+            ),
+            security_groups=[security_group],
+            # Made from the start: one that is added later replaces nothing, but needs a reboot.
+            parameter_group=rds.ParameterGroup(
+                self,
+                "ParameterGroup",
+                engine=engine,
+                description=f"Database of {scope.node.path}",
+                parameters={"rds.force_ssl": "1"},
+            ),
+            credentials=rds.Credentials.from_secret(credentials),
+            database_name=DATABASE_NAME,
+            storage_type=rds.StorageType.GP3,
+            allocated_storage=20,
+            max_allocated_storage=200,
+            storage_encrypted=True,
+            storage_encryption_key=encryption_key,
+            multi_az=policy.multi_az,
+            publicly_accessible=False,
+            auto_minor_version_upgrade=True,
+            allow_major_version_upgrade=False,
+            backup_retention=policy.backup_retention,
+            delete_automated_backups=policy.delete_contents,
+            copy_tags_to_snapshot=True,
+            deletion_protection=policy.deletion_protection,
+            removal_policy=policy.database_removal,
+            cloudwatch_logs_exports=list(_LOG_EXPORTS.values()),
+        )
+        secret = self.instance.secret
+        assert secret is not None  # noqa: S101 - credentials that were passed are attached
+        self.secret = secret
+        self._keep_logs()
+        Validations.of(credentials).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-SMG4",
+                reason="Running tasks read the password once, when they start: a rotation that "
+                "does not also replace them cuts the application off from its database.",
+            )
+        )
+        self._acknowledge()
+
+    def _keep_logs(self) -> None:
+        # RDS makes these log groups itself and never expires them.
+        for id, export in _LOG_EXPORTS.items():
+            logs.LogRetention(
+                self,
+                f"{id}LogRetention",
+                log_group_name=f"/aws/rds/instance/{self.instance.instance_identifier}/{export}",
+                retention=self._policy.log_retention,
+                removal_policy=self._policy.data_removal,
+            )
+        # CDK makes one function a stack for this, outside of this construct.
+        for child in Stack.of(self).node.children:
+            if child.node.id.startswith("LogRetention"):
+                acknowledge_wildcard(
+                    child,
+                    "*",
+                    reason="RDS names its log groups after the instance, whose name is not known "
+                    "before it is made; the function may only set and delete retention.",
+                )
+                Validations.of(child).acknowledge(
+                    Acknowledgment(
+                        id="AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/"
+                        "service-role/AWSLambdaBasicExecutionRole]",
+                        reason="CDK's own function for retention; the managed policy only lets it "
+                        "write its log.",
+                    )
+                )
+
+    def _acknowledge(self) -> None:
+        findings = {
+            "AwsSolutions-RDS6": "The application signs in with a password and cannot use IAM "
+            "tokens; a way in that nothing uses is better closed.",
+            "AwsSolutions-RDS11": "Only the tasks' security groups may open connections, whatever "
+            "the port; another one would only surprise whoever has to connect.",
+        }
+        if not self._policy.multi_az:
+            findings["AwsSolutions-RDS3"] = (
+                "A deployment that is not in production does without a standby, at half the cost."
+            )
+        if not self._policy.deletion_protection:
+            findings["AwsSolutions-RDS10"] = (
+                "Removal protection is off for this deployment: it is meant to be deleted whole."
+            )
+        Validations.of(self.instance).acknowledge(
+            *(Acknowledgment(id=id, reason=reason) for id, reason in findings.items())
+        )

@@ -1,0 +1,34 @@
+"""The image of the Galv backend."""
+
+from aws_cdk import Token
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from galv_constructs.network import IGalvNetwork
+
+_REPOSITORY = "ghcr.io/galv-team/galv-backend"
+
+
+def backend_image(
+    version: str | None, registry_credentials: secretsmanager.ISecret | None
+) -> ecs.ContainerImage:
+    """Name the published image."""
+    return ecs.ContainerImage.from_registry(
+        f"{_REPOSITORY}:{'latest' if version is None else version}",
+        credentials=registry_credentials,
+    )
+
+
+def check_reachable(container: ecs.ContainerDefinition, network: IGalvNetwork) -> None:
+    """Refuse an image that tasks without the internet cannot pull.
+
+    Only the container knows the name of an image that was given as an object.
+    """
+    name = container.image_name
+    if network.has_internet or Token.is_unresolved(name) or ".dkr.ecr." in name:
+        return
+    raise ValueError(
+        f"network has no internet, and no VPC endpoint reaches the registry of image {name!r}: "
+        "pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy, or a pull-through cache), "
+        "or choose another NetworkPreset"
+    )

@@ -1,0 +1,88 @@
+"""The way in: load balancer, certificate and DNS record."""
+
+from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from galv_constructs._policy import DeploymentPolicy
+from galv_constructs.network import IGalvNetwork
+
+
+class LoadBalancer(Construct):
+    """An internet-facing Application Load Balancer that answers HTTPS for one name."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: IGalvNetwork,
+        policy: DeploymentPolicy,
+        domain_name: str,
+        hosted_zone: route53.IHostedZone | None,
+        certificate: acm.ICertificate | None,
+        request_timeout: Duration,
+        log_bucket: s3.IBucket | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self._network = network
+        if certificate is None:
+            certificate = acm.Certificate(
+                self,
+                "Certificate",
+                domain_name=domain_name,
+                validation=acm.CertificateValidation.from_dns(hosted_zone),
+            )
+        self.certificate = certificate
+        security_group = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=network.vpc,
+            description=f"Load balancer of {scope.node.path}",
+            allow_all_outbound=False,
+        )
+        self.resource = elbv2.ApplicationLoadBalancer(
+            self,
+            "Resource",
+            vpc=network.vpc,
+            vpc_subnets=network.load_balancer_subnets,
+            security_group=security_group,
+            internet_facing=True,
+            deletion_protection=policy.deletion_protection,
+            drop_invalid_header_fields=True,
+            desync_mitigation_mode=elbv2.DesyncMitigationMode.DEFENSIVE,
+            idle_timeout=request_timeout,
+            http2_enabled=True,
+        )
+        if log_bucket is not None:
+            self.resource.log_access_logs(log_bucket, "alb")
+        self.https = self.resource.add_listener(
+            "Https",
+            port=443,
+            protocol=elbv2.ApplicationProtocol.HTTPS,
+            certificates=[certificate],
+            ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
+            open=True,
+        )
+        self.resource.add_redirect()
+        if hosted_zone is not None:
+            route53.ARecord(
+                self,
+                "AliasRecord",
+                zone=hosted_zone,
+                # With the dot at the end it is whole, also where the name of the zone is a token.
+                record_name=f"{domain_name}.",
+                target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(self.resource)),
+            )
+        Validations.of(security_group).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-EC23",
+                reason="The API is a public site: anyone may reach its load balancer on 443, and "
+                "on 80 to be redirected there. Nothing else is open.",
+            )
+        )

@@ -1,0 +1,52 @@
+"""Names and encryption of log groups."""
+
+import re
+
+from aws_cdk import Aws, Fn, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+
+def log_group_prefix(scope: Construct) -> str:
+    """Start of the log group names of everything below `scope`.
+
+    It ends with a part of the stack's own id: log groups that outlived a stack must not stand in
+    the way of the next one of the same name.
+    """
+    stack = Stack.of(scope)
+    path = scope.node.path.removeprefix(stack.node.path).strip("/")
+    stack_uuid = Fn.select(2, Fn.split("/", stack.stack_id))
+    generation = Fn.select(0, Fn.split("-", stack_uuid))
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+    # gives the characters of a name.
+    path = re.sub(r"[^A-Za-z0-9._/#-]", "-", path)
+    return f"/{stack.stack_name}/{path}/{generation}"
+
+
+def allow_logs(key: kms.IKey) -> None:
+    """Let CloudWatch Logs encrypt with a key; it cannot be added to the policy of an imported one.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    """
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="CloudWatchLogs",
+            principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
+            actions=[
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey*",
+                "kms:ReEncrypt*",
+            ],
+            resources=["*"],
+            conditions={
+                "ArnLike": {
+                    "kms:EncryptionContext:aws:logs:arn": (
+                        f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:*"
+                    )
+                }
+            },
+        )
+    )

@@ -1,0 +1,72 @@
+"""The one place where ``production`` and ``removal_protection`` turn into settings."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk.aws_logs import RetentionDays
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentPolicy:
+    """What a deployment keeps, protects and shows.
+
+    `production` decides how careful and how watched a deployment is, `removal_protection` whether
+    its data outlives the stack.
+    """
+
+    data_removal: RemovalPolicy
+    """For buckets, secrets and logs."""
+
+    database_removal: RemovalPolicy
+    """For the database. A retained one would hold on to the VPC that it is in and make deleting the
+    stack fail; a last snapshot keeps the data and lets go of the rest."""
+
+    delete_contents: bool
+    """Whether buckets are emptied, and automated backups dropped, when the stack is deleted."""
+
+    deletion_protection: bool
+    """Whether the database and the load balancer refuse to be deleted."""
+
+    versioned: bool
+    """Whether buckets keep overwritten and deleted objects for a while."""
+
+    multi_az: bool
+    """Whether the database has a standby in the second zone."""
+
+    backup_retention: Duration
+    """How long automated database backups are kept."""
+
+    log_retention: RetentionDays
+    """How long logs are kept."""
+
+    execute_command: bool
+    """Whether ECS Exec can open a shell in the web container."""
+
+    container_insights: bool
+    """Whether the cluster reports Container Insights metrics."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        production: bool,
+        removal_protection: bool | None = None,
+        execute_command: bool | None = None,
+        container_insights: bool | None = None,
+    ) -> "DeploymentPolicy":
+        """Read the table; an explicit value wins over what `production` implies."""
+        protected = production if removal_protection is None else removal_protection
+        return cls(
+            # removal_protection
+            data_removal=RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY,
+            database_removal=RemovalPolicy.SNAPSHOT if protected else RemovalPolicy.DESTROY,
+            delete_contents=not protected,
+            deletion_protection=protected,
+            versioned=protected,
+            # production
+            multi_az=production,
+            backup_retention=Duration.days(30 if production else 7),
+            log_retention=RetentionDays.ONE_YEAR if production else RetentionDays.ONE_MONTH,
+            execute_command=(not production) if execute_command is None else execute_command,
+            container_insights=production if container_insights is None else container_insights,
+        )

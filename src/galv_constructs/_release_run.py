@@ -1,0 +1,193 @@
+"""Running a task to completion during a deployment."""
+
+from pathlib import Path
+from typing import Literal
+
+from aws_cdk import Acknowledgment, ArnFormat, CustomResource, Duration, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import custom_resources as cr
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._task import Task
+from galv_constructs.network import selected_task_subnets
+
+_HANDLERS = Path(__file__).parent / "handlers"
+# CloudFormation waits an hour for a custom resource, which has to answer before that.
+LONGEST_TIMEOUT = Duration.minutes(55)
+_POLL_INTERVAL = Duration.seconds(10)
+
+
+class ReleaseRun(Construct):
+    """A custom resource that succeeds when a task of its own has exited with 0."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        task: Task,
+        command_text: str,
+        timeout: Duration,
+        on_failure: Literal["fail", "warn"] = "fail",
+    ) -> None:
+        super().__init__(scope, id)
+        self._task = task
+        runtime = task.runtime
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=f"{runtime.log_group_prefix}/{task.name}-release",
+            retention=runtime.log_retention,
+            removal_policy=runtime.log_removal_policy,
+            encryption_key=runtime.encryption_key,
+        )
+        role = self._role()
+        provider = cr.Provider(
+            self,
+            "Provider",
+            on_event_handler=self._function("OnEvent", "on_event", role),
+            is_complete_handler=self._function("IsComplete", "is_complete", role),
+            query_interval=_POLL_INTERVAL,
+            total_timeout=timeout.plus(Duration.minutes(5)),
+            log_group=self.log_group,
+            disable_waiter_state_machine_logging=True,
+        )
+        _acknowledge_provider(provider)
+        self.resource = CustomResource(
+            self,
+            "Resource",
+            resource_type="Custom::GalvReleaseTask",
+            service_token=provider.service_token,
+            properties={
+                "Cluster": runtime.cluster.cluster_arn,
+                "TaskDefinition": task.task_definition.task_definition_arn,
+                "ContainerName": task.container.container_name,
+                "Subnets": selected_task_subnets(runtime.network).subnet_ids,
+                "SecurityGroups": [task.security_group.security_group_id],
+                "AssignPublicIp": "ENABLED" if runtime.network.assign_public_ip else "DISABLED",
+                "LogGroup": task.log_group.log_group_name,
+                "LogStreamPrefix": task.name,
+                "Command": command_text,
+                "TimeoutSeconds": str(round(timeout.to_seconds())),
+                "OnFailure": on_failure,
+            },
+        )
+        self.resource.node.add_dependency(
+            task,
+            *runtime.depends_on,
+            # Where the rules are that let tasks in.
+            *(
+                group
+                for other in runtime.connects_to
+                for group in other.connections.security_groups
+            ),
+        )
+
+    def _role(self) -> iam.Role:
+        """The role of both handlers: just what they call."""
+        task, stack = self._task, Stack.of(self)
+        definition = task.task_definition
+        cluster = task.runtime.cluster
+        role = iam.Role(
+            self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        self.log_group.grant_write(role)
+        on_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
+        tasks = stack.format_arn(
+            service="ecs", resource="task", resource_name=f"{cluster.cluster_name}/*"
+        )
+        family = stack.format_arn(
+            service="ecs", resource="task-definition", resource_name=f"{definition.family}:*"
+        )
+        streams = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"{task.log_group.log_group_name}:log-stream:{task.name}/*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for statement in (
+            iam.PolicyStatement(actions=["ecs:RunTask"], resources=[family], conditions=on_cluster),
+            iam.PolicyStatement(
+                actions=["ecs:TagResource"],
+                resources=[tasks],
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+            ),
+            iam.PolicyStatement(actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=[tasks]),
+            # ListTasks knows no resource but a container instance, which Fargate has none of.
+            iam.PolicyStatement(actions=["ecs:ListTasks"], resources=["*"], conditions=on_cluster),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[
+                    task.task_role.role_arn,
+                    definition.obtain_execution_role().role_arn,
+                ],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            ),
+            iam.PolicyStatement(actions=["logs:GetLogEvents"], resources=[streams]),
+            iam.PolicyStatement(
+                actions=["cloudformation:DescribeStacks"], resources=[stack.stack_id]
+            ),
+        ):
+            role.add_to_policy(statement)
+        for resource, reason in (
+            (tasks, "A task's id is not known before it runs; all are tasks of this cluster."),
+            (family, "Every deployment makes a revision of this one family."),
+            (
+                "*",
+                "ecs:ListTasks has no resource-level permissions; a condition names the cluster.",
+            ),
+            (streams, "A log stream is named after a task, whose id is not known before."),
+        ):
+            acknowledge_wildcard(role, resource, reason=reason)
+        return role
+
+    def _function(self, id: str, handler: str, role: iam.Role) -> lambda_.Function:
+        return lambda_.Function(
+            self,
+            id,
+            description=f"Release gate of {self._task.node.path}: {handler}",
+            # Each handler is an asset by itself, so that a change of another one leaves it alone.
+            code=lambda_.Code.from_asset(str(_HANDLERS), exclude=["*", "!release_task.py"]),
+            handler=f"release_task.{handler}",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            memory_size=256,
+            # Longer than all retries together.
+            timeout=Duration.minutes(10),
+            role=role,
+            log_group=self.log_group,
+        )
+
+
+def _acknowledge_provider(provider: cr.Provider) -> None:
+    """Acknowledge what CDK's Provider framework is made of."""
+    findings = {
+        "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+        "AWSLambdaBasicExecutionRole]": "The Provider framework's own functions; the managed "
+        "policy only lets them write their log.",
+        "AwsSolutions-SF1": "The state machine only repeats a check every ten seconds; the handler "
+        "that it calls has a log.",
+        "AwsSolutions-SF2": "The state machine only repeats a check every ten seconds: there is "
+        "nothing to trace.",
+        "AwsSolutions-L1": "The Provider framework chooses the runtime of its own functions.",
+    }
+    Validations.of(provider).acknowledge(
+        *(Acknowledgment(id=id, reason=reason) for id, reason in findings.items())
+    )
+    for id in ("framework-isComplete", "framework-onTimeout"):
+        function = provider.node.find_child(id)
+        assert isinstance(function, lambda_.Function)  # noqa: S101 - what the framework is made of
+        _acknowledge_versions(provider, function)
+    for handler in (provider.on_event_handler, provider.is_complete_handler):
+        if handler is not None:
+            _acknowledge_versions(provider, handler)
+
+
+def _acknowledge_versions(provider: cr.Provider, function: lambda_.IFunction) -> None:
+    acknowledge_wildcard(
+        provider,
+        f"{function.function_arn}:*",
+        reason="The Provider framework may call any version of this one function.",
+    )

@@ -1,0 +1,55 @@
+"""The API's own static files: a bucket that `collectstatic` fills, served by CloudFront."""
+
+from aws_cdk import Acknowledgment, Validations
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from galv_constructs._data_bucket import data_bucket
+from galv_constructs._policy import DeploymentPolicy
+
+
+class StaticAssets(Construct):
+    """A private bucket and the distribution that alone may read it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        policy: DeploymentPolicy,
+        log_bucket: s3.IBucket | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.bucket = data_bucket(self, "Bucket", policy=policy, log_bucket=log_bucket)
+        self.distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment=f"Static files of {scope.node.path}",
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.S3BucketOrigin.with_origin_access_control(self.bucket),
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+                allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
+                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                # Fonts are fetched from the API's pages, which have another origin.
+                response_headers_policy=(
+                    cloudfront.ResponseHeadersPolicy.CORS_ALLOW_ALL_ORIGINS_AND_SECURITY_HEADERS
+                ),
+                compress=True,
+            ),
+            http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            price_class=cloudfront.PriceClass.PRICE_CLASS_100,
+        )
+        Validations.of(self.distribution).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-CFR1",
+                reason="Style sheets and scripts that every user of the API needs, wherever they "
+                "are.",
+            ),
+            Acknowledgment(
+                id="AwsSolutions-CFR4",
+                reason="Public files under CloudFront's own domain name, whose certificate fixes "
+                "the oldest TLS version; nothing personal is sent or served.",
+            ),
+        )

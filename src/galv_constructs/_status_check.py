@@ -1,0 +1,69 @@
+"""The task that checks whether Galv reaches its database, S3 and mail."""
+
+import shlex
+from collections.abc import Sequence
+from typing import Literal
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IDependable
+
+from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._release_run import ReleaseRun
+from galv_constructs._release_steps import check_command
+from galv_constructs._task import Task
+from galv_constructs.task_runtime import TaskRuntime
+
+_RUNS = ("off", "warn", "fail")
+
+
+def check_status_check(run: object, command: object) -> None:
+    """Check the arguments of `GalvBackend` that are about this task."""
+    if run not in _RUNS:
+        raise ValueError(f"check_status must be one of {', '.join(_RUNS)}, got {run!r}")
+    if command is not None:
+        check_command("check_status_command", command)
+
+
+class StatusCheck(Construct):
+    """A task definition to run by hand, and if asked for a run at the end of a deployment."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        runtime: TaskRuntime,
+        command: Sequence[str],
+        run: Literal["off", "warn", "fail"],
+        after: IDependable,
+    ) -> None:
+        super().__init__(scope, id)
+        self.task = Task(
+            self,
+            "Task",
+            runtime=runtime,
+            name="check-status",
+            command=command,
+            cpu=256,
+            memory_limit_mib=1024,
+        )
+        self.task.task_definition.add_to_task_role_policy(
+            iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
+        )
+        acknowledge_wildcard(
+            self.task.task_role,
+            "*",
+            reason="The check lists buckets to see whether S3 answers; s3:ListAllMyBuckets has no "
+            "resource-level permissions.",
+        )
+        if run != "off":
+            release = ReleaseRun(
+                self,
+                "Run",
+                task=self.task,
+                command_text=shlex.join(command),
+                timeout=Duration.minutes(5),
+                on_failure=run,
+            )
+            release.resource.node.add_dependency(after)

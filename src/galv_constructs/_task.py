@@ -1,0 +1,120 @@
+"""One task of a `TaskRuntime`: its definition, roles, security group and log group."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs.task_runtime import TaskRuntime
+
+
+class Task(Construct):
+    """A Fargate task definition with one container, and all that it needs to run."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        runtime: TaskRuntime,
+        name: str,
+        command: Sequence[str],
+        cpu: int,
+        memory_limit_mib: int,
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, ecs.Secret] | None = None,
+        port: int | None = None,
+        read_only: bool = True,
+        stop_timeout: Duration | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.name = name
+        self.runtime = runtime
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=f"{runtime.log_group_prefix}/{name}",
+            retention=runtime.log_retention,
+            removal_policy=runtime.log_removal_policy,
+            encryption_key=runtime.encryption_key,
+        )
+        self.security_group = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=runtime.network.vpc,
+            description=f"Tasks of {self.node.path}",
+            allow_all_outbound=False,
+        )
+        for egress_port in runtime.egress_ports:
+            self.security_group.add_egress_rule(
+                ec2.Peer.any_ipv4(), ec2.Port.tcp(egress_port), f"To any address on {egress_port}"
+            )
+
+        self.task_definition = ecs.FargateTaskDefinition(
+            self,
+            "TaskDefinition",
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            runtime_platform=ecs.RuntimePlatform(
+                cpu_architecture=ecs.CpuArchitecture.X86_64,
+                operating_system_family=ecs.OperatingSystemFamily.LINUX,
+            ),
+        )
+        read_only = read_only and runtime.writable_paths is not None
+        self.container = self.task_definition.add_container(
+            "Container",
+            container_name=name,
+            image=runtime.image,
+            entry_point=None if runtime.entry_point is None else list(runtime.entry_point),
+            command=list(command),
+            environment={**runtime.environment, **(environment or {})},
+            secrets={**runtime.secrets, **(secrets or {})},
+            logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=name),
+            port_mappings=None if port is None else [ecs.PortMapping(container_port=port)],
+            readonly_root_filesystem=read_only,
+            stop_timeout=stop_timeout,
+        )
+        if read_only:
+            for path in runtime.writable_paths or ():
+                self._mount(path)
+
+        for other in runtime.connects_to:
+            self.connections.allow_to_default_port(other)
+        for grant in runtime.grants:
+            grant(self.task_role)
+        self._acknowledge()
+
+    @property
+    def task_role(self) -> iam.IRole:
+        return self.task_definition.task_role
+
+    @property
+    def connections(self) -> ec2.Connections:
+        return ec2.Connections(security_groups=[self.security_group])
+
+    def _mount(self, path: str) -> None:
+        volume = path.strip("/").replace("/", "-")
+        self.task_definition.add_volume(name=volume)
+        self.container.add_mount_points(
+            ecs.MountPoint(container_path=path, source_volume=volume, read_only=False)
+        )
+
+    def _acknowledge(self) -> None:
+        Validations.of(self.task_definition).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-ECS2",
+                reason="The plain variables are names, addresses and switches; every password and "
+                "key is injected from Secrets Manager.",
+            )
+        )
+        if isinstance(self.runtime.image, ecs.EcrImage):
+            acknowledge_wildcard(
+                self.task_definition.obtain_execution_role(),
+                "*",
+                reason="ecr:GetAuthorizationToken has no resource-level permissions.",
+            )

@@ -1,0 +1,188 @@
+"""Checks of arguments that several constructs share.
+
+Each refuses with a `ValueError` that says what is wrong, what was given, what is allowed and how to
+mend it. Unresolved tokens pass: their value is not known before the deployment.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aws_cdk import Duration, Token
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})+")
+_EMAIL = re.compile(
+    rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@(?P<domain>{_LABEL}(?:\.{_LABEL})+)"
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# https://docs.docker.com/reference/cli/docker/image/tag/ gives the grammar of a tag.
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html,
+# "Task size": CPU units to the memory, in MiB, that Fargate offers with them.
+_FARGATE_SIZES: dict[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+
+
+def check_type(name: str, value: object, expected: type | tuple[type, ...], words: str) -> None:
+    """Refuse a value of the wrong Python type; `None` and tokens pass."""
+    if value is None or Token.is_unresolved(value):
+        return
+    wrong_bool = isinstance(value, bool) and expected is not bool
+    if wrong_bool or not isinstance(value, expected):
+        raise ValueError(f"{name} must be {words}, got {value!r} ({type(value).__name__})")
+
+
+def check_construct(name: str, value: object, expected: str, how: str) -> None:
+    """Refuse plain Python data where a CDK object is wanted.
+
+    CDK's interfaces are protocols that cannot be tested for at run time, so this catches what is
+    likely: a name, an ARN or a dictionary.
+    """
+    if isinstance(value, str | bytes | int | float | Mapping | list | tuple | set):
+        raise ValueError(f"{name} must be an {expected}, got {value!r}: use {how}")
+
+
+def check_range(name: str, value: float | None, low: int, high: int, unit: str = "") -> None:
+    """Refuse a number that is not whole or lies outside its bounds."""
+    check_type(name, value, int, "a whole number")
+    if value is not None and not Token.is_unresolved(value) and not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}{unit}, got {value}")
+
+
+def check_duration(name: str, value: Duration | None, low: Duration, high: Duration) -> None:
+    """Refuse a time that is not whole seconds or lies outside its bounds."""
+    if value is None:
+        return
+    if not isinstance(value, Duration):
+        raise ValueError(f"{name} must be a Duration, got {value!r}: use Duration.seconds(…)")
+    if value.is_unresolved():
+        return
+    seconds = value.to_seconds(integral=False)
+    lowest, highest = low.to_seconds(), high.to_seconds()
+    if not lowest <= seconds <= highest or seconds != int(seconds):
+        raise ValueError(
+            f"{name} must be whole seconds from {lowest:g} to {highest:g}, got {seconds:g} seconds"
+        )
+
+
+def check_domain_name(name: str, value: object) -> None:
+    """Refuse what is not a bare, lower-case host name of at least two labels."""
+    if Token.is_unresolved(value):
+        return
+    if not isinstance(value, str) or not _DOMAIN.fullmatch(value):
+        raise ValueError(
+            f"{name} must be a bare host name in lower case such as 'api.example.com', "
+            f"got {value!r}: leave out the scheme, the port, the path and a dot at the end"
+        )
+
+
+def check_email(name: str, value: object) -> None:
+    """Refuse what is not a plain e-mail address."""
+    if Token.is_unresolved(value):
+        return
+    if not isinstance(value, str) or not _EMAIL.fullmatch(value):
+        raise ValueError(
+            f"{name} must be an address such as 'galv-no-reply@mail.example.com', got {value!r}"
+        )
+
+
+def check_image_tag(name: str, value: object) -> None:
+    """Refuse what a registry would not take as a tag."""
+    if Token.is_unresolved(value):
+        return
+    if not isinstance(value, str) or not _TAG.fullmatch(value):
+        raise ValueError(
+            f"{name} must be the tag of an image, such as '2.11.4' or 'latest', got {value!r}: "
+            "letters, digits, '_', '.' and '-', at most 128"
+        )
+
+
+def check_fargate_size(cpu: float, memory: float) -> None:
+    """Refuse a pair of CPU and memory that Fargate does not offer."""
+    if Token.is_unresolved(cpu) or Token.is_unresolved(memory):
+        return
+    sizes = _FARGATE_SIZES.get(cpu) if isinstance(cpu, int) else None
+    if sizes is None:
+        allowed = ", ".join(map(str, _FARGATE_SIZES))
+        raise ValueError(f"cpu must be one of {allowed} (1024 is one vCPU), got {cpu!r}")
+    if memory not in sizes:
+        raise ValueError(
+            f"memory_limit_mib must be one of {_listed(sizes)} with cpu={cpu}, got {memory!r}"
+        )
+
+
+def check_variables(
+    environment: Mapping[str, Any],
+    secrets: Mapping[str, Any],
+    reserved: Mapping[str, str],
+) -> None:
+    """Refuse names and values that a task definition cannot carry, or that are not the user's.
+
+    Args:
+        environment: Plain variables.
+        secrets: Variables that come from a secret.
+        reserved: Names that the construct sets itself, each with what to use instead.
+
+    Raises:
+        ValueError: On a malformed or reserved name, a value that is not text, an empty value, or
+            a name in both mappings, which ECS refuses at deployment.
+    """
+    _check_variable_names("environment", environment, reserved)
+    _check_variable_names("secrets", secrets, reserved)
+    for name, value in environment.items():
+        if not isinstance(value, str):
+            raise ValueError(
+                f"environment[{name!r}] must be text, got {value!r} ({type(value).__name__}): "
+                "write it as the container should read it, in quotes"
+            )
+        if value == "":
+            raise ValueError(
+                f"environment[{name!r}] is empty, and some variables stop the application when "
+                "they are: leave the name out to leave it unset"
+            )
+    for name, value in secrets.items():
+        check_construct(
+            f"secrets[{name!r}]",
+            value,
+            "aws_ecs.Secret",
+            "ecs.Secret.from_secrets_manager(secret, 'KEY'), so that no value enters the template",
+        )
+    both = sorted(set(environment) & set(secrets))
+    if both:
+        raise ValueError(
+            f"{', '.join(both)} in both environment and secrets: keep each name in one of them"
+        )
+
+
+def _check_variable_names(
+    argument: str, variables: Mapping[str, Any], reserved: Mapping[str, str]
+) -> None:
+    if not isinstance(variables, Mapping):
+        raise ValueError(f"{argument} must be a mapping of names to values, got {variables!r}")
+    for name in variables:
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise ValueError(
+                f"{argument} has the name {name!r}: a variable's name is letters, digits "
+                "and '_', and does not start with a digit"
+            )
+        if name in reserved:
+            raise ValueError(
+                f"{argument} sets {name}, which is set from other arguments: "
+                f"{reserved[name]}. Reserved names: {', '.join(sorted(reserved))}"
+            )
+
+
+def _listed(values: Iterable[int]) -> str:
+    numbers = list(values)
+    if len(numbers) <= 4:
+        return ", ".join(map(str, numbers))
+    return f"{numbers[0]}, {numbers[1]}, … {numbers[-1]} (steps of {numbers[1] - numbers[0]})"

@@ -1,0 +1,126 @@
+"""The Django API: a Fargate service that gunicorn answers."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._load_balancer import LoadBalancer
+from galv_constructs._task import Task
+from galv_constructs.task_runtime import TaskRuntime
+
+PORT = 8000
+# Fargate gives a stopped container at most this long before it kills it.
+_LONGEST_STOP = Duration.seconds(120)
+
+
+def default_workers(cpu: int, memory_limit_mib: int) -> int:
+    """As many gunicorn workers as the task has room for.
+
+    A worker takes about 290 MiB (measured on released images); two per vCPU and one more is
+    gunicorn's own advice: https://docs.gunicorn.org/en/stable/design.html#how-many-workers
+    """
+    return max(1, min(2 * cpu // 1024 + 1, (memory_limit_mib - 128) // 320))
+
+
+class WebService(Construct):
+    """The service, its target group and its scaling."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        runtime: TaskRuntime,
+        load_balancer: LoadBalancer,
+        cpu: int,
+        memory_limit_mib: int,
+        workers: int,
+        min_tasks: int,
+        max_tasks: int,
+        request_timeout: Duration,
+        execute_command: bool,
+    ) -> None:
+        super().__init__(scope, id)
+        seconds = round(request_timeout.to_seconds())
+        self.task = Task(
+            self,
+            "Task",
+            runtime=runtime,
+            name="web",
+            command=[
+                "gunicorn",
+                f"--bind=0.0.0.0:{PORT}",
+                f"--workers={workers}",
+                f"--timeout={seconds}",
+                f"--graceful-timeout={min(seconds, 110)}",
+                "config.wsgi",
+            ],
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            port=PORT,
+            # The agent behind ECS Exec writes to the root file system:
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+            read_only=not execute_command,
+            # ECS drains the target first and asks the container to stop afterwards.
+            stop_timeout=_LONGEST_STOP,
+        )
+        self.service = ecs.FargateService(
+            self,
+            "Service",
+            cluster=runtime.cluster,
+            task_definition=self.task.task_definition,
+            security_groups=[self.task.security_group],
+            vpc_subnets=runtime.network.task_subnets,
+            assign_public_ip=runtime.network.assign_public_ip,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
+            deployment_controller=ecs.DeploymentController(type=ecs.DeploymentControllerType.ECS),
+            min_healthy_percent=100,
+            max_healthy_percent=200,
+            availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,
+            health_check_grace_period=Duration.minutes(3),
+            enable_execute_command=execute_command,
+            enable_ecs_managed_tags=True,
+            propagate_tags=ecs.PropagatedTagSource.SERVICE,
+        )
+        # Roles' policies and the log group too, without which the first tasks fail to start.
+        self.service.node.add_dependency(self.task)
+        # Scaling owns the count; one in the template would reset it at every deployment.
+        resource = self.service.node.find_child("Service")
+        assert isinstance(resource, ecs.CfnService)  # noqa: S101 - what an L2 service is made of
+        resource.desired_count = None
+
+        self.target_group = elbv2.ApplicationTargetGroup(
+            self,
+            "TargetGroup",
+            vpc=runtime.network.vpc,
+            protocol=elbv2.ApplicationProtocol.HTTP,
+            port=PORT,
+            target_type=elbv2.TargetType.IP,
+            targets=[self.service],
+            deregistration_delay=request_timeout,
+            health_check=elbv2.HealthCheck(
+                # The slash at the end matters: without it the answer is a redirect.
+                path="/health/",
+                healthy_http_codes="200",
+                interval=Duration.seconds(15),
+                timeout=Duration.seconds(10),
+                healthy_threshold_count=2,
+                unhealthy_threshold_count=4,
+            ),
+        )
+        load_balancer.https.add_target_groups("Web", target_groups=[self.target_group])
+
+        scaling = self.service.auto_scale_task_count(min_capacity=min_tasks, max_capacity=max_tasks)
+        scaling.scale_on_cpu_utilization("CpuScaling", target_utilization_percent=60)
+        scaling.scale_on_request_count(
+            "RequestScaling", target_group=self.target_group, requests_per_target=600
+        )
+        if execute_command:
+            acknowledge_wildcard(
+                self.task.task_role,
+                "*",
+                reason="ECS Exec opens its channel with ssmmessages actions, which have no "
+                "resource-level permissions.",
+            )

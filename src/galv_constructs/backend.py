@@ -1,0 +1,556 @@
+"""The Galv backend: the Django API and everything that it stands on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import jsii
+from aws_cdk import Annotations, Duration, Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct, IDependable
+
+from galv_constructs._backend_checks import (
+    check_capacity,
+    check_certificate_source,
+    check_database,
+    check_given,
+    check_image,
+    check_names,
+    check_network,
+    check_setup_steps,
+    check_switches,
+)
+from galv_constructs._cluster import Cluster
+from galv_constructs._data_bucket import data_bucket, grant_data_access
+from galv_constructs._database import DATABASE_NAME, Database
+from galv_constructs._environment import RESERVED_VARIABLES, SUPERUSER_PASSWORD, BackendVariables
+from galv_constructs._image import backend_image, check_reachable
+from galv_constructs._load_balancer import LoadBalancer
+from galv_constructs._logs import allow_logs, log_group_prefix
+from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._release_run import LONGEST_TIMEOUT
+from galv_constructs._release_steps import ReleaseStep
+from galv_constructs._secrets import ApplicationSecrets
+from galv_constructs._static_assets import StaticAssets
+from galv_constructs._status_check import StatusCheck, check_status_check
+from galv_constructs._validation import check_duration, check_variables
+from galv_constructs._web_service import WebService, default_workers
+from galv_constructs.mail import IGalvMail
+from galv_constructs.network import GalvNetwork, IGalvNetwork, selected_task_subnets
+from galv_constructs.release_task import GalvReleaseTask
+from galv_constructs.task_runtime import TaskRuntime
+
+_MANAGE = ("python", "manage.py")
+
+DEFAULT_SETUP_STEPS: Sequence[ReleaseStep] = (
+    ReleaseStep(name="migrate", command=[*_MANAGE, "migrate", "--no-input"]),
+    ReleaseStep(name="create_superuser", command=[*_MANAGE, "create_superuser", "--no-input"]),
+    ReleaseStep(
+        name="loaddata",
+        command=[*_MANAGE, "loaddata", "galv/fixtures/*"],
+        first_release_only=True,
+    ),
+    ReleaseStep(name="collectstatic", command=[*_MANAGE, "collectstatic", "--no-input"]),
+)
+"""The steps of `GalvBackend`'s setup task unless others are given."""
+
+
+@jsii.implements(iam.IGrantable, ec2.IConnectable)
+class GalvBackend(Construct):
+    """The Galv API on ECS Fargate, with load balancer, database, buckets and secrets.
+
+    Defines, unless given: a VPC (`GalvNetwork`); an ECS cluster; a Fargate service behind an
+    Application Load Balancer that answers HTTPS for `domain_name`; its certificate and DNS record;
+    RDS for PostgreSQL; a bucket for uploads; a bucket for static files and the CloudFront
+    distribution that serves them; generated secrets; a log group for each task.
+
+    Where defaults differ from CDK's: everything is encrypted and only TLS is spoken; the database
+    is PostgreSQL 17 on db.t4g.micro with gp3 storage; deployments that fail roll back; root file
+    systems are read-only; and in production (the default) the database has a standby, refuses to
+    be deleted and leaves a last snapshot, and buckets, secrets and logs outlive the stack.
+
+    What costs money while idle: the network, the load balancer with its two addresses, the tasks
+    and the database. The sums are in the project's `docs/costs.md`.
+
+    As an `iam.IGrantable` it is the web service's task role, as an `ec2.IConnectable` the web
+    service's security group.
+
+    Example:
+        ```python
+        backend = GalvBackend(
+            self,
+            "Backend",
+            domain_name="api.example.com",
+            hosted_zone=zone,
+            frontend_domain_names=["app.example.com"],
+            version="2.11.4",
+        )
+        reports_bucket.grant_read(backend)
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        domain_name: str,
+        hosted_zone: route53.IHostedZone | None = None,
+        certificate: acm.ICertificate | None = None,
+        root_domain_name: str | None = None,
+        frontend_domain_names: Sequence[str] | None = None,
+        mail: IGalvMail | None = None,
+        version: str | None = None,
+        image: ecs.ContainerImage | None = None,
+        registry_credentials: secretsmanager.ISecret | None = None,
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, ecs.Secret] | None = None,
+        cpu: int = 512,
+        memory_limit_mib: int = 1024,
+        workers: int | None = None,
+        min_tasks: int = 1,
+        max_tasks: int = 4,
+        request_timeout: Duration | None = None,
+        setup_steps: Sequence[ReleaseStep] | None = None,
+        setup_timeout: Duration | None = None,
+        check_status_command: Sequence[str] | None = None,
+        check_status: Literal["off", "warn", "fail"] = "off",
+        network: IGalvNetwork | None = None,
+        cluster: ecs.ICluster | None = None,
+        database: rds.IDatabaseInstance | None = None,
+        database_secret: secretsmanager.ISecret | None = None,
+        database_name: str | None = None,
+        database_instance_type: ec2.InstanceType | None = None,
+        media_bucket: s3.IBucket | None = None,
+        log_bucket: s3.IBucket | None = None,
+        encryption_key: kms.IKey | None = None,
+        production: bool = True,
+        removal_protection: bool | None = None,
+        execute_command: bool | None = None,
+        container_insights: bool | None = None,
+    ) -> None:
+        """Define the backend.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            domain_name: Host name of the API, such as `api.example.com`.
+            hosted_zone: Route 53 zone that `domain_name` is in: the certificate is validated and
+                the alias record made there. Give either this or `certificate`.
+            certificate: Certificate for `domain_name` in the region of the stack, for a domain
+                outside Route 53. You create a CNAME from `domain_name` to
+                `load_balancer_dns_name` yourself.
+            root_domain_name: Domain that identifiers in RDF output are under. Default: the name
+                of `hosted_zone`, otherwise `domain_name` without its first label.
+            frontend_domain_names: Host names of the frontends that may call the API and read
+                uploads from the browser. Default: none but the API's own pages.
+            mail: How mail is sent, such as `GalvMail.from_secret(…)`. Default: not at all, with a
+                warning.
+            version: Tag of the image `ghcr.io/galv-team/galv-backend`, 2.7.4 or later.
+                Default: `latest`, with a warning in production.
+            image: Image to run instead, from ECR, another registry or a local build. Give either
+                this or `version`.
+            registry_credentials: Secret with `username` and `password` for GHCR, where the image
+                is not public. Default: none are used.
+            environment: Variables for every task, in addition to those that this construct sets.
+                Names that it sets are refused. Default: none.
+            secrets: Variables from Secrets Manager for every task. Default: none.
+            cpu: CPU units of a web task; 1024 is one vCPU. Default: 512.
+            memory_limit_mib: Memory of a web task in MiB. Default: 1024.
+            workers: gunicorn workers in a web task. Default: as many as it has room for, two with
+                the default size.
+            min_tasks: Fewest web tasks. With one, the API is away for a minute or two when the
+                task or its zone fails. Default: 1.
+            max_tasks: Most web tasks. Default: 4.
+            request_timeout: How long a request may take, in whole seconds from 30 to 4000: the
+                idle timeout of the load balancer, its draining and gunicorn's timeout. A web task
+                gets at most 120 seconds to stop, after draining. Default: 2 minutes.
+            setup_steps: What the setup task runs, in every deployment that changes its image or
+                environment, before the web service changes. Default: `DEFAULT_SETUP_STEPS`:
+                migrate, create the superuser, load the fixtures (until the first deployment has
+                succeeded, as that resets demonstration rows), collect static files.
+            setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
+            check_status_command: Command of the task that checks connections; some images lack
+                the default one. Default: `python manage.py check_status`.
+            check_status: Whether that task runs at the end of a deployment too: `fail` fails the
+                deployment with it, `warn` only says so in the log of the run. Default: `off`; the
+                task definition is there to be run by hand.
+            network: VPC and subnets: a `GalvNetwork`, or `GalvNetwork.from_vpc(…)`. Default: the
+                VPC of `cluster`, otherwise a new `GalvNetwork` with one NAT gateway.
+            cluster: ECS cluster. Default: a new one.
+            database: PostgreSQL database to use; it has to allow a default port, which instances
+                defined or imported with CDK do. Default: a new one. Changing between the two
+                moves no data.
+            database_secret: Secret with the keys `username` and `password` for `database`.
+                Default: the secret that CDK made with `database`.
+            database_name: Name of the database in `database`. Default: `galv`.
+            database_instance_type: Size of the new database. Default: db.t4g.micro.
+            media_bucket: Bucket for uploads. Its object ownership must be
+                `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
+                frontends. Default: a new one.
+            log_bucket: Bucket for the access logs of the load balancer and of new buckets.
+                Default: they are not logged.
+            encryption_key: KMS key for the database, the new media bucket, generated secrets and
+                logs. Setting or changing it later replaces the database. Default: keys that AWS
+                owns or manages, which cost nothing.
+            production: Whether people rely on this deployment: a standby for the database, longer
+                backups and logs, Container Insights, no ECS Exec. Default: true.
+            removal_protection: Whether data outlives the stack: buckets, secrets and logs are
+                kept, the database leaves a snapshot, database and load balancer refuse to be
+                deleted. Default: the same as `production`.
+            execute_command: Whether ECS Exec can open a shell in the web container, which makes
+                its root file system writable. Default: only outside production.
+            container_insights: Whether the new cluster reports Container Insights. Default: only
+                in production.
+
+        Raises:
+            ValueError: If an argument is malformed, out of range, or contradicts another one.
+        """
+        check_names(domain_name, root_domain_name, frontend_domain_names)
+        check_certificate_source(domain_name, hosted_zone, certificate)
+        check_network(network, cluster)
+        check_image(version, image, registry_credentials, network)
+        check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
+        check_capacity(
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            workers=workers,
+            min_tasks=min_tasks,
+            max_tasks=max_tasks,
+            request_timeout=request_timeout,
+        )
+        check_setup_steps(setup_steps)
+        check_duration("setup_timeout", setup_timeout, Duration.minutes(1), LONGEST_TIMEOUT)
+        check_status_check(check_status, check_status_command)
+        check_database(database, database_secret, database_name, database_instance_type)
+        check_given(
+            mail=mail,
+            media_bucket=media_bucket,
+            log_bucket=log_bucket,
+            encryption_key=encryption_key,
+        )
+        check_switches(
+            production=production,
+            removal_protection=removal_protection,
+            execute_command=execute_command,
+            container_insights=container_insights,
+        )
+        super().__init__(scope, id)
+        policy = DeploymentPolicy.of(
+            production=production,
+            removal_protection=removal_protection,
+            execute_command=execute_command,
+            container_insights=container_insights,
+        )
+        timeout = Duration.minutes(2) if request_timeout is None else request_timeout
+        self._domain_name = domain_name
+        self._warn(production=production, version=version, image=image, mail=mail)
+        if encryption_key is not None:
+            allow_logs(encryption_key)
+
+        if network is None:
+            network = (
+                GalvNetwork(self, "Network")
+                if cluster is None
+                else GalvNetwork.from_vpc(cluster.vpc)
+            )
+        self._network = network
+        prefix = log_group_prefix(self)
+        if cluster is None:
+            cluster = Cluster(
+                self,
+                "Cluster",
+                vpc=network.vpc,
+                policy=policy,
+                log_group_prefix=prefix,
+                encryption_key=encryption_key,
+            ).resource
+        self._cluster = cluster
+
+        database_ready: IDependable
+        if database is None:
+            made = Database(
+                self,
+                "Database",
+                network=network,
+                policy=policy,
+                instance_type=database_instance_type or ec2.InstanceType("t4g.micro"),
+                encryption_key=encryption_key,
+            )
+            database, database_secret, database_ready = made.instance, made.secret, made
+        else:
+            database_secret = database_secret or _secret_of(database)
+            database_ready = database
+        self._database = database
+        self._database_secret = database_secret
+
+        frontends = list(frontend_domain_names or [domain_name])
+        if media_bucket is None:
+            media_bucket = data_bucket(
+                self,
+                "MediaBucket",
+                policy=policy,
+                log_bucket=log_bucket,
+                encryption_key=encryption_key,
+                cors_origins=[f"https://{name}" for name in frontends],
+            )
+        self._media_bucket = media_bucket
+        self._static_assets = StaticAssets(
+            self, "StaticAssets", policy=policy, log_bucket=log_bucket
+        )
+        self._secrets = ApplicationSecrets(
+            self, "Secrets", policy=policy, encryption_key=encryption_key
+        )
+
+        variables = BackendVariables(
+            region=Stack.of(self).region,
+            domain_name=domain_name,
+            root_domain_name=root_domain_name or _root_domain_name(domain_name, hosted_zone),
+            frontend_domain_names=frontends,
+            health_check_cidrs=[
+                subnet.ipv4_cidr_block for subnet in selected_task_subnets(network).subnets
+            ],
+            media_bucket_name=media_bucket.bucket_name,
+            static_bucket_name=self._static_assets.bucket.bucket_name,
+            static_domain_name=self._static_assets.distribution.distribution_domain_name,
+            database_host=database.db_instance_endpoint_address,
+            database_port=database.db_instance_endpoint_port,
+            database_name=database_name or DATABASE_NAME,
+            database_user=ecs.Secret.from_secrets_manager(database_secret, "username"),
+            database_password=ecs.Secret.from_secrets_manager(database_secret, "password"),
+            secret_key=ecs.Secret.from_secrets_manager(self._secrets.secret_key),
+            mail=mail,
+        )
+        buckets = (media_bucket, self._static_assets.bucket)
+        self._runtime = TaskRuntime(
+            cluster=cluster,
+            network=network,
+            image=image or backend_image(version, registry_credentials),
+            # The image's own entry point starts a whole server whatever the command is; `env` runs
+            # the command that it is given, also one that overrides it for a single run.
+            entry_point=["/usr/bin/env"],
+            writable_paths=["/tmp", "/var/log/galv"],  # noqa: S108 - in the container
+            log_group_prefix=prefix,
+            environment={**variables.environment, **(environment or {})},
+            secrets={**variables.secrets, **(secrets or {})},
+            connects_to=[database],
+            egress_ports=[443] if mail is None else sorted({443, mail.port}),
+            grants=[lambda role: grant_data_access(role, *buckets)],
+            depends_on=[*network.connectivity, database_ready],
+            log_retention=policy.log_retention,
+            log_removal_policy=policy.data_removal,
+            encryption_key=encryption_key,
+        )
+
+        self._setup = GalvReleaseTask(
+            self,
+            "Setup",
+            runtime=self._runtime,
+            name="setup-db",
+            steps=DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps,
+            secrets={
+                SUPERUSER_PASSWORD: ecs.Secret.from_secrets_manager(
+                    self._secrets.superuser_password
+                )
+            },
+            timeout=setup_timeout,
+        )
+        self._load_balancer = LoadBalancer(
+            self,
+            "LoadBalancer",
+            network=network,
+            policy=policy,
+            domain_name=domain_name,
+            hosted_zone=hosted_zone,
+            certificate=certificate,
+            request_timeout=timeout,
+            log_bucket=log_bucket,
+        )
+        self._web = WebService(
+            self,
+            "Web",
+            runtime=self._runtime,
+            load_balancer=self._load_balancer,
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            workers=default_workers(cpu, memory_limit_mib) if workers is None else workers,
+            min_tasks=min_tasks,
+            max_tasks=max_tasks,
+            request_timeout=timeout,
+            execute_command=policy.execute_command,
+        )
+        check_reachable(self._web.task.container, network)
+        # The gate: a deployment reaches the web service only after setup has succeeded.
+        self._web.service.node.add_dependency(self._setup)
+        self._check_status = StatusCheck(
+            self,
+            "CheckStatus",
+            runtime=self._runtime,
+            command=check_status_command or ["python", "manage.py", "check_status"],
+            run=check_status,
+            after=self._web.service,
+        )
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """The web service's task role."""
+        return self._web.task.task_role.grant_principal
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """Network connections of the web service."""
+        return self._web.task.connections
+
+    @property
+    def runtime(self) -> TaskRuntime:
+        """Image, environment, secrets, network and logs, for tasks of your own."""
+        return self._runtime
+
+    @property
+    def url(self) -> str:
+        """URL of the API, without a slash at the end."""
+        return f"https://{self._domain_name}"
+
+    @property
+    def domain_name(self) -> str:
+        """Host name of the API."""
+        return self._domain_name
+
+    @property
+    def load_balancer_dns_name(self) -> str:
+        """Host name of the load balancer: where a CNAME for `domain_name` points."""
+        return self._load_balancer.resource.load_balancer_dns_name
+
+    @property
+    def network(self) -> IGalvNetwork:
+        """VPC and subnets."""
+        return self._network
+
+    @property
+    def vpc(self) -> ec2.IVpc:
+        """VPC that everything is in."""
+        return self._network.vpc
+
+    @property
+    def cluster(self) -> ecs.ICluster:
+        """ECS cluster that all tasks run in."""
+        return self._cluster
+
+    @property
+    def service(self) -> ecs.FargateService:
+        """The web service."""
+        return self._web.service
+
+    @property
+    def task_definition(self) -> ecs.FargateTaskDefinition:
+        """Task definition of the web service."""
+        return self._web.task.task_definition
+
+    @property
+    def setup(self) -> GalvReleaseTask:
+        """The setup task: what depends on it waits until setup has succeeded."""
+        return self._setup
+
+    @property
+    def check_status_task_definition(self) -> ecs.FargateTaskDefinition:
+        """Task definition that checks the connections to database, S3 and mail."""
+        return self._check_status.task.task_definition
+
+    @property
+    def load_balancer(self) -> elbv2.ApplicationLoadBalancer:
+        """The load balancer."""
+        return self._load_balancer.resource
+
+    @property
+    def listener(self) -> elbv2.ApplicationListener:
+        """The load balancer's HTTPS listener."""
+        return self._load_balancer.https
+
+    @property
+    def target_group(self) -> elbv2.ApplicationTargetGroup:
+        """Target group of the web service."""
+        return self._web.target_group
+
+    @property
+    def certificate(self) -> acm.ICertificate:
+        """Certificate of the load balancer."""
+        return self._load_balancer.certificate
+
+    @property
+    def database(self) -> rds.IDatabaseInstance:
+        """The database."""
+        return self._database
+
+    @property
+    def database_secret(self) -> secretsmanager.ISecret:
+        """Credentials of the database."""
+        return self._database_secret
+
+    @property
+    def media_bucket(self) -> s3.IBucket:
+        """Bucket for uploads."""
+        return self._media_bucket
+
+    @property
+    def static_bucket(self) -> s3.IBucket:
+        """Bucket for the API's static files."""
+        return self._static_assets.bucket
+
+    @property
+    def static_distribution(self) -> cloudfront.Distribution:
+        """Distribution that serves the API's static files."""
+        return self._static_assets.distribution
+
+    @property
+    def secret_key(self) -> secretsmanager.ISecret:
+        """Django's secret key."""
+        return self._secrets.secret_key
+
+    @property
+    def superuser_password(self) -> secretsmanager.ISecret:
+        """First password of Galv's superuser."""
+        return self._secrets.superuser_password
+
+    def _warn(
+        self,
+        *,
+        production: bool,
+        version: str | None,
+        image: ecs.ContainerImage | None,
+        mail: IGalvMail | None,
+    ) -> None:
+        annotations = Annotations.of(self)
+        if production and image is None and version in (None, "latest"):
+            annotations.add_warning_v2(
+                "galv-constructs:latestInProduction",
+                "version is 'latest': tasks that start after a new image is published run it "
+                "without a deployment and without its migrations. Pass the tag of a release, such "
+                "as version='2.11.4'.",
+            )
+        if mail is None:
+            annotations.add_warning_v2(
+                "galv-constructs:noMail",
+                "mail is not given: Galv cannot send the mail that activates accounts and resets "
+                "passwords. Pass mail=GalvMail.from_secret(…).",
+            )
+
+
+def _secret_of(database: rds.IDatabaseInstance) -> secretsmanager.ISecret:
+    secret: secretsmanager.ISecret = database.secret  # type: ignore[attr-defined]
+    return secret
+
+
+def _root_domain_name(domain_name: str, hosted_zone: route53.IHostedZone | None) -> str:
+    if hosted_zone is not None:
+        return hosted_zone.zone_name
+    parent = domain_name.partition(".")[2]
+    return parent if "." in parent else domain_name

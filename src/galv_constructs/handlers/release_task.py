@@ -1,0 +1,406 @@
+"""The release gate: run an ECS task to completion while CloudFormation deploys.
+
+Two handlers for the Provider framework of `aws_cdk.custom_resources`: `on_event` starts the task,
+`is_complete` is polled until it has ended. What they raise is the reason that CloudFormation shows.
+This file is a Lambda asset by itself, so it imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import re
+from time import sleep, time
+from typing import Any
+from urllib.parse import quote
+
+import boto3
+from botocore import exceptions as aws
+from botocore.config import Config
+
+Json = dict[str, Any]
+
+MAX_ATTEMPTS = 3
+PAUSES = (2, 4, 8)
+# Seconds: an attempt that starts closer to the deadline could not do its work.
+SHORTEST_ATTEMPT = 60
+# CloudFormation shows about 1 kB. Counted in UTF-8 bytes, so it holds for characters too.
+REASON_LIMIT = 900
+ELLIPSIS = "…"
+SERVER_ERROR = 500
+AWS_ERRORS = (aws.ClientError, aws.BotoCoreError)
+CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+# ECS gives reasons as prose. LASTS wins over PASSES; what is in neither is not tried again.
+LASTS = re.compile(
+    r"not ?found|(manifest|name) unknown|does not exist|denied|not authorized|unauthorized"
+    r"|forbidden|no basic auth|invalid|exec format",
+    re.IGNORECASE,
+)
+PASSES = re.compile(
+    r"time-?out|timed out|deadline exceeded|context canceled|connection (reset|refused)|handshake"
+    r"|(?-i:\bEOF\b|\bRESOURCE:|\bAGENT\b)|temporary failure|server misbehaving|throttl|slow ?down"
+    r"|too ?many ?requests|rate (limit|exceeded)|request ?limit|\b429\b|\b50[0234]\b|bad gateway"
+    r"|service ?unavailable|internal ?(server ?)?error|try again|capacity|insufficientfreeaddresses"
+    # A role made seconds ago is not known everywhere yet.
+    r"|unable to assume the role|spotinterruption|terminationnotice|infrastructurehealth",
+    re.IGNORECASE,
+)
+
+log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)
+
+
+class ReleaseError(Exception):
+    """The release did not succeed; the text is the reason for CloudFormation."""
+
+
+class PlacementError(Exception):
+    """ECS answered RunTask without a task; the text is ECS's reason."""
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """The client of an AWS service, made at its first use."""
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=10
+    )
+    # One function for several services: the stubs know a type for each name only.
+    make: Any = boto3.client
+    return make(service, config=config)
+
+
+def on_event(event: Json, _context: object) -> Json:
+    """Start the release task if this request needs one.
+
+    Raises:
+        ReleaseError: the task could not be started.
+    """
+    try:
+        task_arn = _start(event, attempt=1) if _needs_task(event) else ""
+    except ReleaseError as failure:
+        _tolerate(event, failure)
+        task_arn = ""
+    log.info("%s: task %s", event["RequestType"], task_arn or "not needed")
+    stack = event["StackId"].rpartition("/")[2]
+    return {
+        # Made at Create and kept: for another id CloudFormation would send Delete for the old one.
+        "PhysicalResourceId": event.get("PhysicalResourceId")
+        or f"{event['LogicalResourceId']}-{stack}",
+        "Data": {"TaskArn": task_arn},
+        # For is_complete, by our own clock: the deadline must hold while ECS does not answer.
+        "StartedAt": time(),
+    }
+
+
+def is_complete(event: Json, _context: object) -> Json:
+    """Tell whether the release task has succeeded.
+
+    Raises:
+        ReleaseError: the task failed, never started, or hung and was stopped.
+    """
+    if not event["Data"]["TaskArn"]:
+        return {"IsComplete": True}
+    try:
+        return {"IsComplete": _is_over(event)}
+    except ReleaseError as failure:
+        _tolerate(event, failure)
+        return {"IsComplete": True}
+
+
+def _tolerate(event: Json, failure: ReleaseError) -> None:
+    """Only log the failure of a task that is not to fail the deployment."""
+    if event["ResourceProperties"].get("OnFailure") != "warn":
+        raise failure
+    log.warning("%s", failure)
+
+
+def _is_over(event: Json) -> bool:
+    """Whether the task has succeeded, with patience for an AWS that does not answer."""
+    try:
+        return _succeeded(event)
+    except AWS_ERRORS as error:
+        if not _passes(error):
+            raise _failure(event, f"could not be watched: {error}") from error
+        if _seconds_left(event) <= 0:
+            raise _hung(event, event["Data"]["TaskArn"]) from error
+        return False
+
+
+def _needs_task(event: Json) -> bool:
+    """Whether there is something new to release: after Create only a new task definition is."""
+    if event["RequestType"] == "Delete":
+        return False
+    old = event.get("OldResourceProperties", {}).get("TaskDefinition")
+    return old != event["ResourceProperties"]["TaskDefinition"] and not _rolling_back(event)
+
+
+def _rolling_back(event: Json) -> bool:
+    """Whether the stack is on its way back.
+
+    A rollback is an Update to the old task definition. Its task would meet the new schema, and its
+    failure would leave the stack in UPDATE_ROLLBACK_FAILED.
+    """
+    try:
+        stacks = client("cloudformation").describe_stacks(StackName=event["StackId"])["Stacks"]
+    except AWS_ERRORS as error:
+        log.warning("cannot describe the stack: %s", error)
+        return _goes_back(event)
+    return "ROLLBACK" in stacks[0]["StackStatus"]
+
+
+def _goes_back(event: Json) -> bool:
+    """Whether the request by itself is one of a rollback, for when the stack cannot be asked."""
+    # A rollback updates and deletes, it does not create.
+    if event["RequestType"] == "Create":
+        return False
+    # Revisions only grow: a rollback goes to a lower one, a deployment never does.
+    old = event["OldResourceProperties"]["TaskDefinition"].rpartition(":")
+    new = event["ResourceProperties"]["TaskDefinition"].rpartition(":")
+    if old[0] == new[0]:
+        return int(new[2]) < int(old[2])
+    # No guess is safe between two families: to run may put an old task on a new schema, to skip may
+    # release code without its schema. To fail loses no data and can be repeated.
+    raise _failure(event, "was not run: cannot tell whether the stack is rolling back")
+
+
+def _start(event: Json, attempt: int) -> str:
+    """Start the task and return its ARN, with patience for what passes."""
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return _run_task(event, attempt)
+        except (*AWS_ERRORS, PlacementError) as error:
+            pause = next(pauses, None)
+            if pause is None or not _passes(error):
+                raise _failure(event, f"could not be started: {error}") from error
+        sleep(pause)
+
+
+def _run_task(event: Json, attempt: int) -> str:
+    properties = event["ResourceProperties"]
+    environment = [{"name": "GALV_RELEASE_EVENT", "value": event["RequestType"]}]
+    response = client("ecs").run_task(
+        cluster=properties["Cluster"],
+        taskDefinition=properties["TaskDefinition"],
+        launchType="FARGATE",
+        count=1,
+        # For a known token ECS returns the task of that time, so that an event delivered twice, or
+        # a listing that lags, starts no second one. After `failures` there is none: same token.
+        clientToken=f"{_started_by(event)}-{attempt}",
+        startedBy=_started_by(event),
+        propagateTags="TASK_DEFINITION",
+        enableECSManagedTags=True,
+        networkConfiguration={
+            "awsvpcConfiguration": {
+                "subnets": properties["Subnets"],
+                "securityGroups": properties["SecurityGroups"],
+                "assignPublicIp": properties["AssignPublicIp"],
+            }
+        },
+        overrides={
+            "containerOverrides": [
+                {"name": properties["ContainerName"], "environment": environment}
+            ]
+        },
+    )
+    if not response["tasks"]:
+        reasons = [f"{f.get('reason')} {f.get('detail', '')}".strip() for f in response["failures"]]
+        raise PlacementError(", ".join(reasons))
+    return str(response["tasks"][0]["taskArn"])
+
+
+def _started_by(event: Json) -> str:
+    """The mark on all tasks of this request; 32 characters, as older ECS limits it to 36."""
+    return f"release-{hashlib.sha256(event['RequestId'].encode()).hexdigest()[:24]}"
+
+
+def _succeeded(event: Json) -> bool:
+    """Whether the task ended well; False while it goes on."""
+    attempts = _attempts(event)
+    log.info("%s: %s", event["RequestType"], [(t["taskArn"], t["lastStatus"]) for t in attempts])
+    # An attempt follows only on one that may be repeated, so at most one is left.
+    current = next((task for task in attempts if not _may_repeat(event, task)), None)
+    if current and current["lastStatus"] == "STOPPED":
+        return _exited_well(event, current)
+    if attempts and not current:
+        return _start_again(event, attempts)
+    task_arn = current["taskArn"] if current else event["Data"]["TaskArn"]
+    if _seconds_left(event) <= 0:
+        raise _hung(event, task_arn)
+    # The stack rolls back because of another resource. A first release is stopped: it would block
+    # the deletion of its security group and cluster. A later one may finish: stopping could leave
+    # half a migration, and the running service has to bear the new schema in any deployment.
+    if event["RequestType"] == "Create" and _rolling_back(event):
+        stopped = _stop(event, task_arn, "The stack is rolling back")
+        raise _failure(event, f"was cancelled by a rollback{stopped}", task_arn)
+    return False
+
+
+def _attempts(event: Json) -> list[Json]:
+    """The tasks of this request; none for a moment, as ECS is eventually consistent."""
+    first_arn = event["Data"]["TaskArn"]
+    attempts = _describe(event, [first_arn])
+    if any(_may_repeat(event, task) for task in attempts):
+        attempts += [
+            task
+            for task in _family(event)
+            if task.get("startedBy") == _started_by(event) and task["taskArn"] != first_arn
+        ]
+    return attempts
+
+
+def _describe(event: Json, arns: list[str]) -> list[Json]:
+    cluster = event["ResourceProperties"]["Cluster"]
+    return list(client("ecs").describe_tasks(cluster=cluster, tasks=arns)["tasks"])
+
+
+def _family(event: Json) -> list[Json]:
+    """The tasks of the family that ECS still knows.
+
+    ListTasks takes `startedBy` only as the single filter, without a status, so it is compared here.
+    """
+    properties = event["ResourceProperties"]
+    family = properties["TaskDefinition"].rpartition("/")[2].partition(":")[0]
+    paginator = client("ecs").get_paginator("list_tasks")
+    return [
+        task
+        for status in ("RUNNING", "STOPPED")
+        for page in paginator.paginate(
+            cluster=properties["Cluster"], family=family, desiredStatus=status
+        )
+        # A page has at most 100, which is also what DescribeTasks takes; none is refused.
+        if page["taskArns"]
+        for task in _describe(event, page["taskArns"])
+    ]
+
+
+def _container(event: Json, task: Json) -> Json:
+    """The container that counts; what runs beside it may end as it likes."""
+    name = event["ResourceProperties"]["ContainerName"]
+    return next((c for c in task["containers"] if c["name"] == name), {})
+
+
+def _why_stopped(event: Json, task: Json) -> str:
+    parts = (task.get("stopCode"), task.get("stoppedReason"), _container(event, task).get("reason"))
+    return "; ".join(part for part in parts if part)
+
+
+def _may_repeat(event: Json, task: Json) -> bool:
+    """Whether the command never began, for a reason that passes."""
+    # A task that was running can lose its exit code with its host: its command must not run twice.
+    began = "startedAt" in task or _container(event, task).get("exitCode") is not None
+    return task["lastStatus"] == "STOPPED" and not began and _passes(_why_stopped(event, task))
+
+
+def _exited_well(event: Json, task: Json) -> bool:
+    code = _container(event, task).get("exitCode")
+    if code == 0:
+        return True
+    if code is not None:
+        what = f"exited with code {code}"
+    elif "startedAt" in task:
+        what = f"ended without an exit code: {_why_stopped(event, task)}"
+    else:
+        what = f"never started: {_why_stopped(event, task)}"
+    raise _failure(event, what, task["taskArn"])
+
+
+def _start_again(event: Json, attempts: list[Json]) -> bool:
+    late = _seconds_left(event) < SHORTEST_ATTEMPT
+    if len(attempts) >= MAX_ATTEMPTS or late or _rolling_back(event):
+        what = f"never started (attempts: {len(attempts)}): {_why_stopped(event, attempts[-1])}"
+        raise _failure(event, what, attempts[-1]["taskArn"])
+    task_arn = _start(event, attempt=len(attempts) + 1)
+    log.info("%s: task %s, attempt %d", event["RequestType"], task_arn, len(attempts) + 1)
+    return False
+
+
+def _seconds_left(event: Json) -> float:
+    return float(event["StartedAt"] + int(event["ResourceProperties"]["TimeoutSeconds"]) - time())
+
+
+def _hung(event: Json, task_arn: str) -> ReleaseError:
+    seconds = event["ResourceProperties"]["TimeoutSeconds"]
+    stopped = _stop(event, task_arn, "The release deadline has passed")
+    return _failure(event, f"hung: not done after {seconds} s{stopped}", task_arn)
+
+
+def _stop(event: Json, task_arn: str, reason: str) -> str:
+    """Stop the task, and say in the end of a sentence how that went."""
+    cluster = event["ResourceProperties"]["Cluster"]
+    try:
+        client("ecs").stop_task(cluster=cluster, task=task_arn, reason=reason)
+    except AWS_ERRORS as error:
+        return f", and could not be stopped: {error}"
+    return ", and was stopped"
+
+
+def _passes(why: str | Exception) -> bool:
+    """Whether the same may work later."""
+    if isinstance(why, (aws.ConnectionError, aws.HTTPClientError)):
+        return True
+    answer = why.response if isinstance(why, aws.ClientError) else {}
+    if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR:
+        return True
+    return bool(PASSES.search(str(why))) and not LASTS.search(str(why))
+
+
+def _failure(event: Json, what: str, task_arn: str = "") -> ReleaseError:
+    """The failure in all that fits: what happened, the command, a link, the last log lines."""
+    rest = f"\nCommand: {_clip(event['ResourceProperties']['Command'], 120)}"
+    lines = ""
+    if task_arn:
+        rest += f"\nLog: {_console_link(event, task_arn)}"
+        lines = _last_lines(event, task_arn)
+    room = max(60, min(350, REASON_LIMIT - len(rest.encode())))
+    reason = f"{_clip(f'Release task {what}', room)}{rest}"
+    room = REASON_LIMIT - len(reason.encode()) - 1
+    if lines and room > len(ELLIPSIS.encode()):
+        reason += f"\n{_clip(lines, room, end=True)}"
+    return ReleaseError(_clip(reason, REASON_LIMIT))
+
+
+def _log_stream(event: Json, task_arn: str) -> tuple[str, str]:
+    """The log group and the stream that the awslogs driver made for the container."""
+    properties = event["ResourceProperties"]
+    stream = f"{properties['LogStreamPrefix']}/{properties['ContainerName']}"
+    return properties["LogGroup"], f"{stream}/{task_arn.rpartition('/')[2]}"
+
+
+def _last_lines(event: Json, task_arn: str) -> str:
+    """The newest lines of the log; one that cannot be read must not hide the failure."""
+    group, stream = _log_stream(event, task_arn)
+    query = {"logGroupName": group, "logStreamName": stream, "startFromHead": False, "limit": 20}
+    try:
+        lines = client("logs").get_log_events(**query)["events"]
+    except aws.ClientError as error:
+        return f"(no log: {error.response['Error']['Code']})"
+    except aws.BotoCoreError as error:
+        return f"(no log: {type(error).__name__})"
+    return "\n".join(line["message"].rstrip() for line in lines) or "(no log lines)"
+
+
+def _console_link(event: Json, task_arn: str) -> str:
+    _, partition, _, region, *_ = event["ResourceProperties"]["Cluster"].split(":")
+    # The console decodes twice, and has "$" for "%" in what follows the "#".
+    group, stream = (
+        quote(quote(name, safe=""), safe="").replace("%", "$")
+        for name in _log_stream(event, task_arn)
+    )
+    host = CONSOLES.get(partition, "console.aws.amazon.com")
+    place = f"logsV2:log-groups/log-group/{group}/log-events/{stream}"
+    return f"https://{host}/cloudwatch/home?region={region}#{place}"
+
+
+def _clip(text: str, size: int, *, end: bool = False) -> str:
+    """The text in at most `size` bytes of UTF-8: its beginning, or its end, and an ellipsis."""
+    # A log can hold a lone surrogate, which has no UTF-8.
+    data = text.encode(errors="replace")
+    if len(data) <= size:
+        return data.decode()
+    keep = max(size - len(ELLIPSIS.encode()), 0)
+    if end:
+        return ELLIPSIS + data[len(data) - keep :].decode(errors="ignore")
+    return data[:keep].decode(errors="ignore") + ELLIPSIS

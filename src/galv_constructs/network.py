@@ -1,0 +1,343 @@
+"""Where Galv's parts live: subnets for the load balancer, the tasks and the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from aws_cdk import Acknowledgment, Validations
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct, IDependable
+
+from galv_constructs._validation import check_construct, check_range, check_type
+
+
+class NetworkPreset(Enum):
+    """How tasks reach the internet, and what that costs."""
+
+    NAT_GATEWAY = "natGateway"
+    """Tasks in private subnets, one NAT gateway: nothing to maintain."""
+
+    NAT_INSTANCE = "natInstance"
+    """Tasks in private subnets, one small EC2 instance as the NAT device: a tenth of the cost of a
+    NAT gateway, but traffic stops while the instance is replaced."""
+
+    PUBLIC = "public"
+    """Tasks in public subnets with public addresses, closed to the outside by their security
+    groups: the cheapest."""
+
+    ENDPOINTS = "endpoints"
+    """No way to the internet: tasks reach the AWS services that they use through interface
+    endpoints. Images have to come from Amazon ECR."""
+
+
+class IGalvNetwork(Protocol):
+    """A VPC and where in it things go: a `GalvNetwork`, or what `GalvNetwork.from_vpc` returns."""
+
+    @property
+    def vpc(self) -> ec2.IVpc:
+        """The VPC."""
+
+    @property
+    def load_balancer_subnets(self) -> ec2.SubnetSelection:
+        """Subnets of the load balancer."""
+
+    @property
+    def task_subnets(self) -> ec2.SubnetSelection:
+        """Subnets of the tasks."""
+
+    @property
+    def database_subnets(self) -> ec2.SubnetSelection:
+        """Subnets of the database."""
+
+    @property
+    def assign_public_ip(self) -> bool:
+        """Whether tasks get public addresses, which they need in public subnets."""
+
+    @property
+    def has_internet(self) -> bool:
+        """Whether tasks can reach the internet."""
+
+    @property
+    def connectivity(self) -> Sequence[IDependable]:
+        """What has to be there before a task can reach what it needs: routes and endpoints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _GivenNetwork:
+    vpc: ec2.IVpc
+    load_balancer_subnets: ec2.SubnetSelection
+    task_subnets: ec2.SubnetSelection
+    database_subnets: ec2.SubnetSelection
+    assign_public_ip: bool
+    has_internet: bool
+    connectivity: Sequence[IDependable]
+
+
+class GalvNetwork(Construct):
+    """A VPC in two zones, laid out for Galv.
+
+    Defines public subnets for the load balancer, subnets for the tasks as the preset says, isolated
+    subnets for the database, and an S3 gateway endpoint (free) on every route table. Where it
+    differs from `ec2.Vpc`: one NAT gateway instead of one per zone; subnets do not give out public
+    addresses; the default security group is closed.
+
+    What costs money, per month at list prices of us-east-1: a NAT gateway $32.85 and its address
+    $3.65; a NAT instance (t4g.nano) about $3 and its address $3.65; interface endpoints $7.30 each
+    in each zone, six of them.
+
+    Example:
+        ```python
+        network = GalvNetwork(self, "Network", preset=NetworkPreset.PUBLIC)
+        GalvBackend(self, "Backend", domain_name="api.example.com", hosted_zone=zone,
+                    network=network)
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        preset: NetworkPreset = NetworkPreset.NAT_GATEWAY,
+        cidr: str | None = None,
+        max_azs: int = 2,
+    ) -> None:
+        """Define the VPC.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            preset: How tasks reach the internet. Changing it later moves the tasks to other
+                subnets; the database stays. Default: one NAT gateway.
+            cidr: IPv4 range of the VPC. Changing it replaces the VPC and all that is in it.
+                Default: 10.0.0.0/16.
+            max_azs: Number of zones, 2 or 3; the load balancer and the database need two.
+                Default: 2.
+
+        Raises:
+            ValueError: If `preset` is no `NetworkPreset` or `max_azs` is out of range.
+        """
+        if not isinstance(preset, NetworkPreset):
+            allowed = ", ".join(f"NetworkPreset.{member.name}" for member in NetworkPreset)
+            raise ValueError(f"preset must be one of {allowed}, got {preset!r}")
+        check_range("max_azs", max_azs, 2, 3)
+        check_type("cidr", cidr, str, "an IPv4 range such as '10.0.0.0/16'")
+        super().__init__(scope, id)
+        self._preset = preset
+        self._cidr = "10.0.0.0/16" if cidr is None else cidr
+
+        nat = _nat_instance() if preset is NetworkPreset.NAT_INSTANCE else None
+        has_nat = preset in (NetworkPreset.NAT_GATEWAY, NetworkPreset.NAT_INSTANCE)
+        self._vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(self._cidr),
+            max_azs=max_azs,
+            nat_gateways=1 if has_nat else 0,
+            nat_gateway_provider=nat,
+            restrict_default_security_group=True,
+            subnet_configuration=_subnets(preset),
+        )
+        self._endpoints: list[IDependable] = [
+            self._vpc.add_gateway_endpoint(
+                "S3Endpoint", service=ec2.GatewayVpcEndpointAwsService.S3
+            )
+        ]
+        if nat is not None:
+            self._harden_nat_instance(nat)
+        if preset is NetworkPreset.ENDPOINTS:
+            self._add_interface_endpoints()
+
+    @staticmethod
+    def from_vpc(
+        vpc: ec2.IVpc,
+        *,
+        load_balancer_subnets: ec2.SubnetSelection | None = None,
+        task_subnets: ec2.SubnetSelection | None = None,
+        database_subnets: ec2.SubnetSelection | None = None,
+        assign_public_ip: bool = False,
+        has_internet: bool = True,
+    ) -> IGalvNetwork:
+        """Use a VPC that exists, or that you define yourself.
+
+        Args:
+            vpc: The VPC. Tasks need a way to STS, Secrets Manager, CloudWatch Logs, the registry
+                of the image and the mail server, by the internet or by endpoints.
+            load_balancer_subnets: Subnets of the load balancer, in two zones at least.
+                Default: the public subnets.
+            task_subnets: Subnets of the tasks. Default: the public subnets if `assign_public_ip`
+                is true, the isolated subnets if `has_internet` is false, otherwise the private
+                subnets with egress.
+            database_subnets: Subnets of the database, in two zones at least. Default: the isolated
+                subnets if the VPC has any, otherwise the private subnets with egress.
+            assign_public_ip: Whether tasks get public addresses. Default: false.
+            has_internet: Whether tasks can reach the internet. When it is false, an image that is
+                not in Amazon ECR is refused. Default: true.
+
+        Raises:
+            ValueError: If an argument has the wrong type, or tasks should have public addresses
+                but no internet.
+        """
+        check_construct("vpc", vpc, "aws_ec2.IVpc", "ec2.Vpc.from_lookup(scope, id, vpc_id=…)")
+        check_type("assign_public_ip", assign_public_ip, bool, "true or false")
+        check_type("has_internet", has_internet, bool, "true or false")
+        if assign_public_ip and not has_internet:
+            raise ValueError(
+                "assign_public_ip=True with has_internet=False: public addresses are of use only "
+                "where there is a way to the internet; set one of the two"
+            )
+        if task_subnets is None:
+            if assign_public_ip:
+                task_subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+            elif has_internet:
+                task_subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+            else:
+                task_subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        if database_subnets is None:
+            database_subnets = ec2.SubnetSelection(
+                subnet_type=ec2.SubnetType.PRIVATE_ISOLATED
+                if vpc.isolated_subnets
+                else ec2.SubnetType.PRIVATE_WITH_EGRESS
+            )
+        return _GivenNetwork(
+            vpc=vpc,
+            load_balancer_subnets=load_balancer_subnets
+            or ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
+            task_subnets=task_subnets,
+            database_subnets=database_subnets,
+            assign_public_ip=assign_public_ip,
+            has_internet=has_internet,
+            connectivity=[_select(vpc, task_subnets).internet_connectivity_established],
+        )
+
+    @property
+    def vpc(self) -> ec2.IVpc:
+        """The VPC."""
+        return self._vpc
+
+    @property
+    def load_balancer_subnets(self) -> ec2.SubnetSelection:
+        """Subnets of the load balancer: the public ones."""
+        return ec2.SubnetSelection(subnet_group_name="Public")
+
+    @property
+    def task_subnets(self) -> ec2.SubnetSelection:
+        """Subnets of the tasks, as the preset says."""
+        return ec2.SubnetSelection(subnet_group_name="Public" if self.assign_public_ip else "Tasks")
+
+    @property
+    def database_subnets(self) -> ec2.SubnetSelection:
+        """Subnets of the database: no route leads out of them or in from outside the VPC."""
+        return ec2.SubnetSelection(subnet_group_name="Database")
+
+    @property
+    def assign_public_ip(self) -> bool:
+        """Whether tasks get public addresses."""
+        return self._preset is NetworkPreset.PUBLIC
+
+    @property
+    def has_internet(self) -> bool:
+        """Whether tasks can reach the internet."""
+        return self._preset is not NetworkPreset.ENDPOINTS
+
+    @property
+    def connectivity(self) -> Sequence[IDependable]:
+        """What has to be there before a task can reach what it needs: routes and endpoints."""
+        return [
+            _select(self._vpc, self.task_subnets).internet_connectivity_established,
+            *self._endpoints,
+        ]
+
+    def _harden_nat_instance(self, nat: ec2.NatInstanceProviderV2) -> None:
+        nat.connections.allow_from(
+            ec2.Peer.ipv4(self._cidr), ec2.Port.all_traffic(), "From the VPC only"
+        )
+        for instance in nat.gateway_instances:
+            resource = instance.node.default_child
+            assert isinstance(resource, ec2.CfnInstance)  # noqa: S101 - what an L2 instance is made of
+            # The root volume of Amazon Linux; the provider has no argument for it.
+            resource.block_device_mappings = [
+                ec2.CfnInstance.BlockDeviceMappingProperty(
+                    device_name="/dev/xvda",
+                    ebs=ec2.CfnInstance.EbsProperty(encrypted=True, volume_type="gp3"),
+                )
+            ]
+            resource.metadata_options = ec2.CfnInstance.MetadataOptionsProperty(
+                http_tokens="required"
+            )
+            Validations.of(instance).acknowledge(
+                Acknowledgment(
+                    id="AwsSolutions-EC28",
+                    reason="The instance forwards packets and keeps nothing: the basic five-minute "
+                    "metrics and EC2's own status checks say what there is to know.",
+                ),
+                Acknowledgment(
+                    id="AwsSolutions-EC29",
+                    reason="The instance keeps nothing and is replaced by a deployment; protection "
+                    "from termination would make that deployment fail.",
+                ),
+            )
+
+    def _add_interface_endpoints(self) -> None:
+        services = {
+            "EcrApiEndpoint": ec2.InterfaceVpcEndpointAwsService.ECR,
+            "EcrDockerEndpoint": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
+            "LogsEndpoint": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+            "SecretsManagerEndpoint": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+            "StsEndpoint": ec2.InterfaceVpcEndpointAwsService.STS,
+            # The port of STARTTLS; CDK's constant has 443, which this service does not serve.
+            "SmtpEndpoint": ec2.InterfaceVpcEndpointAwsService("email-smtp", port=587),
+        }
+        for id, service in services.items():
+            self._endpoints.append(
+                self._vpc.add_interface_endpoint(
+                    id,
+                    service=service,
+                    subnets=self.task_subnets,
+                    private_dns_enabled=True,
+                    open=True,
+                )
+            )
+
+
+def _subnets(preset: NetworkPreset) -> Sequence[ec2.SubnetConfiguration]:
+    # Every preset divides the range in the same way, so that a change of preset leaves the
+    # database's subnets, and with them the database, alone.
+    return [
+        ec2.SubnetConfiguration(
+            name="Public", subnet_type=ec2.SubnetType.PUBLIC, map_public_ip_on_launch=False
+        ),
+        ec2.SubnetConfiguration(
+            name="Tasks",
+            subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS
+            if preset in (NetworkPreset.NAT_GATEWAY, NetworkPreset.NAT_INSTANCE)
+            else ec2.SubnetType.PRIVATE_ISOLATED,
+            reserved=preset is NetworkPreset.PUBLIC,
+        ),
+        ec2.SubnetConfiguration(name="Database", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+    ]
+
+
+def _nat_instance() -> ec2.NatInstanceProviderV2:
+    return ec2.NatProvider.instance_v2(
+        instance_type=ec2.InstanceType("t4g.nano"),
+        associate_public_ip_address=True,
+        default_allowed_traffic=ec2.NatTrafficDirection.OUTBOUND_ONLY,
+    )
+
+
+def selected_task_subnets(network: IGalvNetwork) -> ec2.SelectedSubnets:
+    """The subnets that tasks run in."""
+    return _select(network.vpc, network.task_subnets)
+
+
+def _select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:
+    return vpc.select_subnets(
+        availability_zones=subnets.availability_zones,
+        one_per_az=subnets.one_per_az,
+        subnet_filters=subnets.subnet_filters,
+        subnet_group_name=subnets.subnet_group_name,
+        subnets=subnets.subnets,
+        subnet_type=subnets.subnet_type,
+    )

@@ -1,0 +1,187 @@
+"""A task that has to succeed before the rest of a deployment goes on."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+import jsii
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct, Dependable, IConstruct
+
+from galv_constructs._release_run import LONGEST_TIMEOUT, ReleaseRun
+from galv_constructs._release_steps import ReleaseStep, check_command, shell_command
+from galv_constructs._task import Task
+from galv_constructs._validation import check_duration, check_fargate_size, check_variables
+from galv_constructs.task_runtime import TaskRuntime
+
+
+@jsii.implements(iam.IGrantable, ec2.IConnectable)
+class GalvReleaseTask(Construct):
+    """Runs a task to completion in a deployment, and fails the deployment if the task fails.
+
+    Defines a task definition with roles, a security group and a log group of its own, and a custom
+    resource that runs it: at the first deployment, and again whenever the task definition changes
+    (image, environment, command, size). What depends on this construct is created or updated only
+    after the task has exited with 0.
+
+    When the task fails, cannot start or hangs, the deployment fails and CloudFormation rolls it
+    back; the reason says the command, the exit code, the last lines of the log and where the log
+    is. During a rollback, and when the stack is deleted, nothing is run.
+
+    As an `iam.IGrantable` it is the task role, as an `ec2.IConnectable` the task's security group.
+
+    Costs nothing while no deployment runs.
+
+    Example:
+        ```python
+        reindex = GalvReleaseTask(
+            self, "Reindex", runtime=backend.runtime, command=["python", "manage.py", "reindex"]
+        )
+        search_service.node.add_dependency(reindex)
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        runtime: TaskRuntime,
+        command: Sequence[str] | None = None,
+        steps: Sequence[ReleaseStep] | None = None,
+        name: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, ecs.Secret] | None = None,
+        cpu: int = 512,
+        memory_limit_mib: int = 1024,
+        timeout: Duration | None = None,
+    ) -> None:
+        """Define the task and its run.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            runtime: Image, environment, secrets, network and logs, such as `backend.runtime`.
+            command: Program and arguments. Give either this or `steps`.
+            steps: Commands that run one after another in one container, which needs `sh`. The
+                first that fails ends the task with its exit code.
+            name: Name of the container, the log group and the log stream. Default: `id` in lower
+                case, with dashes.
+            environment: Variables in addition to those of `runtime`. Default: none.
+            secrets: Variables from Secrets Manager in addition to those of `runtime`.
+                Default: none.
+            cpu: CPU units; 1024 is one vCPU. Default: 512.
+            memory_limit_mib: Memory in MiB. Default: 1024.
+            timeout: How long the task may take, from 1 to 55 minutes; CloudFormation waits an
+                hour. A task that takes longer is stopped, and the deployment fails.
+                Default: 15 minutes.
+
+        Raises:
+            ValueError: If an argument is malformed or out of range, or not exactly one of
+                `command` and `steps` is given.
+        """
+        timeout = Duration.minutes(15) if timeout is None else timeout
+        check_duration("timeout", timeout, Duration.minutes(1), LONGEST_TIMEOUT)
+        check_fargate_size(cpu, memory_limit_mib)
+        check_variables(environment or {}, secrets or {}, {})
+        check_overlap(runtime, environment or {}, secrets or {})
+        if (command is None) == (steps is None):
+            raise ValueError(
+                "exactly one of command and steps must be given: command for one program, steps "
+                "for several that run one after another"
+            )
+        if command is not None:
+            check_command("command", command)
+            text = shlex.join(command)
+        else:
+            command, text = _combined(steps or ())
+        super().__init__(scope, id)
+        self._task = Task(
+            self,
+            "Task",
+            runtime=runtime,
+            name=task_name(id) if name is None else name,
+            command=command,
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            environment=environment,
+            secrets=secrets,
+        )
+        self._run = ReleaseRun(self, "Run", task=self._task, command_text=text, timeout=timeout)
+        # What depends on this construct waits for the run, not for each role and function of it.
+        Dependable.implement(self, _Roots([self._run.resource]))
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """The task role."""
+        return self._task.task_role.grant_principal
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """Network connections of the task."""
+        return self._task.connections
+
+    @property
+    def task_definition(self) -> ecs.FargateTaskDefinition:
+        """The task definition, which can be run by hand too."""
+        return self._task.task_definition
+
+    @property
+    def security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the task."""
+        return self._task.security_group
+
+    @property
+    def log_group(self) -> logs.ILogGroup:
+        """Log group of the task."""
+        return self._task.log_group
+
+    @property
+    def resource(self) -> CustomResource:
+        """The custom resource that stands for a successful run."""
+        return self._run.resource
+
+
+class _Roots(Dependable):
+    """Names the constructs that stand for another one in dependencies."""
+
+    def __init__(self, roots: list[IConstruct]) -> None:
+        super().__init__()
+        self._roots = roots
+
+    @property
+    def dependency_roots(self) -> list[IConstruct]:
+        return self._roots
+
+
+def task_name(id: str) -> str:
+    """Turn a construct's id into the name of a task: `CheckStatus` into `check-status`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", id)
+    return words.strip("-").lower()
+
+
+def check_overlap(
+    runtime: TaskRuntime, environment: Mapping[str, str], secrets: Mapping[str, ecs.Secret]
+) -> None:
+    """Refuse a name that is a plain variable on one side and a secret on the other."""
+    both = sorted(
+        (set(environment) & set(runtime.secrets)) | (set(secrets) & set(runtime.environment))
+    )
+    if both:
+        raise ValueError(
+            f"{', '.join(both)} would be both in environment and in secrets, one of them from "
+            "runtime, which ECS refuses: use other names"
+        )
+
+
+def _combined(steps: Sequence[ReleaseStep]) -> tuple[list[str], str]:
+    if not steps or not all(isinstance(step, ReleaseStep) for step in steps):
+        raise ValueError(f"steps must be a list of at least one ReleaseStep, got {steps!r}")
+    names = [step.name for step in steps]
+    if len(set(names)) != len(names):
+        raise ValueError(f"each step must have a name of its own, got {', '.join(names)}")
+    return shell_command(steps), f"steps {', '.join(names)}"

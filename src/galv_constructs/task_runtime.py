@@ -1,0 +1,83 @@
+"""What the tasks of one application share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from constructs import IDependable
+
+from galv_constructs.network import IGalvNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRuntime:
+    """Image, environment, secrets, network and logs that tasks share.
+
+    `GalvBackend.runtime` is one; you can make one for any other image. Every task made from it has
+    roles, a security group and a log group of its own: a grant to one is no grant to another.
+
+    Example:
+        ```python
+        runtime = TaskRuntime(
+            cluster=cluster,
+            network=GalvNetwork.from_vpc(cluster.vpc),
+            image=ecs.ContainerImage.from_ecr_repository(repository, "1.4.2"),
+            log_group_prefix="/reports",
+            connects_to=[database],
+            grants=[bucket.grant_read],
+        )
+        ```
+    """
+
+    cluster: ecs.ICluster
+    """Cluster that tasks run in."""
+
+    network: IGalvNetwork
+    """VPC and subnets that tasks run in."""
+
+    image: ecs.ContainerImage
+    """Image of the main container."""
+
+    log_group_prefix: str
+    """Start of the names of log groups; a task's own name follows it after a slash."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Plain environment variables."""
+
+    secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
+    """Environment variables whose values come from a secret when a task starts."""
+
+    entry_point: Sequence[str] | None = None
+    """Entry point that replaces the image's. Default: the image's own."""
+
+    writable_paths: Sequence[str] | None = None
+    """Paths that tasks may write to; the rest of the file system is read-only.
+    Default: everything is writable."""
+
+    connects_to: Sequence[ec2.IConnectable] = ()
+    """What every task may open connections to, each on its default port. Default: nothing."""
+
+    egress_ports: Sequence[int] = (443,)
+    """TCP ports on which tasks may reach any IPv4 address. Default: HTTPS."""
+
+    grants: Sequence[Callable[[iam.IRole], object]] = ()
+    """Called with every task role, such as `bucket.grant_read`. Default: none."""
+
+    depends_on: Sequence[IDependable] = ()
+    """What has to be there before a task can do its work, such as the database.
+    Default: nothing."""
+
+    log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR
+    """How long logs are kept. Default: one year."""
+
+    log_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    """What becomes of log groups when the stack is deleted. Default: they stay."""
+
+    encryption_key: kms.IKey | None = None
+    """Key that log groups are encrypted with; CloudWatch Logs must be allowed to use it.
+    Default: a key that CloudWatch Logs owns."""

