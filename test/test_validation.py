@@ -16,6 +16,7 @@ from galv_constructs._validation import (
     check_email,
     check_fargate_size,
     check_image_tag,
+    check_known,
     check_range,
     check_type,
     check_variables,
@@ -220,6 +221,22 @@ def test_refuses_times_out_of_bounds(value: Duration, got: str) -> None:
     assert message(
         check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1)
     ) == f"timeout must be whole seconds from 60 to 3600, got {got} seconds"
+
+
+def test_refuses_numbers_that_are_not_known_yet() -> None:
+    check_known("workers", 2)
+
+    assert message(check_known, "workers", NUMBER) == (
+        "workers must be known when the template is made, got a token: pass a plain number"
+    )
+
+
+def test_refuses_times_that_are_not_known_yet() -> None:
+    value = Duration.seconds(NUMBER)
+
+    assert message(
+        check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1)
+    ) == "timeout must be known when the template is made, got a token: pass a plain Duration"
 
 
 @pytest.mark.parametrize("value", [900, "15m", 15.0])
