@@ -12,6 +12,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from galv_constructs._image import check_reachable
 from galv_constructs._release_steps import ReleaseStep
 from galv_constructs._validation import (
     check_construct,
@@ -113,6 +114,8 @@ def check_image(
                     f"image and {name} are both given, and {name} is only for the default image "
                     "on GHCR: drop one of them"
                 )
+        if network is not None:
+            check_reachable(image, network)
         return
     if version is not None:
         check_image_tag("version", version)

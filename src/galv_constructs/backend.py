@@ -33,7 +33,7 @@ from galv_constructs._cluster import Cluster
 from galv_constructs._data_bucket import data_bucket, grant_data_access
 from galv_constructs._database import DATABASE_NAME, Database
 from galv_constructs._environment import RESERVED_VARIABLES, SUPERUSER_PASSWORD, BackendVariables
-from galv_constructs._image import backend_image, check_reachable
+from galv_constructs._image import backend_image
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
@@ -340,7 +340,11 @@ class GalvBackend(Construct):
             entry_point=["/usr/bin/env"],
             writable_paths=["/tmp", "/var/log/galv"],  # noqa: S108 - in the container
             log_group_prefix=prefix,
-            environment={**variables.environment, **(environment or {})},
+            environment={
+                # A default that is not reserved may be a secret instead, but not both.
+                **{n: v for n, v in variables.environment.items() if n not in (secrets or {})},
+                **(environment or {}),
+            },
             secrets={**variables.secrets, **(secrets or {})},
             connects_to=[database],
             egress_ports=[443] if mail is None else sorted({443, mail.port}),
@@ -388,7 +392,6 @@ class GalvBackend(Construct):
             request_timeout=timeout,
             execute_command=policy.execute_command,
         )
-        check_reachable(self._web.task.container, network)
         # The gate: a deployment reaches the web service only after setup has succeeded.
         self._web.service.node.add_dependency(self._setup)
         self._check_status = StatusCheck(
