@@ -1,14 +1,12 @@
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_ec2 as ec2
+from backends import Refusal
 from templates import Json, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvNetwork, NetworkPreset
-
-Refusal = Callable[[Callable[[], object]], str]
 
 
 def network(**arguments: Any) -> Json:
@@ -49,28 +47,26 @@ class TestPresets:
         assert network() == presets[NetworkPreset.NAT_GATEWAY]
 
     @pytest.mark.parametrize(
-        ("preset", "gateways", "instances", "endpoints", "way_out"),
+        ("preset", "counts", "way_out"),
         [
-            (NetworkPreset.NAT_GATEWAY, 1, 0, 0, {"NatGatewayId"}),
-            (NetworkPreset.NAT_INSTANCE, 0, 1, 0, {"InstanceId"}),
-            (NetworkPreset.PUBLIC, 0, 0, 0, set()),
-            (NetworkPreset.ENDPOINTS, 0, 0, 6, set()),
+            (NetworkPreset.NAT_GATEWAY, {"gateways": 1}, {"NatGatewayId"}),
+            (NetworkPreset.NAT_INSTANCE, {"instances": 1}, {"InstanceId"}),
+            (NetworkPreset.PUBLIC, {}, set()),
+            (NetworkPreset.ENDPOINTS, {"endpoints": 6}, set()),
         ],
     )
     def test_makes_the_way_out_that_the_preset_says(
         self,
         presets: dict[NetworkPreset, Json],
         preset: NetworkPreset,
-        gateways: int,
-        instances: int,
-        endpoints: int,
+        counts: dict[str, int],
         way_out: set[str],
     ) -> None:
         template = presets[preset]
 
-        assert len(of_type(template, "AWS::EC2::NatGateway")) == gateways
-        assert len(of_type(template, "AWS::EC2::Instance")) == instances
-        assert len(_interface_endpoints(template)) == endpoints
+        assert len(of_type(template, "AWS::EC2::NatGateway")) == counts.get("gateways", 0)
+        assert len(of_type(template, "AWS::EC2::Instance")) == counts.get("instances", 0)
+        assert len(_interface_endpoints(template)) == counts.get("endpoints", 0)
         assert default_route(template, "Tasks") == way_out
         assert bool(subnets(template, "Tasks")) is (preset is not NetworkPreset.PUBLIC)
 
@@ -126,9 +122,7 @@ class TestPresets:
         ingress = template["Resources"][group_id]["Properties"]["SecurityGroupIngress"]
         assert [rule["CidrIp"] for rule in ingress] == ["10.0.0.0/16"]
 
-    def test_makes_the_endpoints_that_tasks_need(
-        self, presets: dict[NetworkPreset, Json]
-    ) -> None:
+    def test_makes_the_endpoints_that_tasks_need(self, presets: dict[NetworkPreset, Json]) -> None:
         template = presets[NetworkPreset.ENDPOINTS]
         endpoints = _interface_endpoints(template)
         vpc_id = only_id(template, "AWS::EC2::VPC")
@@ -285,18 +279,14 @@ class TestFromVpc:
     def test_refuses_public_addresses_without_the_internet(
         self, vpc: ec2.IVpc, refusal: Refusal
     ) -> None:
-        text = refusal(
-            lambda: GalvNetwork.from_vpc(vpc, assign_public_ip=True, has_internet=False)
-        )
+        text = refusal(lambda: GalvNetwork.from_vpc(vpc, assign_public_ip=True, has_internet=False))
 
         assert text.startswith("assign_public_ip=True with has_internet=False: ")
         assert "set one of the two" in text
 
 
-def _imported(stack: Stack, id: str, *types: str) -> ec2.IVpc:
-    ids: Json = {
-        f"{type}_subnet_ids": [f"subnet-{type}-a", f"subnet-{type}-b"] for type in types
-    }
+def _imported(stack: Stack, id: str, *kinds: str) -> ec2.IVpc:
+    ids: Json = {f"{kind}_subnet_ids": [f"subnet-{kind}-a", f"subnet-{kind}-b"] for kind in kinds}
     return ec2.Vpc.from_vpc_attributes(
         stack, id, vpc_id="vpc-1", availability_zones=["a", "b"], **ids
     )

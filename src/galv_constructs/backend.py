@@ -24,6 +24,7 @@ from galv_constructs._backend_checks import (
     check_database,
     check_given,
     check_image,
+    check_log_bucket,
     check_names,
     check_network,
     check_setup_steps,
@@ -197,8 +198,8 @@ class GalvBackend(Construct):
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
-            log_bucket: Bucket for the access logs of the load balancer and of new buckets.
-                Default: they are not logged.
+            log_bucket: Bucket for the access logs of the load balancer and of new buckets, in the
+                region of the stack, which has to be known. Default: they are not logged.
             encryption_key: KMS key for the database, the new media bucket, generated secrets and
                 logs. Setting or changing it later replaces the database. Default: keys that AWS
                 owns or manages, which cost nothing.
@@ -238,6 +239,7 @@ class GalvBackend(Construct):
             log_bucket=log_bucket,
             encryption_key=encryption_key,
         )
+        check_log_bucket(scope, log_bucket)
         check_switches(
             production=production,
             removal_protection=removal_protection,
