@@ -201,8 +201,9 @@ class GalvBackend(Construct):
             log_bucket: Bucket for the access logs of the load balancer and of new buckets, in the
                 region of the stack, which has to be known. Default: they are not logged.
             encryption_key: KMS key for the database, the new media bucket, generated secrets and
-                logs. Setting or changing it later replaces the database. Default: keys that AWS
-                owns or manages, which cost nothing.
+                logs. The policy of an imported key must let CloudWatch Logs use it. Setting or
+                changing it later replaces the database. Default: keys that AWS owns or manages,
+                which cost nothing.
             production: Whether people rely on this deployment: a standby for the database, longer
                 backups and logs, Container Insights, no ECS Exec. Default: true.
             removal_protection: Whether data outlives the stack: buckets, secrets and logs are
