@@ -242,7 +242,7 @@ class GalvBackend(Construct):
         )
         check_log_bucket(scope, log_bucket)
         check_switches(
-            production=production,
+            production,
             removal_protection=removal_protection,
             execute_command=execute_command,
             container_insights=container_insights,
