@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import Synth, backend_in, regional_stack
+from backends import MakeBackend, Synth, backend_in, regional_stack
 from templates import (
     Json,
     as_list,
@@ -28,6 +30,7 @@ from galv_constructs import GalvMail, GalvNetwork, NetworkPreset
 RUN = "Custom::GalvReleaseTask"
 SERVICE = "AWS::ECS::Service"
 INGRESS = "AWS::EC2::SecurityGroupIngress"
+EGRESS = "AWS::EC2::SecurityGroupEgress"
 # Services that have no resource-level permissions for an action.
 WILDCARDS = {"ecs:ListTasks"}
 
@@ -64,7 +67,7 @@ class TestOrder:
         setup_group = only_id(default, "AWS::EC2::SecurityGroup", "BackendSetupTask")
         rules = {
             logical_id
-            for kind in (INGRESS, "AWS::EC2::SecurityGroupEgress")
+            for kind in (INGRESS, EGRESS)
             for logical_id, rule in of_type(default, kind).items()
             if setup_group in references(rule["Properties"])
         }
@@ -110,21 +113,54 @@ class TestOrder:
         assert only_id(default, RUN) in needs(default, only_id(default, SERVICE))
 
     def test_the_run_waits_for_nothing_of_the_web_service(self, default: Json) -> None:
+        # Not even for its security group, which another resource may open to itself.
         assert not [name for name in before_run(default) if name.startswith("BackendWeb")]
 
     def test_the_web_service_waits_for_its_own_policies(self, default: Json) -> None:
         own = {
             logical_id
-            for kind in ("AWS::Logs::LogGroup", "AWS::IAM::Policy", INGRESS)
+            for kind in ("AWS::Logs::LogGroup", "AWS::IAM::Policy", EGRESS)
             for logical_id in of_type(default, kind, "BackendWebTask")
         }
 
         assert len(own) == 4
         assert own <= needs(default, only_id(default, SERVICE))
 
-    def test_the_order_has_no_circle(self, default: Json) -> None:
-        for logical_id in default["Resources"]:
-            assert logical_id not in needs(default, logical_id)
+    def test_the_web_service_waits_for_its_way_into_the_database(self, default: Json) -> None:
+        (rule,) = of_type(default, INGRESS, "BackendDatabaseSecurityGroupfromStackBackendWeb")
+
+        assert rule in needs(default, only_id(default, SERVICE))
+
+    def test_what_waits_for_the_run_may_use_the_database(
+        self, stack: Stack, make_backend: MakeBackend
+    ) -> None:
+        backend = make_backend()
+        task = ecs.FargateTaskDefinition(stack, "Task")
+        task.add_container("Main", image=ecs.ContainerImage.from_registry("search"))
+        search = ecs.FargateService(stack, "Search", cluster=backend.cluster, task_definition=task)
+
+        backend.database.connections.allow_default_port_from(search)
+        search.node.add_dependency(backend.setup)
+
+        # CDK refuses a template in which resources wait for each other.
+        template = synthesize(stack)
+        assert only_id(template, RUN) in needs(template, only_id(template, SERVICE, "Search"))
+
+    def test_what_waits_for_the_run_may_use_a_given_database(
+        self, stack: Stack, make_backend: MakeBackend
+    ) -> None:
+        vpc = ec2.Vpc(stack, "Vpc")
+        database = rds.DatabaseInstance(
+            stack, "Database", engine=rds.DatabaseInstanceEngine.POSTGRES, vpc=vpc
+        )
+        backend = make_backend(database=database, network=GalvNetwork.from_vpc(vpc))
+        group = ec2.SecurityGroup(stack, "Search", vpc=vpc)
+
+        database.connections.allow_default_port_from(group)
+        group.node.add_dependency(backend.setup)
+
+        template = synthesize(stack)
+        assert only_id(template, "AWS::RDS::DBInstance") in before_run(template)
 
 
 class TestRunsAgain:
@@ -220,7 +256,7 @@ class TestPermissions:
         # The tasks of the cluster, the revisions of the family, the streams of the log.
         assert wildcards == {
             "/*",
-            ":task-definition/StackBackendSetupTaskTaskDefinitionE51E8A5A:*",
+            ":task-definition/StackBackendSetupTaskTaskDefinitionCDB985C3:*",
             ":log-stream:setup-db/*",
         }
 

@@ -7,7 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IConstruct, IDependable
 
 from galv_constructs._acknowledge import acknowledge_wildcard
 from galv_constructs.task_runtime import TaskRuntime
@@ -83,13 +83,15 @@ class Task(Construct):
             for path in runtime.writable_paths or ():
                 self._mount(path)
 
-        for other in runtime.connects_to:
-            self.connections.allow_to_default_port(other)
+        rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
         for grant in runtime.grants:
             grant(self.task_role)
         if runtime.encryption_key is not None:
             # CDK says so in the policy of the key only, and cannot where the key is imported.
             runtime.encryption_key.grant_decrypt(self.task_definition.obtain_execution_role())
+        self.ready: Sequence[IDependable] = [self.log_group, self.task_definition, *rules]
+        """What has to be there before the task can start and do its work. Not whole security
+        groups: their other rules may belong to what waits for this very task."""
         self._acknowledge()
 
     @property
@@ -99,6 +101,14 @@ class Task(Construct):
     @property
     def connections(self) -> ec2.Connections:
         return ec2.Connections(security_groups=[self.security_group])
+
+    def _connect(self, other: ec2.IConnectable) -> list[IConstruct]:
+        """Allow connections to something, and return the rules that do."""
+        groups = [self.security_group, *other.connections.security_groups]
+        before = {rule.node.path for group in groups for rule in group.node.children}
+        self.connections.allow_to_default_port(other)
+        rules = [rule for group in groups for rule in group.node.children]
+        return [rule for rule in rules if rule.node.path not in before]
 
     def _mount(self, path: str) -> None:
         volume = path.strip("/").replace("/", "-")

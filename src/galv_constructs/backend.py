@@ -16,7 +16,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from constructs import Construct, IDependable
+from constructs import Construct
 
 from galv_constructs._backend_checks import (
     check_capacity,
@@ -279,7 +279,6 @@ class GalvBackend(Construct):
             ).resource
         self._cluster = cluster
 
-        database_ready: IDependable
         if database is None:
             made = Database(
                 self,
@@ -289,10 +288,9 @@ class GalvBackend(Construct):
                 instance_type=database_instance_type or ec2.InstanceType("t4g.micro"),
                 encryption_key=encryption_key,
             )
-            database, database_secret, database_ready = made.instance, made.secret, made
-        else:
-            database_secret = database_secret or _secret_of(database)
-            database_ready = database
+            database, database_secret = made.instance, made.secret
+        elif database_secret is None:
+            database_secret = _secret_of(database)
         self._database = database
         self._database_secret = database_secret
 
@@ -352,7 +350,12 @@ class GalvBackend(Construct):
             connects_to=[database],
             egress_ports=[443] if mail is None else sorted({443, mail.port}),
             grants=[lambda role: grant_data_access(role, *buckets)],
-            depends_on=[*network.connectivity, database_ready],
+            depends_on=[
+                *network.connectivity,
+                # Not the security group of a database that CDK made: see `Task.ready`.
+                database.node.default_child or database,
+                database_secret,
+            ],
             log_retention=policy.log_retention,
             log_removal_policy=policy.data_removal,
             encryption_key=encryption_key,
