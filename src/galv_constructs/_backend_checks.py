@@ -15,7 +15,6 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._image import check_reachable
-from galv_constructs._release_steps import ReleaseStep
 from galv_constructs._validation import (
     check_construct,
     check_domain_name,
@@ -259,15 +258,6 @@ def check_log_bucket(scope: Construct, log_bucket: s3.IBucket | None) -> None:
             "a load balancer account of its own that writes access logs: give the stack "
             "env=Environment(region=…), or leave log_bucket out"
         )
-
-
-def check_setup_steps(steps: Sequence[ReleaseStep] | None) -> None:
-    """Check that the steps of the setup task are steps."""
-    if steps is None:
-        return
-    is_list = isinstance(steps, Sequence) and not isinstance(steps, str)
-    if not is_list or not steps or not all(isinstance(step, ReleaseStep) for step in steps):
-        raise ValueError(f"setup_steps must be a list of at least one ReleaseStep, got {steps!r}")
 
 
 def check_switches(production: object, **overrides: object) -> None:

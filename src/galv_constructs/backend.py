@@ -27,7 +27,6 @@ from galv_constructs._backend_checks import (
     check_log_bucket,
     check_names,
     check_network,
-    check_setup_steps,
     check_switches,
 )
 from galv_constructs._cluster import Cluster
@@ -39,7 +38,7 @@ from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._release_run import LONGEST_TIMEOUT
-from galv_constructs._release_steps import ReleaseStep
+from galv_constructs._release_steps import ReleaseStep, check_steps
 from galv_constructs._secrets import ApplicationSecrets
 from galv_constructs._static_assets import StaticAssets
 from galv_constructs._status_check import StatusCheck, check_status_check
@@ -230,7 +229,8 @@ class GalvBackend(Construct):
             max_tasks=max_tasks,
             request_timeout=request_timeout,
         )
-        check_setup_steps(setup_steps)
+        if setup_steps is not None:
+            check_steps("setup_steps", setup_steps)
         check_duration("setup_timeout", setup_timeout, Duration.minutes(1), LONGEST_TIMEOUT)
         check_status_check(check_status, check_status_command)
         check_database(database, database_secret, database_name, database_instance_type)
