@@ -292,15 +292,17 @@ class GalvNetwork(Construct):
             "SmtpEndpoint": ec2.InterfaceVpcEndpointAwsService("email-smtp", port=587),
         }
         for id, service in services.items():
-            self._endpoints.append(
-                self._vpc.add_interface_endpoint(
-                    id,
-                    service=service,
-                    subnets=self.task_subnets,
-                    private_dns_enabled=True,
-                    open=True,
-                )
+            endpoint = self._vpc.add_interface_endpoint(
+                id,
+                service=service,
+                subnets=self.task_subnets,
+                private_dns_enabled=True,
+                open=False,
             )
+            endpoint.connections.allow_default_port_from(
+                ec2.Peer.ipv4(self._cidr), "From the VPC only"
+            )
+            self._endpoints.append(endpoint)
 
 
 def _subnets(preset: NetworkPreset) -> Sequence[ec2.SubnetConfiguration]:
