@@ -150,13 +150,20 @@ def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
     """A process of its own, as the CLI starts it: twice, with the same result."""
     context = json.dumps({**SEED, "name": "lab", "domainName": "example.org"})
     given = {"CDK_CONTEXT_JSON": context, "CDK_VALIDATION": "false"}
-    texts = []
-    for attempt in ("one", "two"):
-        env = {**os.environ, **given, "CDK_OUTDIR": str(tmp_path / attempt)}
-        for variable in CREDENTIALS:
-            env.pop(variable, None)
-        subprocess.run([sys.executable, str(APP / "app.py")], env=env, cwd=tmp_path, check=True)
-        texts.append((tmp_path / attempt / "lab-BackendStack.template.json").read_text())
+    base = {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
+    directories = [tmp_path / "one", tmp_path / "two"]
+    runs = [
+        subprocess.Popen(
+            [sys.executable, str(APP / "app.py")],
+            env={**base, **given, "CDK_OUTDIR": str(directory)},
+            cwd=tmp_path,
+        )
+        for directory in directories
+    ]
+    assert [run.wait() for run in runs] == [0, 0]
+    texts = [
+        (directory / "lab-BackendStack.template.json").read_text() for directory in directories
+    ]
 
     assert texts[0] == texts[1]
     assert "api.example.org" in texts[0]

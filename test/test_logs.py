@@ -1,9 +1,8 @@
 """Log groups: their names, how long they keep what, who can read them."""
 
-import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_kms as kms
-from backends import Synth, backend_in, new_app
+from backends import backend_in, new_app
 from constructs import Construct
 from templates import Json, container, of_type, only, only_id, synthesize
 
@@ -29,8 +28,10 @@ def test_each_task_has_a_log_group_with_its_name(default: Json) -> None:
         assert options["awslogs-stream-prefix"] == name
 
 
-def test_ecs_exec_has_a_log_group_too(synth: Synth) -> None:
-    assert "exec" in names(synth(execute_command=True))
+def test_ecs_exec_and_the_run_of_the_status_check_have_log_groups_too(
+    default: Json, development: Json
+) -> None:
+    assert names(development) - names(default) == {"exec", "check-status-release"}
 
 
 def test_names_start_with_stack_and_path_and_end_with_the_generation(stack: Stack) -> None:
@@ -57,15 +58,10 @@ def test_two_stacks_of_one_app_share_no_name() -> None:
     assert len({str(stack.resolve(log_group_prefix(stack))) for stack in stacks}) == 2
 
 
-@pytest.mark.parametrize(("production", "days"), [(True, 365), (False, 30)])
-def test_logs_expire(synth: Synth, production: bool, days: int) -> None:
-    template = synth(production=production)
-
-    kept = [
-        resource["Properties"]["RetentionInDays"]
-        for resource in of_type(template, LOG_GROUP).values()
-    ]
-    assert set(kept) == {days}
+def test_logs_expire(default: Json, development: Json) -> None:
+    for template, days in ((default, 365), (development, 30)):
+        groups = of_type(template, LOG_GROUP).values()
+        assert {group["Properties"]["RetentionInDays"] for group in groups} == {days}
 
 
 def test_encrypts_with_the_given_key(stack: Stack) -> None:
