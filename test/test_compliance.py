@@ -16,7 +16,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import CERTIFICATE_ARN, backend_in, new_app, regional_stack
 from cdk_nag import AwsSolutionsChecks
-from cfnlint.api import lint_file
+from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it declares none
 from templates import Json, synthesize
 
 from galv_constructs import GalvMail, GalvNetwork, GalvReleaseTask, NetworkPreset, ReleaseStep

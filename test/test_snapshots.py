@@ -6,6 +6,7 @@
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], None]] = {
     "backend": backend,
     "backend-development": backend_development,
     "release-task": release_task,
-    **{
-        f"network-{preset.value}": lambda stack, preset=preset: network(stack, preset)
-        for preset in NetworkPreset
-    },
+    **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},
 }
 
 
