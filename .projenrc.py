@@ -130,6 +130,7 @@ JsonFile(
             "setup": RUN,
             "synth": f"{RUN} python tools/synth.py",
             "test": f"{RUN} projen test",
+            "costs": f"{RUN} python tools/costs.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
             "lock": f"{RUN} projen lock",
