@@ -1,7 +1,7 @@
 """Work out what the example application costs while idle, from its synthesized templates.
 
-    npm run costs               write the table in docs/costs.md
-    npm run costs -- --check    only say whether it is up to date
+`npm run costs` writes the table in docs/costs.md; with `-- --check` it only says whether that is
+up to date.
 """
 
 import argparse

@@ -7,9 +7,10 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._dependencies import stand_for
 from galv_constructs.task_runtime import TaskRuntime
 
 
@@ -88,6 +89,7 @@ class Task(Construct):
         for grant in runtime.grants:
             grant(self.task_role)
         self._acknowledge()
+        stand_for(self, self._needed_to_start)
 
     @property
     def task_role(self) -> iam.IRole:
@@ -96,6 +98,12 @@ class Task(Construct):
     @property
     def connections(self) -> ec2.Connections:
         return ec2.Connections(security_groups=[self.security_group])
+
+    def _needed_to_start(self) -> list[IConstruct]:
+        """What a task fails without, though nothing in its definition refers to it."""
+        children = self.security_group.node.children
+        rules = [child for child in children if child.node.id != "Resource"]
+        return [self.task_role, self.task_definition.obtain_execution_role(), *rules]
 
     def _mount(self, path: str) -> None:
         volume = path.strip("/").replace("/", "-")

@@ -10,8 +10,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct, Dependable, IConstruct
+from constructs import Construct
 
+from galv_constructs._dependencies import stand_for
 from galv_constructs._release_run import LONGEST_TIMEOUT, ReleaseRun
 from galv_constructs._release_steps import ReleaseStep, check_command, shell_command
 from galv_constructs._task import Task
@@ -112,8 +113,7 @@ class GalvReleaseTask(Construct):
             secrets=secrets,
         )
         self._run = ReleaseRun(self, "Run", task=self._task, command_text=text, timeout=timeout)
-        # What depends on this construct waits for the run, not for each role and function of it.
-        Dependable.implement(self, _Roots([self._run.resource]))
+        stand_for(self, lambda: [self._run.resource])
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
@@ -144,18 +144,6 @@ class GalvReleaseTask(Construct):
     def resource(self) -> CustomResource:
         """The custom resource that stands for a successful run."""
         return self._run.resource
-
-
-class _Roots(Dependable):
-    """Names the constructs that stand for another one in dependencies."""
-
-    def __init__(self, roots: list[IConstruct]) -> None:
-        super().__init__()
-        self._roots = roots
-
-    @property
-    def dependency_roots(self) -> list[IConstruct]:
-        return self._roots
 
 
 def task_name(id: str) -> str:

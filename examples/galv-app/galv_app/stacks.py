@@ -1,6 +1,7 @@
 """All stacks of the documented deployment."""
 
 from aws_cdk import App, Stack, Tags
+
 from galv_app.backend_stack import BackendStack
 from galv_app.environment import deployment_environment
 from galv_constructs import GalvConfig
