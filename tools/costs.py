@@ -8,8 +8,8 @@ import argparse
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,15 @@ def synthesize(context: Mapping[str, object]) -> list[Json]:
     return [Template.from_stack(stack).to_json() for stack in add_stacks(app)]
 
 
-def monthly_costs(template: Json) -> Counter[str]:
-    """Add up what the resources of a template cost in a month in which nobody uses them."""
-    costs: Counter[str] = Counter()
-    resources = template["Resources"]
-    for resource in resources.values():
-        if price := PRICES.get(resource["Type"]):
-            for item, cost in price(resource.get("Properties", {}), resources).items():
-                costs[item] += cost
+def monthly_costs(templates: Iterable[Json]) -> dict[str, float]:
+    """Add up what the resources of templates cost in a month in which nobody uses them."""
+    costs: defaultdict[str, float] = defaultdict(float)
+    for template in templates:
+        resources = template["Resources"]
+        for resource in resources.values():
+            if price := PRICES.get(resource["Type"]):
+                for item, cost in price(resource.get("Properties", {}), resources).items():
+                    costs[item] += cost
     return costs
 
 
@@ -138,33 +139,30 @@ PRICES: dict[str, Callable[[Json, Json], dict[str, float]]] = {
 }
 
 
-def shape_costs(context: Mapping[str, object]) -> Counter[str]:
-    """Return the costs of one shape of the example, over all its stacks."""
-    total: Counter[str] = Counter()
-    for template in synthesize(context):
-        total.update(monthly_costs(template))
-    return total
+def all_costs() -> dict[str, dict[str, float]]:
+    """Return the costs of each shape of the example."""
+    return {name: monthly_costs(synthesize(context)) for name, context in SHAPES.items()}
 
 
-def table() -> str:
+def table(shapes: Mapping[str, Mapping[str, float]]) -> str:
     """Return the table for the page."""
-    shapes = {name: shape_costs(context) for name, context in SHAPES.items()}
+    sums = [sum(costs.values()) for costs in shapes.values()]
     items = sorted({item for costs in shapes.values() for item in costs})
     rows = [
         ["", *shapes],
         ["---", *("---:" for _ in shapes)],
-        *([item, *(f"{costs[item]:.2f}" for costs in shapes.values())] for item in items),
-        ["**sum**", *(f"**{costs.total():.2f}**" for costs in shapes.values())],
-        [f"of ${BEFORE}", *(f"{costs.total() / BEFORE:.0%}" for costs in shapes.values())],
+        *([item, *(f"{costs.get(item, 0):.2f}" for costs in shapes.values())] for item in items),
+        ["**sum**", *(f"**{total:.2f}**" for total in sums)],
+        [f"of ${BEFORE}", *(f"{total / BEFORE:.0%}" for total in sums)],
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def updated(page: str) -> str:
+def updated(page: str, shapes: Mapping[str, Mapping[str, float]]) -> str:
     """Return the page with a table of today."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    return f"{before}{BEGIN}\n{table(shapes)}\n{END}{after}"
 
 
 def main() -> int:
@@ -173,7 +171,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     old = PAGE.read_text()
-    new = updated(old)
+    new = updated(old, all_costs())
     if not check:
         PAGE.write_text(new)
     elif new != old:
