@@ -82,14 +82,14 @@ MYPY = {
     "strict": True,
     "python_version": PYTHON_MINIMUM,
     "files": [".projenrc.py", "src", APP, "test", "tools"],
-    "mypy_path": ["src", APP, "tools"],
+    "mypy_path": ["src", APP, "tools", "test"],
     "explicit_package_bases": True,
 }
 
 PYTEST = {
     "ini_options": {
         "addopts": ["--import-mode=importlib", "--strict-config", "--strict-markers"],
-        "pythonpath": [APP, "tools"],
+        "pythonpath": [APP, "tools", "test"],
         "testpaths": ["test"],
         "xfail_strict": True,
     },

@@ -19,6 +19,7 @@ from galv_constructs._validation import (
     check_duration,
     check_fargate_size,
     check_image_tag,
+    check_known,
     check_range,
     check_type,
 )
@@ -142,6 +143,7 @@ def check_capacity(
     """Check sizes, counts and times."""
     check_fargate_size(cpu, memory_limit_mib)
     check_range("workers", workers, 1, 64)
+    check_known("workers", workers)
     check_range("min_tasks", min_tasks, 1, 100)
     check_range("max_tasks", max_tasks, 1, 100)
     counts_known = not (Token.is_unresolved(min_tasks) or Token.is_unresolved(max_tasks))

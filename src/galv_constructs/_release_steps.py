@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+# What the shell is to see, and a token as CDK writes it, whose brackets are no pattern.
+_PATTERN = re.compile(r"([*?\[\]]|\$\{Token\[.+?\]\})")
 
 _STEP_FUNCTION = """\
 step() {
@@ -83,11 +85,5 @@ def shell_command(steps: Sequence[ReleaseStep]) -> list[str]:
 
 def _word(word: str) -> str:
     """Quote a word for the shell, but for patterns."""
-    return (
-        "".join(
-            part if part in ("*", "?", "[", "]") else shlex.quote(part)
-            for part in re.split(r"([*?\[\]])", word)
-            if part
-        )
-        or "''"
-    )
+    parts = (part for part in _PATTERN.split(word) if part)
+    return "".join(part if part in "*?[]" else shlex.quote(part) for part in parts) or "''"

@@ -1,7 +1,8 @@
 """Checks of arguments that several constructs share.
 
 Each refuses with a `ValueError` that says what is wrong, what was given, what is allowed and how to
-mend it. Unresolved tokens pass: their value is not known before the deployment.
+mend it. Unresolved tokens pass, as their value is not known before the deployment, except where a
+construct has to calculate with them.
 """
 
 import re
@@ -32,9 +33,25 @@ _FARGATE_SIZES: dict[int, tuple[int, ...]] = {
 }
 
 
+def is_token(value: object) -> bool:
+    """Whether a text or a number becomes known only in a deployment.
+
+    CDK's own function fails for a value that has no form in JavaScript.
+    """
+    return isinstance(value, str | int | float) and Token.is_unresolved(value)
+
+
+def check_known(name: str, value: object) -> None:
+    """Refuse a token where a construct has to calculate with the value."""
+    if is_token(value):
+        raise ValueError(
+            f"{name} must be known when the template is made, got a token: pass a plain number"
+        )
+
+
 def check_type(name: str, value: object, expected: type | tuple[type, ...], words: str) -> None:
     """Refuse a value of the wrong Python type; `None` and tokens pass."""
-    if value is None or Token.is_unresolved(value):
+    if value is None or is_token(value):
         return
     wrong_bool = isinstance(value, bool) and expected is not bool
     if wrong_bool or not isinstance(value, expected):
@@ -54,7 +71,7 @@ def check_construct(name: str, value: object, expected: str, how: str) -> None:
 def check_range(name: str, value: float | None, low: int, high: int, unit: str = "") -> None:
     """Refuse a number that is not whole or lies outside its bounds."""
     check_type(name, value, int, "a whole number")
-    if value is not None and not Token.is_unresolved(value) and not low <= value <= high:
+    if value is not None and not is_token(value) and not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}{unit}, got {value}")
 
 
@@ -65,7 +82,9 @@ def check_duration(name: str, value: Duration | None, low: Duration, high: Durat
     if not isinstance(value, Duration):
         raise ValueError(f"{name} must be a Duration, got {value!r}: use Duration.seconds(…)")
     if value.is_unresolved():
-        return
+        raise ValueError(
+            f"{name} must be known when the template is made, got a token: pass a plain Duration"
+        )
     seconds = value.to_seconds(integral=False)
     lowest, highest = low.to_seconds(), high.to_seconds()
     if not lowest <= seconds <= highest or seconds != int(seconds):
@@ -76,7 +95,7 @@ def check_duration(name: str, value: Duration | None, low: Duration, high: Durat
 
 def check_domain_name(name: str, value: object) -> None:
     """Refuse what is not a bare, lower-case host name of at least two labels."""
-    if Token.is_unresolved(value):
+    if is_token(value):
         return
     if not isinstance(value, str) or not _DOMAIN.fullmatch(value):
         raise ValueError(
@@ -87,7 +106,7 @@ def check_domain_name(name: str, value: object) -> None:
 
 def check_email(name: str, value: object) -> None:
     """Refuse what is not a plain e-mail address."""
-    if Token.is_unresolved(value):
+    if is_token(value):
         return
     if not isinstance(value, str) or not _EMAIL.fullmatch(value):
         raise ValueError(
@@ -97,7 +116,7 @@ def check_email(name: str, value: object) -> None:
 
 def check_image_tag(name: str, value: object) -> None:
     """Refuse what a registry would not take as a tag."""
-    if Token.is_unresolved(value):
+    if is_token(value):
         return
     if not isinstance(value, str) or not _TAG.fullmatch(value):
         raise ValueError(
@@ -108,7 +127,7 @@ def check_image_tag(name: str, value: object) -> None:
 
 def check_fargate_size(cpu: float, memory: float) -> None:
     """Refuse a pair of CPU and memory that Fargate does not offer."""
-    if Token.is_unresolved(cpu) or Token.is_unresolved(memory):
+    if is_token(cpu) or is_token(memory):
         return
     sizes = _FARGATE_SIZES.get(cpu) if isinstance(cpu, int) else None
     if sizes is None:

@@ -7,7 +7,13 @@ from aws_cdk import Aws
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from galv_constructs._validation import check_construct, check_email, check_range, check_type
+from galv_constructs._validation import (
+    check_construct,
+    check_email,
+    check_known,
+    check_range,
+    check_type,
+)
 
 SMTP_USER_KEY = "DJANGO_EMAIL_HOST_USER"
 SMTP_PASSWORD_KEY = "DJANGO_EMAIL_HOST_PASSWORD"  # noqa: S105 - the key in the secret, not a value
@@ -83,6 +89,7 @@ class GalvMail:
         check_email("sender", sender)
         check_type("host", host, str, "a host name")
         check_range("port", port, 1, 65535)
+        check_known("port", port)
         return _SmtpServer(
             host=f"email-smtp.{Aws.REGION}.amazonaws.com" if host is None else host,
             port=port,
