@@ -124,7 +124,20 @@ def test_patterns_become_the_files_that_match(container: Container) -> None:
 
 
 def test_words_arrive_as_they_are(container: Container) -> None:
-    words = ["", "two words", "it's", '"q"', "$HOME", "`id`", "$(id)", "a;b", "\\", "~", "#", "a\nb"]
+    words = [
+        "",
+        "two words",
+        "it's",
+        '"q"',
+        "$HOME",
+        "`id`",
+        "$(id)",
+        "a;b",
+        "\\",
+        "~",
+        "#",
+        "a\nb",
+    ]
 
     container.run([step("words", *words)])
 

@@ -218,9 +218,10 @@ def test_takes_times_within_bounds(value: Duration | None) -> None:
     ],
 )
 def test_refuses_times_out_of_bounds(value: Duration, got: str) -> None:
-    assert message(
-        check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1)
-    ) == f"timeout must be whole seconds from 60 to 3600, got {got} seconds"
+    assert (
+        message(check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1))
+        == f"timeout must be whole seconds from 60 to 3600, got {got} seconds"
+    )
 
 
 def test_refuses_numbers_that_are_not_known_yet() -> None:
@@ -234,16 +235,18 @@ def test_refuses_numbers_that_are_not_known_yet() -> None:
 def test_refuses_times_that_are_not_known_yet() -> None:
     value = Duration.seconds(NUMBER)
 
-    assert message(
-        check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1)
-    ) == "timeout must be known when the template is made, got a token: pass a plain Duration"
+    assert (
+        message(check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1))
+        == "timeout must be known when the template is made, got a token: pass a plain Duration"
+    )
 
 
 @pytest.mark.parametrize("value", [900, "15m", 15.0])
 def test_refuses_what_is_no_duration(value: object) -> None:
-    assert message(
-        check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1)
-    ) == f"timeout must be a Duration, got {value!r}: use Duration.seconds(…)"
+    assert (
+        message(check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1))
+        == f"timeout must be a Duration, got {value!r}: use Duration.seconds(…)"
+    )
 
 
 @pytest.mark.parametrize("value", ["vpc-1", b"vpc-1", 1, {"vpc_id": "vpc-1"}, ["vpc-1"], ("v",)])

@@ -264,6 +264,8 @@ class GalvBackend(Construct):
                 else GalvNetwork.from_vpc(cluster.vpc)
             )
         self._network = network
+        if policy.execute_command and isinstance(network, GalvNetwork):
+            network.add_execute_command_endpoint()
         prefix = log_group_prefix(self)
         if cluster is None:
             cluster = Cluster(
