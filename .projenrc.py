@@ -130,6 +130,7 @@ JsonFile(
             "setup": RUN,
             "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
+            "bench": f"{RUN} --synth python tools/bench.py",
             "costs": f"{RUN} python tools/costs.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
