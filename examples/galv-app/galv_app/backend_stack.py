@@ -23,10 +23,10 @@ class BackendStack(Stack):
             zone = route53.HostedZone.from_lookup(self, "Zone", domain_name=config.domain_name)
         else:
             certificate = acm.Certificate.from_certificate_arn(
-                self, "Certificate", config.backend_certificate_arn_in(self.region)
+                self, "Certificate", str(config.backend_certificate_arn)
             )
         smtp_secret = secretsmanager.Secret.from_secret_name_v2(
-            self, "SmtpSecret", config.smtp_secret_name
+            self, "SmtpSecret", config.smtp_secret_name or config.default_smtp_secret_name
         )
         self.backend = GalvBackend(
             self,
