@@ -7,22 +7,21 @@ from collections.abc import Callable
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_certificatemanager as acm
-from aws_cdk import aws_route53 as route53
+from backends import (
+    CERTIFICATE_ARN,
+    MakeBackend,
+    Refusal,
+    RefusedBackend,
+    Synth,
+    backend_in,
+    zone_in,
+)
 from templates import Json, synthesize
 
 from galv_constructs import GalvBackend
 
 # CloudFormation validation costs every process seconds; `npm run synth` runs it on the whole.
 os.environ["CDK_VALIDATION"] = "false"
-
-MakeBackend = Callable[..., GalvBackend]
-CERTIFICATE_ARN = "arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d"
-
-
-def zone_in(stack: Stack) -> route53.IHostedZone:
-    return route53.HostedZone.from_hosted_zone_attributes(
-        stack, "Zone", hosted_zone_id="Z0123456789", zone_name="example.com"
-    )
 
 
 @pytest.fixture
@@ -32,39 +31,33 @@ def stack() -> Stack:
 
 
 @pytest.fixture
-def zone(stack: Stack) -> route53.IHostedZone:
-    return zone_in(stack)
-
-
-@pytest.fixture
 def certificate(stack: Stack) -> acm.ICertificate:
     return acm.Certificate.from_certificate_arn(stack, "Certificate", CERTIFICATE_ARN)
 
 
 @pytest.fixture
-def make_backend(stack: Stack, zone: route53.IHostedZone) -> MakeBackend:
+def make_backend(stack: Stack) -> MakeBackend:
     """Make a backend in `stack` from the two arguments that it needs, and others."""
 
-    def make(id: str = "Backend", **overrides: object) -> GalvBackend:
-        arguments: Json = {"domain_name": "api.example.com", "hosted_zone": zone, **overrides}
-        return GalvBackend(stack, id, **arguments)
+    def make(**arguments: object) -> GalvBackend:
+        return backend_in(stack, **arguments)
 
     return make
 
 
 @pytest.fixture
-def synth(stack: Stack, make_backend: MakeBackend) -> Callable[..., Json]:
+def synth(stack: Stack, make_backend: MakeBackend) -> Synth:
     """Synthesize a backend with arguments into the template of `stack`."""
 
-    def template(**overrides: object) -> Json:
-        make_backend(**overrides)
+    def template(**arguments: object) -> Json:
+        make_backend(**arguments)
         return synthesize(stack)
 
     return template
 
 
 @pytest.fixture
-def refusal(stack: Stack) -> Callable[[Callable[[], object]], str]:
+def refusal(stack: Stack) -> Refusal:
     """The message with which a construct is refused, which must leave nothing behind."""
 
     def message(make: Callable[[], object]) -> str:
@@ -78,13 +71,12 @@ def refusal(stack: Stack) -> Callable[[Callable[[], object]], str]:
 
 
 @pytest.fixture
-def refused_backend(
-    refusal: Callable[[Callable[[], object]], str], make_backend: MakeBackend
-) -> Callable[..., str]:
+def refused_backend(stack: Stack, refusal: Refusal, make_backend: MakeBackend) -> RefusedBackend:
     """The message with which a backend with these arguments is refused."""
+    zone_in(stack)
 
-    def message(**overrides: object) -> str:
-        return refusal(lambda: make_backend(**overrides))
+    def message(**arguments: object) -> str:
+        return refusal(lambda: make_backend(**arguments))
 
     return message
 
@@ -92,7 +84,7 @@ def refused_backend(
 @pytest.fixture(scope="session")
 def default_text() -> str:
     stack = Stack(App(), "Stack")
-    GalvBackend(stack, "Backend", domain_name="api.example.com", hosted_zone=zone_in(stack))
+    backend_in(stack)
     return json.dumps(synthesize(stack))
 
 

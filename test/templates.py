@@ -16,25 +16,25 @@ def synthesize(stack: Stack) -> Json:
     return template
 
 
-def of_type(template: Json, type: str, prefix: str = "") -> dict[str, Json]:
+def of_type(template: Json, kind: str, prefix: str = "") -> dict[str, Json]:
     """The resources of a type, by logical id, whose logical id starts with the prefix."""
     return {
         logical_id: resource
         for logical_id, resource in template["Resources"].items()
-        if resource["Type"] == type and logical_id.startswith(prefix)
+        if resource["Type"] == kind and logical_id.startswith(prefix)
     }
 
 
-def only(template: Json, type: str, prefix: str = "") -> Json:
+def only(template: Json, kind: str, prefix: str = "") -> Json:
     """The properties of the only resource of a type with this start of its logical id."""
-    ((_, resource),) = of_type(template, type, prefix).items()
+    ((_, resource),) = of_type(template, kind, prefix).items()
     properties: Json = resource["Properties"]
     return properties
 
 
-def only_id(template: Json, type: str, prefix: str = "") -> str:
+def only_id(template: Json, kind: str, prefix: str = "") -> str:
     """The logical id of the only resource of a type with this start of its logical id."""
-    (logical_id,) = of_type(template, type, prefix)
+    (logical_id,) = of_type(template, kind, prefix)
     return logical_id
 
 
@@ -106,14 +106,25 @@ def statements(template: Json, role_id: str) -> Iterator[Json]:
     """The policy statements of a role, inline ones and those of policies attached to it."""
     role = template["Resources"][role_id]["Properties"]
     documents = [policy["PolicyDocument"] for policy in role.get("Policies", [])]
-    for type in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
         documents += [
             policy["Properties"]["PolicyDocument"]
-            for policy in of_type(template, type).values()
+            for policy in of_type(template, kind).values()
             if {"Ref": role_id} in policy["Properties"].get("Roles", [])
         ]
     for document in documents:
         yield from document["Statement"]
+
+
+def ingress_rules(template: Json, group_id: str) -> list[Json]:
+    """The rules that let traffic into a security group, wherever they are written."""
+    inline = template["Resources"][group_id]["Properties"].get("SecurityGroupIngress", [])
+    separate = [
+        resource["Properties"]
+        for resource in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
+        if resource["Properties"]["GroupId"] == {"Fn::GetAtt": [group_id, "GroupId"]}
+    ]
+    return [*inline, *separate]
 
 
 def as_list(value: Any) -> list[Any]:

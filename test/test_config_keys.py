@@ -144,7 +144,9 @@ def test_null_and_empty_mean_not_set(value: object) -> None:
     ["@aws-cdk/core:x", "aws:cdk:y", "hosted-zone:account=1", "cdk-migrate", "aws-cdk:z"],
 )
 def test_ignores_what_is_cdks_own(key: str) -> None:
-    assert read(**{key: "anything"}) == read()
+    context: Any = {key: "anything"}
+
+    assert read(**context) == read()
 
 
 @pytest.mark.parametrize(

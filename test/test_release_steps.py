@@ -41,7 +41,11 @@ class Container:
         self.env = {"PATH": os.pathsep.join([str(programs), os.defpath])}
 
     def run(
-        self, steps: Sequence[ReleaseStep], *, event: str | None = "Update", **fail: int
+        self,
+        steps: Sequence[ReleaseStep],
+        *,
+        event: str | None = "Update",
+        fail: dict[str, int] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         _, *arguments = shell_command(steps)
         shell = [self.shell, "sh"] if self.shell == "busybox" else [self.shell]
@@ -49,7 +53,7 @@ class Container:
         return subprocess.run(
             [*shell, *arguments],
             cwd=self.directory,
-            env={**self.env, "FAIL": json.dumps(fail), **event_variable},
+            env={**self.env, "FAIL": json.dumps(fail or {}), **event_variable},
             capture_output=True,
             text=True,
             check=False,
@@ -86,7 +90,7 @@ def test_runs_the_steps_in_order_and_names_them(container: Container) -> None:
 
 @pytest.mark.parametrize("code", [1, 3, 137])
 def test_a_failing_step_stops_the_rest_with_its_exit_code(container: Container, code: int) -> None:
-    done = container.run([step("one", "1"), step("two", "2"), step("three", "3")], **{"2": code})
+    done = container.run([step("one", "1"), step("two", "2"), step("three", "3")], fail={"2": code})
 
     assert done.returncode == code
     assert container.calls == [["python", "1"], ["python", "2"]]
@@ -174,7 +178,7 @@ def test_a_step_for_the_first_release_runs_only_then(
 def test_a_step_for_the_first_release_fails_the_task_too(container: Container) -> None:
     steps = [step("demo", "demo", first_release_only=True), step("two", "2")]
 
-    done = container.run(steps, event="Create", demo=5)
+    done = container.run(steps, event="Create", fail={"demo": 5})
 
     assert done.returncode == 5
     assert container.calls == [["python", "demo"]]

@@ -4,14 +4,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import Duration, Token
+from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
 
+from galv_constructs._image import check_reachable
 from galv_constructs._release_steps import ReleaseStep
 from galv_constructs._validation import (
     check_construct,
@@ -113,6 +116,8 @@ def check_image(
                     f"image and {name} are both given, and {name} is only for the default image "
                     "on GHCR: drop one of them"
                 )
+        if network is not None:
+            check_reachable(image, network)
         return
     if version is not None:
         check_image_tag("version", version)
@@ -243,6 +248,16 @@ def check_given(**resources: Any) -> None:
     }
     for name, value in resources.items():
         check_construct(name, value, *hints[name])
+
+
+def check_log_bucket(scope: Construct, log_bucket: s3.IBucket | None) -> None:
+    """Check that the load balancer can write its access logs."""
+    if log_bucket is not None and Token.is_unresolved(Stack.of(scope).region):
+        raise ValueError(
+            "log_bucket is given, but the region of the stack is not known, and each region has "
+            "a load balancer account of its own that writes access logs: give the stack "
+            "env=Environment(region=…), or leave log_bucket out"
+        )
 
 
 def check_setup_steps(steps: Sequence[ReleaseStep] | None) -> None:

@@ -1,6 +1,6 @@
 """The image of the Galv backend."""
 
-from aws_cdk import Token
+from aws_cdk import Stack, Token
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -19,13 +19,14 @@ def backend_image(
     )
 
 
-def check_reachable(container: ecs.ContainerDefinition, network: IGalvNetwork) -> None:
-    """Refuse an image that tasks without the internet cannot pull.
-
-    Only the container knows the name of an image that was given as an object.
-    """
-    name = container.image_name
-    if network.has_internet or Token.is_unresolved(name) or ".dkr.ecr." in name:
+def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:
+    """Refuse an image that tasks without the internet cannot pull."""
+    if network.has_internet or not isinstance(image, ecs.RepositoryImage):
+        return
+    # Only a container knows the name of an image that was given as an object.
+    probe = ecs.FargateTaskDefinition(Stack(), "Probe").add_container("Image", image=image)
+    name = probe.image_name
+    if Token.is_unresolved(name) or ".dkr.ecr." in name:
         return
     raise ValueError(
         f"network has no internet, and no VPC endpoint reaches the registry of image {name!r}: "

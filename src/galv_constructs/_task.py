@@ -88,6 +88,9 @@ class Task(Construct):
             self.connections.allow_to_default_port(other)
         for grant in runtime.grants:
             grant(self.task_role)
+        if runtime.encryption_key is not None:
+            # CDK says so in the policy of the key only, and cannot where the key is imported.
+            runtime.encryption_key.grant_decrypt(self.task_definition.obtain_execution_role())
         self._acknowledge()
         stand_for(self, self._needed_to_start)
 

@@ -24,6 +24,7 @@ from galv_constructs._backend_checks import (
     check_database,
     check_given,
     check_image,
+    check_log_bucket,
     check_names,
     check_network,
     check_setup_steps,
@@ -33,7 +34,7 @@ from galv_constructs._cluster import Cluster
 from galv_constructs._data_bucket import data_bucket, grant_data_access
 from galv_constructs._database import DATABASE_NAME, Database
 from galv_constructs._environment import RESERVED_VARIABLES, SUPERUSER_PASSWORD, BackendVariables
-from galv_constructs._image import backend_image, check_reachable
+from galv_constructs._image import backend_image
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
@@ -197,11 +198,12 @@ class GalvBackend(Construct):
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
-            log_bucket: Bucket for the access logs of the load balancer and of new buckets.
-                Default: they are not logged.
+            log_bucket: Bucket for the access logs of the load balancer and of new buckets, in the
+                region of the stack, which has to be known. Default: they are not logged.
             encryption_key: KMS key for the database, the new media bucket, generated secrets and
-                logs. Setting or changing it later replaces the database. Default: keys that AWS
-                owns or manages, which cost nothing.
+                logs. The policy of an imported key must let CloudWatch Logs use it. Setting or
+                changing it later replaces the database. Default: keys that AWS owns or manages,
+                which cost nothing.
             production: Whether people rely on this deployment: a standby for the database, longer
                 backups and logs, Container Insights, no ECS Exec. Default: true.
             removal_protection: Whether data outlives the stack: buckets, secrets and logs are
@@ -238,6 +240,7 @@ class GalvBackend(Construct):
             log_bucket=log_bucket,
             encryption_key=encryption_key,
         )
+        check_log_bucket(scope, log_bucket)
         check_switches(
             production=production,
             removal_protection=removal_protection,
@@ -342,7 +345,11 @@ class GalvBackend(Construct):
             entry_point=["/usr/bin/env"],
             writable_paths=["/tmp", "/var/log/galv"],  # noqa: S108 - in the container
             log_group_prefix=prefix,
-            environment={**variables.environment, **(environment or {})},
+            environment={
+                # A default that is not reserved may be a secret instead, but not both.
+                **{n: v for n, v in variables.environment.items() if n not in (secrets or {})},
+                **(environment or {}),
+            },
             secrets={**variables.secrets, **(secrets or {})},
             connects_to=[database],
             egress_ports=[443] if mail is None else sorted({443, mail.port}),
@@ -390,7 +397,6 @@ class GalvBackend(Construct):
             request_timeout=timeout,
             execute_command=policy.execute_command,
         )
-        check_reachable(self._web.task.container, network)
         # The gate: a deployment reaches the web service only after setup has succeeded.
         self._web.service.node.add_dependency(self._setup)
         self._check_status = StatusCheck(

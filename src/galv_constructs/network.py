@@ -163,7 +163,8 @@ class GalvNetwork(Construct):
 
         Args:
             vpc: The VPC. Tasks need a way to STS, Secrets Manager, CloudWatch Logs, the registry
-                of the image and the mail server, by the internet or by endpoints.
+                of the image and the mail server, by the internet or by endpoints. One imported
+                with `from_vpc_attributes` needs the IPv4 ranges of the tasks' subnets.
             load_balancer_subnets: Subnets of the load balancer, in two zones at least.
                 Default: the public subnets.
             task_subnets: Subnets of the tasks. Default: the public subnets if `assign_public_ip`

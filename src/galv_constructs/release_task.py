@@ -19,6 +19,9 @@ from galv_constructs._task import Task
 from galv_constructs._validation import check_duration, check_fargate_size, check_variables
 from galv_constructs.task_runtime import TaskRuntime
 
+_RESERVED = {"GALV_RELEASE_EVENT": "the deployment says in it whether it is a Create or an Update"}
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
 class GalvReleaseTask(Construct):
@@ -88,7 +91,7 @@ class GalvReleaseTask(Construct):
         timeout = Duration.minutes(15) if timeout is None else timeout
         check_duration("timeout", timeout, Duration.minutes(1), LONGEST_TIMEOUT)
         check_fargate_size(cpu, memory_limit_mib)
-        check_variables(environment or {}, secrets or {}, {})
+        check_variables(environment or {}, secrets or {}, _RESERVED)
         check_overlap(runtime, environment or {}, secrets or {})
         if (command is None) == (steps is None):
             raise ValueError(
@@ -100,12 +103,14 @@ class GalvReleaseTask(Construct):
             text = shlex.join(command)
         else:
             command, text = _combined(steps or ())
+        name = task_name(id) if name is None else name
+        check_task_name(name)
         super().__init__(scope, id)
         self._task = Task(
             self,
             "Task",
             runtime=runtime,
-            name=task_name(id) if name is None else name,
+            name=name,
             command=command,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
@@ -150,6 +155,15 @@ def task_name(id: str) -> str:
     """Turn a construct's id into the name of a task: `CheckStatus` into `check-status`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", id)
     return words.strip("-").lower()
+
+
+def check_task_name(name: object) -> None:
+    """Refuse what ECS would not take as the name of a container."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"name must be letters, digits, '-' and '_', at most 255, got {name!r}: it is the name "
+            "of a container, a log group and a log stream"
+        )
 
 
 def check_overlap(

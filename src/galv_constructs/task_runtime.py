@@ -83,8 +83,8 @@ class TaskRuntime:
     """What becomes of log groups when the stack is deleted. Default: they stay."""
 
     encryption_key: kms.IKey | None = None
-    """Key that log groups are encrypted with; CloudWatch Logs must be allowed to use it.
-    Default: a key that CloudWatch Logs owns."""
+    """Key that log groups are encrypted with, which CloudWatch Logs must be allowed to use. Tasks
+    may decrypt secrets with it when they start. Default: a key that CloudWatch Logs owns."""
 
     def __post_init__(self) -> None:
         """Check the values.

@@ -1,0 +1,41 @@
+"""Backends to test, and the types of the fixtures that make them."""
+
+from collections.abc import Callable
+
+from aws_cdk import App, Environment, Stack
+from aws_cdk import aws_route53 as route53
+from templates import Json
+
+from galv_constructs import GalvBackend
+
+ENVIRONMENT = Environment(account="111122223333", region="eu-west-1")
+CERTIFICATE_ARN = "arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d"
+KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
+
+MakeBackend = Callable[..., GalvBackend]
+Synth = Callable[..., Json]
+Refusal = Callable[[Callable[[], object]], str]
+RefusedBackend = Callable[..., str]
+
+
+def zone_in(stack: Stack) -> route53.IHostedZone:
+    """The zone `example.com`."""
+    return route53.HostedZone.from_hosted_zone_attributes(
+        stack, "Zone", hosted_zone_id="Z0123456789", zone_name="example.com"
+    )
+
+
+def regional_stack(context: Json | None = None) -> Stack:
+    """A stack whose region and zones are known."""
+    app = App(context=context)
+    where = f"account={ENVIRONMENT.account}:region={ENVIRONMENT.region}"
+    app.node.set_context(f"availability-zones:{where}", [f"{ENVIRONMENT.region}{z}" for z in "abc"])
+    return Stack(app, "Stack", env=ENVIRONMENT)
+
+
+def backend_in(stack: Stack, id: str = "Backend", /, **arguments: object) -> GalvBackend:
+    """A backend from its two necessary arguments, unless others are given."""
+    given: Json = {"domain_name": "api.example.com", **arguments}
+    if "hosted_zone" not in given:
+        given["hosted_zone"] = stack.node.try_find_child("Zone") or zone_in(stack)
+    return GalvBackend(stack, id, **given)

@@ -1,0 +1,261 @@
+"""The database that a backend makes, a given one, and who can reach them."""
+
+from typing import Any
+
+import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
+from backends import KEY_ARN, RefusedBackend, Synth
+from templates import Json, environment, ingress_rules, of_type, only, only_id, secrets
+
+INSTANCE = "AWS::RDS::DBInstance"
+
+
+@pytest.fixture
+def database(stack: Stack) -> rds.IDatabaseInstance:
+    """A database from elsewhere."""
+    group = ec2.SecurityGroup.from_security_group_id(stack, "DatabaseGroup", "sg-database")
+    return rds.DatabaseInstance.from_database_instance_attributes(
+        stack,
+        "Database",
+        instance_identifier="shared",
+        instance_endpoint_address="shared.example.internal",
+        port=5433,
+        security_groups=[group],
+    )
+
+
+@pytest.fixture
+def secret(stack: Stack) -> secretsmanager.ISecret:
+    return secretsmanager.Secret.from_secret_name_v2(stack, "DatabaseSecret", "shared/galv")
+
+
+@pytest.fixture
+def given(database: rds.IDatabaseInstance, secret: secretsmanager.ISecret) -> Json:
+    """The arguments for a database from elsewhere."""
+    return {"database": database, "database_secret": secret}
+
+
+class TestMade:
+    def test_makes_a_current_encrypted_database_when_none_is_given(self, default: Json) -> None:
+        database = only(default, INSTANCE)
+
+        assert database["Engine"] == "postgres"
+        assert database["EngineVersion"] == "17"
+        assert database["DBInstanceClass"] == "db.t4g.micro"
+        assert database["DBName"] == "galv"
+        assert database["StorageType"] == "gp3"
+        assert database["AllocatedStorage"] == "20"
+        assert database["MaxAllocatedStorage"] == 200
+        assert database["StorageEncrypted"] is True
+        assert "KmsKeyId" not in database
+        assert database["PubliclyAccessible"] is False
+        assert database["AutoMinorVersionUpgrade"] is True
+        assert database["AllowMajorVersionUpgrade"] is False
+        assert database["CopyTagsToSnapshot"] is True
+        assert database["EnableCloudwatchLogsExports"] == ["postgresql", "upgrade"]
+
+    def test_speaks_only_tls(self, default: Json) -> None:
+        parameter_group = only(default, "AWS::RDS::DBParameterGroup")
+
+        assert parameter_group["Family"] == "postgres17"
+        assert parameter_group["Parameters"] == {"rds.force_ssl": "1"}
+        assert only(default, INSTANCE)["DBParameterGroupName"] == {
+            "Ref": only_id(default, "AWS::RDS::DBParameterGroup")
+        }
+        assert environment(default, "web")["PGSSLMODE"] == "require"
+
+    def test_lies_in_the_isolated_subnets(self, default: Json) -> None:
+        subnet_ids = only(default, "AWS::RDS::DBSubnetGroup")["SubnetIds"]
+
+        assert [subnet["Ref"].rpartition("Subnet")[0] for subnet in subnet_ids] == [
+            "BackendNetworkVpcDatabaseSubnet1",
+            "BackendNetworkVpcDatabaseSubnet2",
+        ]
+
+    def test_uses_the_given_size(self, synth: Synth) -> None:
+        template = synth(database_instance_type=ec2.InstanceType("m7g.large"))
+
+        assert only(template, INSTANCE)["DBInstanceClass"] == "db.m7g.large"
+
+    def test_uses_the_given_key(self, stack: Stack, synth: Synth) -> None:
+        template = synth(encryption_key=kms.Key.from_key_arn(stack, "Key", KEY_ARN))
+
+        secret = only(template, "AWS::SecretsManager::Secret", "BackendDatabase")
+        assert only(template, INSTANCE)["KmsKeyId"] == KEY_ARN
+        assert secret["KmsKeyId"] == KEY_ARN
+
+    def test_its_password_is_generated_and_read_by_reference(self, default: Json) -> None:
+        database = only(default, INSTANCE)
+        secret_id = only_id(default, "AWS::SecretsManager::Secret", "BackendDatabase")
+        generator = only(default, "AWS::SecretsManager::Secret", "BackendDatabase")
+
+        assert generator["GenerateSecretString"]["GenerateStringKey"] == "password"
+        for argument, key in (("MasterUsername", "username"), ("MasterUserPassword", "password")):
+            assert database[argument] == {
+                "Fn::Join": [
+                    "",
+                    [
+                        "{{resolve:secretsmanager:",
+                        {"Ref": secret_id},
+                        f":SecretString:{key}::}}}}",
+                    ],
+                ]
+            }
+
+    def test_tasks_get_its_address_and_credentials(self, default: Json) -> None:
+        database = only_id(default, INSTANCE)
+        attachment = {"Ref": only_id(default, "AWS::SecretsManager::SecretTargetAttachment")}
+
+        for name in ("web", "setup-db", "check-status"):
+            variables = environment(default, name)
+            assert variables["POSTGRES_HOST"] == {"Fn::GetAtt": [database, "Endpoint.Address"]}
+            assert variables["POSTGRES_PORT"] == {"Fn::GetAtt": [database, "Endpoint.Port"]}
+            assert variables["POSTGRES_DB"] == "galv"
+            injected = secrets(default, name)
+            for variable, key in (("POSTGRES_USER", "username"), ("POSTGRES_PASSWORD", "password")):
+                assert injected[variable] == {"Fn::Join": ["", [attachment, f":{key}::"]]}
+
+    def test_only_tasks_can_reach_it(self, default: Json) -> None:
+        database_group = only_id(default, "AWS::EC2::SecurityGroup", "BackendDatabase")
+        task_groups = {
+            resource["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"][
+                0
+            ]["Fn::GetAtt"][0]
+            for resource in of_type(default, "AWS::ECS::Service").values()
+        } | {
+            logical_id
+            for logical_id in of_type(default, "AWS::EC2::SecurityGroup")
+            if logical_id.startswith(("BackendSetupTask", "BackendCheckStatusTask"))
+        }
+
+        rules = ingress_rules(default, database_group)
+
+        assert len(task_groups) == 3
+        assert {rule["SourceSecurityGroupId"]["Fn::GetAtt"][0] for rule in rules} == task_groups
+        assert only(default, INSTANCE)["VPCSecurityGroups"] == [
+            {"Fn::GetAtt": [database_group, "GroupId"]}
+        ]
+        port = {"Fn::GetAtt": [only_id(default, INSTANCE), "Endpoint.Port"]}
+        for rule in rules:
+            assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", port, port)
+            assert "CidrIp" not in rule
+            assert "CidrIpv6" not in rule
+
+    def test_its_log_groups_expire(self, default: Json) -> None:
+        database = only_id(default, INSTANCE)
+
+        retentions = [
+            resource["Properties"] for resource in of_type(default, "Custom::LogRetention").values()
+        ]
+
+        assert [retention["LogGroupName"]["Fn::Join"][1] for retention in retentions] == [
+            ["/aws/rds/instance/", {"Ref": database}, "/postgresql"],
+            ["/aws/rds/instance/", {"Ref": database}, "/upgrade"],
+        ]
+        assert {retention["RetentionInDays"] for retention in retentions} == {365}
+
+
+class TestGiven:
+    def test_uses_the_given_database_with_its_secret(self, synth: Synth, given: Json) -> None:
+        template = synth(**given)
+
+        assert of_type(template, INSTANCE) == {}
+        assert of_type(template, "Custom::LogRetention") == {}
+        variables = environment(template, "web")
+        assert variables["POSTGRES_HOST"] == "shared.example.internal"
+        assert variables["POSTGRES_PORT"] == "5433"
+        assert variables["POSTGRES_DB"] == "galv"
+        parts = secrets(template, "web")["POSTGRES_PASSWORD"]["Fn::Join"][1]
+        assert parts[-1].endswith("secret:shared/galv:password::")
+
+    def test_opens_the_given_database_to_each_task(self, synth: Synth, given: Json) -> None:
+        template = synth(**given)
+
+        rules = [
+            resource["Properties"]
+            for resource in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
+            if resource["Properties"]["GroupId"] == "sg-database"
+        ]
+        assert len(rules) == 3
+        assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(5433, 5433)}
+
+    def test_uses_the_secret_that_cdk_made_with_the_database(
+        self, stack: Stack, synth: Synth
+    ) -> None:
+        vpc = ec2.Vpc(stack, "Vpc")
+        database = rds.DatabaseInstance(
+            stack, "Database", engine=rds.DatabaseInstanceEngine.POSTGRES, vpc=vpc
+        )
+
+        template = synth(database=database)
+
+        attachment = {"Ref": only_id(template, "AWS::SecretsManager::SecretTargetAttachment")}
+        password = secrets(template, "web")["POSTGRES_PASSWORD"]
+        assert password == {"Fn::Join": ["", [attachment, ":password::"]]}
+
+    def test_uses_the_given_name(self, synth: Synth, given: Json) -> None:
+        template = synth(**given, database_name="battery_2")
+
+        assert environment(template, "setup-db")["POSTGRES_DB"] == "battery_2"
+
+
+class TestRefusals:
+    def test_refuses_a_database_without_credentials(
+        self, refused_backend: RefusedBackend, database: rds.IDatabaseInstance
+    ) -> None:
+        assert refused_backend(database=database) == (
+            "database is given without its credentials: pass database_secret, a secret with the "
+            "keys username and password"
+        )
+
+    def test_refuses_a_secret_without_a_database(
+        self, refused_backend: RefusedBackend, secret: secretsmanager.ISecret
+    ) -> None:
+        assert refused_backend(database_secret=secret) == (
+            "database_secret is only for a given database: pass database too"
+        )
+
+    def test_refuses_a_name_without_a_database(self, refused_backend: RefusedBackend) -> None:
+        assert refused_backend(database_name="galv") == (
+            "database_name is only for a given database: pass database too"
+        )
+
+    def test_refuses_a_size_for_a_given_database(
+        self, refused_backend: RefusedBackend, given: Json
+    ) -> None:
+        text = refused_backend(
+            **given,
+            database_instance_type=ec2.InstanceType("t4g.small"),
+        )
+
+        assert text.startswith("database and database_instance_type are both given")
+
+    @pytest.mark.parametrize("name", ["", "1galv", "galv-db", "galv db", "g" * 64, "gälv"])
+    def test_refuses_what_is_no_name(
+        self, refused_backend: RefusedBackend, given: Json, name: str
+    ) -> None:
+        assert refused_backend(**given, database_name=name) == (
+            "database_name must be letters, digits and '_', at most 63, not starting with a "
+            f"digit, got {name!r}"
+        )
+
+    @pytest.mark.parametrize(
+        ("argument", "value", "expected"),
+        [
+            ("database", "shared", "database must be an aws_rds.IDatabaseInstance"),
+            ("database_secret", "arn:aws:x", "database_secret must be an aws_secretsmanager"),
+            ("database_name", 7, "database_name must be text"),
+            ("database_instance_type", "t4g.small", "ec2.InstanceType('t4g.small')"),
+        ],
+    )
+    def test_refuses_wrong_types(
+        self, refused_backend: RefusedBackend, argument: str, value: Any, expected: str
+    ) -> None:
+        text = refused_backend(**{argument: value})
+
+        assert expected in text
+        assert f"got {value!r}" in text

@@ -1,0 +1,202 @@
+"""The way in: certificate, listeners, DNS record."""
+
+from typing import Any
+
+import pytest
+from aws_cdk import CfnParameter, Duration, Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
+from backends import CERTIFICATE_ARN, MakeBackend, RefusedBackend, Synth, backend_in, regional_stack
+from templates import Json, ingress_rules, of_type, only, only_id, synthesize
+
+BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+
+
+def attributes(template: Json) -> dict[str, Any]:
+    listed = only(template, BALANCER)["LoadBalancerAttributes"]
+    return {attribute["Key"]: attribute["Value"] for attribute in listed}
+
+
+class TestCertificate:
+    def test_makes_certificate_and_record_in_the_given_zone(self, default: Json) -> None:
+        certificate = only(default, "AWS::CertificateManager::Certificate")
+        record = only(default, "AWS::Route53::RecordSet")
+
+        assert certificate["DomainName"] == "api.example.com"
+        assert certificate["ValidationMethod"] == "DNS"
+        assert certificate["DomainValidationOptions"] == [
+            {"DomainName": "api.example.com", "HostedZoneId": "Z0123456789"}
+        ]
+        assert (record["Name"], record["Type"]) == ("api.example.com.", "A")
+        assert record["HostedZoneId"] == "Z0123456789"
+        dns_name = record["AliasTarget"]["DNSName"]["Fn::Join"][1]
+        assert {"Fn::GetAtt": [only_id(default, BALANCER), "DNSName"]} in dns_name
+
+    def test_uses_the_given_certificate(
+        self, stack: Stack, make_backend: MakeBackend, certificate: acm.ICertificate
+    ) -> None:
+        backend = make_backend(hosted_zone=None, certificate=certificate)
+        template = synthesize(stack)
+
+        assert of_type(template, "AWS::CertificateManager::Certificate") == {}
+        assert of_type(template, "AWS::Route53::RecordSet") == {}
+        https = only(template, LISTENER, "BackendLoadBalancerHttps")
+        assert https["Certificates"] == [{"CertificateArn": CERTIFICATE_ARN}]
+        assert backend.certificate.certificate_arn == CERTIFICATE_ARN
+        assert stack.resolve(backend.load_balancer_dns_name) == {
+            "Fn::GetAtt": [only_id(template, BALANCER), "DNSName"]
+        }
+
+    @pytest.mark.parametrize("domain_name", ["example.com", "api.lab.example.com"])
+    def test_takes_every_name_in_the_zone(self, synth: Synth, domain_name: str) -> None:
+        record = only(synth(domain_name=domain_name), "AWS::Route53::RecordSet")
+
+        assert record["Name"] == f"{domain_name}."
+
+    def test_takes_a_zone_whose_name_is_not_known_yet(self, stack: Stack, synth: Synth) -> None:
+        name = CfnParameter(stack, "ZoneName").value_as_string
+        zone = route53.HostedZone.from_hosted_zone_attributes(
+            stack, "Other", hosted_zone_id="Z1", zone_name=name
+        )
+
+        template = synth(domain_name="api.example.org", hosted_zone=zone)
+
+        assert only(template, "AWS::Route53::RecordSet")["Name"] == "api.example.org."
+
+    def test_refuses_zone_and_certificate(
+        self, refused_backend: RefusedBackend, certificate: acm.ICertificate
+    ) -> None:
+        text = refused_backend(certificate=certificate)
+
+        assert text.startswith("hosted_zone and certificate are both given: ")
+        assert "pass hosted_zone alone for a domain in Route 53" in text
+        assert "certificate alone for a domain elsewhere" in text
+
+    def test_refuses_neither_zone_nor_certificate(self, refused_backend: RefusedBackend) -> None:
+        text = refused_backend(hosted_zone=None)
+
+        assert text.startswith("neither hosted_zone nor certificate is given")
+        assert "'api.example.com' needs a certificate" in text
+        assert "pass hosted_zone for a domain in Route 53" in text
+
+    @pytest.mark.parametrize("domain_name", ["api.example.org", "notexample.com", "com.example"])
+    def test_refuses_a_name_outside_of_the_zone(
+        self, refused_backend: RefusedBackend, domain_name: str
+    ) -> None:
+        assert refused_backend(domain_name=domain_name) == (
+            f"domain_name {domain_name!r} is not in hosted_zone 'example.com': pass the zone that "
+            "it is in"
+        )
+
+    @pytest.mark.parametrize(
+        ("argument", "expected", "how"),
+        [
+            ("hosted_zone", "aws_route53.IHostedZone", "HostedZone.from_lookup("),
+            ("certificate", "aws_certificatemanager.ICertificate", "from_certificate_arn("),
+        ],
+    )
+    def test_refuses_text_in_place_of_constructs(
+        self, refused_backend: RefusedBackend, argument: str, expected: str, how: str
+    ) -> None:
+        text = refused_backend(**{argument: "Z0123456789"})
+
+        assert f"{argument} must be an {expected}, got 'Z0123456789'" in text
+        assert how in text
+
+    @pytest.mark.parametrize("argument", ["domain_name", "root_domain_name"])
+    def test_refuses_what_is_no_host_name(
+        self, refused_backend: RefusedBackend, argument: str
+    ) -> None:
+        text = refused_backend(**{argument: "https://example.com/"})
+
+        assert text.startswith(f"{argument} must be a bare host name in lower case")
+        assert "got 'https://example.com/': leave out the scheme" in text
+
+
+class TestListeners:
+    def test_https_speaks_recommended_tls(self, default: Json) -> None:
+        https = only(default, LISTENER, "BackendLoadBalancerHttps")
+
+        assert (https["Port"], https["Protocol"]) == (443, "HTTPS")
+        assert https["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
+        assert https["DefaultActions"] == [
+            {
+                "Type": "forward",
+                "TargetGroupArn": {
+                    "Ref": only_id(default, "AWS::ElasticLoadBalancingV2::TargetGroup")
+                },
+            }
+        ]
+
+    def test_http_only_redirects(self, default: Json) -> None:
+        redirect = only(default, LISTENER, "BackendLoadBalancerRedirect")
+
+        assert (redirect["Port"], redirect["Protocol"]) == (80, "HTTP")
+        assert redirect["DefaultActions"] == [
+            {
+                "Type": "redirect",
+                "RedirectConfig": {
+                    "Port": "443",
+                    "Protocol": "HTTPS",
+                    "StatusCode": "HTTP_301",
+                },
+            }
+        ]
+
+    def test_nothing_else_is_open(self, default: Json) -> None:
+        group_id = only_id(default, "AWS::EC2::SecurityGroup", "BackendLoadBalancer")
+
+        rules = ingress_rules(default, group_id)
+
+        assert sorted((rule["FromPort"], rule["CidrIp"]) for rule in rules) == [
+            (80, "0.0.0.0/0"),
+            (443, "0.0.0.0/0"),
+        ]
+
+    def test_drops_what_is_not_http(self, default: Json) -> None:
+        assert only(default, BALANCER)["Scheme"] == "internet-facing"
+        assert attributes(default)["routing.http.drop_invalid_header_fields.enabled"] == "true"
+        assert attributes(default)["routing.http.desync_mitigation_mode"] == "defensive"
+
+
+class TestOptions:
+    def test_uses_the_given_request_timeout(self, synth: Synth) -> None:
+        template = synth(request_timeout=Duration.minutes(10))
+
+        assert attributes(template)["idle_timeout.timeout_seconds"] == "600"
+
+    def test_waits_two_minutes_when_no_request_timeout_is_given(self, default: Json) -> None:
+        assert attributes(default)["idle_timeout.timeout_seconds"] == "120"
+
+    def test_logs_access_to_the_given_bucket(self) -> None:
+        stack = regional_stack()
+        backend_in(stack, log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "the-logs"))
+        template = synthesize(stack)
+
+        assert attributes(template)["access_logs.s3.enabled"] == "true"
+        assert attributes(template)["access_logs.s3.bucket"] == "the-logs"
+        assert attributes(template)["access_logs.s3.prefix"] == "alb"
+
+    def test_logs_no_access_when_no_bucket_is_given(self, default: Json) -> None:
+        assert "access_logs.s3.enabled" not in attributes(default)
+
+    def test_refuses_access_logs_in_a_stack_without_a_region(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        logs = s3.Bucket.from_bucket_name(stack, "Logs", "the-logs")
+
+        text = refused_backend(log_bucket=logs)
+
+        assert text.startswith("log_bucket is given, but the region of the stack is not known")
+        assert "env=Environment(region=…)" in text
+
+    @pytest.mark.parametrize("timeout", [Duration.seconds(29), Duration.seconds(4001)])
+    def test_refuses_a_request_timeout_out_of_bounds(
+        self, refused_backend: RefusedBackend, timeout: Duration
+    ) -> None:
+        assert refused_backend(request_timeout=timeout) == (
+            "request_timeout must be whole seconds from 30 to 4000, got "
+            f"{timeout.to_seconds():g} seconds"
+        )

@@ -1,0 +1,93 @@
+"""Log groups: their names, how long they keep what, who can read them."""
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_kms as kms
+from backends import Synth, backend_in
+from constructs import Construct
+from templates import Json, container, of_type, only, only_id, synthesize
+
+from galv_constructs._logs import log_group_prefix
+
+LOG_GROUP = "AWS::Logs::LogGroup"
+
+
+def names(template: Json) -> set[str]:
+    """The last parts of the names of log groups."""
+    return {
+        resource["Properties"]["LogGroupName"]["Fn::Join"][1][-1].rpartition("/")[2]
+        for resource in of_type(template, LOG_GROUP).values()
+    }
+
+
+def test_each_task_has_a_log_group_with_its_name(default: Json) -> None:
+    assert names(default) == {"web", "setup-db", "setup-db-release", "check-status"}
+    for name in ("web", "setup-db", "check-status"):
+        options = container(default, name)["LogConfiguration"]["Options"]
+        log_group = default["Resources"][options["awslogs-group"]["Ref"]]["Properties"]
+        assert log_group["LogGroupName"]["Fn::Join"][1][-1] == f"/{name}"
+        assert options["awslogs-stream-prefix"] == name
+
+
+def test_ecs_exec_has_a_log_group_too(synth: Synth) -> None:
+    assert "exec" in names(synth(execute_command=True))
+
+
+def test_names_start_with_stack_and_path_and_end_with_the_generation(stack: Stack) -> None:
+    prefix = stack.resolve(log_group_prefix(Construct(Construct(stack, "Galv"), "A b:c")))
+
+    generation = {
+        "Fn::Select": [
+            0,
+            {
+                "Fn::Split": [
+                    "-",
+                    {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]},
+                ]
+            },
+        ]
+    }
+    assert prefix == {"Fn::Join": ["", ["/Stack/Galv/A-b-c/", generation]]}
+
+
+def test_two_stacks_of_one_app_share_no_name() -> None:
+    app = App()
+    stacks = [Stack(app, name) for name in ("One", "Two")]
+
+    assert len({str(stack.resolve(log_group_prefix(stack))) for stack in stacks}) == 2
+
+
+@pytest.mark.parametrize(("production", "days"), [(True, 365), (False, 30)])
+def test_logs_expire(synth: Synth, production: bool, days: int) -> None:
+    template = synth(production=production)
+
+    kept = [
+        resource["Properties"]["RetentionInDays"]
+        for resource in of_type(template, LOG_GROUP).values()
+    ]
+    assert set(kept) == {days}
+
+
+def test_encrypts_with_the_given_key(stack: Stack) -> None:
+    key = kms.Key(stack, "Key")
+    backend_in(stack, encryption_key=key, execute_command=True)
+    template = synthesize(stack)
+
+    arn = {"Fn::GetAtt": [only_id(template, "AWS::KMS::Key"), "Arn"]}
+    groups = [resource["Properties"] for resource in of_type(template, LOG_GROUP).values()]
+    assert len(groups) == 5
+    assert all(group["KmsKeyId"] == arn for group in groups)
+    policy = only(template, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    (statement,) = (statement for statement in policy if statement.get("Sid") == "CloudWatchLogs")
+    assert statement["Principal"]["Service"]["Fn::Join"][1] == [
+        "logs.",
+        {"Ref": "AWS::Region"},
+        ".amazonaws.com",
+    ]
+    assert "kms:EncryptionContext:aws:logs:arn" in statement["Condition"]["ArnLike"]
+
+
+def test_encrypts_with_aws_s_own_key_when_none_is_given(default: Json) -> None:
+    assert all(
+        "KmsKeyId" not in group["Properties"] for group in of_type(default, LOG_GROUP).values()
+    )

@@ -1,0 +1,307 @@
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_ec2 as ec2
+from backends import Refusal
+from templates import Json, of_type, only, only_id, synthesize
+
+from galv_constructs import GalvNetwork, NetworkPreset
+
+
+def network(**arguments: Any) -> Json:
+    stack = Stack(App(), "Stack")
+    GalvNetwork(stack, "Network", **arguments)
+    return synthesize(stack)
+
+
+def subnets(template: Json, group: str) -> dict[str, Any]:
+    """The CIDRs of the subnets of a group, by logical id."""
+    return {
+        logical_id: resource["Properties"]["CidrBlock"]
+        for logical_id, resource in of_type(template, "AWS::EC2::Subnet").items()
+        if {"Key": "aws-cdk:subnet-name", "Value": group} in resource["Properties"]["Tags"]
+    }
+
+
+def default_route(template: Json, group: str) -> set[str]:
+    """Where traffic to the internet goes from the subnets of a group."""
+    return {
+        target
+        for route in of_type(template, "AWS::EC2::Route").values()
+        if route["Properties"]["RouteTableId"]["Ref"].startswith(f"NetworkVpc{group}Subnet")
+        for target in ("GatewayId", "NatGatewayId", "InstanceId")
+        if target in route["Properties"]
+    }
+
+
+@pytest.fixture(scope="module")
+def presets() -> dict[NetworkPreset, Json]:
+    return {preset: network(preset=preset) for preset in NetworkPreset}
+
+
+class TestPresets:
+    def test_uses_a_nat_gateway_when_no_preset_is_given(
+        self, presets: dict[NetworkPreset, Json]
+    ) -> None:
+        assert network() == presets[NetworkPreset.NAT_GATEWAY]
+
+    @pytest.mark.parametrize(
+        ("preset", "counts", "way_out"),
+        [
+            (NetworkPreset.NAT_GATEWAY, {"gateways": 1}, {"NatGatewayId"}),
+            (NetworkPreset.NAT_INSTANCE, {"instances": 1}, {"InstanceId"}),
+            (NetworkPreset.PUBLIC, {}, set()),
+            (NetworkPreset.ENDPOINTS, {"endpoints": 6}, set()),
+        ],
+    )
+    def test_makes_the_way_out_that_the_preset_says(
+        self,
+        presets: dict[NetworkPreset, Json],
+        preset: NetworkPreset,
+        counts: dict[str, int],
+        way_out: set[str],
+    ) -> None:
+        template = presets[preset]
+
+        assert len(of_type(template, "AWS::EC2::NatGateway")) == counts.get("gateways", 0)
+        assert len(of_type(template, "AWS::EC2::Instance")) == counts.get("instances", 0)
+        assert len(_interface_endpoints(template)) == counts.get("endpoints", 0)
+        assert default_route(template, "Tasks") == way_out
+        assert bool(subnets(template, "Tasks")) is (preset is not NetworkPreset.PUBLIC)
+
+    @pytest.mark.parametrize("preset", NetworkPreset)
+    def test_leaves_the_database_where_it_is_when_the_preset_changes(
+        self, presets: dict[NetworkPreset, Json], preset: NetworkPreset
+    ) -> None:
+        assert subnets(presets[preset], "Database") == {
+            "NetworkVpcDatabaseSubnet1Subnet75A30C75": "10.0.128.0/19",
+            "NetworkVpcDatabaseSubnet2Subnet7C7CA9F8": "10.0.160.0/19",
+        }
+        assert default_route(presets[preset], "Database") == set()
+
+    @pytest.mark.parametrize("preset", NetworkPreset)
+    def test_every_preset_is_closed_where_it_can_be(
+        self, presets: dict[NetworkPreset, Json], preset: NetworkPreset
+    ) -> None:
+        template = presets[preset]
+
+        assert len(of_type(template, "Custom::VpcRestrictDefaultSG")) == 1
+        assert default_route(template, "Public") == {"GatewayId"}
+        assert not any(
+            subnet["Properties"]["MapPublicIpOnLaunch"]
+            for subnet in of_type(template, "AWS::EC2::Subnet").values()
+        )
+
+    @pytest.mark.parametrize("preset", NetworkPreset)
+    def test_reaches_s3_without_the_internet_from_every_route_table(
+        self, presets: dict[NetworkPreset, Json], preset: NetworkPreset
+    ) -> None:
+        template = presets[preset]
+        (endpoint,) = (
+            resource["Properties"]
+            for resource in of_type(template, "AWS::EC2::VPCEndpoint").values()
+            if resource["Properties"]["VpcEndpointType"] == "Gateway"
+        )
+
+        assert {table["Ref"] for table in endpoint["RouteTableIds"]} == set(
+            of_type(template, "AWS::EC2::RouteTable")
+        )
+
+    def test_hardens_the_nat_instance(self, presets: dict[NetworkPreset, Json]) -> None:
+        template = presets[NetworkPreset.NAT_INSTANCE]
+        instance = only(template, "AWS::EC2::Instance")
+        (interface,) = instance["NetworkInterfaces"]
+        (group_id,) = (group["Fn::GetAtt"][0] for group in interface["GroupSet"])
+
+        assert instance["BlockDeviceMappings"] == [
+            {"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True, "VolumeType": "gp3"}}
+        ]
+        assert instance["MetadataOptions"] == {"HttpTokens": "required"}
+        assert instance["SourceDestCheck"] is False
+        ingress = template["Resources"][group_id]["Properties"]["SecurityGroupIngress"]
+        assert [rule["CidrIp"] for rule in ingress] == ["10.0.0.0/16"]
+
+    def test_makes_the_endpoints_that_tasks_need(self, presets: dict[NetworkPreset, Json]) -> None:
+        template = presets[NetworkPreset.ENDPOINTS]
+        endpoints = _interface_endpoints(template)
+        vpc_id = only_id(template, "AWS::EC2::VPC")
+        tasks = set(subnets(template, "Tasks"))
+
+        assert {_service(endpoint) for endpoint in endpoints} == {
+            "ecr.api",
+            "ecr.dkr",
+            "email-smtp",
+            "logs",
+            "secretsmanager",
+            "sts",
+        }
+        for endpoint in endpoints:
+            assert endpoint["PrivateDnsEnabled"] is True
+            assert {subnet["Ref"] for subnet in endpoint["SubnetIds"]} == tasks
+            (group_id,) = (group["Fn::GetAtt"][0] for group in endpoint["SecurityGroupIds"])
+            (rule,) = template["Resources"][group_id]["Properties"]["SecurityGroupIngress"]
+            port = 587 if _service(endpoint) == "email-smtp" else 443
+            assert (rule["FromPort"], rule["ToPort"]) == (port, port)
+            assert rule["CidrIp"] == {"Fn::GetAtt": [vpc_id, "CidrBlock"]}
+
+
+class TestArguments:
+    def test_uses_the_given_range(self) -> None:
+        template = network(cidr="10.20.0.0/20", preset=NetworkPreset.NAT_INSTANCE)
+
+        assert only(template, "AWS::EC2::VPC")["CidrBlock"] == "10.20.0.0/20"
+        assert set(subnets(template, "Public").values()) == {"10.20.0.0/23", "10.20.2.0/23"}
+        assert '"CidrIp": "10.20.0.0/20"' in str(template).replace("'", '"')
+
+    def test_uses_10_0_when_no_range_is_given(self, presets: dict[NetworkPreset, Json]) -> None:
+        vpc = only(presets[NetworkPreset.NAT_GATEWAY], "AWS::EC2::VPC")
+
+        assert vpc["CidrBlock"] == "10.0.0.0/16"
+
+    def test_uses_the_given_number_of_zones(self) -> None:
+        stack = Stack(App(), "Stack", env={"account": "111122223333", "region": "eu-west-1"})
+        stack.node.set_context(
+            "availability-zones:account=111122223333:region=eu-west-1", list("abcd")
+        )
+        GalvNetwork(stack, "Network", max_azs=3)
+        template = synthesize(stack)
+
+        assert {len(subnets(template, group)) for group in ("Public", "Tasks", "Database")} == {3}
+        assert len(of_type(template, "AWS::EC2::NatGateway")) == 1
+
+    def test_uses_two_zones_when_no_number_is_given(
+        self, presets: dict[NetworkPreset, Json]
+    ) -> None:
+        template = presets[NetworkPreset.NAT_GATEWAY]
+
+        assert {len(subnets(template, group)) for group in ("Public", "Tasks", "Database")} == {2}
+
+    @pytest.mark.parametrize("preset", ["natGateway", None, 1])
+    def test_refuses_what_is_no_preset(self, stack: Stack, refusal: Refusal, preset: Any) -> None:
+        assert refusal(lambda: GalvNetwork(stack, "Network", preset=preset)) == (
+            "preset must be one of NetworkPreset.NAT_GATEWAY, NetworkPreset.NAT_INSTANCE, "
+            f"NetworkPreset.PUBLIC, NetworkPreset.ENDPOINTS, got {preset!r}"
+        )
+
+    @pytest.mark.parametrize("count", [1, 4])
+    def test_refuses_too_few_or_many_zones(
+        self, stack: Stack, refusal: Refusal, count: int
+    ) -> None:
+        assert refusal(lambda: GalvNetwork(stack, "Network", max_azs=count)) == (
+            f"max_azs must be from 2 to 3, got {count}"
+        )
+
+    @pytest.mark.parametrize("cidr", [10, ["10.0.0.0/16"]])
+    def test_refuses_a_range_that_is_not_text(
+        self, stack: Stack, refusal: Refusal, cidr: Any
+    ) -> None:
+        text = refusal(lambda: GalvNetwork(stack, "Network", cidr=cidr))
+
+        assert "cidr must be an IPv4 range such as '10.0.0.0/16'" in text
+        assert f"got {cidr!r}" in text
+
+
+class TestFromVpc:
+    @pytest.fixture
+    def vpc(self, stack: Stack) -> ec2.IVpc:
+        """A VPC with subnets of every type."""
+        return _imported(stack, "Vpc", "public", "private", "isolated")
+
+    def selected(self, vpc: ec2.IVpc, selection: ec2.SubnetSelection) -> list[str]:
+        return vpc.select_subnets(
+            subnet_type=selection.subnet_type, subnets=selection.subnets
+        ).subnet_ids
+
+    def test_uses_the_given_subnets(self, stack: Stack, vpc: ec2.IVpc) -> None:
+        subnet = ec2.Subnet.from_subnet_attributes(
+            stack, "Chosen", subnet_id="subnet-chosen", availability_zone="a"
+        )
+        chosen = ec2.SubnetSelection(subnets=[subnet])
+
+        given = GalvNetwork.from_vpc(
+            vpc, load_balancer_subnets=chosen, task_subnets=chosen, database_subnets=chosen
+        )
+
+        assert given.vpc is vpc
+        for selection in (
+            given.load_balancer_subnets,
+            given.task_subnets,
+            given.database_subnets,
+        ):
+            assert self.selected(vpc, selection) == ["subnet-chosen"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "tasks"),
+        [
+            ({}, "private"),
+            ({"assign_public_ip": True}, "public"),
+            ({"has_internet": False}, "isolated"),
+        ],
+    )
+    def test_chooses_subnets_when_none_are_given(
+        self, vpc: ec2.IVpc, arguments: Json, tasks: str
+    ) -> None:
+        chosen = GalvNetwork.from_vpc(vpc, **arguments)
+
+        assert self.selected(vpc, chosen.task_subnets) == [f"subnet-{tasks}-a", f"subnet-{tasks}-b"]
+        assert self.selected(vpc, chosen.load_balancer_subnets)[0] == "subnet-public-a"
+        assert self.selected(vpc, chosen.database_subnets)[0] == "subnet-isolated-a"
+        assert chosen.assign_public_ip is arguments.get("assign_public_ip", False)
+        assert chosen.has_internet is arguments.get("has_internet", True)
+
+    def test_chooses_private_subnets_for_the_database_where_none_are_isolated(
+        self, stack: Stack
+    ) -> None:
+        vpc = _imported(stack, "Vpc", "public", "private")
+
+        chosen = GalvNetwork.from_vpc(vpc)
+
+        assert self.selected(vpc, chosen.database_subnets)[0] == "subnet-private-a"
+
+    @pytest.mark.parametrize("vpc", ["vpc-1", {"vpc_id": "vpc-1"}])
+    def test_refuses_what_is_no_vpc(self, refusal: Refusal, vpc: Any) -> None:
+        assert refusal(lambda: GalvNetwork.from_vpc(vpc)) == (
+            f"vpc must be an aws_ec2.IVpc, got {vpc!r}: use "
+            "ec2.Vpc.from_lookup(scope, id, vpc_id=…)"
+        )
+
+    @pytest.mark.parametrize("argument", ["assign_public_ip", "has_internet"])
+    def test_refuses_what_is_not_true_or_false(
+        self, vpc: ec2.IVpc, refusal: Refusal, argument: str
+    ) -> None:
+        arguments: Json = {argument: "false"}
+
+        assert refusal(lambda: GalvNetwork.from_vpc(vpc, **arguments)) == (
+            f"{argument} must be true or false, got 'false' (str)"
+        )
+
+    def test_refuses_public_addresses_without_the_internet(
+        self, vpc: ec2.IVpc, refusal: Refusal
+    ) -> None:
+        text = refusal(lambda: GalvNetwork.from_vpc(vpc, assign_public_ip=True, has_internet=False))
+
+        assert text.startswith("assign_public_ip=True with has_internet=False: ")
+        assert "set one of the two" in text
+
+
+def _imported(stack: Stack, id: str, *kinds: str) -> ec2.IVpc:
+    ids: Json = {f"{kind}_subnet_ids": [f"subnet-{kind}-a", f"subnet-{kind}-b"] for kind in kinds}
+    return ec2.Vpc.from_vpc_attributes(
+        stack, id, vpc_id="vpc-1", availability_zones=["a", "b"], **ids
+    )
+
+
+def _interface_endpoints(template: Json) -> list[Json]:
+    return [
+        resource["Properties"]
+        for resource in of_type(template, "AWS::EC2::VPCEndpoint").values()
+        if resource["Properties"]["VpcEndpointType"] == "Interface"
+    ]
+
+
+def _service(endpoint: Json) -> str:
+    """`ecr.api` of `com.amazonaws.<region>.ecr.api`, whose region is a reference."""
+    name = endpoint["ServiceName"]
+    parts = name["Fn::Join"][1] if isinstance(name, dict) else [name]
+    return str(parts[-1]).removeprefix("com.amazonaws.").lstrip(".")

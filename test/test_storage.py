@@ -1,0 +1,239 @@
+"""The bucket for uploads, and the static files behind CloudFront."""
+
+from typing import Any
+
+import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from backends import KEY_ARN, RefusedBackend, Synth, backend_in, regional_stack
+from templates import (
+    Json,
+    as_list,
+    environment,
+    of_type,
+    only,
+    only_id,
+    statements,
+    synthesize,
+    task_definition,
+)
+
+BUCKET = "AWS::S3::Bucket"
+MEDIA = "BackendMediaBucket"
+STATIC = "BackendStaticAssetsBucket"
+
+
+@pytest.fixture
+def key(stack: Stack) -> kms.IKey:
+    return kms.Key.from_key_arn(stack, "Key", KEY_ARN)
+
+
+def task_role(template: Json, name: str) -> str:
+    _, properties = task_definition(template, name)
+    role: str = properties["TaskRoleArn"]["Fn::GetAtt"][0]
+    return role
+
+
+def allowed(template: Json, name: str, action: str) -> list[Any]:
+    """The resources that a task may use an action on."""
+    return [
+        resource
+        for statement in statements(template, task_role(template, name))
+        if action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    ]
+
+
+@pytest.mark.parametrize("prefix", [MEDIA, STATIC])
+class TestEveryBucket:
+    def test_is_private_and_encrypted(self, default: Json, prefix: str) -> None:
+        bucket = only(default, BUCKET, prefix)
+
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+        # The application sends an ACL with each upload.
+        assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerPreferred"}]
+
+    def test_refuses_plain_http_and_old_tls(self, default: Json, prefix: str) -> None:
+        policy = only(default, "AWS::S3::BucketPolicy", prefix)
+
+        denied = [
+            statement["Condition"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny" and statement["Action"] == "s3:*"
+        ]
+        assert denied == [
+            {"Bool": {"aws:SecureTransport": "false"}},
+            {"NumericLessThan": {"s3:TlsVersion": 1.2}},
+        ]
+
+    def test_forgets_incomplete_uploads_and_old_versions(self, default: Json, prefix: str) -> None:
+        rules = only(default, BUCKET, prefix)["LifecycleConfiguration"]["Rules"]
+
+        assert rules == [
+            {
+                "Id": "IncompleteUploads",
+                "Status": "Enabled",
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+            },
+            {
+                "Id": "OldVersions",
+                "Status": "Enabled",
+                "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
+            },
+        ]
+
+    def test_logs_access_to_the_given_bucket(self, prefix: str) -> None:
+        stack = regional_stack()
+        backend_in(stack, log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "the-logs"))
+
+        logging = only(synthesize(stack), BUCKET, prefix)["LoggingConfiguration"]
+
+        assert logging["DestinationBucketName"] == "the-logs"
+        folder = "MediaBucket" if prefix == MEDIA else "Bucket"
+        assert logging["LogFilePrefix"] == f"s3/{folder}/"
+
+    def test_logs_no_access_when_no_bucket_is_given(self, default: Json, prefix: str) -> None:
+        assert "LoggingConfiguration" not in only(default, BUCKET, prefix)
+
+    @pytest.mark.parametrize("name", ["web", "setup-db", "check-status"])
+    def test_tasks_may_read_and_write_objects_and_no_more(
+        self, default: Json, prefix: str, name: str
+    ) -> None:
+        arn = {"Fn::GetAtt": [only_id(default, BUCKET, prefix), "Arn"]}
+        objects = {"Fn::Join": ["", [arn, "/*"]]}
+
+        actions = {
+            (action, "objects" if resource == objects else "bucket")
+            for statement in statements(default, task_role(default, name))
+            for action in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+            if resource in (arn, objects)
+        }
+        assert actions == {
+            ("s3:DeleteObject", "objects"),
+            ("s3:GetObject", "objects"),
+            ("s3:PutObject", "objects"),
+            ("s3:PutObjectAcl", "objects"),
+            ("s3:ListBucket", "bucket"),
+        }
+
+
+class TestMediaBucket:
+    def test_browsers_may_read_from_the_given_frontends(self, synth: Synth) -> None:
+        template = synth(frontend_domain_names=["app.example.com", "lab.example.org"])
+
+        (rule,) = only(template, BUCKET, MEDIA)["CorsConfiguration"]["CorsRules"]
+        assert rule == {
+            "AllowedOrigins": ["https://app.example.com", "https://lab.example.org"],
+            "AllowedMethods": ["GET", "HEAD"],
+            "AllowedHeaders": ["*"],
+            "ExposedHeaders": ["Content-Disposition", "Galv-Storage-Redirect-URL"],
+            "MaxAge": 3600,
+        }
+
+    def test_browsers_may_read_from_the_api_when_no_frontend_is_given(self, default: Json) -> None:
+        (rule,) = only(default, BUCKET, MEDIA)["CorsConfiguration"]["CorsRules"]
+
+        assert rule["AllowedOrigins"] == ["https://api.example.com"]
+
+    def test_uses_the_given_bucket(self, stack: Stack, synth: Synth) -> None:
+        bucket = s3.Bucket.from_bucket_name(stack, "Media", "our-media")
+
+        template = synth(media_bucket=bucket)
+
+        assert of_type(template, BUCKET, MEDIA) == {}
+        assert environment(template, "web")["DJANGO_AWS_STORAGE_BUCKET_NAME"] == "our-media"
+        writable = str(allowed(template, "web", "s3:PutObject"))
+        assert ":s3:::our-media/*" in writable
+
+    def test_uses_the_key_of_the_given_bucket(
+        self, stack: Stack, synth: Synth, key: kms.IKey
+    ) -> None:
+        bucket = s3.Bucket.from_bucket_attributes(
+            stack, "Media", bucket_name="our-media", encryption_key=key
+        )
+
+        template = synth(media_bucket=bucket)
+
+        assert allowed(template, "web", "kms:GenerateDataKey") == [KEY_ARN]
+        assert allowed(template, "web", "kms:Decrypt") == [KEY_ARN]
+
+    def test_makes_one_when_none_is_given(self, default: Json) -> None:
+        assert environment(default, "web")["DJANGO_AWS_STORAGE_BUCKET_NAME"] == {
+            "Ref": only_id(default, BUCKET, MEDIA)
+        }
+
+    def test_encrypts_with_the_given_key(self, synth: Synth, key: kms.IKey) -> None:
+        template = synth(encryption_key=key)
+
+        (rule,) = only(template, BUCKET, MEDIA)["BucketEncryption"][
+            "ServerSideEncryptionConfiguration"
+        ]
+        assert rule["ServerSideEncryptionByDefault"] == {
+            "SSEAlgorithm": "aws:kms",
+            "KMSMasterKeyID": KEY_ARN,
+        }
+        assert rule["BucketKeyEnabled"] is True
+        assert KEY_ARN in allowed(template, "web", "kms:GenerateDataKey")
+
+    @pytest.mark.parametrize(
+        ("argument", "how"),
+        [
+            ("media_bucket", "s3.Bucket.from_bucket_name(scope, id, name)"),
+            ("log_bucket", "s3.Bucket.from_bucket_name(scope, id, name)"),
+            ("encryption_key", "kms.Key.from_key_arn(scope, id, arn)"),
+        ],
+    )
+    def test_refuses_names_in_place_of_constructs(
+        self, refused_backend: RefusedBackend, argument: str, how: str
+    ) -> None:
+        text = refused_backend(**{argument: "a-name"})
+
+        assert text.startswith(f"{argument} must be an aws_")
+        assert text.endswith(f"got 'a-name': use {how}")
+
+
+class TestStaticAssets:
+    def test_cloudfront_alone_reads_the_bucket(self, default: Json) -> None:
+        distribution = only_id(default, "AWS::CloudFront::Distribution")
+        policy = only(default, "AWS::S3::BucketPolicy", STATIC)["PolicyDocument"]
+
+        readers = [
+            statement
+            for statement in policy["Statement"]
+            if statement["Effect"] == "Allow" and "s3:GetObject" in as_list(statement["Action"])
+        ]
+
+        assert [reader["Principal"] for reader in readers] == [
+            {"Service": "cloudfront.amazonaws.com"}
+        ]
+        condition = readers[0]["Condition"]["StringEquals"]["AWS:SourceArn"]
+        assert {"Ref": distribution} in condition["Fn::Join"][1]
+
+    def test_it_is_served_by_cloudfront(self, default: Json) -> None:
+        config = only(default, "AWS::CloudFront::Distribution")["DistributionConfig"]
+        (origin,) = config["Origins"]
+
+        assert "OriginAccessControlId" in origin
+        assert origin["S3OriginConfig"]["OriginAccessIdentity"] == ""
+        assert config["HttpVersion"] == "http2and3"
+        behavior = config["DefaultCacheBehavior"]
+        assert behavior["ViewerProtocolPolicy"] == "https-only"
+        assert behavior["AllowedMethods"] == ["GET", "HEAD"]
+        assert behavior["Compress"] is True
+        # AWS's CachingOptimized, and CORS with security headers.
+        assert behavior["CachePolicyId"] == "658327ea-f89d-4fab-a63d-7e88639e58f6"
+        assert behavior["ResponseHeadersPolicyId"] == "e61eb60c-9c35-4d20-a928-2b84e02af89c"
+
+    def test_the_application_knows_bucket_and_host(self, default: Json) -> None:
+        variables = environment(default, "setup-db")
+
+        assert variables["DJANGO_STATIC_FILES_BUCKET_NAME"] == {
+            "Ref": only_id(default, BUCKET, STATIC)
+        }
+        assert variables["DJANGO_STATIC_FILES_CDN_DOMAIN"] == {
+            "Fn::GetAtt": [only_id(default, "AWS::CloudFront::Distribution"), "DomainName"]
+        }

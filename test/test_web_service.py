@@ -1,0 +1,404 @@
+"""The web service: its task, its health, its scaling."""
+
+import pytest
+from aws_cdk import CfnParameter, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from backends import MakeBackend, RefusedBackend, Synth
+from templates import (
+    Json,
+    as_list,
+    container,
+    ingress_rules,
+    of_type,
+    only,
+    only_id,
+    statements,
+    synthesize,
+    task_definition,
+)
+
+from galv_constructs import GalvNetwork, NetworkPreset
+from galv_constructs._backend_checks import check_image
+from galv_constructs._web_service import default_workers
+
+SERVICE = "AWS::ECS::Service"
+TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+
+
+class TestImage:
+    def test_runs_the_given_version(self, synth: Synth) -> None:
+        template = synth(version="2.11.4")
+
+        for name in ("web", "setup-db", "check-status"):
+            assert container(template, name)["Image"] == "ghcr.io/galv-team/galv-backend:2.11.4"
+
+    def test_runs_the_latest_version_when_none_is_given(self, default: Json) -> None:
+        assert container(default, "web")["Image"] == "ghcr.io/galv-team/galv-backend:latest"
+
+    def test_runs_the_given_image(self, synth: Synth) -> None:
+        template = synth(image=ecs.ContainerImage.from_registry("registry.example.org/galv:1"))
+
+        for name in ("web", "setup-db", "check-status"):
+            assert container(template, name)["Image"] == "registry.example.org/galv:1"
+
+    def test_pulls_with_the_given_credentials(self, stack: Stack, synth: Synth) -> None:
+        secret = secretsmanager.Secret(stack, "Registry")
+
+        template = synth(registry_credentials=secret)
+
+        reference = stack.resolve(secret.secret_arn)
+        assert container(template, "web")["RepositoryCredentials"] == {
+            "CredentialsParameter": reference
+        }
+        _, properties = task_definition(template, "web")
+        role_id = properties["ExecutionRoleArn"]["Fn::GetAtt"][0]
+        assert reference in [
+            resource
+            for statement in statements(template, role_id)
+            if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+        ]
+
+    def test_pulls_without_credentials_when_none_are_given(self, default: Json) -> None:
+        assert "RepositoryCredentials" not in container(default, "web")
+
+    def test_takes_a_version_that_is_not_known_yet(self, stack: Stack, synth: Synth) -> None:
+        template = synth(version=CfnParameter(stack, "Version").value_as_string)
+
+        assert container(template, "web")["Image"] == {
+            "Fn::Join": ["", ["ghcr.io/galv-team/galv-backend:", {"Ref": "Version"}]]
+        }
+
+    @pytest.mark.parametrize("version", ["2.7.3", "2.5.0-dev", "1.9.9", "v2.0.0"])
+    def test_refuses_a_version_that_is_too_old(
+        self, refused_backend: RefusedBackend, version: str
+    ) -> None:
+        assert refused_backend(version=version) == (
+            f"version must be 2.7.4 or later, got {version!r}: earlier images cannot use the "
+            "credentials of an ECS task"
+        )
+
+    @pytest.mark.parametrize("version", ["2.7.4", "v2.7.4", "2.10.0-rc1", "3.0.0", "main", "v3"])
+    def test_takes_versions_that_are_not_too_old(self, version: str) -> None:
+        check_image(version, None, None, None)
+
+    def test_refuses_what_is_no_version(self, refused_backend: RefusedBackend) -> None:
+        text = refused_backend(version="galv-backend:2.11.4")
+
+        assert "version must be the tag of an image, such as '2.11.4'" in text
+        assert "got 'galv-backend:2.11.4'" in text
+
+    def test_refuses_image_and_version(self, refused_backend: RefusedBackend) -> None:
+        image = ecs.ContainerImage.from_registry("registry.example.org/galv:1")
+
+        assert refused_backend(image=image, version="2.11.4") == (
+            "image and version are both given, and version is only for the default image on GHCR: "
+            "drop one of them"
+        )
+
+    def test_refuses_image_and_registry_credentials(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        image = ecs.ContainerImage.from_registry("registry.example.org/galv:1")
+        secret = secretsmanager.Secret.from_secret_name_v2(stack, "Registry", "registry")
+
+        text = refused_backend(image=image, registry_credentials=secret)
+
+        assert text.startswith("image and registry_credentials are both given")
+
+    @pytest.mark.parametrize(
+        ("argument", "expected"),
+        [
+            ("image", "image must be an aws_ecs.ContainerImage, got 'galv': use ecs.Container"),
+            ("registry_credentials", "registry_credentials must be an aws_secretsmanager.ISecret"),
+        ],
+    )
+    def test_refuses_names_in_place_of_constructs(
+        self, refused_backend: RefusedBackend, argument: str, expected: str
+    ) -> None:
+        assert expected in refused_backend(**{argument: "galv"})
+
+
+class TestWithoutInternet:
+    @pytest.fixture
+    def network(self, stack: Stack) -> GalvNetwork:
+        return GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
+
+    def test_refuses_the_default_image(
+        self, refused_backend: RefusedBackend, network: GalvNetwork
+    ) -> None:
+        text = refused_backend(network=network)
+
+        assert text.startswith("network has no internet, and the default image is on GHCR")
+        assert "ecs.ContainerImage.from_ecr_repository(…)" in text
+        assert "another NetworkPreset" in text
+
+    @pytest.mark.parametrize("name", ["ghcr.io/galv-team/galv-backend:2.11.4", "nginx"])
+    def test_refuses_an_image_outside_of_ecr(
+        self, refused_backend: RefusedBackend, network: GalvNetwork, name: str
+    ) -> None:
+        text = refused_backend(network=network, image=ecs.ContainerImage.from_registry(name))
+
+        assert text.startswith("network has no internet, and no VPC endpoint reaches the registry")
+        assert f"of image {name!r}" in text
+        assert "ecs.ContainerImage.from_ecr_repository(…)" in text
+        assert "another NetworkPreset" in text
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_takes_an_image_in_ecr(
+        self, stack: Stack, synth: Synth, network: GalvNetwork, known: bool
+    ) -> None:
+        name = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/galv:1"
+        given = name if known else CfnParameter(stack, "Image").value_as_string
+
+        template = synth(network=network, image=ecs.ContainerImage.from_registry(given))
+
+        assert container(template, "web")["Image"] == (name if known else {"Ref": "Image"})
+
+
+class TestTask:
+    def test_answers_with_gunicorn_on_port_8000(self, default: Json) -> None:
+        web = container(default, "web")
+
+        assert web["EntryPoint"] == ["/usr/bin/env"]
+        assert web["Command"] == [
+            "gunicorn",
+            "--bind=0.0.0.0:8000",
+            "--workers=2",
+            "--timeout=120",
+            "--graceful-timeout=110",
+            "config.wsgi",
+        ]
+        assert [mapping["ContainerPort"] for mapping in web["PortMappings"]] == [8000]
+
+    @pytest.mark.parametrize("name", ["web", "setup-db", "check-status"])
+    def test_writes_only_where_the_application_needs_it(self, default: Json, name: str) -> None:
+        task = container(default, name)
+
+        assert task["ReadonlyRootFilesystem"] is True
+        assert {mount["ContainerPath"]: mount["ReadOnly"] for mount in task["MountPoints"]} == {
+            "/tmp": False,
+            "/var/log/galv": False,
+        }
+
+    def test_uses_the_given_size_and_workers(self, synth: Synth) -> None:
+        template = synth(cpu=1024, memory_limit_mib=4096, workers=7)
+
+        _, properties = task_definition(template, "web")
+        assert (properties["Cpu"], properties["Memory"]) == ("1024", "4096")
+        assert "--workers=7" in container(template, "web")["Command"]
+
+    def test_is_small_when_no_size_is_given(self, default: Json) -> None:
+        _, properties = task_definition(default, "web")
+
+        assert (properties["Cpu"], properties["Memory"]) == ("512", "1024")
+        assert properties["RuntimePlatform"] == {
+            "CpuArchitecture": "X86_64",
+            "OperatingSystemFamily": "LINUX",
+        }
+
+    @pytest.mark.parametrize(
+        ("cpu", "memory", "workers"),
+        [
+            (256, 512, 1),
+            (256, 2048, 1),
+            (512, 1024, 2),
+            (512, 4096, 2),
+            (1024, 2048, 3),
+            (2048, 4096, 5),
+            (4096, 8192, 9),
+            (16384, 32768, 33),
+        ],
+    )
+    def test_has_as_many_workers_as_there_is_room_for(
+        self, cpu: int, memory: int, workers: int
+    ) -> None:
+        assert default_workers(cpu, memory) == workers
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"cpu": 500}, "cpu must be one of 256, 512, 1024"),
+            ({"cpu": "512"}, "(1024 is one vCPU), got '512'"),
+            ({"memory_limit_mib": 512}, "memory_limit_mib must be one of 1024, 2048, 3072, 4096"),
+            ({"workers": 0}, "workers must be from 1 to 64, got 0"),
+            ({"workers": 2.5}, "workers must be a whole number, got 2.5 (float)"),
+            ({"min_tasks": 0}, "min_tasks must be from 1 to 100, got 0"),
+            ({"max_tasks": 101}, "max_tasks must be from 1 to 100, got 101"),
+            (
+                {"min_tasks": 5},
+                "max_tasks must be at least min_tasks, got min_tasks=5 and max_tasks=4",
+            ),
+            ({"request_timeout": 120}, "request_timeout must be a Duration, got 120"),
+        ],
+    )
+    def test_refuses_what_does_not_work(
+        self, refused_backend: RefusedBackend, arguments: Json, message: str
+    ) -> None:
+        assert message in refused_backend(**arguments)
+
+    def test_refuses_workers_that_are_not_known_yet(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        number = CfnParameter(stack, "Workers", type="Number").value_as_number
+
+        assert refused_backend(workers=number).startswith("workers must be known when")
+
+
+class TestService:
+    def test_rolls_without_a_gap_and_back_when_it_fails(self, default: Json) -> None:
+        deployment = only(default, SERVICE)["DeploymentConfiguration"]
+
+        assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
+        assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+        assert only(default, SERVICE)["DeploymentController"] == {"Type": "ECS"}
+        assert only(default, SERVICE)["HealthCheckGracePeriodSeconds"] == 180
+
+    def test_runs_in_the_private_subnets(self, default: Json) -> None:
+        network = only(default, SERVICE)["NetworkConfiguration"]["AwsvpcConfiguration"]
+
+        assert network["AssignPublicIp"] == "DISABLED"
+        assert all("TasksSubnet" in subnet["Ref"] for subnet in network["Subnets"])
+
+    def test_runs_with_public_addresses_where_the_network_says_so(
+        self, stack: Stack, synth: Synth
+    ) -> None:
+        template = synth(network=GalvNetwork(stack, "Network", preset=NetworkPreset.PUBLIC))
+
+        network = only(template, SERVICE)["NetworkConfiguration"]["AwsvpcConfiguration"]
+        assert network["AssignPublicIp"] == "ENABLED"
+        assert all("PublicSubnet" in subnet["Ref"] for subnet in network["Subnets"])
+        run = only(template, "Custom::GalvReleaseTask")
+        assert run["AssignPublicIp"] == "ENABLED"
+        assert run["Subnets"] == network["Subnets"]
+
+    def test_is_healthy_when_the_application_answers(self, default: Json) -> None:
+        target_group = only(default, TARGET_GROUP)
+
+        assert (target_group["Port"], target_group["Protocol"]) == (8000, "HTTP")
+        assert target_group["TargetType"] == "ip"
+        assert target_group["HealthCheckPath"] == "/health/"
+        assert target_group["Matcher"] == {"HttpCode": "200"}
+        assert (
+            target_group["HealthCheckTimeoutSeconds"] < target_group["HealthCheckIntervalSeconds"]
+        )
+
+    @pytest.mark.parametrize(("seconds", "graceful"), [(30, 30), (120, 110), (600, 110)])
+    def test_stops_gracefully_within_what_fargate_allows(
+        self, synth: Synth, seconds: int, graceful: int
+    ) -> None:
+        template = synth(request_timeout=Duration.seconds(seconds))
+
+        web = container(template, "web")
+        assert f"--timeout={seconds}" in web["Command"]
+        assert f"--graceful-timeout={graceful}" in web["Command"]
+        assert graceful < web["StopTimeout"] == 120
+        attributes = {
+            attribute["Key"]: attribute["Value"]
+            for attribute in only(template, TARGET_GROUP)["TargetGroupAttributes"]
+        }
+        assert attributes["deregistration_delay.timeout_seconds"] == str(seconds)
+
+    def test_only_the_load_balancer_reaches_it(self, default: Json) -> None:
+        (rule,) = (
+            resource["Properties"]
+            for logical_id, resource in of_type(default, "AWS::EC2::SecurityGroupIngress").items()
+            if logical_id.startswith("BackendWebTaskSecurityGroup")
+        )
+
+        assert (rule["FromPort"], rule["ToPort"]) == (8000, 8000)
+        source = rule["SourceSecurityGroupId"]["Fn::GetAtt"][0]
+        assert source.startswith("BackendLoadBalancerSecurityGroup")
+
+
+class TestScaling:
+    def test_scales_between_the_given_bounds(self, synth: Synth) -> None:
+        target = only(
+            synth(min_tasks=2, max_tasks=9), "AWS::ApplicationAutoScaling::ScalableTarget"
+        )
+
+        assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 9)
+
+    def test_scales_from_one_to_four_when_no_bounds_are_given(self, default: Json) -> None:
+        target = only(default, "AWS::ApplicationAutoScaling::ScalableTarget")
+
+        assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
+
+    def test_takes_bounds_that_are_not_known_yet(self, stack: Stack, synth: Synth) -> None:
+        least = CfnParameter(stack, "Least", type="Number").value_as_number
+
+        target = only(synth(min_tasks=least), "AWS::ApplicationAutoScaling::ScalableTarget")
+
+        assert target["MinCapacity"] == {"Ref": "Least"}
+
+    def test_follows_cpu_and_requests(self, default: Json) -> None:
+        policies = {
+            metric["PredefinedMetricSpecification"]["PredefinedMetricType"]: metric["TargetValue"]
+            for policy in of_type(default, "AWS::ApplicationAutoScaling::ScalingPolicy").values()
+            for metric in [policy["Properties"]["TargetTrackingScalingPolicyConfiguration"]]
+        }
+
+        assert policies == {
+            "ECSServiceAverageCPUUtilization": 60,
+            "ALBRequestCountPerTarget": 600,
+        }
+
+    def test_a_deployment_leaves_the_count_alone(self, default: Json) -> None:
+        assert "DesiredCount" not in only(default, SERVICE)
+
+
+class TestExec:
+    def test_opens_a_shell_when_asked_to(self, synth: Synth) -> None:
+        template = synth(execute_command=True)
+
+        assert only(template, SERVICE)["EnableExecuteCommand"] is True
+        # The agent behind ECS Exec writes to the root file system.
+        assert container(template, "web")["ReadonlyRootFilesystem"] is False
+        assert container(template, "setup-db")["ReadonlyRootFilesystem"] is True
+        configuration = only(template, "AWS::ECS::Cluster")["Configuration"]
+        logging = configuration["ExecuteCommandConfiguration"]
+        assert logging["Logging"] == "OVERRIDE"
+        log_group = logging["LogConfiguration"]["CloudWatchLogGroupName"]["Ref"]
+        assert log_group in of_type(template, "AWS::Logs::LogGroup")
+
+    def test_opens_none_in_production(self, default: Json) -> None:
+        assert only(default, SERVICE)["EnableExecuteCommand"] is False
+        assert "Configuration" not in only(default, "AWS::ECS::Cluster")
+        assert "ssmmessages" not in str(default)
+
+
+class TestGrants:
+    def test_a_grant_goes_to_the_web_task(self, stack: Stack, make_backend: MakeBackend) -> None:
+        secret = secretsmanager.Secret(stack, "Other")
+
+        secret.grant_read(make_backend())
+
+        template = synthesize(stack)
+        arn = stack.resolve(secret.secret_arn)
+        readers = [
+            role_id
+            for role_id in of_type(template, "AWS::IAM::Role")
+            if any(arn in as_list(s["Resource"]) for s in statements(template, role_id))
+        ]
+        _, properties = task_definition(template, "web")
+        assert readers == [properties["TaskRoleArn"]["Fn::GetAtt"][0]]
+
+    def test_a_connection_goes_to_the_web_task(
+        self, stack: Stack, make_backend: MakeBackend
+    ) -> None:
+        vpc = ec2.Vpc(stack, "Vpc")
+        group = ec2.SecurityGroup(stack, "Other", vpc=vpc)
+        other = ec2.Connections(security_groups=[group], default_port=ec2.Port.tcp(5000))
+
+        other.allow_default_port_from(make_backend(network=GalvNetwork.from_vpc(vpc)))
+
+        template = synthesize(stack)
+        (rule,) = ingress_rules(template, only_id(template, "AWS::EC2::SecurityGroup", "Other"))
+        assert rule["SourceSecurityGroupId"] == {
+            "Fn::GetAtt": [
+                only_id(template, "AWS::EC2::SecurityGroup", "BackendWebTask"),
+                "GroupId",
+            ]
+        }
