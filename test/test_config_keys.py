@@ -60,7 +60,7 @@ def test_knows_every_documented_key() -> None:
 
 
 def test_every_key_is_read() -> None:
-    values = {
+    values: dict[str, Any] = {
         "backendVersion": "2.11.4",
         "frontendVersion": "v2.2.0",
         "projectNameTag": "lab",
