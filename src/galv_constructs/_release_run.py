@@ -75,16 +75,7 @@ class ReleaseRun(Construct):
                 "OnFailure": on_failure,
             },
         )
-        self.resource.node.add_dependency(
-            task,
-            *runtime.depends_on,
-            # Where the rules are that let tasks in.
-            *(
-                group
-                for other in runtime.connects_to
-                for group in other.connections.security_groups
-            ),
-        )
+        self.resource.node.add_dependency(task, *runtime.depends_on)
 
     def _role(self) -> iam.Role:
         """The role of both handlers: just what they call."""

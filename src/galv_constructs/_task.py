@@ -84,15 +84,17 @@ class Task(Construct):
             for path in runtime.writable_paths or ():
                 self._mount(path)
 
-        for other in runtime.connects_to:
-            self.connections.allow_to_default_port(other)
+        rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
         for grant in runtime.grants:
             grant(self.task_role)
         if runtime.encryption_key is not None:
             # CDK says so in the policy of the key only, and cannot where the key is imported.
             runtime.encryption_key.grant_decrypt(self.task_definition.obtain_execution_role())
         self._acknowledge()
-        stand_for(self, self._needed_to_start)
+        # What nothing in the definition refers to, though the task fails without it. Not whole
+        # security groups: their other rules may belong to what waits for this very task.
+        needed = [self.task_role, self.task_definition.obtain_execution_role(), *rules]
+        stand_for(self, lambda: needed)
 
     @property
     def task_role(self) -> iam.IRole:
@@ -102,11 +104,13 @@ class Task(Construct):
     def connections(self) -> ec2.Connections:
         return ec2.Connections(security_groups=[self.security_group])
 
-    def _needed_to_start(self) -> list[IConstruct]:
-        """What a task fails without, though nothing in its definition refers to it."""
-        children = self.security_group.node.children
-        rules = [child for child in children if child.node.id != "Resource"]
-        return [self.task_role, self.task_definition.obtain_execution_role(), *rules]
+    def _connect(self, other: ec2.IConnectable) -> list[IConstruct]:
+        """Allow connections to something, and return the rules that do."""
+        groups = [self.security_group, *other.connections.security_groups]
+        before = {rule.node.path for group in groups for rule in group.node.children}
+        self.connections.allow_to_default_port(other)
+        rules = [rule for group in groups for rule in group.node.children]
+        return [rule for rule in rules if rule.node.path not in before]
 
     def _mount(self, path: str) -> None:
         volume = path.strip("/").replace("/", "-")

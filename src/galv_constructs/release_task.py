@@ -14,7 +14,7 @@ from constructs import Construct
 
 from galv_constructs._dependencies import stand_for
 from galv_constructs._release_run import LONGEST_TIMEOUT, ReleaseRun
-from galv_constructs._release_steps import ReleaseStep, check_command, shell_command
+from galv_constructs._release_steps import ReleaseStep, check_command, check_steps, shell_command
 from galv_constructs._task import Task
 from galv_constructs._validation import check_duration, check_fargate_size, check_variables
 from galv_constructs.task_runtime import TaskRuntime
@@ -102,7 +102,9 @@ class GalvReleaseTask(Construct):
             check_command("command", command)
             text = shlex.join(command)
         else:
-            command, text = _combined(steps or ())
+            check_steps("steps", steps)
+            command = shell_command(steps or ())
+            text = f"steps {', '.join(step.name for step in steps or ())}"
         name = task_name(id) if name is None else name
         check_task_name(name)
         super().__init__(scope, id)
@@ -178,12 +180,3 @@ def check_overlap(
             f"{', '.join(both)} would be both in environment and in secrets, one of them from "
             "runtime, which ECS refuses: use other names"
         )
-
-
-def _combined(steps: Sequence[ReleaseStep]) -> tuple[list[str], str]:
-    if not steps or not all(isinstance(step, ReleaseStep) for step in steps):
-        raise ValueError(f"steps must be a list of at least one ReleaseStep, got {steps!r}")
-    names = [step.name for step in steps]
-    if len(set(names)) != len(names):
-        raise ValueError(f"each step must have a name of its own, got {', '.join(names)}")
-    return shell_command(steps), f"steps {', '.join(names)}"
