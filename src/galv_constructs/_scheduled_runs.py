@@ -136,7 +136,10 @@ class ScheduledRuns(Construct):
             f"{self.function.function_arn}:*",
             reason="EventBridge Scheduler may call any version of this one function.",
         )
-        self.schedule.node.add_dependency(*task.needed_to_run, self.function)
+        # The first call comes as soon as the schedule is there.
+        self.schedule.node.add_dependency(
+            *task.needed_to_run, scheduler_role.node.find_child("DefaultPolicy")
+        )
 
         self.failed_runs = self._failed_runs_rule()
         self.failed_runs_alarm = self._alarm(

@@ -114,8 +114,10 @@ def _timeout() -> int:
 
 
 def _outlived(task: Json) -> bool:
-    age = time() - task["createdAt"].timestamp()
-    return age > _timeout() + GRACE and bool(task.get("startedBy", "").startswith(MARK))
+    scheduled = task.get("startedBy", "").startswith(MARK)
+    if not scheduled or "createdAt" not in task:
+        return False
+    return bool(time() - task["createdAt"].timestamp() > _timeout() + GRACE)
 
 
 def _stop(tasks: Iterable[Json]) -> None:
