@@ -15,8 +15,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_scheduler import ScheduleExpression
+from backends import MakeBackend, Refusal
 from cdk_nag import AwsSolutionsChecks
-from cfnlint import ManualArgs, lint
+from cfnlint import ManualArgs, lint  # type: ignore[import-untyped] # it has no types
 from templates import (
     Json,
     container,
@@ -34,7 +35,6 @@ from templates import (
 )
 
 from galv_constructs import (
-    GalvBackend,
     GalvNetwork,
     GalvReleaseTask,
     GalvScheduledTask,
@@ -203,7 +203,7 @@ class TestTask:
         assert set(secrets(result, "report")) == {"B", "D"}
 
     def test_a_grant_to_it_is_no_grant_to_the_web_service(
-        self, stack: Stack, make_backend: Callable[..., GalvBackend]
+        self, stack: Stack, make_backend: MakeBackend
     ) -> None:
         backend = make_backend()
         task = GalvScheduledTask(
@@ -319,7 +319,7 @@ class TestSchedule:
         assert run in needs(result, only_id(result, "AWS::Scheduler::Schedule"))
 
     def test_waits_for_the_setup_of_a_backend_without_a_circle(
-        self, stack: Stack, make_backend: Callable[..., GalvBackend]
+        self, stack: Stack, make_backend: MakeBackend
     ) -> None:
         GalvScheduledTask(
             stack,
@@ -573,7 +573,7 @@ class TestRefusals:
             ({"command": []}, "command must be a list of words"),
             ({"schedule": "rate(5 minutes)"}, "schedule must be an aws_scheduler.ScheduleExpress"),
             ({"schedule": 5}, "schedule must be an aws_scheduler.ScheduleExpression, got 5"),
-            ({"name": "nightly report"}, "name must be letters, digits, '_' and '-'"),
+            ({"name": "nightly report"}, "name must be letters, digits, '-' and '_'"),
             ({"name": ""}, "name must be letters"),
             ({"id": "…"}, "name must be letters"),
             ({"environment": {"A B": "1"}}, "environment has the name 'A B'"),
@@ -594,7 +594,7 @@ class TestRefusals:
     )
     def test_refuses_what_cannot_work(
         self,
-        refusal: Callable[[Callable[[], object]], str],
+        refusal: Refusal,
         make: Callable[..., GalvScheduledTask],
         overrides: Json,
         message: str,
@@ -618,7 +618,7 @@ class TestRefusals:
     )
     def test_refuses_an_interval_that_is_none(
         self,
-        refusal: Callable[[Callable[[], object]], str],
+        refusal: Refusal,
         make: Callable[..., GalvScheduledTask],
         expression: str,
     ) -> None:
@@ -636,7 +636,7 @@ class TestRefusals:
         assert made["ScheduleExpression"] == {"Ref": "AWS::StackName"}
 
     def test_refuses_a_variable_that_is_a_secret_of_the_runtime(
-        self, stack: Stack, refusal: Callable[[Callable[[], object]], str]
+        self, stack: Stack, refusal: Refusal
     ) -> None:
         secret = ecs.Secret.from_secrets_manager(secretsmanager.Secret(stack, "Secret"))
         runtime = runtime_in(stack, secrets={"A": secret})

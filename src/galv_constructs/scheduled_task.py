@@ -18,7 +18,7 @@ from constructs import Construct
 
 from galv_constructs._release_steps import check_command
 from galv_constructs._scheduled_runs import ScheduledRuns
-from galv_constructs._task import Task, check_overlap, task_name
+from galv_constructs._task import Task, check_overlap, check_task_name, task_name
 from galv_constructs._validation import (
     check_construct,
     check_duration,
@@ -38,9 +38,6 @@ _EXPRESSION = re.compile(
     r"|cron\(\S+( \S+){5}\)"
     r"|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)"
 )
-# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html, less what
-# a log stream's name gives a meaning to.
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
@@ -135,7 +132,7 @@ class GalvScheduledTask(Construct):
         _check_runtime(runtime)
         check_command("command", command)
         _check_schedule(schedule)
-        _check_name(name)
+        check_task_name(name)
         check_variables(environment or {}, secrets or {}, {})
         check_overlap(runtime, environment or {}, secrets or {})
         check_fargate_size(cpu, memory_limit_mib)
@@ -264,12 +261,4 @@ def _check_schedule(schedule: object) -> None:
             "schedule must be rate(…) with a whole number of minutes, hours or days from 1, "
             f"cron(…) with six fields, or at(yyyy-mm-ddThh:mm:ss), got {text!r}: use enabled=False "
             "for no schedule"
-        )
-
-
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or is_token(name) or not _NAME.fullmatch(name):
-        raise ValueError(
-            f"name must be letters, digits, '_' and '-', at most 255, got {name!r}: it names the "
-            "container and the log group; give one if the id has no letters"
         )
