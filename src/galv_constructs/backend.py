@@ -1,6 +1,7 @@
 """The Galv backend: the Django API and everything that it stands on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import jsii
@@ -334,7 +335,7 @@ class GalvBackend(Construct):
             mail=mail,
         )
         buckets = (media_bucket, self._static_assets.bucket)
-        self._runtime = TaskRuntime(
+        runtime = TaskRuntime(
             cluster=cluster,
             network=network,
             image=image or backend_image(version, registry_credentials),
@@ -366,7 +367,7 @@ class GalvBackend(Construct):
         self._setup = GalvReleaseTask(
             self,
             "Setup",
-            runtime=self._runtime,
+            runtime=runtime,
             name="setup-db",
             steps=DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps,
             secrets={
@@ -376,6 +377,7 @@ class GalvBackend(Construct):
             },
             timeout=setup_timeout,
         )
+        self._runtime = replace(runtime, gates=[self._setup])
         self._load_balancer = LoadBalancer(
             self,
             "LoadBalancer",
