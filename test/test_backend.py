@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from aws_cdk import App, Duration, Stack, Tags
+from aws_cdk import Duration, Stack, Tags
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -19,6 +19,7 @@ from backends import (
     RefusedBackend,
     Synth,
     backend_in,
+    new_app,
     regional_stack,
 )
 from templates import (
@@ -226,7 +227,7 @@ class TestBringYourOwn:
 
 class TestTags:
     def test_tags_reach_the_tasks(self) -> None:
-        app = App()
+        app = new_app()
         stack = Stack(app, "Stack")
         backend_in(stack, check_status="warn")
         Tags.of(app).add("project-name", "galv")

@@ -4,9 +4,9 @@ from itertools import product
 from typing import Any
 
 import pytest
-from aws_cdk import App, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk.aws_logs import RetentionDays
-from backends import RefusedBackend, backend_in
+from backends import RefusedBackend, backend_in, new_app
 from templates import Json, of_type, only, synthesize
 
 from galv_constructs._policy import DeploymentPolicy
@@ -64,7 +64,7 @@ def templates() -> Templates:
     """A template for each row of the table."""
     made = {}
     for production, protection in ROWS:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         backend_in(stack, production=production, removal_protection=protection)
         made[production, protection] = synthesize(stack)
     return made

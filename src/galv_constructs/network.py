@@ -307,8 +307,9 @@ class GalvNetwork(Construct):
             service=service,
             subnets=self.task_subnets,
             private_dns_enabled=True,
-            open=True,
+            open=False,
         )
+        endpoint.connections.allow_default_port_from(ec2.Peer.ipv4(self._cidr), "From the VPC only")
         self._endpoints.append(endpoint)
 
 
