@@ -90,7 +90,13 @@ MYPY = {
 
 PYTEST = {
     "ini_options": {
-        "addopts": ["--import-mode=importlib", "--strict-config", "--strict-markers"],
+        "addopts": [
+            "--import-mode=importlib",
+            "--strict-config",
+            "--strict-markers",
+            "-m=not slow",
+        ],
+        "markers": ["slow: takes seconds by itself; run by `npm run test:slow`"],
         "pythonpath": [APP, "tools", "test"],
         "testpaths": ["test"],
         "xfail_strict": True,
@@ -132,6 +138,7 @@ JsonFile(
             "setup": RUN,
             "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
+            "test:slow": f"{RUN} pytest -m slow",
             "bench": f"{RUN} --synth python tools/bench.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
