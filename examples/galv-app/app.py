@@ -1,18 +1,14 @@
 """The documented deployment of Galv, configured in cdk.json."""
 
-from aws_cdk import App, Tags
-from galv_app.backend_stack import BackendStack
-from galv_app.environment import deployment_environment
+import sys
 
-from galv_constructs import GalvConfig
+from aws_cdk import App
+from galv_app.stacks import add_stacks
 
 app = App()
-config = GalvConfig.from_context(app.node)
-BackendStack(
-    app,
-    f"{config.name}-BackendStack",
-    config=config,
-    env=deployment_environment(app, config),
-)
-Tags.of(app).add("project-name", config.project_name_tag)
+try:
+    add_stacks(app)
+except ValueError as error:
+    # What is wrong is in cdk.json; where in the code it was noticed helps nobody.
+    sys.exit(str(error))
 app.synth()

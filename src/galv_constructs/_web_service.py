@@ -85,7 +85,7 @@ class WebService(Construct):
             propagate_tags=ecs.PropagatedTagSource.SERVICE,
         )
         # Roles' policies and the log group too, without which the first tasks fail to start.
-        self.service.node.add_dependency(*self.task.ready)
+        self.service.node.add_dependency(self.task)
         # Scaling owns the count; one in the template would reset it at every deployment.
         resource = self.service.node.find_child("Service")
         assert isinstance(resource, ecs.CfnService)  # noqa: S101 - what an L2 service is made of

@@ -1,6 +1,7 @@
 """The Galv backend: the Django API and everything that it stands on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import jsii
@@ -267,6 +268,8 @@ class GalvBackend(Construct):
                 else GalvNetwork.from_vpc(cluster.vpc)
             )
         self._network = network
+        if policy.execute_command and isinstance(network, GalvNetwork):
+            network.add_execute_command_endpoint()
         prefix = log_group_prefix(self)
         if cluster is None:
             cluster = Cluster(
@@ -332,7 +335,7 @@ class GalvBackend(Construct):
             mail=mail,
         )
         buckets = (media_bucket, self._static_assets.bucket)
-        self._runtime = TaskRuntime(
+        runtime = TaskRuntime(
             cluster=cluster,
             network=network,
             image=image or backend_image(version, registry_credentials),
@@ -352,7 +355,7 @@ class GalvBackend(Construct):
             grants=[lambda role: grant_data_access(role, *buckets)],
             depends_on=[
                 *network.connectivity,
-                # Not the security group of a database that CDK made: see `Task.ready`.
+                # Not the security group of a database that CDK made: see `Task`.
                 database.node.default_child or database,
                 database_secret,
             ],
@@ -364,7 +367,7 @@ class GalvBackend(Construct):
         self._setup = GalvReleaseTask(
             self,
             "Setup",
-            runtime=self._runtime,
+            runtime=runtime,
             name="setup-db",
             steps=DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps,
             secrets={
@@ -374,6 +377,7 @@ class GalvBackend(Construct):
             },
             timeout=setup_timeout,
         )
+        self._runtime = replace(runtime, gates=[self._setup])
         self._load_balancer = LoadBalancer(
             self,
             "LoadBalancer",

@@ -251,6 +251,13 @@ class GalvNetwork(Construct):
             *self._endpoints,
         ]
 
+    def add_execute_command_endpoint(self) -> None:
+        """Make ECS Exec work without the internet; where there is a way to it, do nothing."""
+        if not self.has_internet:
+            self._add_interface_endpoint(
+                "SsmMessagesEndpoint", ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES
+            )
+
     def _harden_nat_instance(self, nat: ec2.NatInstanceProviderV2) -> None:
         nat.connections.allow_from(
             ec2.Peer.ipv4(self._cidr), ec2.Port.all_traffic(), "From the VPC only"
@@ -292,17 +299,18 @@ class GalvNetwork(Construct):
             "SmtpEndpoint": ec2.InterfaceVpcEndpointAwsService("email-smtp", port=587),
         }
         for id, service in services.items():
-            endpoint = self._vpc.add_interface_endpoint(
-                id,
-                service=service,
-                subnets=self.task_subnets,
-                private_dns_enabled=True,
-                open=False,
-            )
-            endpoint.connections.allow_default_port_from(
-                ec2.Peer.ipv4(self._cidr), "From the VPC only"
-            )
-            self._endpoints.append(endpoint)
+            self._add_interface_endpoint(id, service)
+
+    def _add_interface_endpoint(self, id: str, service: ec2.IInterfaceVpcEndpointService) -> None:
+        endpoint = self._vpc.add_interface_endpoint(
+            id,
+            service=service,
+            subnets=self.task_subnets,
+            private_dns_enabled=True,
+            open=False,
+        )
+        endpoint.connections.allow_default_port_from(ec2.Peer.ipv4(self._cidr), "From the VPC only")
+        self._endpoints.append(endpoint)
 
 
 def _subnets(preset: NetworkPreset) -> Sequence[ec2.SubnetConfiguration]:

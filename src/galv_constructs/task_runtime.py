@@ -1,9 +1,10 @@
 """What the tasks of one application share."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -11,7 +12,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import IDependable
 
+from galv_constructs._validation import check_construct, check_variables
 from galv_constructs.network import IGalvNetwork
+
+_LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,400}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,10 @@ class TaskRuntime:
     """What has to be there before a task can do its work, such as the database.
     Default: nothing."""
 
+    gates: Sequence[IDependable] = ()
+    """What has to succeed in a deployment before scheduled runs change with it, such as a
+    `GalvReleaseTask`. Default: nothing."""
+
     log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR
     """How long logs are kept. Default: one year."""
 
@@ -81,3 +89,22 @@ class TaskRuntime:
     encryption_key: kms.IKey | None = None
     """Key that log groups are encrypted with, which CloudWatch Logs must be allowed to use. Tasks
     may decrypt secrets with it when they start. Default: a key that CloudWatch Logs owns."""
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ValueError: If a value is malformed, or a name is in both `environment` and `secrets`.
+        """
+        check_construct("cluster", self.cluster, "aws_ecs.ICluster", "ecs.Cluster(…)")
+        check_construct("network", self.network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
+        check_construct(
+            "image", self.image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
+        )
+        check_variables(self.environment, self.secrets, reserved={})
+        prefix = self.log_group_prefix
+        if not Token.is_unresolved(prefix) and not _LOG_GROUP.fullmatch(prefix):
+            raise ValueError(
+                f"log_group_prefix must be letters, digits and any of '_./#-', such as '/reports', "
+                f"got {prefix!r}"
+            )

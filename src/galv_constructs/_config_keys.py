@@ -1,0 +1,466 @@
+"""The context keys of the documented deployment: one table for checks, schema and documentation."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from galv_constructs._environment import RESERVED_VARIABLES
+from galv_constructs._validation import check_domain_name, check_email, check_image_tag
+from galv_constructs.network import NetworkPreset
+
+Json = Mapping[str, Any]
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
+_LABELS = re.compile(
+    r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_LIKE = re.compile(
+    r"(?i)(?:PASSWORD|PASSWD|SECRET|SECRET_?KEY|ACCESS_?KEY|PRIVATE_?KEY|API_?KEY|CREDENTIALS?|TOKEN)$"
+)
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html, "Partial ARNs"
+_GENERATED_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
+_SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+CERTIFICATE_ARN = re.compile(
+    r"arn:aws[a-z-]*:acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/[0-9a-f-]{36}"
+)
+# EventBridge Scheduler's longest rate would be years; a month is as good as off.
+LONGEST_INTERVAL = 44640
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of value: how it is read, and how editors check it."""
+
+    words: str
+    """What is allowed, to follow "must be"."""
+
+    read: Callable[[Any], Any]
+    """Turns a value of the context into ours, or raises a `ValueError` that starts with "must"."""
+
+    schema: Json
+    """JSON Schema of the value."""
+
+    empty_is_unset: bool = True
+    """Whether an empty text means the same as no value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One context key."""
+
+    name: str
+    """Name in `cdk.json`."""
+
+    kind: Kind
+    meaning: str
+    """What it does, in one line."""
+
+    default: str
+    """What happens without it, in words."""
+
+    required: bool = False
+    ours: bool = field(default=False)
+    """Whether this project added it to the documented keys."""
+
+
+def from_text(value: object) -> object:
+    """Read JSON text as what it means: `--context` passes everything as text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or value != value.strip() or not value:
+        raise ValueError(f"must be text, got {value!r}")
+    return value
+
+
+def _matching(pattern: re.Pattern[str], words: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(f"must be {words}, got {value!r}")
+        return value
+
+    return read
+
+
+def _boolean(value: object) -> bool:
+    value = from_text(value.lower() if isinstance(value, str) else value)
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, got {value!r}")
+    return value
+
+
+def _minutes(value: object) -> int:
+    number = from_text(value)
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if not isinstance(number, int | float) or not is_number or number != int(number):
+        raise ValueError(f"must be a whole number of minutes, got {value!r}")
+    if not 0 <= number <= LONGEST_INTERVAL:
+        raise ValueError(f"must be from 0 (off) to {LONGEST_INTERVAL} (31 days), got {value!r}")
+    return int(number)
+
+
+def _checked(check: Callable[[str, object], None]) -> Callable[[object], str]:
+    """Use a check of the constructs, whose messages start with the argument's name."""
+
+    def read(value: object) -> str:
+        try:
+            check("", value)
+        except ValueError as error:
+            raise ValueError(str(error).strip()) from None
+        return str(value)
+
+    return read
+
+
+def _mail_user(value: object) -> str:
+    try:
+        check_email("", f"{value}@example.com")
+    except ValueError:
+        raise ValueError(
+            f"must be the part of an address before the @, such as 'galv-no-reply', got {value!r}"
+        ) from None
+    return _text(value)
+
+
+def _preset(value: object) -> NetworkPreset:
+    try:
+        return NetworkPreset(value)
+    except ValueError:
+        allowed = ", ".join(preset.value for preset in NetworkPreset)
+        raise ValueError(f"must be one of {allowed}, got {value!r}") from None
+
+
+def _secret_name(value: object) -> str:
+    name = _matching(_SECRET_NAME, "the name of a secret in Secrets Manager")(value)
+    if _GENERATED_SUFFIX.search(name):
+        raise ValueError(
+            f"must not end in a dash and six characters, got {value!r}: that is the suffix that "
+            "Secrets Manager adds in ARNs. Leave it out if it is one; otherwise the secret cannot "
+            "be found by its name, and needs another one"
+        )
+    return name
+
+
+def _secret_keys(reserved: Mapping[str, str]) -> Callable[[object], list[str]]:
+    def read(value: object) -> list[str]:
+        keys = from_text(value)
+        if not isinstance(keys, list):
+            raise ValueError(f'must be a list of names such as ["SENTRY_DSN"], got {value!r}')
+        mistakes = [mistake for key in keys for mistake in _name_mistakes(key, reserved)]
+        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if twice:
+            mistakes.append(f"must name each key once, got {', '.join(twice)} more than once")
+        _raise(mistakes)
+        return keys
+
+    return read
+
+
+def _variables(reserved: Mapping[str, str]) -> Callable[[object], dict[str, str]]:
+    def read(value: object) -> dict[str, str]:
+        variables = from_text(value)
+        if not isinstance(variables, Mapping):
+            raise ValueError(f"must be an object of names and values, got {value!r}")
+        # Null and empty mean "not set".
+        given = {name: text for name, text in variables.items() if text not in (None, "")}
+        mistakes = [mistake for name in variables for mistake in _name_mistakes(name, reserved)]
+        mistakes += [
+            f"must not hold secrets, and {name} looks like one: put it in the secret and its name "
+            "in the list of secret keys"
+            for name in given
+            if _SECRET_LIKE.search(str(name)) and name not in reserved
+        ]
+        mistakes += [
+            f"must hold text, got {text!r} for {name}: put the value in quotes"
+            for name, text in given.items()
+            if not isinstance(text, str)
+        ]
+        _raise(mistakes)
+        return given
+
+    return read
+
+
+def _name_mistakes(name: object, reserved: Mapping[str, str]) -> list[str]:
+    if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+        words = "letters, digits and '_' that do not start with a digit"
+        return [f"must have names of {words}, got {name!r}"]
+    if name in reserved:
+        return [f"must not set {name}, which the deployment sets itself"]
+    return []
+
+
+def _raise(mistakes: Sequence[str]) -> None:
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+
+
+def _schema_of_variables() -> Json:
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{_VARIABLE.pattern}$"},
+        "additionalProperties": {"type": ["string", "null"]},
+    }
+
+
+_TEXT = Kind(words="text", read=_text, schema={"type": "string"})
+_BOOLEAN = Kind(
+    words="true or false", read=_boolean, schema={"type": "boolean"}, empty_is_unset=False
+)
+_STACK_NAME = Kind(
+    words="letters, digits and '-', starting with a letter, at most 32",
+    read=_matching(_NAME, "letters, digits and '-', starting with a letter, at most 32"),
+    schema={"type": "string", "pattern": f"^{_NAME.pattern}$"},
+)
+_DOMAIN = Kind(
+    words="a bare host name in lower case",
+    read=_checked(check_domain_name),
+    schema={"type": "string"},
+)
+_SUBDOMAIN = Kind(
+    words="a name in lower case such as 'api', or empty for the domain itself",
+    read=lambda value: "" if value == "" else _matching(_LABELS, "a name such as 'api'")(value),
+    schema={"type": "string", "pattern": f"^({_LABELS.pattern})?$"},
+    empty_is_unset=False,
+)
+_TAG = Kind(words="the tag of an image", read=_checked(check_image_tag), schema={"type": "string"})
+_MAIL_USER = Kind(
+    words="the part of an address before the @", read=_mail_user, schema={"type": "string"}
+)
+_MINUTES = Kind(
+    words="a whole number of minutes, 0 for off",
+    read=_minutes,
+    schema={"type": "integer", "minimum": 0, "maximum": LONGEST_INTERVAL},
+    empty_is_unset=False,
+)
+_CERTIFICATE = Kind(
+    words="the ARN of a certificate in ACM",
+    read=_matching(
+        CERTIFICATE_ARN,
+        "the ARN of a certificate in ACM, such as "
+        "'arn:aws:acm:us-east-1:123456789012:certificate/<uuid>'",
+    ),
+    schema={"type": "string", "pattern": "^arn:aws[a-z-]*:acm:"},
+)
+_SECRET = Kind(
+    words="the name of a secret in Secrets Manager", read=_secret_name, schema={"type": "string"}
+)
+_KEYS_SCHEMA: Json = {
+    "type": "array",
+    "items": {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"},
+    "uniqueItems": True,
+}
+_SECRET_KEYS = Kind(words="a list of names", read=_secret_keys({}), schema=_KEYS_SCHEMA)
+_BACKEND_SECRET_KEYS = Kind(
+    words="a list of names", read=_secret_keys(RESERVED_VARIABLES), schema=_KEYS_SCHEMA
+)
+_VARIABLES = Kind(
+    words="an object of names and values", read=_variables({}), schema=_schema_of_variables()
+)
+_BACKEND_VARIABLES = Kind(
+    words="an object of names and values",
+    read=_variables(RESERVED_VARIABLES),
+    schema=_schema_of_variables(),
+)
+_PRESET = Kind(
+    words="one of " + ", ".join(preset.value for preset in NetworkPreset),
+    read=_preset,
+    schema={"enum": [preset.value for preset in NetworkPreset]},
+)
+
+KEYS: tuple[Key, ...] = (
+    Key(
+        name="name",
+        kind=_STACK_NAME,
+        meaning="A short name that the names of stacks start with",
+        default="",
+        required=True,
+    ),
+    Key(
+        name="backendVersion",
+        kind=_TAG,
+        meaning="Tag of the backend's image on GHCR",
+        default="`latest`",
+    ),
+    Key(
+        name="frontendVersion",
+        kind=_TAG,
+        meaning="Tag of the frontend's source",
+        default="`latest`: the newest release",
+    ),
+    Key(
+        name="projectNameTag",
+        kind=_TEXT,
+        meaning="Value of the tag `project-name` on everything",
+        default="the same as `name`",
+    ),
+    Key(
+        name="isProduction",
+        kind=_BOOLEAN,
+        meaning="Controls retention and protection, debugging, ECS Exec",
+        default="`true`",
+    ),
+    Key(
+        name="removalProtection",
+        kind=_BOOLEAN,
+        meaning="Overrides retention and protection, such as deletion protection",
+        default="the same as `isProduction`",
+    ),
+    Key(
+        name="mailFromUser",
+        kind=_MAIL_USER,
+        meaning="Part before the @ of the address that mail comes from",
+        default="`galv-no-reply`",
+    ),
+    Key(
+        name="mailFromDomain",
+        kind=_DOMAIN,
+        meaning="Domain of the address that mail comes from",
+        default="`mail.` and `domainName`",
+    ),
+    Key(
+        name="frontendEnvironment",
+        kind=_VARIABLES,
+        meaning="Variables for the build of the frontend",
+        default="none",
+    ),
+    Key(
+        name="backendEnvironment",
+        kind=_BACKEND_VARIABLES,
+        meaning="Variables for the backend; null and empty ones are left out",
+        default="none",
+    ),
+    Key(
+        name="frontendSecretsName",
+        kind=_SECRET,
+        meaning="Secrets Manager secret with secrets for the build of the frontend",
+        default="`name` and `-frontend-secrets`",
+    ),
+    Key(
+        name="frontendSecretsKeys",
+        kind=_SECRET_KEYS,
+        meaning="Keys of that secret to pass on; what a site is built from is public",
+        default="none",
+    ),
+    Key(
+        name="backendSecretsName",
+        kind=_SECRET,
+        meaning="Secrets Manager secret with secrets for the backend",
+        default="`name` and `-backend-secrets`",
+    ),
+    Key(
+        name="backendSecretsKeys",
+        kind=_BACKEND_SECRET_KEYS,
+        meaning="Keys of that secret to pass on as variables",
+        default="none",
+    ),
+    Key(
+        name="monitorIntervalMinutes",
+        kind=_MINUTES,
+        meaning="How often validations run, in minutes; 0 turns them off",
+        default="`5`",
+    ),
+    Key(
+        name="frontendSubdomain",
+        kind=_SUBDOMAIN,
+        meaning="Subdomain of the frontend; empty for the domain itself",
+        default="`app`",
+    ),
+    Key(
+        name="backendSubdomain",
+        kind=_SUBDOMAIN,
+        meaning="Subdomain of the API; empty for the domain itself",
+        default="`api`",
+    ),
+    Key(
+        name="domainName",
+        kind=_DOMAIN,
+        meaning="Domain of the application, such as `example.com`",
+        default="",
+        required=True,
+    ),
+    Key(
+        name="isRoute53Domain",
+        kind=_BOOLEAN,
+        meaning="Whether the domain is managed by Route 53",
+        default="`true`, or `false` if `certificateArn` is set",
+    ),
+    Key(
+        name="enableContainerInsights",
+        kind=_BOOLEAN,
+        meaning="Container Insights for ECS",
+        default="the same as `isProduction`",
+    ),
+    Key(
+        name="certificateArn",
+        kind=_CERTIFICATE,
+        meaning="ARN of a certificate in us-east-1 for a domain outside Route 53",
+        default="none",
+    ),
+    Key(
+        name="smtpSecretName",
+        kind=_SECRET,
+        meaning="Secrets Manager secret with SMTP credentials to use",
+        default="credentials are made, in a secret named `projectNameTag` and `-smtp`",
+    ),
+    Key(
+        name="backendCertificateArn",
+        kind=_CERTIFICATE,
+        meaning="ARN of a certificate for the API in the region of the backend, needed outside "
+        "us-east-1 when the domain is not in Route 53",
+        default="`certificateArn`",
+        ours=True,
+    ),
+    Key(
+        name="networkPreset",
+        kind=_PRESET,
+        meaning="How tasks reach the internet: `natGateway`, `natInstance`, `public`, `endpoints`",
+        default="`natGateway`",
+        ours=True,
+    ),
+)
+
+
+def schema() -> Json:
+    """JSON Schema of the application's `cdk.json`, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cdk.json of a Galv deployment",
+        "type": "object",
+        "properties": {
+            "context": {
+                "type": "object",
+                "properties": {key.name: _schema_of(key) for key in KEYS},
+                "required": [key.name for key in KEYS if key.required],
+                # CDK's own keys.
+                "patternProperties": {"^@|:|^cdk|^aws-cdk|^acknowledged-issue-numbers$": {}},
+                "additionalProperties": False,
+            }
+        },
+        "required": ["context"],
+    }
+
+
+def _schema_of(key: Key) -> Json:
+    default = "" if key.required else f" Default: {key.default}."
+    unset = {"enum": [None, ""] if key.kind.empty_is_unset else [None]}
+    return {"description": f"{key.meaning}.{default}", "anyOf": [key.kind.schema, unset]}
+
+
+def table() -> str:
+    """The keys as a table in Markdown."""
+    rows = [
+        f"| `{key.name}`{' (added)' if key.ours else ''} | {key.meaning} "
+        f"| {'**required**' if key.required else key.default} |"
+        for key in KEYS
+    ]
+    return "\n".join(["| key | meaning | default |", "|---|---|---|", *rows])

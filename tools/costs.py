@@ -1,0 +1,184 @@
+"""Work out what the example application costs while idle, from its synthesized templates.
+
+`npm run costs` writes the table in docs/costs.md; with `-- --check` it only says whether that is
+up to date.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# Before jsii loads CDK: the templates are only read here.
+os.environ["CDK_VALIDATION"] = "false"
+
+from aws_cdk import App
+from aws_cdk.assertions import Template
+
+ROOT = Path(__file__).resolve().parent.parent
+APP = ROOT / "examples" / "galv-app"
+PAGE = ROOT / "docs" / "costs.md"
+BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
+
+# The deployment that this one replaces, by the same price list.
+BEFORE = 231
+
+# US dollars a month of 730 hours, on-demand list prices of us-east-1 without free tiers.
+HOURS = 730
+ADDRESS = 3.65
+NAT_GATEWAY = 32.85
+ENDPOINT = 7.30
+LOAD_BALANCER = 16.43
+VCPU, GIB = 0.04048 * HOURS, 0.004445 * HOURS
+INSTANCES = {"t4g.nano": 0.0042 * HOURS}
+DATABASES = {"db.t4g.micro": 11.68}
+DATABASE_GIB = 0.115
+DISK_GIB = 0.08
+SECRET = 0.40
+KEY = 1.00
+ALARM = 0.10
+WEB_ACL = 5.00
+WEB_ACL_RULE = 1.00
+
+Json = Mapping[str, Any]
+SHAPES: dict[str, dict[str, object]] = {
+    f"{preset}, {'production' if production else 'not production'}": {
+        "networkPreset": preset,
+        "isProduction": production,
+    }
+    for production in (True, False)
+    for preset in ("natGateway", "natInstance", "public")
+}
+
+
+def synthesize(context: Mapping[str, object]) -> list[Json]:
+    """Return the templates of the example application with some context keys changed."""
+    sys.path.insert(0, str(APP))
+    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
+
+    defaults = json.loads((APP / "cdk.json").read_text())["context"]
+    app = App(context={"aws:cdk:bundling-stacks": [], **defaults, **context})
+    return [Template.from_stack(stack).to_json() for stack in add_stacks(app)]
+
+
+def monthly_costs(templates: Iterable[Json]) -> dict[str, float]:
+    """Add up what the resources of templates cost in a month in which nobody uses them."""
+    costs: defaultdict[str, float] = defaultdict(float)
+    for template in templates:
+        resources = template["Resources"]
+        for resource in resources.values():
+            if price := PRICES.get(resource["Type"]):
+                for item, cost in price(resource.get("Properties", {}), resources).items():
+                    costs[item] += cost
+    return costs
+
+
+def _task(definition: Json) -> float:
+    return int(definition["Cpu"]) / 1024 * VCPU + int(definition["Memory"]) / 1024 * GIB
+
+
+def _service(service: Json, resources: Json) -> dict[str, float]:
+    definition = resources[service["TaskDefinition"]["Ref"]]["Properties"]
+    tasks = next(
+        target["Properties"]["MinCapacity"]
+        for target in resources.values()
+        if target["Type"] == "AWS::ApplicationAutoScaling::ScalableTarget"
+    )
+    network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
+    public = network["AssignPublicIp"] == "ENABLED"
+    return {
+        "web tasks": tasks * _task(definition),
+        "public addresses": tasks * ADDRESS if public else 0,
+    }
+
+
+def _database(database: Json, _resources: Json) -> dict[str, float]:
+    storage = int(database["AllocatedStorage"]) * DATABASE_GIB
+    copies = 2 if database["MultiAZ"] else 1
+    return {"database": copies * (DATABASES[database["DBInstanceClass"]] + storage)}
+
+
+def _instance(instance: Json, _resources: Json) -> dict[str, float]:
+    # The image's own volume size; the address comes with the subnet it is in.
+    disk = 8 * DISK_GIB
+    return {"network": INSTANCES[instance["InstanceType"]] + disk, "public addresses": ADDRESS}
+
+
+def _endpoint(endpoint: Json, _resources: Json) -> dict[str, float]:
+    zones = len(endpoint.get("SubnetIds", []))
+    return {"network": zones * ENDPOINT if endpoint["VpcEndpointType"] == "Interface" else 0}
+
+
+def _load_balancer(balancer: Json, _resources: Json) -> dict[str, float]:
+    return {
+        "load balancer": LOAD_BALANCER,
+        "public addresses": len(balancer["Subnets"]) * ADDRESS,
+    }
+
+
+def _web_acl(acl: Json, _resources: Json) -> dict[str, float]:
+    return {"web firewall": WEB_ACL + len(acl["Rules"]) * WEB_ACL_RULE}
+
+
+PRICES: dict[str, Callable[[Json, Json], dict[str, float]]] = {
+    "AWS::CloudWatch::Alarm": lambda _p, _r: {"secrets, keys and alarms": ALARM},
+    "AWS::EC2::EIP": lambda _p, _r: {"public addresses": ADDRESS},
+    "AWS::EC2::Instance": _instance,
+    "AWS::EC2::NatGateway": lambda _p, _r: {"network": NAT_GATEWAY},
+    "AWS::EC2::VPCEndpoint": _endpoint,
+    "AWS::ECS::Service": _service,
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
+    "AWS::KMS::Key": lambda _p, _r: {"secrets, keys and alarms": KEY},
+    "AWS::RDS::DBInstance": _database,
+    "AWS::SecretsManager::Secret": lambda _p, _r: {"secrets, keys and alarms": SECRET},
+    "AWS::WAFv2::WebACL": _web_acl,
+}
+
+
+def all_costs() -> dict[str, dict[str, float]]:
+    """Return the costs of each shape of the example."""
+    return {name: monthly_costs(synthesize(context)) for name, context in SHAPES.items()}
+
+
+def table(shapes: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the table for the page."""
+    sums = [sum(costs.values()) for costs in shapes.values()]
+    items = sorted({item for costs in shapes.values() for item in costs})
+    rows = [
+        ["", *shapes],
+        ["---", *("---:" for _ in shapes)],
+        *([item, *(f"{costs.get(item, 0):.2f}" for costs in shapes.values())] for item in items),
+        ["**sum**", *(f"**{total:.2f}**" for total in sums)],
+        [f"of ${BEFORE}", *(f"{total / BEFORE:.0%}" for total in sums)],
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def updated(page: str, shapes: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the page with a table of today."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table(shapes)}\n{END}{after}"
+
+
+def main() -> int:
+    """Write or check the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    old = PAGE.read_text()
+    new = updated(old, all_costs())
+    if not check:
+        PAGE.write_text(new)
+    elif new != old:
+        print("docs/costs.md is out of date: run `npm run costs`")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
