@@ -45,7 +45,7 @@ def check_known(name: str, value: object) -> None:
     """Refuse a token where a construct has to calculate with the value."""
     if is_token(value):
         raise ValueError(
-            f"{name} must be known when the template is made, got a token: pass a plain value"
+            f"{name} must be known when the template is made, got a token: pass a plain number"
         )
 
 

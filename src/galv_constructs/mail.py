@@ -29,6 +29,7 @@ from galv_constructs._validation import (
     check_known,
     check_range,
     check_type,
+    is_token,
 )
 
 # With STARTTLS; what the SMTP endpoint of a network without internet serves.
@@ -148,7 +149,10 @@ class GalvMail(Construct):
                 not in `hosted_zone`.
         """
         check_email("sender", sender)
-        check_known("sender", sender)
+        if is_token(sender):
+            raise ValueError(
+                "sender must be known when the template is made, got a token: pass a plain address"
+            )
         domain = sender.partition("@")[2]
         check_mail_domains(domain, mail_from_domain, hosted_zone)
         if dmarc not in DMARC_POLICIES:
