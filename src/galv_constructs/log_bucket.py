@@ -7,7 +7,7 @@ from constructs import Construct
 
 from galv_constructs._logs import stack_generation
 from galv_constructs._policy import DeploymentPolicy
-from galv_constructs._validation import check_duration, check_type
+from galv_constructs._validation import check_type
 
 # Where AWS services put their logs when no prefix is asked for: below it they keep apart by
 # themselves, as in AWSLogs/123456789012/elasticloadbalancing/eu-west-2/2026/11/22/….
@@ -72,14 +72,9 @@ class GalvLogBucket(Construct):
         Raises:
             ValueError: If an argument has the wrong type or is out of range.
         """
-        check_duration("retention", retention, Duration.days(1), Duration.days(3650))
+        _check_retention(retention)
         check_type("production", production, bool, "true or false")
         check_type("removal_protection", removal_protection, bool, "true or false")
-        if retention is not None and retention.to_seconds() % 86400:
-            raise ValueError(
-                f"retention must be whole days, got {retention.to_seconds():g} seconds: S3 "
-                "expires objects once a day"
-            )
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         self._bucket = s3.Bucket(
@@ -199,6 +194,18 @@ class GalvLogBucket(Construct):
                 },
             ),
         ]
+
+
+def _check_retention(retention: Duration | None) -> None:
+    if retention is None:
+        return
+    known = isinstance(retention, Duration) and not retention.is_unresolved()
+    days = retention.to_days(integral=False) if known else 0
+    if days != int(days) or not 1 <= days <= 3650:
+        got = f"{days:g} days" if days else repr(retention)
+        raise ValueError(
+            f"retention must be from 1 to 3650 whole days, got {got}: use Duration.days(…)"
+        )
 
 
 def _name_prefix(scope: Construct) -> str:
