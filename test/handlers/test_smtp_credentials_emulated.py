@@ -23,7 +23,7 @@ class Emulated:
     """A user and a secret, as the stack has them, and the custom resource."""
 
     def __init__(self) -> None:
-        self.iam: Any = boto3.client("iam")  # type: ignore[call-overload]
+        self.iam: Any = boto3.client("iam")
         self.secrets = boto3.client("secretsmanager")
         self.iam.create_user(UserName="mailer")
         self.secret_id = self.secrets.create_secret(Name="galv-smtp", SecretString="generated")[
