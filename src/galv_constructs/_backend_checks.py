@@ -255,8 +255,11 @@ def check_access_logs(
     log_bucket: s3.IBucket | None, access_logs: object, web_acl_arn: str | None, web_acl: object
 ) -> None:
     """Check that what is given is not switched off, and that all logs find a place."""
+    check_type("access_logs", access_logs, bool, "true or false")
+    check_type("web_acl", web_acl, bool, "true or false")
     check_log_bucket(log_bucket, for_web_acl=web_acl is True and web_acl_arn is None)
-    check_web_acl_arn("web_acl_arn", web_acl_arn)
+    if web_acl_arn is not None:
+        check_web_acl_arn("web_acl_arn", web_acl_arn)
     if log_bucket is not None and access_logs is False:
         raise ValueError("log_bucket is given with access_logs=False: drop one of them")
     if web_acl_arn is not None and web_acl is False:

@@ -30,10 +30,10 @@ _HANDLERS = Path(__file__).parent / "handlers"
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 
 
-def check_secret_name(name: str, value: str | None) -> None:
+def check_secret_name(name: str, value: str) -> None:
     """Refuse what Secrets Manager does not take as a name."""
     check_type(name, value, str, "the name of a secret")
-    if value is not None and not is_token(value) and not _SECRET_NAME.fullmatch(value):
+    if not is_token(value) and not _SECRET_NAME.fullmatch(value):
         raise ValueError(
             f"{name} must be letters, digits and '/_+=.@-', at most 512, got {value!r}"
         )

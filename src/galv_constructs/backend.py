@@ -274,7 +274,7 @@ class GalvBackend(Construct):
         if encryption_key is not None:
             allow_logs(encryption_key)
 
-        if log_bucket is None and access_logs:
+        if access_logs and log_bucket is None:
             log_bucket = GalvLogBucket(
                 self, "LogBucket", production=production, removal_protection=removal_protection
             ).bucket
@@ -396,9 +396,7 @@ class GalvBackend(Construct):
             timeout=setup_timeout,
         )
         self._runtime = replace(runtime, gates=[self._setup])
-        if web_acl and web_acl_arn is None:
-            web_acl_arn = GalvWebAcl(self, "WebAcl", log_bucket=log_bucket).web_acl_arn
-        self._web_acl_arn = web_acl_arn
+        self._web_acl_arn = self._web_acl(web_acl_arn) if web_acl else None
         self._load_balancer = LoadBalancer(
             self,
             "LoadBalancer",
@@ -409,7 +407,7 @@ class GalvBackend(Construct):
             certificate=certificate,
             request_timeout=timeout,
             log_bucket=log_bucket,
-            web_acl_arn=web_acl_arn,
+            web_acl_arn=self._web_acl_arn,
         )
         self._web = WebService(
             self,
@@ -564,6 +562,11 @@ class GalvBackend(Construct):
     def superuser_password(self) -> secretsmanager.ISecret:
         """First password of Galv's superuser."""
         return self._secrets.superuser_password
+
+    def _web_acl(self, given_arn: str | None) -> str:
+        if given_arn is not None:
+            return given_arn
+        return GalvWebAcl(self, "WebAcl", log_bucket=self._log_bucket).web_acl_arn
 
     def _warn(
         self,

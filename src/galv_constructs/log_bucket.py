@@ -74,7 +74,8 @@ class GalvLogBucket(Construct):
         """
         _check_retention(retention)
         check_type("production", production, bool, "true or false")
-        check_type("removal_protection", removal_protection, bool, "true or false")
+        if removal_protection is not None:
+            check_type("removal_protection", removal_protection, bool, "true or false")
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         self._bucket = s3.Bucket(

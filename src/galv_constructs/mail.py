@@ -163,7 +163,8 @@ class GalvMail(Construct):
             "aws_sns.ITopic",
             "sns.Topic.from_topic_arn(scope, id, arn)",
         )
-        check_secret_name("secret_name", secret_name)
+        if secret_name is not None:
+            check_secret_name("secret_name", secret_name)
         check_range("rotation", rotation, 1, 1_000_000)
         check_known("rotation", rotation)
         check_construct(
@@ -173,7 +174,8 @@ class GalvMail(Construct):
             "kms.Key.from_key_arn(scope, id, arn)",
         )
         check_type("production", production, bool, "true or false")
-        check_type("removal_protection", removal_protection, bool, "true or false")
+        if removal_protection is not None:
+            check_type("removal_protection", removal_protection, bool, "true or false")
         super().__init__(scope, id)
         self._sender = sender
         self._identity = MailIdentity(

@@ -236,10 +236,10 @@ class GalvWebAcl(Construct):
         )
 
 
-def check_web_acl_arn(name: str, value: str | None) -> None:
+def check_web_acl_arn(name: str, value: str) -> None:
     """Refuse what is not the ARN of a web ACL that a load balancer can have."""
     check_type(name, value, str, "the ARN of a web ACL")
-    if value is None or is_token(value):
+    if is_token(value):
         return
     match = _WEB_ACL_ARN.fullmatch(value)
     if match is None or match["scope"] != "regional":
