@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_wildcard
 from galv_constructs._log_delivery import log_requests_to_bucket
 from galv_constructs._policy import DeploymentPolicy
 
@@ -61,6 +61,14 @@ def data_bucket(
         else None,
         removal_policy=policy.data_removal,
         auto_delete_objects=policy.delete_contents,
+    )
+    acknowledge_bucket(
+        bucket,
+        policy,
+        not_kms=None
+        if encryption_key is not None
+        else "It is encrypted with keys that S3 owns; another one costs $1 a month, and for "
+        "uploads encryption_key takes it. Static files are public anyway.",
     )
     if log_bucket is not None:
         log_requests_to_bucket(bucket, log_bucket)

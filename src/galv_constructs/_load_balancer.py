@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge_standards
 from galv_constructs._log_delivery import log_requests_to_load_balancer
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs.network import IGalvNetwork
@@ -91,6 +92,21 @@ class LoadBalancer(Construct):
                 # With the dot at the end it is whole, also where the name of the zone is a token.
                 record_name=f"{domain_name}.",
                 target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(self.resource)),
+            )
+        acknowledge_standards(
+            redirect,
+            {
+                "ELBv2ACMCertificateRequired": "It answers on port 80 with the address on 443 and "
+                "nothing else."
+            },
+        )
+        if not policy.deletion_protection:
+            acknowledge_standards(
+                self.resource,
+                {
+                    "ELBDeletionProtectionEnabled": "Removal protection is off for this "
+                    "deployment: it is meant to be deleted whole."
+                },
             )
         Validations.of(security_group).acknowledge(
             Acknowledgment(

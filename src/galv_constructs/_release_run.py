@@ -10,7 +10,12 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import custom_resources as cr
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_provider, acknowledge_wildcard
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_provider,
+    acknowledge_wildcard,
+)
 from galv_constructs._task import Task
 from galv_constructs.network import selected_task_subnets
 
@@ -44,6 +49,7 @@ class ReleaseRun(Construct):
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
         )
+        acknowledge_log_group(self.log_group, runtime.encryption_key)
         role = self._role()
         provider = cr.Provider(
             self,
@@ -83,6 +89,7 @@ class ReleaseRun(Construct):
         role = iam.Role(
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
+        acknowledge_own_policies(role)
         self.log_group.grant_write(role)
         task.grant_run(role)
         streams = stack.format_arn(

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aws_cdk import (
-    Acknowledgment,
     Aws,
     CustomResource,
     Duration,
     RemovalPolicy,
-    Validations,
 )
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -20,7 +18,12 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import custom_resources as cr
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_provider
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_provider,
+    acknowledge_secret,
+)
 from galv_constructs._logs import log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_type, is_token
@@ -83,12 +86,11 @@ class SmtpCredentials(Construct):
             # The user goes with the stack, and what is in here is worth nothing without it.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        Validations.of(self.secret).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-SMG4",
-                reason="Running tasks read the password once, when they start: it is rotated by a "
-                "deployment, which replaces them, when the number of the rotation is raised.",
-            )
+        acknowledge_secret(
+            self.secret,
+            encryption_key,
+            not_rotated="Running tasks read the password once, when they start: it is rotated by a "
+            "deployment, which replaces them, when the number of the rotation is raised.",
         )
         log_group = logs.LogGroup(
             self,
@@ -98,6 +100,7 @@ class SmtpCredentials(Construct):
             removal_policy=policy.data_removal,
             encryption_key=encryption_key,
         )
+        acknowledge_log_group(log_group, encryption_key)
         provider = cr.Provider(
             self,
             "Provider",
@@ -127,6 +130,7 @@ class SmtpCredentials(Construct):
         role = iam.Role(
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
+        acknowledge_own_policies(role)
         log_group.grant_write(role)
         role.add_to_policy(
             iam.PolicyStatement(

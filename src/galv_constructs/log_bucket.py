@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_standards
 from galv_constructs._logs import stack_generation
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_type
@@ -108,12 +109,15 @@ class GalvLogBucket(Construct):
         )
         for statement in self._statements():
             self._bucket.add_to_resource_policy(statement)
+        unlogged = "The bucket that access logs go to: logging the writing of logs would never end."
         Validations.of(self._bucket).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-S1",
-                reason="The bucket that access logs go to: logging the writing of logs would never "
-                "end.",
-            )
+            Acknowledgment(id="AwsSolutions-S1", reason=unlogged)
+        )
+        acknowledge_standards(self._bucket, {"S3BucketLoggingEnabled": unlogged})
+        acknowledge_bucket(
+            self._bucket,
+            policy,
+            not_kms="Load balancers and S3 itself write to no bucket that uses KMS.",
         )
 
     @property

@@ -10,6 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
+from galv_constructs._acknowledge import acknowledge_standards
 from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
 from galv_constructs._validation import check_construct, check_range, check_type
 
@@ -151,6 +152,14 @@ class GalvNetwork(Construct):
                 "S3Endpoint", service=ec2.GatewayVpcEndpointAwsService.S3
             )
         ]
+        for subnet in self._vpc.public_subnets:
+            acknowledge_standards(
+                subnet,
+                {
+                    "VPCNoUnrestrictedRouteToIGW": "A public subnet is one with a way to the "
+                    "internet: for the load balancer and for what tasks reach the internet by."
+                },
+            )
         self._flow_log = None if log_bucket is None else self._log_flows(log_bucket)
         if nat is not None:
             self._harden_nat_instance(nat)
@@ -288,6 +297,13 @@ class GalvNetwork(Construct):
         nat.connections.allow_from(
             ec2.Peer.ipv4(self._cidr), ec2.Port.all_traffic(), "From the VPC only"
         )
+        acknowledge_standards(
+            nat.security_group,
+            {
+                "EC2RestrictedCommonPorts": "It forwards what the VPC sends, on whatever port, and "
+                "lets in nothing from outside it."
+            },
+        )
         for instance in nat.gateway_instances:
             resource = instance.node.default_child
             assert isinstance(resource, ec2.CfnInstance)  # noqa: S101 - what an L2 instance is made of
@@ -300,6 +316,17 @@ class GalvNetwork(Construct):
             ]
             resource.metadata_options = ec2.CfnInstance.MetadataOptionsProperty(
                 http_tokens="required"
+            )
+            acknowledge_standards(
+                instance,
+                {
+                    "EC2InstanceDetailedMonitoringEnabled": "The instance forwards packets and "
+                    "keeps nothing: the basic metrics say what there is to know.",
+                    "EC2InstanceNoPublicIp": "A NAT device is what has a public address in place "
+                    "of the tasks; it lets in nothing but what comes from the VPC.",
+                    "EC2InstancesInVPC": "It is in the VPC, by its network interface, which the "
+                    "rule does not look at.",
+                },
             )
             Validations.of(instance).acknowledge(
                 Acknowledgment(
