@@ -5,9 +5,18 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Duration, Environment, Stack
+from aws_cdk import CfnParameter, Duration, Environment, Stack
 from aws_cdk import aws_s3 as s3
-from backends import ENVIRONMENT, MakeBackend, Refusal, RefusedBackend, Synth, backend_in, zone_in
+from backends import (
+    ENVIRONMENT,
+    MakeBackend,
+    Refusal,
+    RefusedBackend,
+    Synth,
+    backend_in,
+    new_app,
+    zone_in,
+)
 from templates import Json, as_list, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvBackend, GalvLogBucket, GalvNetwork
@@ -265,7 +274,9 @@ class TestPolicy:
         assert ours.replace(arn, "X") == json.dumps(policy_statements(logs)).replace(other, "X")
 
     def test_names_a_region_once_where_it_is_known(self) -> None:
-        stack = Stack(App(), "Stack", env=Environment(account="111122223333", region="us-east-1"))
+        stack = Stack(
+            new_app(), "Stack", env=Environment(account="111122223333", region="us-east-1")
+        )
         GalvLogBucket(stack, "Logs")
 
         assert json.dumps(policy_statements(synthesize(stack))).count(":logs:us-east-1:") == 2
@@ -363,7 +374,7 @@ class TestWhereItIs:
 
     @pytest.mark.parametrize("env", [None, ENVIRONMENT], ids=["any region", "known region"])
     def test_in_a_stack_of_its_own(self, env: Environment | None) -> None:
-        app = App()
+        app = new_app()
         logs = GalvLogBucket(log_stack := Stack(app, "Logs", env=env), "Logs")
         stack = Stack(app, "Stack", env=env)
         backend_in(stack, log_bucket=logs.bucket, network=None)

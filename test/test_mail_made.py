@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Stack
+from aws_cdk import CfnParameter, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
@@ -18,6 +18,7 @@ from backends import (
     Refusal,
     RefusedBackend,
     backend_in,
+    new_app,
     regional_stack,
     zone_in,
 )
@@ -48,7 +49,7 @@ FUNCTION = "AWS::Lambda::Function"
 
 
 def synth_mail(**arguments: Any) -> Json:
-    stack = Stack(App(), "Stack")
+    stack = Stack(new_app(), "Stack")
     GalvMail(stack, "Mail", **{"sender": SENDER, **arguments})
     return synthesize(stack)
 
@@ -114,7 +115,7 @@ class TestIdentity:
         assert dimension["DimensionName"] == "ses:configuration-set"
 
     def test_bounces_and_complaints_go_to_the_given_topic(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         topic = sns.Topic(stack, "Topic")
         GalvMail(stack, "Mail", sender=SENDER, notification_topic=topic)
 
@@ -133,7 +134,7 @@ class TestIdentity:
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": account}
 
     def test_takes_a_topic_of_another_stack_without_a_circle(self) -> None:
-        app = App()
+        app = new_app()
         topic = sns.Topic(other := Stack(app, "Other"), "Topic")
         stack = Stack(app, "Stack")
         GalvMail(stack, "Mail", sender=SENDER, notification_topic=topic)
@@ -155,7 +156,7 @@ class TestIdentity:
 
 class TestDns:
     def test_makes_all_records_in_the_given_zone(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         GalvMail(stack, "Mail", sender=SENDER, hosted_zone=zone_in(stack))
 
         template = synthesize(stack)
@@ -186,7 +187,7 @@ class TestDns:
         ]
 
     def test_leaves_a_dmarc_record_that_exists_alone(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         mail = GalvMail(stack, "Mail", sender=SENDER, hosted_zone=zone_in(stack), dmarc="off")
 
         assert len(mail.dns_records) == len(records(synthesize(stack))) == 5
@@ -194,12 +195,12 @@ class TestDns:
 
     @pytest.mark.parametrize("dmarc", ["none", "reject"])
     def test_asks_for_the_given_dmarc_policy(self, dmarc: str) -> None:
-        mail = GalvMail(Stack(App(), "Stack"), "Mail", sender=SENDER, dmarc=dmarc)  # type: ignore[arg-type]
+        mail = GalvMail(Stack(new_app(), "Stack"), "Mail", sender=SENDER, dmarc=dmarc)  # type: ignore[arg-type]
 
         assert mail.dns_records[-1].value == f"v=DMARC1; p={dmarc};"
 
     def test_takes_a_zone_whose_name_is_not_known_yet(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         zone = route53.HostedZone.from_hosted_zone_attributes(
             stack,
             "Zone",
@@ -212,7 +213,7 @@ class TestDns:
         assert "_dmarc.mail.example.com." in names
 
     def test_takes_the_domain_of_the_zone_itself(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         GalvMail(stack, "Mail", sender="galv@example.com", hosted_zone=zone_in(stack))
 
         names = [name for name, _, _ in records(synthesize(stack))]
@@ -318,7 +319,7 @@ class TestCredentials:
 
 class TestInTheBackend:
     def template(self, **arguments: Any) -> Json:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         mail = GalvMail(stack, "Mail", **{"sender": SENDER, **arguments})
         backend_in(stack, mail=mail)
         return synthesize(stack)
@@ -369,7 +370,7 @@ class TestInTheBackend:
         assert only_id(after, CREDENTIALS) in needs(after, service)
 
     def test_refuses_mail_of_another_stack(self) -> None:
-        app = App()
+        app = new_app()
         mail = GalvMail(Stack(app, "MailStack"), "Mail", sender=SENDER)
 
         with pytest.raises(ValueError, match=r"mail \(MailStack/Mail\) must be in the stack of"):
@@ -406,7 +407,7 @@ class TestInTheBackend:
         assert endpoint["ServiceName"] == f"com.amazonaws.{ENVIRONMENT.region}.email-smtp"
 
     def test_the_endpoint_serves_what_is_made(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
         mail = GalvMail(stack, "Mail", sender=SENDER)
 
@@ -426,7 +427,7 @@ class TestInTheBackend:
 
 class TestProperties:
     def test_name_what_was_made(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         mail = GalvMail(stack, "Mail", sender=SENDER)
         template = synthesize(stack)
 
@@ -439,7 +440,7 @@ class TestProperties:
         assert stack.resolve(mail.configuration_set.configuration_set_name) == name
 
     def test_two_live_in_one_stack(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         GalvMail(stack, "One", sender="galv@one.example.com")
         GalvMail(stack, "Two", sender="galv@two.example.com")
 

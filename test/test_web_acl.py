@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from aws_cdk import App, Environment, Stack
-from backends import ENVIRONMENT, Refusal, RefusedBackend, Synth, backend_in
+from aws_cdk import Environment, Stack
+from backends import ENVIRONMENT, Refusal, RefusedBackend, Synth, backend_in, new_app
 from templates import Json, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvLogBucket, GalvWebAcl
@@ -21,7 +21,7 @@ def rules(template: Json) -> dict[str, Json]:
 
 
 def synth_acl(**arguments: Any) -> Json:
-    stack = Stack(App(), "Stack")
+    stack = Stack(new_app(), "Stack")
     GalvWebAcl(stack, "WebAcl", **arguments)
     return synthesize(stack)
 
@@ -146,7 +146,7 @@ class TestRules:
 
 class TestMetrics:
     def test_two_stacks_share_no_names(self) -> None:
-        app = App()
+        app = new_app()
         stacks = [Stack(app, id) for id in ("One", "Two")]
         for stack in stacks:
             GalvWebAcl(stack, "WebAcl")
@@ -158,7 +158,7 @@ class TestMetrics:
         assert len(set(names)) == len(names) == 12
 
     def test_names_are_such_as_cloudwatch_takes(self) -> None:
-        stack = Stack(App(), "Stack" * 20)
+        stack = Stack(new_app(), "Stack" * 20)
         acl = GalvWebAcl(stack, "WebAcl")
 
         for rule in only(synthesize(stack), WEB_ACL)["Rules"]:
@@ -195,7 +195,7 @@ class TestScope:
         assert only(template, WEB_ACL)["Scope"] == only(template, IP_SET)["Scope"] == "REGIONAL"
 
     def test_is_global_for_cloudfront(self) -> None:
-        app = App()
+        app = new_app()
         stack = Stack(app, "Edge", env=Environment(account="111122223333", region="us-east-1"))
         GalvWebAcl(stack, "WebAcl", cloudfront=True, denied_cidrs=["192.0.2.0/24"])
 
@@ -206,7 +206,7 @@ class TestScope:
         assert only(synth_acl(cloudfront=True), WEB_ACL)["Scope"] == "CLOUDFRONT"
 
     def test_refuses_cloudfront_elsewhere(self) -> None:
-        stack = Stack(App(), "Stack", env=ENVIRONMENT)
+        stack = Stack(new_app(), "Stack", env=ENVIRONMENT)
 
         with pytest.raises(ValueError, match="needs a stack in us-east-1, and this one is in eu-w"):
             GalvWebAcl(stack, "WebAcl", cloudfront=True)
@@ -234,7 +234,7 @@ class TestOfTheBackend:
         assert only(template, ASSOCIATION)["WebACLArn"] == ARN
 
     def test_uses_one_with_lists_of_its_own(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         acl = GalvWebAcl(stack, "Acl", denied_cidrs=["192.0.2.0/24"])
         backend = backend_in(stack, web_acl_arn=acl.web_acl_arn)
 
@@ -244,7 +244,7 @@ class TestOfTheBackend:
         assert only(template, ASSOCIATION)["WebACLArn"] == arn
 
     def test_is_none_when_it_is_switched_off(self) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         backend = backend_in(stack, web_acl=False)
 
         template = synthesize(stack)
