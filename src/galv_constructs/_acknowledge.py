@@ -50,7 +50,6 @@ def acknowledge_own_policies(scope: IConstruct) -> None:
 
 def acknowledge_deployment_functions(scope: IConstruct) -> None:
     """Acknowledge that functions below `scope` are not set up as a service would be."""
-    acknowledge_own_policies(scope)
     acknowledge_standards(
         scope,
         {
@@ -101,7 +100,7 @@ def acknowledge_bucket(
         findings["S3DefaultEncryptionKMS"] = not_kms
     if not policy.versioned:
         findings["S3BucketVersioningEnabled"] = (
-            "Removal protection is off for this deployment: what is in it can be made again."
+            "Removal protection is off for this deployment: what is in it is not meant to last."
         )
     acknowledge_standards(bucket, findings)
 
@@ -130,9 +129,11 @@ def acknowledge_provider(provider: cr.Provider) -> None:
     Validations.of(provider).acknowledge(
         *(Acknowledgment(id=id, reason=reason) for id, reason in findings.items())
     )
-    acknowledge_deployment_functions(provider)
+    acknowledge_own_policies(provider)
+    for scope in (provider, provider.on_event_handler, provider.is_complete_handler):
+        if scope is not None:
+            acknowledge_deployment_functions(scope)
     for function in functions:
-        acknowledge_deployment_functions(function)
         acknowledge_wildcard(
             provider,
             f"{function.function_arn}:*",

@@ -11,6 +11,7 @@ from constructs import Construct, IConstruct
 
 from galv_constructs._acknowledge import (
     acknowledge_deployment_functions,
+    acknowledge_own_policies,
     acknowledge_secret,
     acknowledge_standards,
     acknowledge_wildcard,
@@ -132,6 +133,7 @@ class Database(Construct):
         # CDK makes one function a stack for this, outside of this construct.
         for child in stack.node.children:
             if child.node.id.startswith("LogRetention"):
+                acknowledge_own_policies(child)
                 acknowledge_deployment_functions(child)
                 _acknowledge_log_retention(child, names)
 
