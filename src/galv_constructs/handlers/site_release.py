@@ -179,7 +179,8 @@ def _is_kept(event: Json, key: str) -> bool:
 
 
 def _code(error: Exception) -> str:
-    response = getattr(error, "response", {})
+    # An HTTPClientError has the attribute too, often with None.
+    response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
 
 
