@@ -45,7 +45,7 @@ MISSING = client_error("404", 404, "Not Found")
 def packed(files: dict[str, bytes]) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        archive.mkdir("assets")
+        archive.writestr("assets/", b"")
         for name, content in files.items():
             archive.writestr(name, content)
     return data.getvalue()
