@@ -67,7 +67,7 @@ class Site(Construct):
             "Routing",
             comment=f"Routing of {scope.node.path}"[:128],
             code=cloudfront.FunctionCode.from_inline(
-                _routing_code(domain_name, alternative_domain_names)
+                routing_code(domain_name, alternative_domain_names)
             ),
             runtime=cloudfront.FunctionRuntime.JS_2_0,
         )
@@ -192,7 +192,7 @@ def _site_bucket(
     )
 
 
-def _routing_code(domain_name: str, alternative_domain_names: Sequence[str]) -> str:
+def routing_code(domain_name: str, alternative_domain_names: Sequence[str]) -> str:
     """The function, which also redirects from other names when there are any."""
     code = _ROUTING.read_text()
     if alternative_domain_names:

@@ -279,7 +279,8 @@ def unpack(layer: bytes, target: Path) -> None:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(content.read() if content else b"")
     except tarfile.TarError as error:
-        raise BuildError(f"a layer of the image cannot be read: {error}") from error
+        why = str(error).partition("\n")[0]
+        raise BuildError(f"a layer of the image cannot be read: {why}") from error
 
 
 def remove(place: Path) -> None:
