@@ -414,6 +414,7 @@ class TestBuild:
         )
         deployment.aws.lines = ["line"] * 100 + [
             "ERROR: tag v1 is commit ß",
+            "    at ModuleLoader (file:///parseAst.js:355:41)",
             "[Container] 2026/11/22 Phase complete",
         ]
 

@@ -49,6 +49,9 @@ LARGEST_SITE = 256 * 1024 * 1024
 MOST_PATHS = 100
 NO_SUCH_KEY = ("404", "NoSuchKey", "NotFound")
 
+# CodeBuild's own lines tell of phases, and JavaScript's of where in a tool; what helps is the rest.
+NOISE = re.compile(r"\[Container\]|\s+at ")
+
 # Not from the machine's own list, which Lambda does not have.
 CONTENT_TYPES = {
     ".avif": "image/avif",
@@ -304,14 +307,13 @@ def _last_lines(logs: Json) -> str:
         "logGroupName": logs["groupName"],
         "logStreamName": logs["streamName"],
         "startFromHead": False,
-        "limit": 30,
+        "limit": 50,
     }
     try:
         lines = client("logs").get_log_events(**query)["events"]
     except AWS_ERRORS as error:
         return f"(no log: {_code(error) or type(error).__name__})"
-    # CodeBuild's own lines tell of phases; what the tools said is what helps.
-    said = [line["message"].rstrip() for line in lines if "[Container]" not in line["message"]]
+    said = [line["message"].rstrip() for line in lines if not NOISE.match(line["message"])]
     return "\n".join(filter(None, said)) or "(no log lines)"
 
 

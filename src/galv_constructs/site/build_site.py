@@ -70,6 +70,8 @@ def run(*command: str, cwd: Path | None = None) -> str:
         # Nobody is there to answer: what would ask fails.
         "CI": "true",
         "GIT_TERMINAL_PROMPT": "0",
+        # The log is read as text, some of it in CloudFormation's reason for a failure.
+        "NO_COLOR": "1",
         # Git hooks and a browser for tests are no part of the site.
         "HUSKY": "0",
         "CYPRESS_INSTALL_BINARY": "0",
@@ -113,7 +115,8 @@ def fetch_source() -> None:
             f"tag {tag} of {repository} is commit {commit}, and commit= asks for {wanted}: the tag "
             "was moved, or one of the two is a mistake"
         )
-    run("git", "clone", "--quiet", "--depth=1", f"--branch={tag}", "--", repository, str(SOURCE))
+    clone = ("git", "-c", "advice.detachedHead=false", "clone", "--quiet", "--depth=1")
+    run(*clone, f"--branch={tag}", "--", repository, str(SOURCE))
     cloned = run("git", "rev-parse", "HEAD", cwd=SOURCE).strip()
     if cloned != commit:
         raise BuildError(f"tag {tag} of {repository} was moved from {commit} to {cloned} just now")
