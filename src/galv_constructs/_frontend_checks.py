@@ -135,16 +135,13 @@ def check_hosting(
             "price_class must be a cloudfront.PriceClass, such as "
             f"cloudfront.PriceClass.PRICE_CLASS_ALL, got {price_class!r}"
         )
-    check_type("web_acl_arn", web_acl_arn, str, "the ARN of a web ACL")
-    if (
-        web_acl_arn is not None
-        and not is_token(web_acl_arn)
-        and not _WEB_ACL.fullmatch(web_acl_arn)
-    ):
-        raise ValueError(
-            f"web_acl_arn must be the ARN of a WAFv2 web ACL for CloudFront, which is in "
-            f"{EDGE_REGION} and has ':global/webacl/' in it, got {web_acl_arn!r}"
-        )
+    if web_acl_arn is not None and not is_token(web_acl_arn):
+        check_type("web_acl_arn", web_acl_arn, str, "the ARN of a web ACL")
+        if not _WEB_ACL.fullmatch(web_acl_arn):
+            raise ValueError(
+                "web_acl_arn must be the ARN of a WAFv2 web ACL for CloudFront, which is in "
+                f"{EDGE_REGION} and has ':global/webacl/' in it, got {web_acl_arn!r}"
+            )
     if release_retention is None:
         return
     if not isinstance(release_retention, Duration):
