@@ -585,7 +585,7 @@ class TestInterface:
         assert len(of_type(synthesize(stack), "AWS::CloudFront::Distribution")) == 2
 
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+SNAPSHOTS = Path(__file__).parent / "snapshots" / "frontend"
 
 
 @pytest.mark.parametrize(
@@ -610,9 +610,9 @@ def test_logical_ids_stay(name: str, region: str, shape: str) -> None:
         )
         for artifact in app.synth().stacks
     }
-    snapshot = SNAPSHOTS / f"frontend-{name}.json"
+    snapshot = SNAPSHOTS / f"{name}.json"
     if "UPDATE_SNAPSHOTS" in os.environ:
-        SNAPSHOTS.mkdir(exist_ok=True)
+        SNAPSHOTS.mkdir(parents=True, exist_ok=True)
         snapshot.write_text(json.dumps(ids, indent=2) + "\n")
 
     assert ids == json.loads(snapshot.read_text())

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_SETUP_STEPS",
     "DnsRecord",
+    "FrontendSource",
     "GalvBackend",
     "GalvConfig",
+    "GalvFrontend",
     "GalvLogBucket",
     "GalvMail",
     "GalvNetwork",

@@ -12,6 +12,7 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 
 from galv_constructs._site_release import API_URL_VARIABLE
+from galv_constructs._site_source import FetchedFiles
 from galv_constructs._validation import (
     check_construct,
     check_domain_name,
@@ -20,7 +21,7 @@ from galv_constructs._validation import (
     is_token,
 )
 from galv_constructs.edge import EDGE_REGION
-from galv_constructs.frontend_source import FetchedSource, FrontendSource
+from galv_constructs.frontend_source import FrontendSource
 
 RESERVED_VARIABLES = {API_URL_VARIABLE: "pass api_url"}
 
@@ -105,7 +106,7 @@ def check_source(
                     "another name"
                 )
         is_built_here = source is None or (
-            isinstance(source, FetchedSource) and source.kind == "git"
+            isinstance(source.files, FetchedFiles) and source.files.kind == "git"
         )
         if variables and not is_built_here:
             raise ValueError(
@@ -120,7 +121,6 @@ def check_hosting(
     price_class: cloudfront.PriceClass | None,
     web_acl_arn: str | None,
     log_bucket: s3.IBucket | None,
-    release_retention: Duration | None,
 ) -> None:
     """Check what is about CloudFront and S3."""
     bucket: Any = ("aws_s3.IBucket", "s3.Bucket.from_bucket_name(scope, id, name)")
@@ -142,6 +142,10 @@ def check_hosting(
                 "web_acl_arn must be the ARN of a WAFv2 web ACL for CloudFront, which is in "
                 f"{EDGE_REGION} and has ':global/webacl/' in it, got {web_acl_arn!r}"
             )
+
+
+def check_retention(release_retention: Duration | None) -> None:
+    """Check how long superseded files are kept: S3 counts in days."""
     if release_retention is None:
         return
     if not isinstance(release_retention, Duration):

@@ -16,7 +16,7 @@ from galv_constructs._acknowledge import acknowledge_provider, acknowledge_wildc
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_build import SiteBuild
-from galv_constructs.frontend_source import DirectorySource, FetchedSource, FrontendSource
+from galv_constructs._site_source import FetchedFiles, LocalFiles
 
 API_URL_VARIABLE = "VITE_GALV_API_BASE_URL"
 
@@ -33,7 +33,7 @@ class SiteRelease(Construct):
         id: str,
         *,
         site: Site,
-        source: FrontendSource,
+        source: FetchedFiles | LocalFiles,
         api_url: str,
         environment: Mapping[str, str],
         secrets: Mapping[str, ecs.Secret],
@@ -53,7 +53,7 @@ class SiteRelease(Construct):
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
         match source:
-            case FetchedSource():
+            case FetchedFiles():
                 self.build = SiteBuild(
                     self,
                     "Build",
@@ -79,7 +79,7 @@ class SiteRelease(Construct):
                     },
                 }
                 self._allow_build(role, self.build)
-            case DirectorySource():
+            case LocalFiles():
                 files = s3_assets.Asset(self, "Files", path=source.path)
                 properties |= {
                     "AssetBucket": files.s3_bucket_name,

@@ -18,6 +18,7 @@ from galv_constructs._frontend_checks import (
     check_api_url,
     check_edge_certificate,
     check_hosting,
+    check_retention,
     check_source,
 )
 from galv_constructs._logs import log_group_prefix
@@ -25,9 +26,10 @@ from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_headers import check_policy_additions, site_policy
 from galv_constructs._site_release import SiteRelease
+from galv_constructs._site_source import FetchedFiles, LocalFiles
 from galv_constructs._validation import check_domain_name, check_duration
 from galv_constructs.edge import check_edge_zone
-from galv_constructs.frontend_source import FetchedSource, FrontendSource
+from galv_constructs.frontend_source import FrontendSource
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
 _LONGEST_TIMEOUT = Duration.minutes(50)
@@ -146,15 +148,15 @@ class GalvFrontend(Construct):
             price_class=price_class,
             web_acl_arn=web_acl_arn,
             log_bucket=log_bucket,
-            release_retention=release_retention,
         )
+        check_retention(release_retention)
         check_duration("build_timeout", build_timeout, Duration.minutes(5), _LONGEST_TIMEOUT)
         check_switches(production=production, removal_protection=removal_protection)
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
-        source = FrontendSource.git_tag() if source is None else source
+        files = (FrontendSource.git_tag() if source is None else source).files
         self._domain_name = domain_name
-        self._warn(production=production, source=source, secrets=secrets or {})
+        self._warn(production=production, source=files, secrets=secrets or {})
         self._site = Site(
             self,
             "Site",
@@ -177,7 +179,7 @@ class GalvFrontend(Construct):
             self,
             "Release",
             site=self._site,
-            source=source,
+            source=files,
             api_url=api_url,
             environment=environment or {},
             secrets=secrets or {},
@@ -236,10 +238,14 @@ class GalvFrontend(Construct):
         return self._release.resource
 
     def _warn(
-        self, *, production: bool, source: FrontendSource, secrets: Mapping[str, ecs.Secret]
+        self,
+        *,
+        production: bool,
+        source: FetchedFiles | LocalFiles,
+        secrets: Mapping[str, ecs.Secret],
     ) -> None:
         annotations = Annotations.of(self)
-        if production and isinstance(source, FetchedSource) and source.is_floating:
+        if production and isinstance(source, FetchedFiles) and source.is_floating:
             annotations.add_warning_v2(
                 "galv-constructs:latestFrontend",
                 "source is 'latest': a deployment looks for a newer release only when something "

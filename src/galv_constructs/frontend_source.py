@@ -3,11 +3,10 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from galv_constructs._site_source import LATEST, FetchedFiles, LocalFiles
 from galv_constructs._validation import check_image_tag, is_token
 
-LATEST = "latest"
 DEFAULT_REPOSITORY = "https://github.com/galv-team/galv-frontend"
 DEFAULT_IMAGE = "ghcr.io/galv-team/galv-frontend"
 
@@ -16,8 +15,12 @@ _GIT_URL = re.compile(r"https://[A-Za-z0-9.:-]+/[A-Za-z0-9._~/-]+")
 _IMAGE = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+(?::\d+)?(?:/[a-z0-9._-]+)+")
 
 
+@dataclass(frozen=True, kw_only=True)
 class FrontendSource:
     """A source of the frontend: git, a published image, or a folder of built files."""
+
+    files: FetchedFiles | LocalFiles
+    """What the source is, as one of the methods made it."""
 
     @staticmethod
     def git_tag(
@@ -58,7 +61,9 @@ class FrontendSource:
                     "commit is given for the tag 'latest', which is another commit with each "
                     "release: pass the tag of one release too"
                 )
-        return FetchedSource(kind="git", repository=repository, tag=tag, commit=commit or "")
+        return FrontendSource(
+            files=FetchedFiles(kind="git", repository=repository, tag=tag, commit=commit or "")
+        )
 
     @staticmethod
     def container_image(tag: str, *, repository: str = DEFAULT_IMAGE) -> "FrontendSource":
@@ -83,7 +88,7 @@ class FrontendSource:
                 f"repository must be the registry and the name of an image, such as "
                 f"{DEFAULT_IMAGE!r}, got {repository!r}: leave out the scheme and the tag"
             )
-        return FetchedSource(kind="image", repository=repository, tag=tag, commit="")
+        return FrontendSource(files=FetchedFiles(kind="image", repository=repository, tag=tag))
 
     @staticmethod
     def directory(path: str) -> "FrontendSource":
@@ -105,34 +110,7 @@ class FrontendSource:
                 f"path must be a folder of built files, and {path!r} has no index.html: pass what "
                 "the build wrote, such as 'dist'"
             )
-        return DirectorySource(path=path)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FetchedSource(FrontendSource):
-    """Files that CodeBuild fetches, and builds if they come from git."""
-
-    kind: Literal["git", "image"]
-    """What `repository` is."""
-    repository: str
-    """Where it is."""
-    tag: str
-    """What of it is taken."""
-    commit: str
-    """What the tag must be; empty for anything."""
-
-    @property
-    def is_floating(self) -> bool:
-        """Whether the same tag is something else with time."""
-        return self.tag == LATEST
-
-
-@dataclass(frozen=True, kw_only=True)
-class DirectorySource(FrontendSource):
-    """Files that are there when the template is made."""
-
-    path: str
-    """Folder that they are in."""
+        return FrontendSource(files=LocalFiles(path=path))
 
 
 def _check_tag(tag: object) -> None:
