@@ -17,6 +17,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
 from cdk_nag import AwsSolutionsChecks
+from cfnlint.api import lint_file
 from templates import Json, needs, of_type, only, only_id, references, statements, synthesize
 
 from galv_constructs import FrontendSource, GalvFrontend
@@ -782,3 +783,39 @@ class TestSource:
     def test_refuses_a_folder_without_a_page(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"has no index\.html"):
             FrontendSource.directory(str(tmp_path))
+
+
+@pytest.mark.slow
+class TestLint:
+    """What cfn-lint and CloudFormation-Validate say."""
+
+    @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
+    def test_cfn_lint_finds_nothing_of_ours(self, region: str, tmp_path: Path) -> None:
+        app = App(outdir=str(tmp_path))
+        stack = stack_in(region, app)
+        logs = s3.Bucket.from_bucket_name(stack, "Logs", "logs")
+        frontend(stack, log_bucket=logs, alternative_domain_names=["www.example.com"])
+        app.synth()
+
+        found = {
+            f"{match.rule.id} {match.message}"
+            for template in tmp_path.glob("*.template.json")
+            for match in lint_file(template)
+        }
+        # CDK writes every dependency into DependsOn, a reference to it or not.
+        assert {finding for finding in found if not finding.startswith("W3005")} == set()
+
+    @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
+    def test_cloudformation_validate_finds_nothing(
+        self, region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("CDK_VALIDATION", raising=False)
+        app = App(
+            outdir=str(tmp_path),
+            context={"@aws-cdk/core:validateAgainstDefaultRules": True},
+            builtin_cloud_formation_validation=True,
+        )
+        frontend(stack_in(region, app))
+
+        # A finding makes this raise.
+        app.synth()

@@ -21,6 +21,8 @@ from galv_constructs.handlers import _aws, site_release
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 ACCOUNT = "123456789012"
