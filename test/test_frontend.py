@@ -619,22 +619,24 @@ def test_logical_ids_stay(name: str, region: str, shape: str) -> None:
     assert ids == json.loads(snapshot.read_text())
 
 
-@pytest.mark.parametrize("shape", ["us-east-1", "eu-west-2", "certificate", "image", "directory"])
-def test_has_no_finding_of_cdk_nag(shape: str, dist: str) -> None:
+def test_has_no_finding_of_cdk_nag(dist: str) -> None:
     app = App()
-    stack = stack_in(shape if "-" in shape else "ap-southeast-2", app)
-    secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "galv-frontend")
-    options: dict[str, Json] = {
-        "us-east-1": {"secrets": {"KEY": ecs.Secret.from_secrets_manager(secret, "KEY")}},
-        "image": {"source": FrontendSource.container_image("2.2.0")},
-        "directory": {"source": FrontendSource.directory(dist)},
-    }
-    given = {} if "-" in shape else {"certificate": certificate_in(stack)}
-    frontend(
-        stack,
-        log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "logs"),
-        **{**given, **options.get(shape, {})},
-    )
+    for region, source, with_zone in (
+        ("us-east-1", FrontendSource.git_tag("v2.2.0"), True),
+        ("eu-west-2", FrontendSource.container_image("2.2.0"), True),
+        ("ap-southeast-2", FrontendSource.directory(dist), False),
+    ):
+        stack = Stack(app, region, env=Environment(account=ACCOUNT, region=region))
+        secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "galv-frontend")
+        secrets = {"KEY": ecs.Secret.from_secrets_manager(secret, "KEY")}
+        certificate: Json = {} if with_zone else {"certificate": certificate_in(stack)}
+        frontend(
+            stack,
+            source=source,
+            secrets=secrets if region == "us-east-1" else None,
+            log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "logs"),
+            **certificate,
+        )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
     # A finding that is not acknowledged makes this raise.
