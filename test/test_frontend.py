@@ -3,6 +3,8 @@
 import functools
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
 from cdk_nag import AwsSolutionsChecks
-from cfnlint.api import lint_file
+from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it declares none
 from templates import Json, needs, of_type, only, only_id, references, statements, synthesize
 
 from galv_constructs import FrontendSource, GalvFrontend
@@ -551,9 +553,13 @@ class TestRelease:
             for path in asset.rglob("*.py")
         }
         assert files == {"handlers/site_release.py", "handlers/_aws.py", "build_site.py"}
-        # A namespace package: the import of the handler is relative.
         handler = only(synthesize(stack_of(app)), "AWS::Lambda::Function", "FrontendReleaseOnEvent")
         assert handler["Handler"] == "handlers.site_release.on_event"
+        # As Lambda imports it, whose only other package is boto3.
+        (asset,) = (path.parent for path in tmp_path.glob("asset.*/handlers"))
+        code = "import handlers.site_release as it, sys; it.on_event, it.is_complete; "
+        code += "sys.exit('galv_constructs' in sys.modules)"
+        subprocess.run([sys.executable, "-c", code], cwd=asset, check=True)
 
 
 def stack_of(app: App) -> Stack:
