@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Duration, Environment, NestedStack, Stack, Validations
+from aws_cdk import App, CfnParameter, Duration, Environment, NestedStack, Stack, Stage, Validations
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_ecs as ecs
@@ -18,6 +18,7 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
+from aws_cdk.cx_api import CloudAssembly
 from cdk_nag import AwsSolutionsChecks
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it declares none
 from templates import Json, needs, of_type, only, only_id, references, statements, synthesize
@@ -26,6 +27,12 @@ from galv_constructs import FrontendSource, GalvFrontend
 
 ACCOUNT = "111122223333"
 EDGE_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"
+
+# Those that CDK recommends for new applications.
+FLAGS = (
+    Path(__file__).parent.parent
+    / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
+)
 
 Refusal = Callable[[Callable[[], object]], str]
 
@@ -72,6 +79,12 @@ def template(region: str | None = "us-east-1", **overrides: Any) -> Json:
     stack = stack_in(region)
     frontend(stack, **overrides)
     return synthesize(stack)
+
+
+def assembly_of(stack: Stack) -> CloudAssembly:
+    stage = Stage.of(stack)
+    assert stage is not None
+    return stage.synth()
 
 
 def distribution(found: Json) -> Json:
@@ -317,7 +330,7 @@ class TestShapes:
     def test_in_us_east_1_the_certificate_is_in_the_stack(self) -> None:
         stack = stack_in("us-east-1")
         frontend(stack)
-        assembly = App.of(stack).synth()  # type: ignore[union-attr]
+        assembly = assembly_of(stack)
         found = assembly.get_stack_by_name("Stack").template
 
         assert len(assembly.stacks) == 1
@@ -327,7 +340,7 @@ class TestShapes:
     def test_elsewhere_it_is_in_an_edge_stack(self) -> None:
         stack = stack_in("eu-west-2")
         frontend(stack)
-        assembly = App.of(stack).synth()  # type: ignore[union-attr]
+        assembly = assembly_of(stack)
         edge = assembly.get_stack_by_name("Stack-Edge")
 
         assert edge.environment.region == "us-east-1"
@@ -350,7 +363,7 @@ class TestShapes:
         zone = zone_in(stack)
         frontend(stack, "One", hosted_zone=zone)
         frontend(stack, "Two", hosted_zone=zone, domain_name="two.example.com")
-        assembly = App.of(stack).synth()  # type: ignore[union-attr]
+        assembly = assembly_of(stack)
 
         edge = assembly.get_stack_by_name("Stack-Edge").template
         assert len(of_type(edge, "AWS::CertificateManager::Certificate")) == 2
@@ -452,6 +465,21 @@ class TestRelease:
     def test_is_the_same_template_every_time(self) -> None:
         assert json.dumps(template(source=None)) == json.dumps(template(source=None))
 
+    def test_feature_flags_change_neither_ids_nor_the_edge_stack(self) -> None:
+        contexts: list[Json] = [{}, json.loads(FLAGS.read_text())]
+        ids = []
+        for context in contexts:
+            stack = stack_in("eu-west-2", App(context=context))
+            frontend(stack)
+            assembly = assembly_of(stack)
+            ids.append({s.stack_name: set(s.template["Resources"]) for s in assembly.stacks})
+            found = assembly.get_stack_by_name("Stack").template
+            config = distribution(found)
+            assert "Fn::GetStackOutput" in json.dumps(config["ViewerCertificate"])
+            assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+
+        assert ids[0] == ids[1]
+
     def test_what_is_left_out_changes_nothing(self) -> None:
         nothing = dict.fromkeys(
             (
@@ -499,7 +527,7 @@ class TestRelease:
 
         assert len(own) == 1
         assert own[0]["Resource"]["Fn::Join"][1][-1] == "/releases/*"
-        assert not any("Delete" in action or "Get" in action for action in own[0]["Action"])
+        assert own[0]["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
 
     def test_the_project_is_plain(self) -> None:
         project = only(template(build_timeout=Duration.minutes(12)), "AWS::CodeBuild::Project")

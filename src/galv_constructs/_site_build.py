@@ -6,6 +6,7 @@ from pathlib import Path
 from aws_cdk import Acknowledgment, ArnFormat, Duration, Stack, Validations
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
@@ -66,12 +67,17 @@ class SiteBuild(Construct):
             queued_timeout=Duration.minutes(5),
             grant_report_group_permissions=False,
         )
-        bucket.grant_put(self.project, f"{RELEASES_PREFIX}*")
+        self.project.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["s3:AbortMultipartUpload", "s3:PutObject"],
+                resources=[bucket.arn_for_objects(f"{RELEASES_PREFIX}*")],
+            )
+        )
         for secret in secrets.values():
             secret.grant_read(self.project)
-        self._acknowledge(steps, bucket)
+        self._acknowledge(bucket)
 
-    def _acknowledge(self, steps: s3_assets.Asset, bucket: s3.IBucket) -> None:
+    def _acknowledge(self, bucket: s3.IBucket) -> None:
         project = self.project
         Validations.of(project).acknowledge(
             Acknowledgment(
@@ -91,18 +97,13 @@ class SiteBuild(Construct):
                 bucket.arn_for_objects(f"{RELEASES_PREFIX}*"),
                 "A release is kept under a hash of its inputs, which is not known before.",
             ),
-            (
-                f"{steps.bucket.bucket_arn}/{steps.s3_object_key}",
-                "The steps of the build, in the bucket for assets.",
-            ),
             (f"{group}:*", "CDK lets a project write its own log."),
         ):
             acknowledge_wildcard(project, resource, reason=reason)
-        for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*", "s3:Abort*"):
+        for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*"):
             Validations.of(project).acknowledge(
                 Acknowledgment(
                     id=f"AwsSolutions-IAM5[Action::{action}]",
-                    reason="CDK's grants: to read the one asset with the steps of the build, and "
-                    "to write releases of the site.",
+                    reason="CDK's grant to read one asset, the steps of the build.",
                 )
             )
