@@ -73,7 +73,11 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assembly = run()
     template = assembly.template()
 
-    assert set(assembly.stacks) == {"galv-BackendStack", "galv-LogBucketStack"}
+    assert set(assembly.stacks) == {
+        "galv-LogBucketStack",
+        "galv-BackendStack",
+        "galv-FrontendStack",
+    }
     assert only(template, "AWS::CertificateManager::Certificate")["DomainName"] == "api.example.com"
     variables = environment(template, "web")
     assert variables["FRONTEND_VIRTUAL_HOST"] == "https://app.example.com"
@@ -82,7 +86,25 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assert variables["DJANGO_SUPERUSER_USERNAME"] == "admin"
     # Empty in cdk.json, so not set.
     assert "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S" not in variables
-    assert set(template["Outputs"]) == {"BackendUrl", "SuperuserPasswordSecret"}
+    outputs = {name for name in template["Outputs"] if not name.startswith("ExportsOutput")}
+    assert outputs == {"BackendUrl", "SuperuserPasswordSecret"}
+
+
+def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
+    template = run(
+        frontendVersion="v2.2.0",
+        frontendEnvironment={"VITE_TITLE": "Galv"},
+        frontendSecretsKeys=["VITE_KEY"],
+    ).template("galv-FrontendStack")
+
+    release = only(template, "Custom::GalvSiteRelease")
+    assert release["ApiUrl"] == "https://api.example.com"
+    assert release["Inputs"]["Source"]["Tag"] == "v2.2.0"
+    assert release["Inputs"]["Environment"]["VITE_TITLE"] == "Galv"
+    assert ":galv-frontend-secrets:VITE_KEY::" in str(release["Inputs"]["Secrets"])
+    distribution = only(template, "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert distribution["Aliases"] == ["app.example.com"]
+    assert set(template["Outputs"]) == {"FrontendUrl", "FrontendVersion"}
 
 
 def test_makes_mail_under_the_default_name(run: Run) -> None:

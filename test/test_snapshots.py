@@ -107,4 +107,4 @@ def test_logical_ids_and_types_stay(stack: Stack, name: str) -> None:
 
 
 def test_every_snapshot_is_used() -> None:
-    assert {path.stem for path in SNAPSHOTS.iterdir()} == set(CONSTRUCTS)
+    assert {path.stem for path in SNAPSHOTS.glob("*.txt")} == set(CONSTRUCTS)

@@ -4,6 +4,7 @@ from aws_cdk import App, Stack, Tags
 
 from galv_app.backend_stack import BackendStack
 from galv_app.environment import PLACEHOLDER, answer_lookups, deployment_environment
+from galv_app.frontend_stack import FrontendStack
 from galv_app.log_bucket_stack import LogBucketStack
 from galv_constructs import GalvConfig
 
@@ -22,5 +23,12 @@ def add_stacks(app: App) -> list[Stack]:
         log_bucket=logs.bucket,
         env=env,
     )
+    frontend = FrontendStack(
+        app,
+        f"{config.name}-FrontendStack",
+        config=config,
+        backend=backend.backend,
+        env=env,
+    )
     Tags.of(app).add("project-name", config.project_name_tag)
-    return [logs, backend]
+    return [logs, backend, frontend]
