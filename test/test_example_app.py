@@ -82,7 +82,6 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assert variables["DJANGO_SUPERUSER_USERNAME"] == "admin"
     # Empty in cdk.json, so not set.
     assert "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S" not in variables
-    assert "galv-smtp" in str(secrets(template, "web")["DJANGO_EMAIL_HOST_PASSWORD"])
     assert set(template["Outputs"]) == {"BackendUrl", "SuperuserPasswordSecret"}
 
 
@@ -168,7 +167,7 @@ def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
 
 
 def test_refuses_a_domain_elsewhere_without_a_certificate(run: Run) -> None:
-    with pytest.raises(SystemExit, match="app.example.com and api.example.com need a certificate"):
+    with pytest.raises(SystemExit, match=r"api\.example\.com need a certificate"):
         run(isRoute53Domain=False)
 
 
