@@ -41,7 +41,7 @@ from galv_constructs import (
     TaskRuntime,
 )
 
-SNAPSHOT = Path(__file__).parent / "snapshots" / "scheduled_task.txt"
+SNAPSHOT = Path(__file__).parent / "snapshots" / "scheduled" / "task.txt"
 EVERY_FIVE_MINUTES = ScheduleExpression.rate(Duration.minutes(5))
 
 
