@@ -1,0 +1,140 @@
+"""The example application, deployed by the CDK CLI into a `Cloud`."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from e2e.cloud import ACCOUNT, REGION, ROOT, Cloud
+
+Json = dict[str, Any]
+STACK = "galv-BackendStack"
+DOMAIN = "example.com"
+SMTP_SECRET = "galv-smtp"
+
+_QUIET = {
+    "CI": "true",
+    "CDK_DISABLE_CLI_TELEMETRY": "true",
+    "CDK_DISABLE_VERSION_CHECK": "true",
+    # It looks at templates, not at what becomes of them; `npm run synth` has it on.
+    "CDK_VALIDATION": "false",
+}
+_MANAGE = """\
+#!/bin/sh
+# Stands in for the application: what this image does is in the files beside it.
+echo "$2"
+echo "$2 ${GALV_RELEASE_EVENT-}" >> calls
+[ -f "$2" ] && exec sh "./$2"
+exit 0
+"""
+_GUNICORN = "#!/bin/sh\necho serving\nexec sleep 3600\n"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the CLI ended."""
+
+    code: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.code == 0
+
+
+@dataclass
+class Application:
+    """A copy of the example, so that what the CLI writes beside it stays out of the project."""
+
+    cloud: Cloud
+    context: dict[str, object] = field(
+        default_factory=lambda: {"isProduction": False, "domainName": DOMAIN}
+    )
+
+    def __post_init__(self) -> None:
+        self.folder = self.cloud.folder / "app"
+        if not self.folder.exists():
+            ignore = shutil.ignore_patterns("cdk.out", "cdk.context.json", "__pycache__")
+            shutil.copytree(ROOT / "examples" / "galv-app", self.folder, ignore=ignore)
+
+    def prepare(self) -> None:
+        """Make what has to be there before the first deployment."""
+        empty = self.cloud.folder / "empty"
+        empty.mkdir()
+        # From an empty folder: inside an application it would synthesize it first.
+        regions = [f"aws://{ACCOUNT}/{region}" for region in sorted({REGION, "us-east-1"})]
+        done = self._cdk("bootstrap", *regions, folder=empty)
+        assert done.ok, done.output
+        zone = {"Name": DOMAIN, "CallerReference": "e2e"}
+        self.cloud.client("route53").create_hosted_zone(**zone)
+        names = ("DJANGO_EMAIL_HOST_USER", "DJANGO_EMAIL_HOST_PASSWORD")
+        self.cloud.client("secretsmanager").create_secret(
+            Name=SMTP_SECRET, SecretString=json.dumps(dict.fromkeys(names, "smtp"))
+        )
+
+    def publish(self, version: str, **commands: str) -> Path:
+        """Put an image into the registry whose `manage.py` commands do what scripts say."""
+        image = self.cloud.images / version
+        (image / "galv" / "fixtures").mkdir(parents=True)
+        for fixture in ("roles.json", "units.json"):
+            (image / "galv" / "fixtures" / fixture).write_text("[]")
+        for name, script in {"python": _MANAGE, "gunicorn": _GUNICORN, **commands}.items():
+            (image / name).write_text(script)
+            (image / name).chmod(0o755)
+        return image
+
+    def deploy(self, *options: str, **context: object) -> Outcome:
+        """Deploy all stacks with some context keys changed for good."""
+        self.context.update(context)
+        return self._cdk("deploy", "--all", "--require-approval=never", *self._context(), *options)
+
+    def diff(self) -> Outcome:
+        """Compare what would be deployed with what is."""
+        return self._cdk("diff", *self._context())
+
+    def destroy(self) -> Outcome:
+        """Delete all stacks."""
+        return self._cdk("destroy", "--all", "--force", *self._context())
+
+    def deploy_template(self, template: Json) -> Outcome:
+        """Deploy the last synthesis with another template for the backend."""
+        assembly = self.folder / "cdk.out"
+        changed = self.cloud.folder / "changed.out"
+        shutil.rmtree(changed, ignore_errors=True)
+        shutil.copytree(assembly, changed)
+        (changed / f"{STACK}.template.json").write_text(json.dumps(template))
+        return self._cdk("deploy", "--all", "--require-approval=never", f"--app={changed}")
+
+    def template(self) -> Json:
+        """Return the template of the backend as it was synthesized last."""
+        text = (self.folder / "cdk.out" / f"{STACK}.template.json").read_text()
+        return dict(json.loads(text))
+
+    def _context(self) -> list[str]:
+        return [
+            f"--context={key}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in self.context.items()
+        ]
+
+    def _cdk(self, *arguments: str, folder: Path | None = None) -> Outcome:
+        cache = Path.home() / ".cache" / "aws" / "jsii" / "package-cache"
+        done = subprocess.run(
+            ["cdk", *arguments, "--no-notices", "--progress=events"],
+            cwd=folder or self.folder,
+            env=os.environ
+            | self.cloud.environment()
+            | _QUIET
+            # What jsii unpacked before, although HOME is another one.
+            | {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        return Outcome(done.returncode, done.stdout)

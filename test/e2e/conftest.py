@@ -1,0 +1,35 @@
+"""Options and fixtures of the end-to-end tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.app import Application
+from e2e.cloud import Cloud
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--smoke", action="store_true", help="only what takes less than a minute")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--smoke"):
+        skip = pytest.mark.skip(reason="not with --smoke")
+        for item in items:
+            if not item.get_closest_marker("smoke"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """An emulated AWS with nothing in it."""
+    with Cloud(Path(tmp_path_factory.mktemp("cloud"))) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def app(cloud: Cloud) -> Application:
+    """The example application, ready to be deployed."""
+    application = Application(cloud)
+    application.prepare()
+    return application
