@@ -18,6 +18,16 @@ Refusal = Callable[[Callable[[], object]], str]
 RefusedBackend = Callable[..., str]
 
 
+def new_app(context: Json | None = None, *, validate: bool = False) -> App:
+    """An app without CloudFormation-Validate, unless asked for: it costs seconds."""
+    zones = [f"{ENVIRONMENT.region}{letter}" for letter in "abc"]
+    where = f"account={ENVIRONMENT.account}:region={ENVIRONMENT.region}"
+    return App(
+        context={f"availability-zones:{where}": zones, **(context or {})},
+        builtin_cloud_formation_validation=validate,
+    )
+
+
 def zone_in(stack: Stack) -> route53.IHostedZone:
     """The zone `example.com`."""
     return route53.HostedZone.from_hosted_zone_attributes(
@@ -25,12 +35,9 @@ def zone_in(stack: Stack) -> route53.IHostedZone:
     )
 
 
-def regional_stack(context: Json | None = None) -> Stack:
+def regional_stack(app: App | None = None, id: str = "Stack") -> Stack:
     """A stack whose region and zones are known."""
-    app = App(context=context)
-    where = f"account={ENVIRONMENT.account}:region={ENVIRONMENT.region}"
-    app.node.set_context(f"availability-zones:{where}", [f"{ENVIRONMENT.region}{z}" for z in "abc"])
-    return Stack(app, "Stack", env=ENVIRONMENT)
+    return Stack(app or new_app(), id, env=ENVIRONMENT)
 
 
 def backend_in(stack: Stack, id: str = "Backend", /, **arguments: object) -> GalvBackend:

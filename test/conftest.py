@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_certificatemanager as acm
 from backends import (
     CERTIFICATE_ARN,
@@ -14,20 +14,21 @@ from backends import (
     RefusedBackend,
     Synth,
     backend_in,
+    new_app,
     zone_in,
 )
 from templates import Json, synthesize
 
 from galv_constructs import GalvBackend
 
-# CloudFormation validation costs every process seconds; `npm run synth` runs it on the whole.
-os.environ["CDK_VALIDATION"] = "false"
+# It would turn off what test_compliance.py turns on.
+os.environ.pop("CDK_VALIDATION", None)
 
 
 @pytest.fixture
 def stack() -> Stack:
     """A stack for any account and region, in an app without context."""
-    return Stack(App(), "Stack")
+    return Stack(new_app(), "Stack")
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def refused_backend(stack: Stack, refusal: Refusal, make_backend: MakeBackend) -
 
 @pytest.fixture(scope="session")
 def default_text() -> str:
-    stack = Stack(App(), "Stack")
+    stack = Stack(new_app(), "Stack")
     backend_in(stack)
     return json.dumps(synthesize(stack))
 

@@ -1,9 +1,9 @@
 """Log groups: their names, how long they keep what, who can read them."""
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_kms as kms
-from backends import Synth, backend_in
+from backends import Synth, backend_in, new_app
 from constructs import Construct
 from templates import Json, container, of_type, only, only_id, synthesize
 
@@ -51,7 +51,7 @@ def test_names_start_with_stack_and_path_and_end_with_the_generation(stack: Stac
 
 
 def test_two_stacks_of_one_app_share_no_name() -> None:
-    app = App()
+    app = new_app()
     stacks = [Stack(app, name) for name in ("One", "Two")]
 
     assert len({str(stack.resolve(log_group_prefix(stack))) for stack in stacks}) == 2

@@ -225,6 +225,7 @@ class TestTask:
             ({"memory_limit_mib": 512}, "memory_limit_mib must be one of 1024, 2048, 3072, 4096"),
             ({"workers": 0}, "workers must be from 1 to 64, got 0"),
             ({"workers": 2.5}, "workers must be a whole number, got 2.5 (float)"),
+            ({"min_tasks": None}, "min_tasks must be a whole number, got None"),
             ({"min_tasks": 0}, "min_tasks must be from 1 to 100, got 0"),
             ({"max_tasks": 101}, "max_tasks must be from 1 to 100, got 101"),
             (

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from galv_constructs.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
     from galv_constructs.release_task import GalvReleaseTask
+    from galv_constructs.scheduled_task import GalvScheduledTask
     from galv_constructs.task_runtime import TaskRuntime
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "GalvMail",
     "GalvNetwork",
     "GalvReleaseTask",
+    "GalvScheduledTask",
     "IGalvMail",
     "IGalvNetwork",
     "NetworkPreset",
@@ -33,6 +35,7 @@ _MODULES = {
     "GalvMail": "mail",
     "GalvNetwork": "network",
     "GalvReleaseTask": "release_task",
+    "GalvScheduledTask": "scheduled_task",
     "IGalvMail": "mail",
     "IGalvNetwork": "network",
     "NetworkPreset": "network",

@@ -15,7 +15,6 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._image import check_reachable
-from galv_constructs._release_steps import ReleaseStep
 from galv_constructs._validation import (
     check_construct,
     check_domain_name,
@@ -147,8 +146,9 @@ def check_capacity(
 ) -> None:
     """Check sizes, counts and times."""
     check_fargate_size(cpu, memory_limit_mib)
-    check_range("workers", workers, 1, 64)
-    check_known("workers", workers)
+    if workers is not None:
+        check_range("workers", workers, 1, 64)
+        check_known("workers", workers)
     check_range("min_tasks", min_tasks, 1, 100)
     check_range("max_tasks", max_tasks, 1, 100)
     counts_known = not (Token.is_unresolved(min_tasks) or Token.is_unresolved(max_tasks))
@@ -260,16 +260,9 @@ def check_log_bucket(scope: Construct, log_bucket: s3.IBucket | None) -> None:
         )
 
 
-def check_setup_steps(steps: Sequence[ReleaseStep] | None) -> None:
-    """Check that the steps of the setup task are steps."""
-    if steps is None:
-        return
-    is_list = isinstance(steps, Sequence) and not isinstance(steps, str)
-    if not is_list or not steps or not all(isinstance(step, ReleaseStep) for step in steps):
-        raise ValueError(f"setup_steps must be a list of at least one ReleaseStep, got {steps!r}")
-
-
-def check_switches(**switches: object) -> None:
+def check_switches(production: object, **overrides: object) -> None:
     """Check arguments that are true or false; the keyword is the argument's name."""
-    for name, value in switches.items():
-        check_type(name, value, bool, "true or false")
+    check_type("production", production, bool, "true or false")
+    for name, value in overrides.items():
+        if value is not None:
+            check_type(name, value, bool, "true or false")

@@ -1,11 +1,13 @@
 """The Postgres database that a backend makes when it is given none."""
 
-from aws_cdk import Acknowledgment, Stack, Validations
+from collections.abc import Sequence
+
+from aws_cdk import Acknowledgment, ArnFormat, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from galv_constructs._acknowledge import acknowledge_wildcard
 from galv_constructs._policy import DeploymentPolicy
@@ -103,31 +105,23 @@ class Database(Construct):
 
     def _keep_logs(self) -> None:
         # RDS makes these log groups itself and never expires them.
-        for id, export in _LOG_EXPORTS.items():
+        stack = Stack.of(self)
+        names = [
+            f"/aws/rds/instance/{self.instance.instance_identifier}/{export}"
+            for export in _LOG_EXPORTS.values()
+        ]
+        for id, name in zip(_LOG_EXPORTS, names, strict=True):
             logs.LogRetention(
                 self,
                 f"{id}LogRetention",
-                log_group_name=f"/aws/rds/instance/{self.instance.instance_identifier}/{export}",
+                log_group_name=name,
                 retention=self._policy.log_retention,
                 removal_policy=self._policy.data_removal,
             )
         # CDK makes one function a stack for this, outside of this construct.
-        for child in Stack.of(self).node.children:
+        for child in stack.node.children:
             if child.node.id.startswith("LogRetention"):
-                acknowledge_wildcard(
-                    child,
-                    "*",
-                    reason="RDS names its log groups after the instance, whose name is not known "
-                    "before it is made; the function may only set and delete retention.",
-                )
-                Validations.of(child).acknowledge(
-                    Acknowledgment(
-                        id="AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/"
-                        "service-role/AWSLambdaBasicExecutionRole]",
-                        reason="CDK's own function for retention; the managed policy only lets it "
-                        "write its log.",
-                    )
-                )
+                _acknowledge_log_retention(child, names)
 
     def _acknowledge(self) -> None:
         findings = {
@@ -147,3 +141,33 @@ class Database(Construct):
         Validations.of(self.instance).acknowledge(
             *(Acknowledgment(id=id, reason=reason) for id, reason in findings.items())
         )
+
+
+def _acknowledge_log_retention(function: IConstruct, names: Sequence[str]) -> None:
+    """Acknowledge what CDK's function for the retention of these log groups is made of."""
+    acknowledge_wildcard(
+        function,
+        "*",
+        reason="RDS names its log groups after the instance, whose name is not known before it is "
+        "made; the function may only set and delete retention.",
+    )
+    for name in names:
+        # With logs that do not outlive the stack it may also delete the log group.
+        acknowledge_wildcard(
+            function,
+            Stack.of(function).format_arn(
+                service="logs",
+                resource="log-group",
+                resource_name=f"{name}:*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            reason="The ARN of one log group: CloudWatch Logs writes the wildcard at its end.",
+        )
+    Validations.of(function).acknowledge(
+        Acknowledgment(
+            id="AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+            "AWSLambdaBasicExecutionRole]",
+            reason="CDK's own function for retention; the managed policy only lets it write its "
+            "log.",
+        )
+    )

@@ -75,73 +75,33 @@ class ReleaseRun(Construct):
                 "OnFailure": on_failure,
             },
         )
-        self.resource.node.add_dependency(
-            task,
-            *runtime.depends_on,
-            # Where the rules are that let tasks in.
-            *(
-                group
-                for other in runtime.connects_to
-                for group in other.connections.security_groups
-            ),
-        )
+        self.resource.node.add_dependency(*task.needed_to_run)
 
     def _role(self) -> iam.Role:
         """The role of both handlers: just what they call."""
         task, stack = self._task, Stack.of(self)
-        definition = task.task_definition
-        cluster = task.runtime.cluster
         role = iam.Role(
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
         self.log_group.grant_write(role)
-        on_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
-        tasks = stack.format_arn(
-            service="ecs", resource="task", resource_name=f"{cluster.cluster_name}/*"
-        )
-        family = stack.format_arn(
-            service="ecs", resource="task-definition", resource_name=f"{definition.family}:*"
-        )
+        task.grant_run(role)
         streams = stack.format_arn(
             service="logs",
             resource="log-group",
             resource_name=f"{task.log_group.log_group_name}:log-stream:{task.name}/*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        for statement in (
-            iam.PolicyStatement(actions=["ecs:RunTask"], resources=[family], conditions=on_cluster),
-            iam.PolicyStatement(
-                actions=["ecs:TagResource"],
-                resources=[tasks],
-                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
-            ),
-            iam.PolicyStatement(actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=[tasks]),
-            # ListTasks knows no resource but a container instance, which Fargate has none of.
-            iam.PolicyStatement(actions=["ecs:ListTasks"], resources=["*"], conditions=on_cluster),
-            iam.PolicyStatement(
-                actions=["iam:PassRole"],
-                resources=[
-                    task.task_role.role_arn,
-                    definition.obtain_execution_role().role_arn,
-                ],
-                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
-            ),
-            iam.PolicyStatement(actions=["logs:GetLogEvents"], resources=[streams]),
+        role.add_to_policy(iam.PolicyStatement(actions=["logs:GetLogEvents"], resources=[streams]))
+        role.add_to_policy(
             iam.PolicyStatement(
                 actions=["cloudformation:DescribeStacks"], resources=[stack.stack_id]
-            ),
-        ):
-            role.add_to_policy(statement)
-        for resource, reason in (
-            (tasks, "A task's id is not known before it runs; all are tasks of this cluster."),
-            (family, "Every deployment makes a revision of this one family."),
-            (
-                "*",
-                "ecs:ListTasks has no resource-level permissions; a condition names the cluster.",
-            ),
-            (streams, "A log stream is named after a task, whose id is not known before."),
-        ):
-            acknowledge_wildcard(role, resource, reason=reason)
+            )
+        )
+        acknowledge_wildcard(
+            role,
+            streams,
+            reason="A log stream is named after a task, whose id is not known before.",
+        )
         return role
 
     def _function(self, id: str, handler: str, role: iam.Role) -> lambda_.Function:

@@ -64,6 +64,16 @@ def check_command(name: str, command: Any) -> None:
         )
 
 
+def check_steps(name: str, steps: Any) -> None:
+    """Refuse what is not a list of steps with a name each."""
+    is_list = isinstance(steps, Sequence) and not isinstance(steps, str)
+    if not is_list or not steps or not all(isinstance(step, ReleaseStep) for step in steps):
+        raise ValueError(f"{name} must be a list of at least one ReleaseStep, got {steps!r}")
+    names = [step.name for step in steps]
+    if len(set(names)) != len(names):
+        raise ValueError(f"each step of {name} must have a name of its own, got {', '.join(names)}")
+
+
 def shell_command(steps: Sequence[ReleaseStep]) -> list[str]:
     """Make the command that runs the steps.
 

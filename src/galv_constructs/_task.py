@@ -1,17 +1,20 @@
 """One task of a `TaskRuntime`: its definition, roles, security group and log group."""
 
+import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import Acknowledgment, Duration, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct, IConstruct
+from constructs import Construct, IConstruct, IDependable
 
 from galv_constructs._acknowledge import acknowledge_wildcard
 from galv_constructs._dependencies import stand_for
 from galv_constructs.task_runtime import TaskRuntime
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 class Task(Construct):
@@ -84,15 +87,17 @@ class Task(Construct):
             for path in runtime.writable_paths or ():
                 self._mount(path)
 
-        for other in runtime.connects_to:
-            self.connections.allow_to_default_port(other)
+        rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
         for grant in runtime.grants:
             grant(self.task_role)
         if runtime.encryption_key is not None:
             # CDK says so in the policy of the key only, and cannot where the key is imported.
             runtime.encryption_key.grant_decrypt(self.task_definition.obtain_execution_role())
         self._acknowledge()
-        stand_for(self, self._needed_to_start)
+        # What nothing in the definition refers to, though the task fails without it. Not whole
+        # security groups: their other rules may belong to what waits for this very task.
+        needed = [self.task_role, self.task_definition.obtain_execution_role(), *rules]
+        stand_for(self, lambda: needed)
 
     @property
     def task_role(self) -> iam.IRole:
@@ -102,11 +107,59 @@ class Task(Construct):
     def connections(self) -> ec2.Connections:
         return ec2.Connections(security_groups=[self.security_group])
 
-    def _needed_to_start(self) -> list[IConstruct]:
-        """What a task fails without, though nothing in its definition refers to it."""
-        children = self.security_group.node.children
-        rules = [child for child in children if child.node.id != "Resource"]
-        return [self.task_role, self.task_definition.obtain_execution_role(), *rules]
+    @property
+    def needed_to_run(self) -> list[IDependable]:
+        """What has to be there before a run can do its work."""
+        return [self, *self.runtime.depends_on]
+
+    def grant_run(self, role: iam.Role) -> None:
+        """Let the role of a function start, watch and stop runs of this task."""
+        stack = Stack.of(self)
+        definition, cluster = self.task_definition, self.runtime.cluster
+        on_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
+        tasks = stack.format_arn(
+            service="ecs", resource="task", resource_name=f"{cluster.cluster_name}/*"
+        )
+        family = stack.format_arn(
+            service="ecs", resource="task-definition", resource_name=f"{definition.family}:*"
+        )
+        for statement in (
+            iam.PolicyStatement(actions=["ecs:RunTask"], resources=[family], conditions=on_cluster),
+            iam.PolicyStatement(
+                actions=["ecs:TagResource"],
+                resources=[tasks],
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+            ),
+            iam.PolicyStatement(actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=[tasks]),
+            # ListTasks knows no resource but a container instance, which Fargate has none of.
+            iam.PolicyStatement(actions=["ecs:ListTasks"], resources=["*"], conditions=on_cluster),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[
+                    self.task_role.role_arn,
+                    definition.obtain_execution_role().role_arn,
+                ],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            ),
+        ):
+            role.add_to_policy(statement)
+        for resource, reason in (
+            (tasks, "A task's id is not known before it runs; all are tasks of this cluster."),
+            (family, "Every deployment makes a revision of this one family."),
+            (
+                "*",
+                "ecs:ListTasks has no resource-level permissions; a condition names the cluster.",
+            ),
+        ):
+            acknowledge_wildcard(role, resource, reason=reason)
+
+    def _connect(self, other: ec2.IConnectable) -> list[IConstruct]:
+        """Allow connections to something, and return the rules that do."""
+        groups = [self.security_group, *other.connections.security_groups]
+        before = {rule.node.path for group in groups for rule in group.node.children}
+        self.connections.allow_to_default_port(other)
+        rules = [rule for group in groups for rule in group.node.children]
+        return [rule for rule in rules if rule.node.path not in before]
 
     def _mount(self, path: str) -> None:
         volume = path.strip("/").replace("/", "-")
@@ -129,3 +182,32 @@ class Task(Construct):
                 "*",
                 reason="ecr:GetAuthorizationToken has no resource-level permissions.",
             )
+
+
+def task_name(id: str) -> str:
+    """Turn a construct's id into the name of a task: `CheckStatus` into `check-status`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", id)
+    return words.strip("-").lower()
+
+
+def check_task_name(name: object) -> None:
+    """Refuse what ECS would not take as the name of a container."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"name must be letters, digits, '-' and '_', at most 255, got {name!r}: it is the name "
+            "of a container, a log group and a log stream"
+        )
+
+
+def check_overlap(
+    runtime: TaskRuntime, environment: Mapping[str, str], secrets: Mapping[str, ecs.Secret]
+) -> None:
+    """Refuse a name that is a plain variable on one side and a secret on the other."""
+    both = sorted(
+        (set(environment) & set(runtime.secrets)) | (set(secrets) & set(runtime.environment))
+    )
+    if both:
+        raise ValueError(
+            f"{', '.join(both)} would be both in environment and in secrets, one of them from "
+            "runtime, which ECS refuses: use other names"
+        )

@@ -50,8 +50,8 @@ def check_known(name: str, value: object) -> None:
 
 
 def check_type(name: str, value: object, expected: type | tuple[type, ...], words: str) -> None:
-    """Refuse a value of the wrong Python type; `None` and tokens pass."""
-    if value is None or is_token(value):
+    """Refuse a value of the wrong Python type; tokens pass."""
+    if is_token(value):
         return
     wrong_bool = isinstance(value, bool) and expected is not bool
     if wrong_bool or not isinstance(value, expected):
@@ -68,10 +68,10 @@ def check_construct(name: str, value: object, expected: str, how: str) -> None:
         raise ValueError(f"{name} must be an {expected}, got {value!r}: use {how}")
 
 
-def check_range(name: str, value: float | None, low: int, high: int, unit: str = "") -> None:
+def check_range(name: str, value: float, low: int, high: int, unit: str = "") -> None:
     """Refuse a number that is not whole or lies outside its bounds."""
     check_type(name, value, int, "a whole number")
-    if value is not None and not is_token(value) and not low <= value <= high:
+    if not is_token(value) and not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}{unit}, got {value}")
 
 

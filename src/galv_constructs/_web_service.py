@@ -1,6 +1,6 @@
 """The Django API: a Fargate service that gunicorn answers."""
 
-from aws_cdk import Duration
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
@@ -118,9 +118,26 @@ class WebService(Construct):
             "RequestScaling", target_group=self.target_group, requests_per_target=600
         )
         if execute_command:
+            self._acknowledge_exec(runtime.cluster)
+
+    def _acknowledge_exec(self, cluster: ecs.ICluster) -> None:
+        acknowledge_wildcard(
+            self.task.task_role,
+            "*",
+            reason="ECS Exec opens its channel with ssmmessages actions and finds its log group "
+            "with logs:DescribeLogGroups, which have no resource-level permissions.",
+        )
+        exec_configuration = cluster.execute_command_configuration
+        log_configuration = exec_configuration and exec_configuration.log_configuration
+        log_group = log_configuration and log_configuration.cloud_watch_log_group
+        if log_group is not None:
             acknowledge_wildcard(
                 self.task.task_role,
-                "*",
-                reason="ECS Exec opens its channel with ssmmessages actions, which have no "
-                "resource-level permissions.",
+                Stack.of(self).format_arn(
+                    service="logs",
+                    resource="log-group",
+                    resource_name=f"{log_group.log_group_name}:*",
+                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                ),
+                reason="ECS Exec writes each session to a stream of its own in this log group.",
             )

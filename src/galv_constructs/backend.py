@@ -1,6 +1,7 @@
 """The Galv backend: the Django API and everything that it stands on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import jsii
@@ -16,7 +17,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from constructs import Construct, IDependable
+from constructs import Construct
 
 from galv_constructs._backend_checks import (
     check_capacity,
@@ -27,7 +28,6 @@ from galv_constructs._backend_checks import (
     check_log_bucket,
     check_names,
     check_network,
-    check_setup_steps,
     check_switches,
 )
 from galv_constructs._cluster import Cluster
@@ -39,7 +39,7 @@ from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._release_run import LONGEST_TIMEOUT
-from galv_constructs._release_steps import ReleaseStep
+from galv_constructs._release_steps import ReleaseStep, check_steps
 from galv_constructs._secrets import ApplicationSecrets
 from galv_constructs._static_assets import StaticAssets
 from galv_constructs._status_check import StatusCheck, check_status_check
@@ -230,7 +230,8 @@ class GalvBackend(Construct):
             max_tasks=max_tasks,
             request_timeout=request_timeout,
         )
-        check_setup_steps(setup_steps)
+        if setup_steps is not None:
+            check_steps("setup_steps", setup_steps)
         check_duration("setup_timeout", setup_timeout, Duration.minutes(1), LONGEST_TIMEOUT)
         check_status_check(check_status, check_status_command)
         check_database(database, database_secret, database_name, database_instance_type)
@@ -242,7 +243,7 @@ class GalvBackend(Construct):
         )
         check_log_bucket(scope, log_bucket)
         check_switches(
-            production=production,
+            production,
             removal_protection=removal_protection,
             execute_command=execute_command,
             container_insights=container_insights,
@@ -281,7 +282,6 @@ class GalvBackend(Construct):
             ).resource
         self._cluster = cluster
 
-        database_ready: IDependable
         if database is None:
             made = Database(
                 self,
@@ -291,10 +291,9 @@ class GalvBackend(Construct):
                 instance_type=database_instance_type or ec2.InstanceType("t4g.micro"),
                 encryption_key=encryption_key,
             )
-            database, database_secret, database_ready = made.instance, made.secret, made
-        else:
-            database_secret = database_secret or _secret_of(database)
-            database_ready = database
+            database, database_secret = made.instance, made.secret
+        elif database_secret is None:
+            database_secret = _secret_of(database)
         self._database = database
         self._database_secret = database_secret
 
@@ -336,7 +335,7 @@ class GalvBackend(Construct):
             mail=mail,
         )
         buckets = (media_bucket, self._static_assets.bucket)
-        self._runtime = TaskRuntime(
+        runtime = TaskRuntime(
             cluster=cluster,
             network=network,
             image=image or backend_image(version, registry_credentials),
@@ -354,7 +353,12 @@ class GalvBackend(Construct):
             connects_to=[database],
             egress_ports=[443] if mail is None else sorted({443, mail.port}),
             grants=[lambda role: grant_data_access(role, *buckets)],
-            depends_on=[*network.connectivity, database_ready],
+            depends_on=[
+                *network.connectivity,
+                # Not the security group of a database that CDK made: see `Task`.
+                database.node.default_child or database,
+                database_secret,
+            ],
             log_retention=policy.log_retention,
             log_removal_policy=policy.data_removal,
             encryption_key=encryption_key,
@@ -363,7 +367,7 @@ class GalvBackend(Construct):
         self._setup = GalvReleaseTask(
             self,
             "Setup",
-            runtime=self._runtime,
+            runtime=runtime,
             name="setup-db",
             steps=DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps,
             secrets={
@@ -373,6 +377,7 @@ class GalvBackend(Construct):
             },
             timeout=setup_timeout,
         )
+        self._runtime = replace(runtime, gates=[self._setup])
         self._load_balancer = LoadBalancer(
             self,
             "LoadBalancer",

@@ -87,7 +87,8 @@ class GalvMail:
             "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
         )
         check_email("sender", sender)
-        check_type("host", host, str, "a host name")
+        if host is not None:
+            check_type("host", host, str, "a host name")
         check_range("port", port, 1, 65535)
         check_known("port", port)
         return _SmtpServer(

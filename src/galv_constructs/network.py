@@ -122,7 +122,8 @@ class GalvNetwork(Construct):
             allowed = ", ".join(f"NetworkPreset.{member.name}" for member in NetworkPreset)
             raise ValueError(f"preset must be one of {allowed}, got {preset!r}")
         check_range("max_azs", max_azs, 2, 3)
-        check_type("cidr", cidr, str, "an IPv4 range such as '10.0.0.0/16'")
+        if cidr is not None:
+            check_type("cidr", cidr, str, "an IPv4 range such as '10.0.0.0/16'")
         super().__init__(scope, id)
         self._preset = preset
         self._cidr = "10.0.0.0/16" if cidr is None else cidr
@@ -306,8 +307,9 @@ class GalvNetwork(Construct):
             service=service,
             subnets=self.task_subnets,
             private_dns_enabled=True,
-            open=True,
+            open=False,
         )
+        endpoint.connections.allow_default_port_from(ec2.Peer.ipv4(self._cidr), "From the VPC only")
         self._endpoints.append(endpoint)
 
 

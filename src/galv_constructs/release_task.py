@@ -1,6 +1,5 @@
 """A task that has to succeed before the rest of a deployment goes on."""
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -14,13 +13,12 @@ from constructs import Construct
 
 from galv_constructs._dependencies import stand_for
 from galv_constructs._release_run import LONGEST_TIMEOUT, ReleaseRun
-from galv_constructs._release_steps import ReleaseStep, check_command, shell_command
-from galv_constructs._task import Task
+from galv_constructs._release_steps import ReleaseStep, check_command, check_steps, shell_command
+from galv_constructs._task import Task, check_overlap, check_task_name, task_name
 from galv_constructs._validation import check_duration, check_fargate_size, check_variables
 from galv_constructs.task_runtime import TaskRuntime
 
 _RESERVED = {"GALV_RELEASE_EVENT": "the deployment says in it whether it is a Create or an Update"}
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
@@ -102,7 +100,9 @@ class GalvReleaseTask(Construct):
             check_command("command", command)
             text = shlex.join(command)
         else:
-            command, text = _combined(steps or ())
+            check_steps("steps", steps)
+            command = shell_command(steps or ())
+            text = f"steps {', '.join(step.name for step in steps or ())}"
         name = task_name(id) if name is None else name
         check_task_name(name)
         super().__init__(scope, id)
@@ -149,41 +149,3 @@ class GalvReleaseTask(Construct):
     def resource(self) -> CustomResource:
         """The custom resource that stands for a successful run."""
         return self._run.resource
-
-
-def task_name(id: str) -> str:
-    """Turn a construct's id into the name of a task: `CheckStatus` into `check-status`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", id)
-    return words.strip("-").lower()
-
-
-def check_task_name(name: object) -> None:
-    """Refuse what ECS would not take as the name of a container."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(
-            f"name must be letters, digits, '-' and '_', at most 255, got {name!r}: it is the name "
-            "of a container, a log group and a log stream"
-        )
-
-
-def check_overlap(
-    runtime: TaskRuntime, environment: Mapping[str, str], secrets: Mapping[str, ecs.Secret]
-) -> None:
-    """Refuse a name that is a plain variable on one side and a secret on the other."""
-    both = sorted(
-        (set(environment) & set(runtime.secrets)) | (set(secrets) & set(runtime.environment))
-    )
-    if both:
-        raise ValueError(
-            f"{', '.join(both)} would be both in environment and in secrets, one of them from "
-            "runtime, which ECS refuses: use other names"
-        )
-
-
-def _combined(steps: Sequence[ReleaseStep]) -> tuple[list[str], str]:
-    if not steps or not all(isinstance(step, ReleaseStep) for step in steps):
-        raise ValueError(f"steps must be a list of at least one ReleaseStep, got {steps!r}")
-    names = [step.name for step in steps]
-    if len(set(names)) != len(names):
-        raise ValueError(f"each step must have a name of its own, got {', '.join(names)}")
-    return shell_command(steps), f"steps {', '.join(names)}"

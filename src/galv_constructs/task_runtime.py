@@ -76,6 +76,10 @@ class TaskRuntime:
     """What has to be there before a task can do its work, such as the database.
     Default: nothing."""
 
+    gates: Sequence[IDependable] = ()
+    """What has to succeed in a deployment before scheduled runs change with it, such as a
+    `GalvReleaseTask`. Default: nothing."""
+
     log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR
     """How long logs are kept. Default: one year."""
 

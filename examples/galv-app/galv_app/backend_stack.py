@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from aws_cdk import Annotations, CfnOutput, Stack
+from aws_cdk import Annotations, CfnOutput, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_app.environment import PLACEHOLDER
-from galv_constructs import GalvBackend, GalvConfig, GalvMail, GalvNetwork
+from galv_constructs import GalvBackend, GalvConfig, GalvMail, GalvNetwork, GalvScheduledTask
 
 
 class BackendStack(Stack):
@@ -44,6 +45,15 @@ class BackendStack(Stack):
             production=config.is_production,
             removal_protection=config.removal_protection,
             container_insights=config.enable_container_insights,
+        )
+        interval = config.monitor_interval_minutes
+        self.validation_monitor = GalvScheduledTask(
+            self,
+            "ValidationMonitor",
+            runtime=self.backend.runtime,
+            command=["python", "manage.py", "validate_against_schemas"],
+            schedule=scheduler.ScheduleExpression.rate(Duration.minutes(max(interval, 1))),
+            enabled=interval > 0,
         )
         CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
         CfnOutput(

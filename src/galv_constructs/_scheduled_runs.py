@@ -1,0 +1,255 @@
+"""Running a task when it is due, bounding how long it takes, and saying when it failed."""
+
+from pathlib import Path
+
+from aws_cdk import Acknowledgment, Aws, Duration, Fn, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as events_targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as scheduler_targets
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._task import Task
+from galv_constructs.network import selected_task_subnets
+
+_HANDLERS = Path(__file__).parent / "handlers"
+_ALARM_PERIOD = Duration.minutes(5)
+
+
+class ScheduledRuns(Construct):
+    """A schedule that runs a task, and what watches over the runs.
+
+    The reasons for this mechanism are in docs/decisions/0004-scheduled-runs.md.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        task: Task,
+        schedule: scheduler.ScheduleExpression,
+        timeout: Duration,
+        overlap: str,
+        retry_attempts: int,
+        max_event_age: Duration,
+        alarm_topic: sns.ITopic | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self._task = task
+        runtime = task.runtime
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=f"{runtime.log_group_prefix}/{task.name}-schedule",
+            retention=runtime.log_retention,
+            removal_policy=runtime.log_removal_policy,
+            encryption_key=runtime.encryption_key,
+        )
+        self.dead_letter_queue = sqs.Queue(
+            self,
+            "DeadLetterQueue",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        Validations.of(self.dead_letter_queue).acknowledge(
+            Acknowledgment(id="AwsSolutions-SQS3", reason="It is itself a dead-letter queue.")
+        )
+        # Deleting the group also deletes the deadlines that the function has put into it.
+        self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=RemovalPolicy.DESTROY)
+        scheduler_role = iam.Role(
+            self,
+            "SchedulerRole",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+                conditions={
+                    "StringEquals": {
+                        "aws:SourceAccount": Aws.ACCOUNT_ID,
+                        "aws:SourceArn": self.group.schedule_group_arn,
+                    }
+                },
+            ),
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Runs of {task.node.path}",
+            # Each handler is an asset by itself, so that a change of another one leaves it alone.
+            code=lambda_.Code.from_asset(str(_HANDLERS), exclude=["*", "!scheduled_task.py"]),
+            handler="scheduled_task.handle",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            memory_size=256,
+            # Longer than all retries of its calls together.
+            timeout=Duration.minutes(5),
+            role=self._function_role(scheduler_role),
+            log_group=self.log_group,
+            retry_attempts=retry_attempts,
+            max_event_age=max_event_age,
+            on_failure=destinations.SqsDestination(self.dead_letter_queue),
+            environment={
+                "CLUSTER": runtime.cluster.cluster_arn,
+                "TASK_DEFINITION": task.task_definition.task_definition_arn,
+                "CONTAINER_NAME": task.name,
+                "SUBNETS": Fn.join(",", selected_task_subnets(runtime.network).subnet_ids),
+                "SECURITY_GROUPS": task.security_group.security_group_id,
+                "ASSIGN_PUBLIC_IP": "ENABLED" if runtime.network.assign_public_ip else "DISABLED",
+                "LOG_GROUP": task.log_group.log_group_name,
+                "TIMEOUT_SECONDS": str(round(timeout.to_seconds())),
+                "OVERLAP": overlap,
+                "SCHEDULE_GROUP": self.group.schedule_group_name,
+                "SCHEDULE_ROLE": scheduler_role.role_arn,
+                "DEAD_LETTER_QUEUE": self.dead_letter_queue.queue_arn,
+            },
+        )
+        # It knows the task definition: until a gate has opened, it runs the one before.
+        self.function.node.add_dependency(*runtime.gates)
+        self.schedule = scheduler.Schedule(
+            self,
+            "Schedule",
+            schedule=schedule,
+            schedule_group=self.group,
+            target=scheduler_targets.LambdaInvoke(
+                self.function,
+                role=scheduler_role,
+                # Unlike the time of the attempt or its id, it is the same in every retry.
+                input=scheduler.ScheduleTargetInput.from_object(
+                    {"due": scheduler.ContextAttribute.scheduled_time}
+                ),
+                retry_attempts=retry_attempts,
+                max_event_age=max_event_age,
+                dead_letter_queue=self.dead_letter_queue,
+            ),
+        )
+        acknowledge_wildcard(
+            scheduler_role,
+            f"{self.function.function_arn}:*",
+            reason="EventBridge Scheduler may call any version of this one function.",
+        )
+        # The first call comes as soon as the schedule is there.
+        self.schedule.node.add_dependency(
+            *task.needed_to_run, scheduler_role.node.find_child("DefaultPolicy")
+        )
+
+        self.failed_runs = self._failed_runs_rule()
+        self.failed_runs_alarm = self._alarm(
+            "FailedRunsAlarm",
+            self.metric_failed_runs(),
+            f"A run of {task.node.path} exited with another code than 0, was stopped or never "
+            f"started. Look for FAILED in the log group {self.log_group.log_group_name}.",
+            alarm_topic,
+        )
+        self.dead_letters_alarm = self._alarm(
+            "DeadLettersAlarm",
+            self.dead_letter_queue.metric_approximate_number_of_messages_visible(
+                period=_ALARM_PERIOD, statistic=cloudwatch.Stats.MAXIMUM
+            ),
+            f"A run of {task.node.path} could not be started, or not be stopped in time. The "
+            f"messages in the queue {self.dead_letter_queue.queue_name} say why.",
+            alarm_topic,
+        )
+
+    def metric_failed_runs(self) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="AWS/Events",
+            metric_name="TriggeredRules",
+            dimensions_map={"RuleName": self.failed_runs.rule_name},
+            statistic=cloudwatch.Stats.SUM,
+            period=_ALARM_PERIOD,
+        )
+
+    def _function_role(self, scheduler_role: iam.Role) -> iam.Role:
+        role = iam.Role(
+            self, "FunctionRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        self.log_group.grant_write(role)
+        self._task.grant_run(role)
+        deadlines = Stack.of(self).format_arn(
+            service="scheduler",
+            resource="schedule",
+            resource_name=f"{self.group.schedule_group_name}/*",
+        )
+        for statement in (
+            iam.PolicyStatement(actions=["scheduler:CreateSchedule"], resources=[deadlines]),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[scheduler_role.role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+            ),
+        ):
+            role.add_to_policy(statement)
+        acknowledge_wildcard(
+            role, deadlines, reason="Each run has a deadline in this one group, named after it."
+        )
+        return role
+
+    def _failed_runs_rule(self) -> events.Rule:
+        """Match the end of each run that did not succeed.
+
+        A run succeeded if its command ended by itself with 0. Whatever stops a run before that is a
+        failure, also where the application takes the signal for a reason to exit with 0.
+        """
+        task = self._task
+        family = Stack.of(self).format_arn(
+            service="ecs",
+            resource="task-definition",
+            resource_name=f"{task.task_definition.family}:",
+        )
+        return events.Rule(
+            self,
+            "FailedRuns",
+            description=f"Failed runs of {task.node.path}",
+            event_pattern=events.EventPattern(
+                source=["aws.ecs"],
+                detail_type=["ECS Task State Change"],
+                detail={
+                    "clusterArn": [task.runtime.cluster.cluster_arn],
+                    "taskDefinitionArn": [{"prefix": family}],
+                    "lastStatus": ["STOPPED"],
+                    "$or": [
+                        {"stopCode": [{"anything-but": "EssentialContainerExited"}]},
+                        # In an array both conditions hold for one element: what runs beside the
+                        # container may end as it likes.
+                        {
+                            "containers": {
+                                "name": [task.name],
+                                "exitCode": [{"anything-but": 0}],
+                            }
+                        },
+                        {"containers": {"exitCode": [{"exists": False}]}},
+                    ],
+                },
+            ),
+            targets=[
+                events_targets.LambdaFunction(
+                    self.function, retry_attempts=2, max_event_age=Duration.hours(1)
+                )
+            ],
+        )
+
+    def _alarm(
+        self, id: str, metric: cloudwatch.IMetric, description: str, topic: sns.ITopic | None
+    ) -> cloudwatch.Alarm:
+        alarm = cloudwatch.Alarm(
+            self,
+            id,
+            metric=metric,
+            alarm_description=description,
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        if topic is not None:
+            alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+        return alarm

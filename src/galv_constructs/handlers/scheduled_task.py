@@ -1,0 +1,219 @@
+"""Scheduled runs: start an ECS task when it is due, and stop it when it takes too long.
+
+One handler for three events: a schedule is due, the deadline of a run has come, a run has failed.
+What it raises is tried again by Lambda, a minute and two minutes later, and ends in the dead-letter
+queue. This file is a Lambda asset by itself, so it imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from time import time
+from typing import Any
+from urllib.parse import quote
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+Json = dict[str, Any]
+
+# What marks runs of a schedule; others are started by hand.
+MARK = "scheduled-"
+# Seconds after its deadline at which a run has evidently outlived it.
+GRACE = 120
+CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)
+
+
+class RunError(Exception):
+    """ECS answered RunTask without a task; the text is ECS's reason."""
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """The client of an AWS service, made at its first use."""
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=10
+    )
+    # One function for several services: the stubs know a type for each name only.
+    make: Any = boto3.client
+    return make(service, config=config)
+
+
+def handle(event: Json, context: Any) -> None:
+    """Do what an event asks for.
+
+    Raises:
+        RunError: ECS did not start the run.
+        ValueError: the event is none of the three.
+    """
+    match event:
+        case {"due": str(due)}:
+            _start(due, context.invoked_function_arn)
+        case {"deadline_of": str(mark)}:
+            _stop(task for task in _running() if task.get("startedBy") == mark)
+        case {"detail-type": "ECS Task State Change", "detail": dict(task)}:
+            log.error("%s", _explain(task))
+        case _:
+            raise ValueError(f"unknown event: {json.dumps(event)}")
+
+
+def _start(due: str, function_arn: str) -> None:
+    """Start the run that is due, unless the last one is going on, and set its deadline.
+
+    An event can be delivered twice, and is tried again after a failure at any point: each step
+    finds what an earlier attempt has done.
+    """
+    mark = _mark(due, function_arn)
+    running = _running()
+    # Its deadline stops a run; should that get lost, a run that hangs must not block all others.
+    _stop(task for task in running if _outlived(task))
+    if all(task.get("startedBy") != mark for task in running):
+        if running and os.environ["OVERLAP"] == "skip":
+            log.info("skipped the run due at %s: %s", due, ", ".join(map(_id, running)))
+            return
+        _run(mark, due)
+    _set_deadline(mark, function_arn)
+
+
+def _mark(due: str, function_arn: str) -> str:
+    """What marks the run due at a time; 34 characters, as older ECS limits it to 36."""
+    digest = hashlib.sha256(f"{function_arn} {due}".encode()).hexdigest()
+    return f"{MARK}{digest[:24]}"
+
+
+def _id(task: Json) -> str:
+    return str(task["taskArn"].rpartition("/")[2])
+
+
+def _running() -> list[Json]:
+    """The tasks of the family that are going on, started by hand or by a schedule."""
+    cluster = os.environ["CLUSTER"]
+    family = os.environ["TASK_DEFINITION"].rpartition("/")[2].partition(":")[0]
+    paginator = client("ecs").get_paginator("list_tasks")
+    return [
+        task
+        for page in paginator.paginate(cluster=cluster, family=family, desiredStatus="RUNNING")
+        # A page has at most 100, which is also what DescribeTasks takes; none is refused.
+        if page["taskArns"]
+        for task in client("ecs").describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
+    ]
+
+
+def _timeout() -> int:
+    return int(os.environ["TIMEOUT_SECONDS"])
+
+
+def _outlived(task: Json) -> bool:
+    scheduled = task.get("startedBy", "").startswith(MARK)
+    if not scheduled or "createdAt" not in task:
+        return False
+    return bool(time() - task["createdAt"].timestamp() > _timeout() + GRACE)
+
+
+def _stop(tasks: Iterable[Json]) -> None:
+    for task in tasks:
+        log.info("stopping %s after %d s", _id(task), _timeout())
+        client("ecs").stop_task(
+            cluster=os.environ["CLUSTER"],
+            task=task["taskArn"],
+            reason=f"Not done after {_timeout()} s",
+        )
+
+
+def _run(mark: str, due: str) -> None:
+    try:
+        response = client("ecs").run_task(
+            cluster=os.environ["CLUSTER"],
+            taskDefinition=os.environ["TASK_DEFINITION"],
+            launchType="FARGATE",
+            count=1,
+            # For a known token ECS returns the task of that time: a run that is over already is not
+            # started again by an event that comes twice.
+            clientToken=mark,
+            startedBy=mark,
+            propagateTags="TASK_DEFINITION",
+            enableECSManagedTags=True,
+            networkConfiguration={
+                "awsvpcConfiguration": {
+                    "subnets": os.environ["SUBNETS"].split(","),
+                    "securityGroups": os.environ["SECURITY_GROUPS"].split(","),
+                    "assignPublicIp": os.environ["ASSIGN_PUBLIC_IP"],
+                }
+            },
+        )
+    except ClientError as error:
+        # The token is known with another task definition: a deployment came between two attempts.
+        if error.response["Error"]["Code"] != "ConflictException":
+            raise
+        log.info("the run due at %s was started before", due)
+        return
+    if not response["tasks"]:
+        reasons = [f"{f.get('reason')} {f.get('detail', '')}".strip() for f in response["failures"]]
+        raise RunError(f"the run due at {due} could not be started: {', '.join(reasons)}")
+    log.info("the run due at %s is %s", due, _id(response["tasks"][0]))
+
+
+def _set_deadline(mark: str, function_arn: str) -> None:
+    """Have this function called when the run has taken too long, whatever becomes of it."""
+    deadline = datetime.fromtimestamp(time(), tz=timezone.utc) + timedelta(seconds=_timeout())
+    try:
+        client("scheduler").create_schedule(
+            GroupName=os.environ["SCHEDULE_GROUP"],
+            Name=mark,
+            ScheduleExpression=f"at({deadline:%Y-%m-%dT%H:%M:%S})",
+            ScheduleExpressionTimezone="UTC",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            ActionAfterCompletion="DELETE",
+            Target={
+                "Arn": function_arn,
+                "RoleArn": os.environ["SCHEDULE_ROLE"],
+                "Input": json.dumps({"deadline_of": mark}),
+                "RetryPolicy": {"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 3600},
+                "DeadLetterConfig": {"Arn": os.environ["DEAD_LETTER_QUEUE"]},
+            },
+        )
+    except ClientError as error:
+        # An earlier attempt has set it.
+        if error.response["Error"]["Code"] != "ConflictException":
+            raise
+
+
+def _explain(task: Json) -> str:
+    """What became of a run, in one line with a link to its log."""
+    name = os.environ["CONTAINER_NAME"]
+    container: Json = next((c for c in task["containers"] if c["name"] == name), {})
+    code = container.get("exitCode")
+    if code is not None and task.get("stopCode") == "EssentialContainerExited":
+        what = f"exited with code {code}"
+    elif code is not None:
+        what = f"was stopped, with exit code {code}"
+    elif "startedAt" in task:
+        what = "ended without an exit code"
+    else:
+        what = "never started"
+    parts = (task.get("stopCode"), task.get("stoppedReason"), container.get("reason"))
+    why = "; ".join(part for part in parts if part)
+    return f"FAILED: {_id(task)} {what} ({why}). Log: {_console_link(task)}"
+
+
+def _console_link(task: Json) -> str:
+    _, partition, _, region, *_ = task["taskArn"].split(":")
+    name = os.environ["CONTAINER_NAME"]
+    # The console decodes twice, and has "$" for "%" in what follows the "#".
+    group, stream = (
+        quote(quote(part, safe=""), safe="").replace("%", "$")
+        for part in (os.environ["LOG_GROUP"], f"{name}/{name}/{_id(task)}")
+    )
+    host = CONSOLES.get(partition, "console.aws.amazon.com")
+    place = f"logsV2:log-groups/log-group/{group}/log-events/{stream}"
+    return f"https://{host}/cloudwatch/home?region={region}#{place}"

@@ -1,0 +1,239 @@
+"""What cdk-nag, CloudFormation-Validate and cfn-lint say of backends of many shapes."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Stack, Validations
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from backends import CERTIFICATE_ARN, backend_in, new_app, regional_stack
+from cdk_nag import AwsSolutionsChecks
+from cfnlint.api import lint_file
+from templates import Json, synthesize
+
+from galv_constructs import GalvMail, GalvNetwork, GalvReleaseTask, NetworkPreset, ReleaseStep
+
+# Findings that are open, and what closes them. Nothing is acknowledged on credit: take an id out
+# when it is closed; a test fails when it no longer occurs.
+OPEN = {
+    "AwsSolutions-VPC7": "flow logs of the VPC, into the log bucket",
+    "AwsSolutions-S1": "access logs of the buckets, into the log bucket",
+    "AwsSolutions-CFR2": "a web firewall in front of the distribution",
+    "AwsSolutions-CFR3": "access logs of the distribution, into the log bucket",
+    "AwsSolutions-ELB2": "access logs of the load balancer, into the log bucket",
+}
+
+# What cfn-lint says that is not ours to change.
+LINT = {
+    "W3005": "CDK writes every dependency into DependsOn, a reference to it or not",
+    "W3010": "CDK writes the zones of a stack whose region is known",
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.DBVersions.html
+    "W3691": "counts a major version as deprecated as soon as one of its minor versions is",
+}
+
+
+def least(stack: Stack) -> None:
+    backend_in(stack)
+
+
+def development(stack: Stack) -> None:
+    backend_in(stack, production=False, check_status="fail")
+
+
+def unprotected_production(stack: Stack) -> None:
+    backend_in(stack, removal_protection=False, execute_command=True, container_insights=False)
+
+
+def two(stack: Stack) -> None:
+    one = backend_in(stack, "One", production=False)
+    backend_in(stack, "Two", cluster=one.cluster, execute_command=True, check_status="warn")
+
+
+def nat_instance(stack: Stack) -> None:
+    backend_in(stack, network=GalvNetwork(stack, "Net", preset=NetworkPreset.NAT_INSTANCE))
+
+
+def public(stack: Stack) -> None:
+    backend_in(stack, network=GalvNetwork(stack, "Net", preset=NetworkPreset.PUBLIC))
+
+
+def endpoints(stack: Stack) -> None:
+    repository = ecr.Repository.from_repository_name(stack, "Repository", "galv")
+    backend_in(
+        stack,
+        network=GalvNetwork(stack, "Net", preset=NetworkPreset.ENDPOINTS, max_azs=2),
+        image=ecs.ContainerImage.from_ecr_repository(repository, "2.11.4"),
+    )
+
+
+def encrypted(stack: Stack) -> None:
+    key = kms.Key(stack, "Key", enable_key_rotation=True)
+    smtp = secretsmanager.Secret.from_secret_name_v2(stack, "Smtp", "galv-smtp")
+    mail = GalvMail.from_secret(smtp, sender="galv@example.com")
+    backend = backend_in(stack, encryption_key=key, execute_command=True, mail=mail)
+    GalvReleaseTask(
+        stack,
+        "Reindex",
+        runtime=backend.runtime,
+        steps=[ReleaseStep(name="reindex", command=["python", "manage.py", "reindex"])],
+    )
+
+
+def brought(stack: Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["eu-west-1a", "eu-west-1b"],
+        public_subnet_ids=["subnet-00000000000000001", "subnet-00000000000000002"],
+        private_subnet_ids=["subnet-00000000000000003", "subnet-00000000000000004"],
+        private_subnet_ipv4_cidr_blocks=["10.1.0.0/24", "10.1.1.0/24"],
+    )
+    backend_in(
+        stack,
+        hosted_zone=None,
+        certificate=acm.Certificate.from_certificate_arn(stack, "Certificate", CERTIFICATE_ARN),
+        network=GalvNetwork.from_vpc(vpc),
+        cluster=ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc),
+        database=rds.DatabaseInstance.from_database_instance_attributes(
+            stack,
+            "Database",
+            instance_identifier="shared",
+            instance_endpoint_address="shared.internal",
+            port=5432,
+            security_groups=[
+                ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-0123456789abcdef0")
+            ],
+        ),
+        database_secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "shared"),
+        media_bucket=s3.Bucket.from_bucket_name(stack, "Media", "our-media"),
+        log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "our-logs"),
+        execute_command=True,
+    )
+
+
+AGNOSTIC = [
+    least,
+    development,
+    unprotected_production,
+    two,
+    nat_instance,
+    public,
+    endpoints,
+    encrypted,
+]
+REGIONAL = [development, encrypted, brought]
+
+
+def _names(
+    makers: list[Callable[[Stack], None]], prefix: str
+) -> dict[str, Callable[[Stack], None]]:
+    return {f"{prefix}-{maker.__name__}".replace("_", "-"): maker for maker in makers}
+
+
+SHAPES = {**_names(AGNOSTIC, "any"), **_names(REGIONAL, "regional")}
+
+# Together these have every resource; the checks that look at each for seconds see only them.
+VARIED = ["any-nat-instance", "any-endpoints", "regional-encrypted", "regional-brought"]
+
+
+def stack_of(app: App, shape: str) -> Stack:
+    """The stack of a shape."""
+    known = shape.startswith("regional")
+    stack = regional_stack(app, shape) if known else Stack(app, shape)
+    SHAPES[shape](stack)
+    return stack
+
+
+def build(app: App, shapes: Iterable[str]) -> App:
+    """A stack for each shape."""
+    for shape in shapes:
+        stack_of(app, shape)
+    return app
+
+
+def report(app: App) -> list[Json]:
+    """The violations that a synthesis reports."""
+    try:
+        app.synth()
+    except RuntimeError as error:
+        assert "ValidationFailed" in str(error)  # noqa: PT017 - the findings are in the report
+    path = Path(app.outdir) / "validation-report.json"
+    plugins = json.loads(path.read_text())["pluginReports"]
+    return [violation for plugin in plugins for violation in plugin["violations"]]
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, set[str]]:
+    """The ids of cdk-nag's findings for each shape."""
+    app = build(new_app(), SHAPES)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    found: dict[str, set[str]] = {shape: set() for shape in SHAPES}
+    for violation in report(app):
+        for construct in violation["violatingConstructs"]:
+            shape, _, path = construct["constructPath"].partition("/")
+            rule = violation["ruleName"]
+            found[shape].add(rule if rule in OPEN else f"{rule} at {path}")
+    return found
+
+
+class TestNag:
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_finds_nothing_that_is_not_acknowledged(
+        self, findings: dict[str, set[str]], shape: str
+    ) -> None:
+        assert findings[shape] - set(OPEN) == set()
+
+    @pytest.mark.parametrize("rule", OPEN)
+    def test_what_is_open_still_occurs(self, findings: dict[str, set[str]], rule: str) -> None:
+        assert any(rule in found for found in findings.values())
+
+    @pytest.mark.parametrize("rule", ["AwsSolutions-S1", "AwsSolutions-ELB2", "AwsSolutions-VPC7"])
+    def test_a_log_bucket_and_a_vpc_of_one_s_own_close_what_they_can(
+        self, findings: dict[str, set[str]], rule: str
+    ) -> None:
+        assert rule not in findings["regional-brought"]
+
+
+class TestCloudFormationValidate:
+    CONTEXT = {"@aws-cdk/core:validateAgainstDefaultRules": True}  # noqa: RUF012
+
+    def test_finds_nothing(self) -> None:
+        app = new_app(self.CONTEXT, validate=True)
+
+        assert report(build(app, VARIED)) == []
+
+    def test_finds_a_mistake(self) -> None:
+        app = new_app(self.CONTEXT, validate=True)
+        definition = ecs.FargateTaskDefinition(Stack(app, "Stack"), "Task", memory_limit_mib=777)
+        definition.add_container("Main", image=ecs.ContainerImage.from_registry("main"))
+
+        assert report(app)
+
+
+class TestLint:
+    @pytest.mark.parametrize("shape", VARIED)
+    def test_finds_nothing_of_ours(self, shape: str, tmp_path: Path) -> None:
+        stack = stack_of(new_app(), shape)
+        template = tmp_path / "template.json"
+        template.write_text(json.dumps(synthesize(stack)))
+
+        found = {f"{match.rule.id} {match.message}" for match in lint_file(template)}
+
+        assert {finding for finding in found if finding[:5] not in LINT} == set()
+        versions = {finding for finding in found if finding.startswith("W3691")}
+        assert all("'17' for engine 'postgres'" in finding for finding in versions)
+
+    def test_finds_a_mistake(self, tmp_path: Path) -> None:
+        template = tmp_path / "template.json"
+        template.write_text('{"Resources": {"Bucket": {"Type": "AWS::S3::Buckett"}}}')
+
+        assert lint_file(template)

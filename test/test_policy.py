@@ -1,0 +1,140 @@
+"""The table that turns `production` and `removal_protection` into settings, and what follows."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk.aws_logs import RetentionDays
+from backends import RefusedBackend, backend_in, new_app
+from templates import Json, of_type, only, synthesize
+
+from galv_constructs._policy import DeploymentPolicy
+
+Templates = dict[tuple[bool, bool | None], Json]
+
+SWITCHES = [True, False]
+OVERRIDES = [None, True, False]
+# Of production and removal protection; the policies themselves are tested for all six.
+ROWS = [(True, None), (True, False), (False, None), (False, True)]
+
+
+@pytest.mark.parametrize(("production", "override"), list(product(SWITCHES, OVERRIDES)))
+def test_removal_protection_says_whether_data_outlives_the_stack(
+    production: bool, override: bool | None
+) -> None:
+    policy = DeploymentPolicy.of(production=production, removal_protection=override)
+
+    protected = production if override is None else override
+    assert policy.deletion_protection is protected
+    assert policy.versioned is protected
+    assert policy.delete_contents is not protected
+    data = RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY
+    database = RemovalPolicy.SNAPSHOT if protected else RemovalPolicy.DESTROY
+    assert (policy.data_removal, policy.database_removal) == (data, database)
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+@pytest.mark.parametrize(
+    ("production", "days", "retention"),
+    [(True, 30, RetentionDays.ONE_YEAR), (False, 7, RetentionDays.ONE_MONTH)],
+)
+def test_production_says_how_careful_a_deployment_is(
+    production: bool, override: bool | None, days: int, retention: RetentionDays
+) -> None:
+    policy = DeploymentPolicy.of(production=production, removal_protection=override)
+
+    assert policy.multi_az is production
+    assert policy.backup_retention.to_days() == days
+    assert policy.log_retention == retention
+
+
+@pytest.mark.parametrize(("production", "override"), list(product(SWITCHES, OVERRIDES)))
+def test_an_explicit_switch_wins_over_production(production: bool, override: bool | None) -> None:
+    policy = DeploymentPolicy.of(
+        production=production, execute_command=override, container_insights=override
+    )
+
+    assert policy.execute_command is (not production if override is None else override)
+    assert policy.container_insights is (production if override is None else override)
+
+
+@pytest.fixture(scope="module")
+def templates() -> Templates:
+    """A template for each row of the table."""
+    made = {}
+    for production, protection in ROWS:
+        stack = Stack(new_app(), "Stack")
+        backend_in(stack, production=production, removal_protection=protection)
+        made[production, protection] = synthesize(stack)
+    return made
+
+
+class TestTemplates:
+    @pytest.mark.parametrize(("production", "override"), ROWS)
+    def test_what_holds_data_follows_removal_protection(
+        self,
+        templates: Templates,
+        production: bool,
+        override: bool | None,
+    ) -> None:
+        template = templates[production, override]
+        protected = production if override is None else override
+
+        data = ("AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup")
+        policies: set[Any] = {
+            resource.get("DeletionPolicy")
+            for kind in data
+            for resource in of_type(template, kind).values()
+        }
+        assert policies == {"Retain" if protected else "Delete"}
+        ((_, database),) = of_type(template, "AWS::RDS::DBInstance").items()
+        assert database["DeletionPolicy"] == ("Snapshot" if protected else "Delete")
+        assert database["UpdateReplacePolicy"] == database["DeletionPolicy"]
+        assert database["Properties"]["DeletionProtection"] is protected
+        assert database["Properties"]["DeleteAutomatedBackups"] is not protected
+        assert bool(of_type(template, "Custom::S3AutoDeleteObjects")) is not protected
+        load_balancer = only(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+        assert {
+            "Key": "deletion_protection.enabled",
+            "Value": "true" if protected else "false",
+        } in load_balancer["LoadBalancerAttributes"]
+        versioned = {
+            "VersioningConfiguration" in bucket["Properties"]
+            for bucket in of_type(template, "AWS::S3::Bucket").values()
+        }
+        assert versioned == {protected}
+
+    @pytest.mark.parametrize(("production", "override"), ROWS)
+    def test_what_costs_or_shows_follows_production(
+        self,
+        templates: Templates,
+        production: bool,
+        override: bool | None,
+    ) -> None:
+        template = templates[production, override]
+
+        database = only(template, "AWS::RDS::DBInstance")
+        assert database["MultiAZ"] is production
+        assert database["BackupRetentionPeriod"] == (30 if production else 7)
+        cluster = only(template, "AWS::ECS::Cluster")
+        insights = "enabled" if production else "disabled"
+        assert cluster["ClusterSettings"] == [{"Name": "containerInsights", "Value": insights}]
+        service = only(template, "AWS::ECS::Service")
+        assert service["EnableExecuteCommand"] is not production
+
+
+@pytest.mark.parametrize(
+    "argument", ["production", "removal_protection", "execute_command", "container_insights"]
+)
+@pytest.mark.parametrize("value", ["false", 0, []])
+def test_refuses_what_is_not_true_or_false(
+    refused_backend: RefusedBackend, argument: str, value: object
+) -> None:
+    assert refused_backend(**{argument: value}) == (
+        f"{argument} must be true or false, got {value!r} ({type(value).__name__})"
+    )
+
+
+def test_refuses_production_without_a_value(refused_backend: RefusedBackend) -> None:
+    assert refused_backend(production=None).startswith("production must be true or false, got None")

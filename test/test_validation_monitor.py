@@ -1,0 +1,64 @@
+"""The example application's validation monitor."""
+
+import json
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+from costs import APP
+from galv_app.stacks import add_stacks
+from templates import Json, container, needs, of_type, only, only_id, synthesize, task_definition
+
+
+def backend(**context: Any) -> Json:
+    """The template of the backend's stack, with changes to its cdk.json."""
+    defaults = json.loads((APP / "cdk.json").read_text())["context"]
+    stacks: list[Stack] = add_stacks(App(context={**defaults, **context}))
+    (stack,) = (stack for stack in stacks if stack.stack_name == "galv-BackendStack")
+    return synthesize(stack)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expression"),
+    [(5, "rate(5 minutes)"), ("1", "rate(1 minute)"), (90, "rate(90 minutes)")],
+)
+def test_runs_at_the_interval(minutes: object, expression: str) -> None:
+    template = backend(monitorIntervalMinutes=minutes)
+
+    assert only(template, "AWS::Scheduler::Schedule")["ScheduleExpression"] == expression
+    assert container(template, "validation-monitor")["Command"] == [
+        "python",
+        "manage.py",
+        "validate_against_schemas",
+    ]
+
+
+@pytest.mark.parametrize("minutes", [0, "0"])
+def test_is_off_at_0_and_can_be_run_by_hand(minutes: object) -> None:
+    template = backend(monitorIntervalMinutes=minutes)
+
+    assert not of_type(template, "AWS::Scheduler::Schedule")
+    assert not of_type(template, "AWS::CloudWatch::Alarm")
+    assert task_definition(template, "validation-monitor")
+
+
+@pytest.mark.parametrize("minutes", [-5, 1.5, "five"])
+def test_refuses_an_interval_that_is_none(minutes: object) -> None:
+    with pytest.raises(ValueError, match="monitorIntervalMinutes: must be"):
+        backend(monitorIntervalMinutes=minutes)
+
+
+def test_changes_only_after_setup_has_succeeded() -> None:
+    template = backend()
+
+    setup = only_id(template, "Custom::GalvReleaseTask", "BackendSetup")
+    function = only_id(template, "AWS::Lambda::Function", "ValidationMonitor")
+    assert setup in needs(template, function)
+    assert setup in needs(template, only_id(template, "AWS::Scheduler::Schedule"))
+
+
+def test_carries_the_project_tag() -> None:
+    template = backend(projectNameTag="battery-lab")
+
+    _, definition = task_definition(template, "validation-monitor")
+    assert {"Key": "project-name", "Value": "battery-lab"} in definition["Tags"]
