@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+from e2e.emulator.ecs import network_of
+from e2e.reach import Reach
 from ministack.services import ecs
 
 IMAGES = Path(os.environ["E2E_IMAGES"])
@@ -104,6 +107,11 @@ class _Container:
         CONTAINERS.pop(self.id, None)
 
 
+def _client(service: str) -> Any:
+    url = f"http://localhost:{os.environ['GATEWAY_PORT']}"
+    return boto3.client(service, endpoint_url=url)
+
+
 CONTAINERS: dict[str, _Container] = {}
 
 
@@ -111,14 +119,21 @@ class _Containers:
     def run(
         self, image: str, *, environment: dict[str, str], labels: dict[str, str], **_: object
     ) -> _Container:
-        directory = _image(image)
         task_arn = labels["com.amazonaws.ecs.task-arn"]
         name = labels["com.amazonaws.ecs.container-name"]
-        task = ecs._tasks[task_arn]
-        definition = ecs._task_defs[task["taskDefinitionArn"].rpartition("/")[2]]
+        definition_arn = ecs._tasks[task_arn]["taskDefinitionArn"]
+        definition = ecs._task_defs[definition_arn.rpartition("/")[2]]
         (container,) = [c for c in definition["containerDefinitions"] if c["name"] == name]
+        network = network_of(task_arn)
+        # Read through the service APIs, as the tests do.
+        reach = Reach(_client)
+        if problems := reach.start_problems(definition_arn, network):
+            raise RuntimeError("; ".join(problems))
         command = [*container.get("entryPoint", []), *container.get("command", [])]
-        made = _Container(directory, command, environment)
+        if problems := reach.run_problems(definition_arn, network):
+            # What the application would say, a minute later.
+            command = ["/bin/sh", "-c", 'printf "%s\\n" "$0" "$@"; exit 1', *problems]
+        made = _Container(_image(image), command, environment)
         CONTAINERS[made.id] = made
         return made
 

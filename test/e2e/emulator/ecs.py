@@ -1,14 +1,34 @@
-"""Services that CloudFormation waits for, as the circuit breaker decides."""
+"""What ECS does around a task, and what CloudFormation waits for."""
 
+import json
 import time
 from typing import Any
 
-from e2e.emulator.types import Made
+from e2e.emulator.types import Json, Made
 from ministack.services import ecs
 from ministack.services.cloudformation import provisioners, stacks
 
 _PATIENCE = 60
 _TYPE = "AWS::ECS::Service"
+_networks: dict[str, Json] = {}
+_run_task = ecs._run_task
+
+
+def network_of(task_arn: str) -> Json:
+    """Return the network configuration that a task was started with, which MiniStack forgets."""
+    deadline = time.monotonic() + 5
+    # A task's thread may be faster than the answer to the request for it.
+    while task_arn not in _networks and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return _networks[task_arn]
+
+
+def _run_and_remember(request: Json) -> Any:
+    answer = _run_task(request)
+    network = request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    for task in json.loads(answer[2]).get("tasks", []):
+        _networks[task["taskArn"]] = network
+    return answer
 
 
 def _stable(arn: str) -> None:
@@ -29,6 +49,11 @@ def _stable(arn: str) -> None:
     raise ValueError(f"Service {arn} did not stabilize")
 
 
+def _container_definitions(definitions: list[Json]) -> list[Json]:
+    """Spell all keys as the service does, of secrets and health checks too."""
+    return [provisioners._pascal_to_camel(definition) for definition in definitions]
+
+
 def _waiting(change: Any) -> Any:
     def wait(*arguments: Any) -> Made:
         made: Made = change(*arguments)
@@ -39,8 +64,13 @@ def _waiting(change: Any) -> Any:
 
 
 def install() -> None:
-    """Wait on a worker thread, so that the emulator goes on answering."""
+    """Replace what is different."""
+    if not hasattr(provisioners, "_normalize_container_defs"):
+        raise AttributeError("MiniStack spells container definitions in another way now")
+    provisioners._normalize_container_defs = _container_definitions
+    ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run_and_remember
     handler = provisioners._RESOURCE_HANDLERS[_TYPE]
     handler.update(create=_waiting(handler["create"]), update=_waiting(handler["update"]))
+    # Waited for on another thread, so that the emulator goes on answering.
     on_worker = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind == _TYPE or on_worker(kind)
