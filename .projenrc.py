@@ -94,16 +94,26 @@ MYPY = {
     "explicit_package_bases": True,
     # Installed beside the rest, in .venv-e2e.
     "overrides": [{"module": "ministack.*", "ignore_missing_imports": True}],
+    # Each synthesis leaves a copy of the handlers there.
+    "exclude": ["/cdk\\.out/"],
 }
 
 PYTEST = {
     "ini_options": {
-        "addopts": ["--import-mode=importlib", "--strict-config", "--strict-markers"],
+        "addopts": [
+            "--import-mode=importlib",
+            "--strict-config",
+            "--strict-markers",
+            "-m=not slow",
+        ],
+        "markers": [
+            "slow: takes seconds by itself; run by `npm run test:slow`",
+            "smoke: what `npm run e2e -- --smoke` runs",
+        ],
         "pythonpath": [APP, "tools", "test"],
         "testpaths": ["test"],
         # They take minutes: `npm run e2e`.
         "norecursedirs": ["e2e"],
-        "markers": ["smoke: what `npm run e2e -- --smoke` runs"],
         "xfail_strict": True,
     },
 }
@@ -144,6 +154,7 @@ JsonFile(
             "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
+            "test:slow": f"{RUN} pytest -m slow",
             "bench": f"{RUN} --synth python tools/bench.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",

@@ -203,6 +203,7 @@ class TestNag:
         assert rule not in findings["regional-brought"]
 
 
+@pytest.mark.slow
 class TestCloudFormationValidate:
     CONTEXT = {"@aws-cdk/core:validateAgainstDefaultRules": True}  # noqa: RUF012
 
@@ -219,6 +220,7 @@ class TestCloudFormationValidate:
         assert report(app)
 
 
+@pytest.mark.slow
 class TestLint:
     @pytest.mark.parametrize("shape", VARIED)
     def test_finds_nothing_of_ours(self, shape: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class ReleaseRun(Construct):
                 "OnFailure": on_failure,
             },
         )
-        self.resource.node.add_dependency(*task.needed_to_run)
+        self.resource.node.add_dependency(*task.needed_to_run, *runtime.gates)
 
     def _role(self) -> iam.Role:
         """The role of both handlers: just what they call."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from e2e.backend import Backend
 from e2e.cloud import ACCOUNT, REGION, ROOT, Cloud
 
 Json = dict[str, Any]
-STACK = "galv-BackendStack"
 DOMAIN = "example.com"
 SMTP_SECRET = "galv-smtp"
 
@@ -51,18 +51,23 @@ class Application:
     """A copy of the example, so that what the CLI writes beside it stays out of the project."""
 
     cloud: Cloud
-    context: dict[str, object] = field(
-        default_factory=lambda: {"isProduction": False, "domainName": DOMAIN}
-    )
+    name: str = "galv"
+    context: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.folder = self.cloud.folder / "app"
-        if not self.folder.exists():
-            ignore = shutil.ignore_patterns("cdk.out", "cdk.context.json", "__pycache__")
-            shutil.copytree(ROOT / "examples" / "galv-app", self.folder, ignore=ignore)
+        self.context = {"name": self.name, "isProduction": False, **self.context}
+        self.stack = f"{self.name}-BackendStack"
+        self.folder = self.cloud.folder / self.name
+        ignore = shutil.ignore_patterns("cdk.out", "cdk.context.json", "__pycache__")
+        shutil.copytree(ROOT / "examples" / "galv-app", self.folder, ignore=ignore)
 
-    def prepare(self) -> None:
-        """Make what has to be there before the first deployment."""
+    @property
+    def backend(self) -> Backend:
+        """What is deployed."""
+        return Backend(self.cloud, self.stack)
+
+    def prepare_account(self) -> None:
+        """Make what has to be in an account before the first deployment."""
         empty = self.cloud.folder / "empty"
         empty.mkdir()
         # From an empty folder: inside an application it would synthesize it first.
@@ -103,15 +108,15 @@ class Application:
     def deploy_template(self, template: Json) -> Outcome:
         """Deploy the last synthesis with another template for the backend."""
         assembly = self.folder / "cdk.out"
-        changed = self.cloud.folder / "changed.out"
+        changed = self.cloud.folder / f"{self.name}.changed.out"
         shutil.rmtree(changed, ignore_errors=True)
         shutil.copytree(assembly, changed)
-        (changed / f"{STACK}.template.json").write_text(json.dumps(template))
+        (changed / f"{self.stack}.template.json").write_text(json.dumps(template))
         return self._cdk("deploy", "--all", "--require-approval=never", f"--app={changed}")
 
     def template(self) -> Json:
         """Return the template of the backend as it was synthesized last."""
-        text = (self.folder / "cdk.out" / f"{STACK}.template.json").read_text()
+        text = (self.folder / "cdk.out" / f"{self.stack}.template.json").read_text()
         return dict(json.loads(text))
 
     def _context(self) -> list[str]:

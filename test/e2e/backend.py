@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from e2e.app import STACK
 from e2e.cloud import Cloud
 
 Json = dict[str, Any]
@@ -11,15 +10,16 @@ Json = dict[str, Any]
 class Backend:
     """What the stack of the backend made."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, stack: str) -> None:
         self.cloud = cloud
+        self.name = stack
         self.cloudformation = cloud.client("cloudformation")
         self.ecs = cloud.client("ecs")
 
     @property
     def stack(self) -> Json:
         """The stack itself."""
-        (stack,) = self.cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        (stack,) = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         return dict(stack)
 
     @property
@@ -34,7 +34,7 @@ class Backend:
 
     def resources(self, kind: str | None = None) -> dict[str, Json]:
         """Return the resources of the stack, of one type if given, by logical id."""
-        found = self.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        found = self.cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
         return {
             resource["LogicalResourceId"]: resource
             for resource in found
@@ -46,14 +46,18 @@ class Backend:
         (resource,) = self.resources(kind).values()
         return str(resource["PhysicalResourceId"])
 
+    def ids(self, kind: str) -> list[str]:
+        """Return the physical ids of all resources of a type."""
+        return [str(one["PhysicalResourceId"]) for one in self.resources(kind).values()]
+
     def reasons(self) -> list[str]:
         """Return the reasons in the events of the stack, newest first."""
-        events = self.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
         return [e["ResourceStatusReason"] for e in events if e.get("ResourceStatusReason")]
 
     def events(self) -> list[str]:
         """Return the ids of the events of the stack."""
-        events = self.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
         return [e["EventId"] for e in events]
 
     @property

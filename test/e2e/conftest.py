@@ -20,16 +20,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """An emulated AWS with nothing in it."""
+    """An emulated AWS with what has to be there before the first deployment."""
     with Cloud(Path(tmp_path_factory.mktemp("cloud"))) as cloud:
+        Application(cloud, "account").prepare_account()
         yield cloud
-
-
-@pytest.fixture(scope="module")
-def app(cloud: Cloud) -> Application:
-    """The example application, ready to be deployed."""
-    application = Application(cloud)
-    application.prepare()
-    return application

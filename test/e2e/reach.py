@@ -155,6 +155,14 @@ class Reach:
             for rule in group[direction]
         )
 
+    def open_to_all(self, groups: Iterable[str], port: int) -> bool:
+        """Tell whether anyone may open connections to a port."""
+        return any(
+            _covers(rule, port) and ANYWHERE in _ranges(rule)
+            for group in self.groups(groups)
+            for rule in group["IpPermissions"]
+        )
+
     def groups(self, ids: Iterable[str]) -> list[Json]:
         """Describe security groups; none that is missing is left out silently."""
         found = self.client("ec2").describe_security_groups(GroupIds=list(ids))

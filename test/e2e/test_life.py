@@ -7,6 +7,7 @@ import pytest
 from e2e.app import Application
 from e2e.backend import Backend
 from e2e.cloud import Cloud
+from e2e.invariants import problems
 from e2e.inventory import inventory
 
 pytestmark = pytest.mark.smoke
@@ -21,6 +22,11 @@ OWN_LOGS = (
     "logs: /aws/lambda/galv-BackendStack-"
     "(LogRetention|CustomS3AutoDelete|CustomVpcRestrictDefaultSG).*"
 )
+
+
+@pytest.fixture(scope="module")
+def app(cloud: Cloud) -> Application:
+    return Application(cloud)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def images(app: Application) -> dict[str, Path]:
 def backend(before: set[str], images: object, app: Application, cloud: Cloud) -> Backend:
     done = app.deploy(backendVersion=FIRST)
     assert done.ok, done.output
-    return Backend(cloud)
+    return app.backend
 
 
 def calls(image: Path) -> list[str]:
@@ -66,6 +72,10 @@ def test_deploys_from_nothing(backend: Backend, app: Application, images: dict[s
     ]
     assert backend.version == FIRST
     assert backend.service["runningCount"] == 1
+
+
+def test_holds_what_must_hold(backend: Backend) -> None:
+    assert problems(backend) == []
 
 
 def test_writes_the_log_of_setup(backend: Backend) -> None:

@@ -499,6 +499,30 @@ class TestIsComplete:
         assert not deployment.poll()
         assert len(deployment.aws.tasks) == 2
 
+    @pytest.mark.parametrize("mine_is_listed", [True, False])
+    def test_another_s_task_of_the_family_is_ignored(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, mine_is_listed: bool
+    ) -> None:
+        deployment.start()
+        deployment.stopped(reason=PULL_TIMEOUT)
+        # Someone runs the family by hand, and it fails: not this request's business.
+        foreign = {**deployment.task, "taskArn": "arn:foreign", "startedBy": "somebody"}
+        foreign["containers"] = [{"name": "main", "exitCode": 1}]
+        deployment.aws.tasks["arn:foreign"] = foreign
+        if not mine_is_listed:
+            pages = [{"taskArns": ["arn:foreign"]}]
+            monkeypatch.setattr(FakeAws, "paginate", lambda _self, **_query: pages)
+
+        assert not deployment.poll()
+        assert not deployment.poll()
+        assert len(deployment.aws.tasks) == 3
+        deployment.stopped(exit_code=0)
+        if mine_is_listed:
+            assert deployment.poll()
+        else:
+            # The listing lags: the second attempt is not known to have ended.
+            assert not deployment.poll()
+
     def test_a_permanent_reason_in_a_later_attempt_fails(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.stopped(reason=PULL_TIMEOUT)
@@ -603,6 +627,70 @@ class TestDeadline:
         deployment.aws.faults["describe_tasks"] = [DENIED]
 
         assert "could not be watched" in deployment.refusal()
+
+
+class TestWarn:
+    """With `OnFailure` "warn" a failure is logged, and the deployment goes on."""
+
+    @pytest.fixture
+    def deployment(self, deployment: Deployment) -> Deployment:
+        deployment.event["ResourceProperties"]["OnFailure"] = "warn"
+        return deployment
+
+    def test_a_failing_task_is_only_logged(
+        self, deployment: Deployment, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        deployment.start()
+        deployment.stopped(exit_code=3)
+        deployment.aws.lines = ["no mail server"]
+
+        assert deployment.poll()
+        (warning,) = (r.getMessage() for r in caplog.records if r.levelname == "WARNING")
+        assert warning.startswith("Release task exited with code 3\nCommand: manage migrate\n")
+        assert warning.endswith("\nno mail server")
+
+    def test_a_task_that_cannot_be_started_is_only_logged(
+        self, deployment: Deployment, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        deployment.aws.faults["run_task"] = [DENIED]
+
+        assert deployment.start()["Data"] == {"TaskArn": ""}
+        assert "Release task could not be started" in caplog.text
+        # There is nothing to wait for.
+        assert deployment.poll()
+        assert deployment.aws.names() == ["describe_stacks", "run_task"]
+
+    def test_a_task_that_hangs_is_still_stopped(
+        self, deployment: Deployment, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        deployment.start()
+        deployment.now += 900
+
+        assert deployment.poll()
+        assert "stop_task" in deployment.aws.names()
+        assert "hung: not done after 900 s, and was stopped" in caplog.text
+
+    def test_a_task_that_cannot_be_watched_is_only_logged(
+        self, deployment: Deployment, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        deployment.start()
+        deployment.aws.faults["describe_tasks"] = [DENIED]
+
+        assert deployment.poll()
+        assert "could not be watched" in caplog.text
+
+    def test_a_running_task_is_waited_for(self, deployment: Deployment) -> None:
+        deployment.start()
+
+        assert not deployment.poll()
+
+    @pytest.mark.parametrize("on_failure", ["fail", "", "WARN"])
+    def test_everything_else_fails(self, deployment: Deployment, on_failure: str) -> None:
+        deployment.event["ResourceProperties"]["OnFailure"] = on_failure
+        deployment.start()
+        deployment.stopped(exit_code=3)
+
+        assert "exited with code 3" in deployment.refusal()
 
 
 class TestRollbackWhileWaiting:

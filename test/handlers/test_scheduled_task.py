@@ -363,7 +363,7 @@ class TestTimeout:
         assert schedule.status() == ["STOPPED", "RUNNING"]
 
     @pytest.mark.parametrize(
-        ("started_by", "age"), [("me", 7200), (None, 7200), ("scheduled-0123", 600)]
+        ("started_by", "age"), [("me", 7200), (None, 7200), ("scheduled-0123", 700)]
     )
     def test_leaves_what_was_started_by_hand_or_is_about_to_be_stopped(
         self, schedule: Schedule, started_by: str | None, age: int

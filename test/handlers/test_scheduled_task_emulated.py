@@ -23,6 +23,9 @@ from galv_constructs.handlers import scheduled_task
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# moto alone takes seconds to load.
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 ACCOUNT = "123456789012"

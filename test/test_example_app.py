@@ -1,0 +1,162 @@
+"""The example application: the documented deployment, from its own cdk.json."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aws_cdk
+import pytest
+from templates import Json, container, environment, of_type, only, secrets, task_definition, text
+
+APP = Path(__file__).parent.parent / "examples" / "galv-app"
+SEED = json.loads((APP / "cdk.json").read_text())["context"]
+CREDENTIALS = ("CDK_DEFAULT_ACCOUNT", "CDK_DEFAULT_REGION")
+
+
+class Assembly:
+    """What the application synthesized."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.manifest: Json = json.loads((directory / "manifest.json").read_text())
+
+    @property
+    def stacks(self) -> dict[str, Json]:
+        """The manifest's entries of the stacks, by name."""
+        return {
+            name: artifact
+            for name, artifact in self.manifest["artifacts"].items()
+            if artifact["type"] == "aws:cloudformation:stack"
+        }
+
+    def template(self, stack: str = "galv-BackendStack") -> Json:
+        template: Json = json.loads((self.directory / f"{stack}.template.json").read_text())
+        return template
+
+    @property
+    def warnings(self) -> str:
+        return "\n".join(path.read_text() for path in self.directory.glob("*.metadata.json"))
+
+
+Run = Callable[..., Assembly]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run app.py in this process, with the context of cdk.json and other values."""
+    for variable in CREDENTIALS:
+        monkeypatch.delenv(variable, raising=False)
+
+    def synthesized(**context: Any) -> Assembly:
+        app = aws_cdk.App(
+            context={**SEED, **context},
+            outdir=str(tmp_path),
+            builtin_cloud_formation_validation=False,
+        )
+        monkeypatch.setattr(aws_cdk, "App", lambda: app)
+        runpy.run_path(str(APP / "app.py"))
+        return Assembly(tmp_path)
+
+    return synthesized
+
+
+def test_synthesizes_the_documented_deployment(run: Run) -> None:
+    assembly = run()
+    template = assembly.template()
+
+    assert list(assembly.stacks) == ["galv-BackendStack"]
+    assert only(template, "AWS::CertificateManager::Certificate")["DomainName"] == "api.example.com"
+    variables = environment(template, "web")
+    assert variables["FRONTEND_VIRTUAL_HOST"] == "https://app.example.com"
+    assert variables["VIRTUAL_HOST_ROOT"] == "example.com"
+    assert variables["DJANGO_DEFAULT_FROM_EMAIL"] == "galv-no-reply@mail.example.com"
+    assert variables["DJANGO_SUPERUSER_USERNAME"] == "admin"
+    # Empty in cdk.json, so not set.
+    assert "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S" not in variables
+    assert "galv-smtp" in str(secrets(template, "web")["DJANGO_EMAIL_HOST_PASSWORD"])
+    assert set(template["Outputs"]) == {"BackendUrl", "SuperuserPasswordSecret"}
+
+
+def test_everything_is_tagged(run: Run) -> None:
+    assembly = run(projectNameTag="lab")
+    template = assembly.template()
+
+    assert assembly.stacks["galv-BackendStack"]["properties"]["tags"] == {"project-name": "lab"}
+    for name in ("web", "setup-db", "check-status"):
+        assert {"Key": "project-name", "Value": "lab"} in task_definition(template, name)[1]["Tags"]
+
+
+def test_passes_the_keys_on(run: Run) -> None:
+    template = run(
+        isProduction="false",
+        removalProtection=True,
+        enableContainerInsights="true",
+        backendVersion="2.11.4",
+        backendSecretsKeys='["SENTRY_DSN"]',
+        networkPreset="public",
+    ).template()
+
+    database = only(template, "AWS::RDS::DBInstance")
+    assert (database["MultiAZ"], database["DeletionProtection"]) == (False, True)
+    settings = only(template, "AWS::ECS::Cluster")["ClusterSettings"]
+    assert settings == [{"Name": "containerInsights", "Value": "enabled"}]
+    assert container(template, "web")["Image"].endswith(":2.11.4")
+    assert ":galv-backend-secrets:SENTRY_DSN::" in str(secrets(template, "web")["SENTRY_DSN"])
+    assert of_type(template, "AWS::EC2::NatGateway") == {}
+
+
+def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
+    template = run(isRoute53Domain=False, certificateArn="arn:aws:acm:x").template()
+
+    assert of_type(template, "AWS::Route53::RecordSet") == {}
+    assert "arn:aws:acm:x" in text(template)
+    output = template["Outputs"]["BackendCnameTarget"]
+    assert output["Description"] == "Create a CNAME record from api.example.com to this"
+
+
+def test_refuses_a_domain_elsewhere_without_a_certificate(run: Run) -> None:
+    with pytest.raises(ValueError, match="no certificate is given for the API in us-east-1"):
+        run(isRoute53Domain=False)
+
+
+def test_without_credentials_it_is_for_a_placeholder(run: Run) -> None:
+    assembly = run()
+
+    where = assembly.stacks["galv-BackendStack"]["environment"]
+    assert where == "aws://123456789012/us-east-1"
+    assert "missing" not in assembly.manifest
+    assert "synthesized for the placeholder account 123456789012" in assembly.warnings
+
+
+def test_with_credentials_the_zone_is_looked_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in zip(CREDENTIALS, ("111122223333", "eu-west-1"), strict=True):
+        monkeypatch.setenv(variable, value)
+
+    assembly = run()
+
+    where = assembly.stacks["galv-BackendStack"]["environment"]
+    assert where == "aws://111122223333/eu-west-1"
+    asked = {question["provider"] for question in assembly.manifest["missing"]}
+    assert asked == {"availability-zones", "hosted-zone"}
+    assert "placeholder" not in assembly.warnings
+
+
+def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
+    """A process of its own, as the CLI starts it: twice, with the same result."""
+    context = json.dumps({**SEED, "name": "lab", "domainName": "example.org"})
+    given = {"CDK_CONTEXT_JSON": context, "CDK_VALIDATION": "false"}
+    texts = []
+    for attempt in ("one", "two"):
+        env = {**os.environ, **given, "CDK_OUTDIR": str(tmp_path / attempt)}
+        for variable in CREDENTIALS:
+            env.pop(variable, None)
+        subprocess.run([sys.executable, str(APP / "app.py")], env=env, cwd=tmp_path, check=True)
+        texts.append((tmp_path / attempt / "lab-BackendStack.template.json").read_text())
+
+    assert texts[0] == texts[1]
+    assert "api.example.org" in texts[0]

@@ -1,0 +1,81 @@
+"""Logical ids and types, construct by construct: a change here replaces resources of users.
+
+`UPDATE_SNAPSHOTS=1` writes the snapshots again; read their diff.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from backends import backend_in
+from templates import synthesize
+
+from galv_constructs import GalvNetwork, GalvReleaseTask, NetworkPreset, TaskRuntime
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def backend(stack: Stack) -> None:
+    backend_in(stack)
+
+
+def backend_development(stack: Stack) -> None:
+    backend_in(stack, production=False, check_status="warn")
+
+
+def network(stack: Stack, preset: NetworkPreset) -> None:
+    GalvNetwork(stack, "Network", preset=preset)
+
+
+def release_task(stack: Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-1",
+        availability_zones=["a", "b"],
+        private_subnet_ids=["subnet-1", "subnet-2"],
+    )
+    runtime = TaskRuntime(
+        cluster=ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc),
+        network=GalvNetwork.from_vpc(vpc),
+        image=ecs.ContainerImage.from_registry("main"),
+        log_group_prefix="/tasks",
+    )
+    GalvReleaseTask(stack, "Reindex", runtime=runtime, command=["reindex"])
+
+
+CONSTRUCTS: dict[str, Callable[[Stack], None]] = {
+    "backend": backend,
+    "backend-development": backend_development,
+    "release-task": release_task,
+    **{
+        f"network-{preset.value}": lambda stack, preset=preset: network(stack, preset)
+        for preset in NetworkPreset
+    },
+}
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_logical_ids_and_types_stay(stack: Stack, name: str) -> None:
+    CONSTRUCTS[name](stack)
+    lines = [
+        f"{resource['Type']} {logical_id}"
+        for logical_id, resource in synthesize(stack)["Resources"].items()
+    ]
+    # The name of a resource may hold the hash of an asset.
+    found = re.sub(r"[0-9a-f]{64}", "<hash>", "\n".join(sorted(lines)) + "\n")
+
+    path = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS") == "1":
+        SNAPSHOTS.mkdir(exist_ok=True)
+        path.write_text(found)
+    assert found.splitlines() == path.read_text().splitlines()
+
+
+def test_every_snapshot_is_used() -> None:
+    assert {path.stem for path in SNAPSHOTS.iterdir()} == set(CONSTRUCTS)
