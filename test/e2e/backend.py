@@ -1,5 +1,7 @@
 """A deployed backend, read through the service APIs."""
 
+import time
+from datetime import datetime, timezone
 from typing import Any
 
 from e2e.cloud import Cloud
@@ -73,6 +75,30 @@ class Backend:
         return dict(service)
 
     @property
+    def load_balancer(self) -> Json:
+        """The load balancer."""
+        arn = self.id_of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+        elb = self.cloud.client("elbv2")
+        (balancer,) = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        return dict(balancer)
+
+    def listeners(self) -> dict[int, Json]:
+        """Return the listeners of the load balancer by port."""
+        arn = self.id_of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+        found = self.cloud.client("elbv2").describe_listeners(LoadBalancerArn=arn)["Listeners"]
+        return {listener["Port"]: listener for listener in found}
+
+    def schedules(self) -> list[Json]:
+        """Return the schedules of the stack."""
+        scheduler = self.cloud.client("scheduler")
+        names = {id.rpartition("/")[2] for id in self.ids("AWS::Scheduler::Schedule")}
+        return [
+            dict(scheduler.get_schedule(Name=one["Name"], GroupName=one["GroupName"]))
+            for one in scheduler.list_schedules()["Schedules"]
+            if one["Name"] in names
+        ]
+
+    @property
     def version(self) -> str:
         """Tag of the image that the web service runs."""
         definition = self.ecs.describe_task_definition(
@@ -95,6 +121,22 @@ class Backend:
         tasks = self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"]
         mine = [task for task in tasks if task["containers"][0]["name"] == name]
         return sorted(mine, key=lambda task: task["createdAt"])
+
+    def wait_for_task(self, name: str) -> Json:
+        """Return the newest stopped task whose container has this name, once there is one."""
+        deadline = time.monotonic() + 20
+        while not (tasks := self.tasks(name)):
+            assert time.monotonic() < deadline, f"no {name} stopped"
+            time.sleep(0.1)
+        return tasks[-1]
+
+    def send(self, schedule: Json) -> Json:
+        """Do what EventBridge Scheduler does when a schedule is due."""
+        target = schedule["Target"]
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        payload = target["Input"].replace("<aws.scheduler.scheduled-time>", now)
+        answer = self.cloud.client("lambda").invoke(FunctionName=target["Arn"], Payload=payload)
+        return dict(answer)
 
     def log(self, task: Json) -> list[str]:
         """Return the lines that a task wrote."""

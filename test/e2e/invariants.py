@@ -17,7 +17,10 @@ def problems(backend: Backend) -> list[str]:
         *_task_problems(backend, reach),
         *_schedule_problems(backend, reach),
         *_entrance_problems(backend, reach),
-        *_public_problems(backend, reach),
+        *_target_problems(backend, reach),
+        *_bucket_problems(backend),
+        *_database_problems(backend, reach),
+        *_rule_problems(backend, reach),
         *_log_problems(backend),
     ]
 
@@ -36,40 +39,17 @@ def _task_problems(backend: Backend, reach: Reach) -> Iterator[str]:
 
 
 def _schedule_problems(backend: Backend, reach: Reach) -> Iterator[str]:
-    scheduler = backend.cloud.client("scheduler")
-    for id in backend.ids("AWS::Scheduler::Schedule"):
-        (found,) = [
-            one
-            for one in scheduler.list_schedules()["Schedules"]
-            if one["Name"] == id.split("/")[-1]
-        ]
-        schedule = scheduler.get_schedule(Name=found["Name"], GroupName=found["GroupName"])
+    for schedule in backend.schedules():
         target = schedule["Target"]
-        role, parameters = target["RoleArn"], target["EcsParameters"]
-        network = {
-            key[0].lower() + key[1:]: value
-            for key, value in parameters["NetworkConfiguration"]["awsvpcConfiguration"].items()
-        }
-        if not reach.assumable(role, "scheduler.amazonaws.com"):
-            yield f"the scheduler cannot assume {role}"
-        definition = reach.definition(parameters["TaskDefinitionArn"])
-        if not reach.allowed(role, "ecs:RunTask", definition["taskDefinitionArn"]):
-            yield f"{role} may not run {definition['taskDefinitionArn']}"
-        for passed in (definition["executionRoleArn"], definition["taskRoleArn"]):
-            if not reach.allowed(role, "iam:PassRole", passed):
-                yield f"{role} may not pass {passed}"
-        yield from reach.start_problems(parameters["TaskDefinitionArn"], network)
-        yield from reach.run_problems(parameters["TaskDefinitionArn"], network)
+        if not reach.assumable(target["RoleArn"], "scheduler.amazonaws.com"):
+            yield f"the scheduler cannot assume {target['RoleArn']}"
+        if not reach.allowed(target["RoleArn"], "lambda:InvokeFunction", target["Arn"]):
+            yield f"{target['RoleArn']} may not invoke {target['Arn']}"
 
 
 def _entrance_problems(backend: Backend, reach: Reach) -> Iterator[str]:
-    """From the name in DNS to the port of the container."""
-    elb = backend.cloud.client("elbv2")
-    arn = backend.id_of("AWS::ElasticLoadBalancingV2::LoadBalancer")
-    (balancer,) = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
-    listeners = {
-        one["Port"]: one for one in elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]
-    }
+    """From the name in DNS to the load balancer."""
+    listeners, balancer = backend.listeners(), backend.load_balancer
     groups = balancer["SecurityGroups"]
     if balancer["Scheme"] != "internet-facing":
         yield f"the load balancer is {balancer['Scheme']}"
@@ -87,7 +67,14 @@ def _entrance_problems(backend: Backend, reach: Reach) -> Iterator[str]:
     host = backend.outputs["BackendUrl"].removeprefix("https://")
     if names.get(https["Certificates"][0]["CertificateArn"]) != host:
         yield f"the certificate of the load balancer is not for {host}"
+    yield from _dns_problems(backend, host, balancer["DNSName"])
 
+
+def _target_problems(backend: Backend, reach: Reach) -> Iterator[str]:
+    """From the load balancer to the port of the container."""
+    elb = backend.cloud.client("elbv2")
+    https = backend.listeners()[443]
+    groups = backend.load_balancer["SecurityGroups"]
     (mapping,) = backend.service["loadBalancers"]
     forwarded = _forwarded(https["DefaultActions"][0])
     if mapping["targetGroupArn"] not in forwarded:
@@ -110,7 +97,6 @@ def _entrance_problems(backend: Backend, reach: Reach) -> Iterator[str]:
         yield f"targets are of type {target['TargetType']}, Fargate needs ip"
     tasks = _network(backend)["securityGroups"]
     yield from reach.flow_problems(groups, tasks, port, "the web service")
-    yield from _dns_problems(backend, host, balancer["DNSName"])
 
 
 def _forwarded(action: Json) -> list[str]:
@@ -132,8 +118,8 @@ def _dns_problems(backend: Backend, host: str, target: str) -> Iterator[str]:
     yield f"{host} does not lead to the load balancer"
 
 
-def _public_problems(backend: Backend, reach: Reach) -> Iterator[str]:
-    """Nothing is open but the load balancer."""
+def _bucket_problems(backend: Backend) -> Iterator[str]:
+    """No bucket can become public, none takes requests in the clear."""
     s3 = backend.cloud.client("s3")
     for bucket in backend.ids("AWS::S3::Bucket"):
         block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
@@ -144,6 +130,10 @@ def _public_problems(backend: Backend, reach: Reach) -> Iterator[str]:
             one["Effect"] == "Deny" and one.get("Condition", {}).get("Bool") for one in policy
         ):
             yield f"the bucket {bucket} takes requests without TLS"
+
+
+def _database_problems(backend: Backend, reach: Reach) -> Iterator[str]:
+    """The database is out of reach from outside."""
     rds = backend.cloud.client("rds")
     for database in backend.ids("AWS::RDS::DBInstance"):
         (found,) = rds.describe_db_instances(DBInstanceIdentifier=database)["DBInstances"]
@@ -153,9 +143,11 @@ def _public_problems(backend: Backend, reach: Reach) -> Iterator[str]:
             id = subnet["SubnetIdentifier"]
             if any(r.get("DestinationCidrBlock") == ANYWHERE for r in reach.routes(id)):
                 yield f"the database's subnet {id} has a way to the internet"
-    arn = backend.id_of("AWS::ElasticLoadBalancingV2::LoadBalancer")
-    elb = backend.cloud.client("elbv2")
-    (balancer,) = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+
+
+def _rule_problems(backend: Backend, reach: Reach) -> Iterator[str]:
+    """Nothing is open to everyone but the load balancer."""
+    balancer = backend.load_balancer
     for group in reach.groups(backend.ids("AWS::EC2::SecurityGroup")):
         for rule in group["IpPermissions"]:
             everyone = ANYWHERE in {one["CidrIp"] for one in rule["IpRanges"]} or rule["Ipv6Ranges"]
@@ -177,7 +169,7 @@ def _policy(backend: Backend, bucket: str) -> list[Json]:
 def _log_problems(backend: Backend) -> Iterator[str]:
     """Every place where logs are sent takes them."""
     s3, elb = backend.cloud.client("s3"), backend.cloud.client("elbv2")
-    arn = backend.id_of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    arn = backend.load_balancer["LoadBalancerArn"]
     answer = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
     attributes = {one["Key"]: one["Value"] for one in answer}
     if attributes.get("access_logs.s3.enabled") == "true":

@@ -97,6 +97,19 @@ def test_outputs_what_a_person_needs(backend: Backend, cloud: Cloud) -> None:
     assert len(secret["SecretString"]) == 32
 
 
+def test_validates_when_it_is_due(backend: Backend, images: dict[str, Path]) -> None:
+    """The emulator's clock is left alone: what the schedule sends is sent here."""
+    (schedule,) = backend.schedules()
+    assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(5 minutes)")
+
+    answer = backend.send(schedule)
+
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    run = backend.wait_for_task("validation-monitor")
+    assert run["containers"][0]["exitCode"] == 0
+    assert "validate_against_schemas " in calls(images[FIRST])
+
+
 def test_changes_nothing_when_nothing_changed(
     backend: Backend, app: Application, images: dict[str, Path]
 ) -> None:

@@ -7,6 +7,7 @@ and command with that directory first on PATH. What the command finds there (`py
 the test has written. So shells, steps, exit codes, output and signals are real.
 """
 
+import functools
 import os
 import signal
 import subprocess
@@ -107,9 +108,9 @@ class _Container:
         CONTAINERS.pop(self.id, None)
 
 
+@functools.cache
 def _client(service: str) -> Any:
-    url = f"http://localhost:{os.environ['GATEWAY_PORT']}"
-    return boto3.client(service, endpoint_url=url)
+    return boto3.client(service, endpoint_url=f"http://localhost:{os.environ['GATEWAY_PORT']}")
 
 
 CONTAINERS: dict[str, _Container] = {}

@@ -12,6 +12,7 @@ _PATIENCE = 60
 _TYPE = "AWS::ECS::Service"
 _networks: dict[str, Json] = {}
 _run_task = ecs._run_task
+_make_deployment = ecs._make_deployment
 
 
 def network_of(task_arn: str) -> Json:
@@ -31,6 +32,12 @@ def _run_and_remember(request: Json) -> Any:
     return answer
 
 
+def _unproven_deployment(*arguments: Any, **options: Any) -> Json:
+    """Make no deployment complete before its tasks run, not even the first of a service."""
+    deployment: Json = _make_deployment(*arguments, **options)
+    return {**deployment, "rolloutState": "IN_PROGRESS", "rolloutStateReason": ""}
+
+
 def _stable(arn: str) -> None:
     """Wait for the newest deployment of a service; raise what CloudFormation says if it fails."""
     cluster, name = arn.split("/")[-2:]
@@ -43,7 +50,8 @@ def _stable(arn: str) -> None:
             raise ValueError(
                 f"Error occurred during operation 'ECS Deployment Circuit Breaker': {reason}"
             )
-        if set(states) == {"COMPLETED"}:
+        running = service["runningCount"] == service["desiredCount"]
+        if running and set(states) == {"COMPLETED"}:
             return
         time.sleep(0.05)
     raise ValueError(f"Service {arn} did not stabilize")
@@ -68,6 +76,7 @@ def install() -> None:
     if not hasattr(provisioners, "_normalize_container_defs"):
         raise AttributeError("MiniStack spells container definitions in another way now")
     provisioners._normalize_container_defs = _container_definitions
+    ecs._make_deployment = _unproven_deployment
     ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run_and_remember
     handler = provisioners._RESOURCE_HANDLERS[_TYPE]
     handler.update(create=_waiting(handler["create"]), update=_waiting(handler["update"]))

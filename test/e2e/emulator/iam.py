@@ -58,6 +58,15 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
             yield action, cluster["ecs:cluster"], cluster
 
 
+def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[str, str, Json]]:
+    """What EventBridge Scheduler authorizes: a schedule in its group, which is in the body."""
+    name = resource.rpartition("/")[2]
+    here = f"arn:aws:scheduler:{get_region()}:{get_account_id()}"
+    yield action, f"{here}:schedule/{body.get('GroupName', 'default')}/{name}", {}
+    if role := body.get("Target", {}).get("RoleArn"):
+        yield "iam:PassRole", role, {"iam:passedtoservice": "scheduler.amazonaws.com"}
+
+
 def _log_resource(group: str) -> str:
     """What CloudWatch Logs authorizes: a stream, which is empty where only a group is named."""
     stream = json.loads(_body.get() or b"{}").get("logStreamName", "")
@@ -66,11 +75,13 @@ def _log_resource(group: str) -> str:
 
 def _decide(access_key: str, action: str, service: str, region: str, **given: Any) -> Any:
     checks = [(action, given.pop("resource_arn", "*"), given.pop("service_context", None) or {})]
+    context = checks[0][2]
     if service == "ecs" and action.startswith("ecs:"):
-        checks = [
-            (also, resource, {**checks[0][2], **context})
-            for also, resource, context in _ecs_checks(action, json.loads(_body.get() or b"{}"))
-        ]
+        found = _ecs_checks(action, json.loads(_body.get() or b"{}"))
+        checks = [(also, resource, {**context, **more}) for also, resource, more in found]
+    elif service == "scheduler" and ":schedule/" in checks[0][1] and _body.get():
+        found = _scheduler_checks(action, checks[0][1], json.loads(_body.get()))
+        checks = [(also, resource, {**context, **more}) for also, resource, more in found]
     elif service == "logs" and ":log-group:" in checks[0][1]:
         checks = [(action, _log_resource(checks[0][1]), checks[0][2])]
     for also, resource, context in checks:
