@@ -55,7 +55,13 @@ class Application:
     context: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.context = {"name": self.name, "isProduction": False, **self.context}
+        self.context = {
+            "name": self.name,
+            "isProduction": False,
+            # A name in DNS of its own: all share one zone.
+            "backendSubdomain": "api" if self.name == "galv" else self.name,
+            **self.context,
+        }
         self.stack = f"{self.name}-BackendStack"
         self.folder = self.cloud.folder / self.name
         ignore = shutil.ignore_patterns("cdk.out", "cdk.context.json", "__pycache__")
@@ -84,6 +90,8 @@ class Application:
     def publish(self, version: str, **commands: str) -> Path:
         """Put an image into the registry whose `manage.py` commands do what scripts say."""
         image = self.cloud.images / version
+        if image.exists():
+            return image
         (image / "galv" / "fixtures").mkdir(parents=True)
         for fixture in ("roles.json", "units.json"):
             (image / "galv" / "fixtures" / fixture).write_text("[]")
@@ -112,7 +120,18 @@ class Application:
         shutil.rmtree(changed, ignore_errors=True)
         shutil.copytree(assembly, changed)
         (changed / f"{self.stack}.template.json").write_text(json.dumps(template))
-        return self._cdk("deploy", "--all", "--require-approval=never", f"--app={changed}")
+        self._forget_templates()
+        try:
+            return self._cdk("deploy", "--all", "--require-approval=never", f"--app={changed}")
+        finally:
+            self._forget_templates()
+
+    def _forget_templates(self) -> None:
+        """Make the CLI upload a template again although its name says that it is there."""
+        s3, bucket = self.cloud.client("s3"), f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+        for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+            if item["Key"].endswith(".json"):
+                s3.delete_object(Bucket=bucket, Key=item["Key"])
 
     def template(self) -> Json:
         """Return the template of the backend as it was synthesized last."""

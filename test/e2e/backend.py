@@ -54,13 +54,13 @@ class Backend:
 
     def reasons(self) -> list[str]:
         """Return the reasons in the events of the stack, newest first."""
-        events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
-        return [e["ResourceStatusReason"] for e in events if e.get("ResourceStatusReason")]
+        return [e["ResourceStatusReason"] for e in self.events() if e.get("ResourceStatusReason")]
 
-    def events(self) -> list[str]:
-        """Return the ids of the events of the stack."""
-        events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
-        return [e["EventId"] for e in events]
+    def events(self) -> list[Json]:
+        """Return the events of the stack, newest first."""
+        pages = self.cloudformation.get_paginator("describe_stack_events")
+        found = pages.paginate(StackName=self.name)
+        return [event for page in found for event in page["StackEvents"]]
 
     @property
     def cluster(self) -> str:

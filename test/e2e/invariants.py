@@ -14,6 +14,7 @@ def problems(backend: Backend) -> list[str]:
     """Say what is wrong with a deployed backend."""
     reach = Reach(backend.cloud.client)
     return [
+        *_gate_problems(backend),
         *_task_problems(backend, reach),
         *_schedule_problems(backend, reach),
         *_entrance_problems(backend, reach),
@@ -28,6 +29,14 @@ def problems(backend: Backend) -> list[str]:
 def _network(backend: Backend) -> Json:
     network: Json = backend.service["networkConfiguration"]["awsvpcConfiguration"]
     return network
+
+
+def _gate_problems(backend: Backend) -> Iterator[str]:
+    """The web service runs what setup was done for."""
+    setup = backend.tasks("setup-db")[-1]
+    for task in backend.tasks("web", "RUNNING"):
+        if task["createdAt"] < setup["stoppedAt"]:
+            yield f"{task['taskArn']} started before setup was done"
 
 
 def _task_problems(backend: Backend, reach: Reach) -> Iterator[str]:

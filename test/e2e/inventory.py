@@ -56,7 +56,7 @@ def _items(cloud: Cloud) -> Iterator[str]:
         for item in _all(cloud, service, operation, key):
             if name is None:
                 yield f"{service}: {item}"
-            elif item.get("StackStatus", item.get("State")) not in _DELETED:
+            elif str(item.get("StackStatus", item.get("State"))) not in _DELETED:
                 yield f"{service}: {item[name]}"
     for zone in cloud.client("route53").list_hosted_zones()["HostedZones"]:
         records = cloud.client("route53").list_resource_record_sets(HostedZoneId=zone["Id"])

@@ -11,10 +11,12 @@ import functools
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -31,8 +33,12 @@ def _image(name: str) -> Path:
     tag = repository.rpartition("/")[2].partition(":")[2] or "latest"
     directory = IMAGES / tag
     if not directory.is_dir():
-        raise RuntimeError(f"failed to resolve reference {name!r}: not found")
+        raise ImageNotFound(f"failed to resolve reference {name!r}: not found")
     return directory
+
+
+class ImageNotFound(Exception):  # noqa: N818 - Docker's name for it
+    """No registry has the image."""
 
 
 class _Registry:
@@ -163,3 +169,7 @@ def install() -> None:
     if ecs._docker is not None:
         raise AttributeError("MiniStack has a Docker client already")
     ecs._docker = _Docker()
+    # Asked for when an image cannot be pulled.
+    errors = ModuleType("docker.errors")
+    errors.ImageNotFound = ImageNotFound  # type: ignore[attr-defined]
+    sys.modules.update({"docker": ModuleType("docker"), "docker.errors": errors})
