@@ -30,6 +30,7 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.images = folder / "images"
+        self.groups = folder / "groups"
         self.log = folder / "emulator.log"
         self.port = _free_port()
         # By this name: with an address the CLI takes template URLs for something else.
@@ -66,8 +67,10 @@ class Cloud:
 
     def stop(self) -> None:
         """End the emulator and everything that it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        containers = self.groups.read_text().split() if self.groups.exists() else []
+        for group in [self._process.pid, *map(int, containers)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         self._process.wait()
 
     def environment(self) -> dict[str, str]:
@@ -121,6 +124,7 @@ class Cloud:
             # Step functions wait a fiftieth of the time: a poll each 10 s becomes one each 0.2 s.
             "SFN_WAIT_SCALE": "0.02",
             "E2E_IMAGES": str(self.images),
+            "E2E_GROUPS": str(self.groups),
         }
 
     def _wait_until_ready(self) -> None:

@@ -9,6 +9,7 @@ from e2e.emulator import (
     iam,
     names,
     order,
+    protection,
     s3,
     secretsmanager,
 )
@@ -23,6 +24,7 @@ for part in (
     iam,
     names,
     order,
+    protection,
     s3,
     secretsmanager,
 ):

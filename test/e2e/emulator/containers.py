@@ -25,6 +25,8 @@ from e2e.reach import Reach
 from ministack.services import ecs
 
 IMAGES = Path(os.environ["E2E_IMAGES"])
+# Whoever ends the emulator ends these too.
+GROUPS = Path(os.environ["E2E_GROUPS"])
 
 
 def _image(name: str) -> Path:
@@ -69,8 +71,11 @@ class _Container:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            start_new_session=False,
+            # A group of its own: what it started ends with it.
+            preexec_fn=os.setpgrp,  # noqa: PLW1509 - process_group= came with Python 3.11
         )
+        with GROUPS.open("a") as groups:
+            groups.write(f"{self._process.pid}\n")
         self._ended = threading.Event()
         threading.Thread(target=self._wait, daemon=True).start()
 
@@ -106,9 +111,9 @@ class _Container:
 
     def stop(self, **_: object) -> None:
         if not self._ended.is_set():
-            self._process.send_signal(signal.SIGTERM)
-            if not self._ended.wait(3):
-                self._process.kill()
+            os.killpg(self._process.pid, signal.SIGTERM)
+            if not self._ended.wait(1):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def remove(self, **_: object) -> None:
         CONTAINERS.pop(self.id, None)
