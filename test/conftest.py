@@ -1,6 +1,5 @@
 """Fixtures: a fresh app for each test, and backends in it."""
 
-import json
 import os
 from collections.abc import Callable
 
@@ -83,14 +82,16 @@ def refused_backend(stack: Stack, refusal: Refusal, make_backend: MakeBackend) -
 
 
 @pytest.fixture(scope="session")
-def default_text() -> str:
+def default() -> Json:
+    """The template of a backend with nothing but a name and a zone."""
     stack = Stack(new_app(), "Stack")
     backend_in(stack)
-    return json.dumps(synthesize(stack))
+    return synthesize(stack)
 
 
-@pytest.fixture
-def default(default_text: str) -> Json:
-    """The template of a backend with nothing but a name and a zone."""
-    template: Json = json.loads(default_text)
-    return template
+@pytest.fixture(scope="session")
+def development() -> Json:
+    """The template of a backend that is not in production, checked at the end of a deployment."""
+    stack = Stack(new_app(), "Stack")
+    backend_in(stack, production=False, check_status="warn")
+    return synthesize(stack)

@@ -1,8 +1,7 @@
 """The task that checks connections: ready to run, and run in a deployment if asked for."""
 
 import pytest
-from aws_cdk import Stack
-from backends import MakeBackend, RefusedBackend, Synth
+from backends import RefusedBackend, Synth
 from templates import (
     Json,
     as_list,
@@ -12,7 +11,6 @@ from templates import (
     only,
     only_id,
     statements,
-    synthesize,
     task_definition,
 )
 
@@ -27,19 +25,6 @@ def test_is_ready_to_be_run(default: Json) -> None:
     assert of_type(default, RUN, "BackendCheckStatus") == {}
 
 
-def test_runs_the_given_command(synth: Synth) -> None:
-    template = synth(check_status_command=["python", "manage.py", "check_status", "--json"])
-
-    assert container(template, "check-status")["Command"][-1] == "--json"
-
-
-def test_is_exposed(stack: Stack, make_backend: MakeBackend) -> None:
-    backend = make_backend()
-
-    arn = stack.resolve(backend.check_status_task_definition.task_definition_arn)
-    assert arn == {"Ref": task_definition(synthesize(stack), "check-status")[0]}
-
-
 def test_it_alone_may_list_buckets(default: Json) -> None:
     def may(name: str) -> set[str]:
         role = task_definition(default, name)[1]["TaskRoleArn"]["Fn::GetAtt"][0]
@@ -49,17 +34,23 @@ def test_it_alone_may_list_buckets(default: Json) -> None:
     assert "s3:ListAllMyBuckets" not in may("web") | may("setup-db")
 
 
-@pytest.mark.parametrize("on_failure", ["warn", "fail"])
-def test_runs_after_the_service_if_asked_for(synth: Synth, on_failure: str) -> None:
-    template = synth(check_status=on_failure)
+def test_runs_after_the_service_if_asked_for(development: Json) -> None:
+    run = only(development, RUN, "BackendCheckStatus")
+
+    assert run["OnFailure"] == "warn"
+    assert run["Command"] == "python manage.py check_status"
+    assert run["TaskDefinition"] == {"Ref": task_definition(development, "check-status")[0]}
+    before = needs(development, only_id(development, RUN, "BackendCheckStatus"))
+    assert only_id(development, "AWS::ECS::Service") in before
+    assert only_id(development, RUN, "BackendSetup") in before
+
+
+def test_fails_the_deployment_if_asked_to(synth: Synth) -> None:
+    template = synth(check_status="fail", check_status_command=["true"])
 
     run = only(template, RUN, "BackendCheckStatus")
-    assert run["OnFailure"] == on_failure
-    assert run["Command"] == "python manage.py check_status"
-    assert run["TaskDefinition"] == {"Ref": task_definition(template, "check-status")[0]}
-    before = needs(template, only_id(template, RUN, "BackendCheckStatus"))
-    assert only_id(template, "AWS::ECS::Service") in before
-    assert only_id(template, RUN, "BackendSetup") in before
+    assert (run["OnFailure"], run["Command"]) == ("fail", "true")
+    assert container(template, "check-status")["Command"] == ["true"]
 
 
 @pytest.mark.parametrize("run", ["on", "", None, True])

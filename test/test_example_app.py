@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -14,6 +15,9 @@ import pytest
 from templates import Json, container, environment, of_type, only, secrets, task_definition, text
 
 APP = Path(__file__).parent.parent / "examples" / "galv-app"
+CERTIFICATE_ARN = (
+    "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-000000000000"
+)
 SEED = json.loads((APP / "cdk.json").read_text())["context"]
 CREDENTIALS = ("CDK_DEFAULT_ACCOUNT", "CDK_DEFAULT_REGION")
 
@@ -69,7 +73,11 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assembly = run()
     template = assembly.template()
 
-    assert list(assembly.stacks) == ["galv-BackendStack"]
+    assert set(assembly.stacks) == {
+        "galv-LogBucketStack",
+        "galv-BackendStack",
+        "galv-FrontendStack",
+    }
     assert only(template, "AWS::CertificateManager::Certificate")["DomainName"] == "api.example.com"
     variables = environment(template, "web")
     assert variables["FRONTEND_VIRTUAL_HOST"] == "https://app.example.com"
@@ -78,8 +86,69 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assert variables["DJANGO_SUPERUSER_USERNAME"] == "admin"
     # Empty in cdk.json, so not set.
     assert "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S" not in variables
-    assert "galv-smtp" in str(secrets(template, "web")["DJANGO_EMAIL_HOST_PASSWORD"])
-    assert set(template["Outputs"]) == {"BackendUrl", "SuperuserPasswordSecret"}
+    outputs = {name for name in template["Outputs"] if not name.startswith("ExportsOutput")}
+    assert outputs == {"BackendUrl", "SuperuserPasswordSecret"}
+
+
+def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
+    template = run(
+        frontendVersion="v2.2.0",
+        frontendEnvironment={"VITE_TITLE": "Galv"},
+        frontendSecretsKeys=["VITE_KEY"],
+    ).template("galv-FrontendStack")
+
+    release = only(template, "Custom::GalvSiteRelease")
+    assert release["ApiUrl"] == "https://api.example.com"
+    assert release["Inputs"]["Source"]["Tag"] == "v2.2.0"
+    assert release["Inputs"]["Environment"]["VITE_TITLE"] == "Galv"
+    assert ":galv-frontend-secrets:VITE_KEY::" in str(release["Inputs"]["Secrets"])
+    distribution = only(template, "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert distribution["Aliases"] == ["app.example.com"]
+    assert set(template["Outputs"]) == {"FrontendUrl", "FrontendVersion"}
+
+
+def test_makes_mail_under_the_default_name(run: Run) -> None:
+    template = run(projectNameTag="lab").template()
+
+    assert only(template, "AWS::SES::EmailIdentity")["EmailIdentity"] == "mail.example.com"
+    made = only(template, "AWS::SecretsManager::Secret", "MailCredentials")
+    assert made["Name"] == "lab-smtp"
+    names = [
+        resource["Properties"]["Name"]
+        for resource in of_type(template, "AWS::Route53::RecordSet", "Mail").values()
+    ]
+    assert "_dmarc.mail.example.com." in names
+    assert not [name for name in template["Outputs"] if name.startswith("MailDnsRecord")]
+
+
+def test_makes_no_mail_when_a_secret_is_given(run: Run) -> None:
+    template = run(smtpSecretName="our-smtp").template()
+
+    assert [name for name in template["Resources"] if name.startswith("Mail")] == []
+    assert of_type(template, "AWS::SES::EmailIdentity") == {}
+    assert ":our-smtp:" in str(secrets(template, "web")["DJANGO_EMAIL_HOST_PASSWORD"])
+
+
+def test_says_which_records_mail_from_another_domain_needs(run: Run) -> None:
+    template = run(mailFromDomain="lab.example.org").template()
+
+    assert of_type(template, "AWS::Route53::RecordSet", "Mail") == {}
+    outputs = [f"MailDnsRecord{number}" for number in range(1, 7)]
+    assert set(outputs) <= set(template["Outputs"])
+    spf = template["Outputs"]["MailDnsRecord5"]["Value"]
+    assert spf == "bounce.lab.example.org TXT v=spf1 include:amazonses.com ~all"
+
+
+def test_everything_logs_to_the_bucket_of_its_own_stack(run: Run) -> None:
+    assembly = run()
+    template, logs = assembly.template(), assembly.template("galv-LogBucketStack")
+
+    exported = {output["Export"]["Name"] for output in logs["Outputs"].values()}
+    imported = set(re.findall(r"'Fn::ImportValue': '([^']+)'", str(template)))
+    assert len(exported) == len(imported) == 3
+    assert imported == exported
+    for kind in ("AWS::EC2::FlowLog", "AWS::WAFv2::LoggingConfiguration"):
+        assert "galv-LogBucketStack" in str(only(template, kind))
 
 
 def test_everything_is_tagged(run: Run) -> None:
@@ -111,16 +180,16 @@ def test_passes_the_keys_on(run: Run) -> None:
 
 
 def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
-    template = run(isRoute53Domain=False, certificateArn="arn:aws:acm:x").template()
+    template = run(isRoute53Domain=False, certificateArn=CERTIFICATE_ARN).template()
 
     assert of_type(template, "AWS::Route53::RecordSet") == {}
-    assert "arn:aws:acm:x" in text(template)
+    assert CERTIFICATE_ARN in text(template)
     output = template["Outputs"]["BackendCnameTarget"]
     assert output["Description"] == "Create a CNAME record from api.example.com to this"
 
 
 def test_refuses_a_domain_elsewhere_without_a_certificate(run: Run) -> None:
-    with pytest.raises(ValueError, match="no certificate is given for the API in us-east-1"):
+    with pytest.raises(SystemExit, match=r"app\.example\.com and api\.example\.com need"):
         run(isRoute53Domain=False)
 
 
@@ -150,13 +219,20 @@ def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
     """A process of its own, as the CLI starts it: twice, with the same result."""
     context = json.dumps({**SEED, "name": "lab", "domainName": "example.org"})
     given = {"CDK_CONTEXT_JSON": context, "CDK_VALIDATION": "false"}
-    texts = []
-    for attempt in ("one", "two"):
-        env = {**os.environ, **given, "CDK_OUTDIR": str(tmp_path / attempt)}
-        for variable in CREDENTIALS:
-            env.pop(variable, None)
-        subprocess.run([sys.executable, str(APP / "app.py")], env=env, cwd=tmp_path, check=True)
-        texts.append((tmp_path / attempt / "lab-BackendStack.template.json").read_text())
+    base = {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
+    directories = [tmp_path / "one", tmp_path / "two"]
+    runs = [
+        subprocess.Popen(
+            [sys.executable, str(APP / "app.py")],
+            env={**base, **given, "CDK_OUTDIR": str(directory)},
+            cwd=tmp_path,
+        )
+        for directory in directories
+    ]
+    assert [run.wait() for run in runs] == [0, 0]
+    texts = [
+        (directory / "lab-BackendStack.template.json").read_text() for directory in directories
+    ]
 
     assert texts[0] == texts[1]
     assert "api.example.org" in texts[0]

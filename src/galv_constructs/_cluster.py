@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge_log_group
 from galv_constructs._policy import DeploymentPolicy
 
 
@@ -20,7 +21,6 @@ class Cluster(Construct):
         *,
         vpc: ec2.IVpc,
         policy: DeploymentPolicy,
-        log_group_prefix: str,
         encryption_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, id)
@@ -29,11 +29,11 @@ class Cluster(Construct):
             audit_log = logs.LogGroup(
                 self,
                 "ExecLogGroup",
-                log_group_name=f"{log_group_prefix}/exec",
                 retention=policy.log_retention,
                 removal_policy=policy.data_removal,
                 encryption_key=encryption_key,
             )
+            acknowledge_log_group(audit_log, encryption_key)
             execute_command = ecs.ExecuteCommandConfiguration(
                 logging=ecs.ExecuteCommandLogging.OVERRIDE,
                 log_configuration=ecs.ExecuteCommandLogConfiguration(

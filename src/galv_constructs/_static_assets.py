@@ -1,13 +1,15 @@
 """The API's own static files: a bucket that `collectstatic` fills, served by CloudFront."""
 
-from aws_cdk import Acknowledgment, Validations
+from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from galv_constructs._data_bucket import data_bucket
+from galv_constructs._log_delivery import ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs.log_bucket import CLOUDFRONT_LOGS
 
 
 class StaticAssets(Construct):
@@ -31,7 +33,15 @@ class StaticAssets(Construct):
                 origin=origins.S3BucketOrigin.with_origin_access_control(self.bucket),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
                 allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
-                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                cache_policy=cloudfront.CachePolicy(
+                    self,
+                    "CachePolicy",
+                    comment=f"Static files of {scope.node.path}",
+                    # `collectstatic` overwrites files under their names.
+                    default_ttl=Duration.minutes(5),
+                    enable_accept_encoding_gzip=True,
+                    enable_accept_encoding_brotli=True,
+                ),
                 # Fonts are fetched from the API's pages, which have another origin.
                 response_headers_policy=(
                     cloudfront.ResponseHeadersPolicy.CORS_ALLOW_ALL_ORIGINS_AND_SECURITY_HEADERS
@@ -40,12 +50,21 @@ class StaticAssets(Construct):
             ),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             price_class=cloudfront.PriceClass.PRICE_CLASS_100,
+            log_bucket=log_bucket,
+            log_file_prefix=None if log_bucket is None else CLOUDFRONT_LOGS,
         )
+        if log_bucket is not None:
+            self.distribution.node.add_dependency(*ready_for_logs(log_bucket))
         Validations.of(self.distribution).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-CFR1",
                 reason="Style sheets and scripts that every user of the API needs, wherever they "
                 "are.",
+            ),
+            Acknowledgment(
+                id="AwsSolutions-CFR2",
+                reason="Files that are the same for everyone: a request reaches S3, read-only, and "
+                "no program that a firewall could protect.",
             ),
             Acknowledgment(
                 id="AwsSolutions-CFR4",

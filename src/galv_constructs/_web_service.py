@@ -127,16 +127,16 @@ class WebService(Construct):
             reason="ECS Exec opens its channel with ssmmessages actions and finds its log group "
             "with logs:DescribeLogGroups, which have no resource-level permissions.",
         )
-        exec_configuration = cluster.execute_command_configuration
-        log_configuration = exec_configuration and exec_configuration.log_configuration
-        log_group = log_configuration and log_configuration.cloud_watch_log_group
+        configuration = cluster.execute_command_configuration
+        log = None if configuration is None else configuration.log_configuration
+        log_group = None if log is None else log.cloud_watch_log_group
         if log_group is not None:
             acknowledge_wildcard(
                 self.task.task_role,
                 Stack.of(self).format_arn(
                     service="logs",
                     resource="log-group",
-                    resource_name=f"{log_group.log_group_name}:*",
+                    resource_name=f"{log_group.log_group_ref.log_group_name}:*",
                     arn_format=ArnFormat.COLON_RESOURCE_NAME,
                 ),
                 reason="ECS Exec writes each session to a stream of its own in this log group.",

@@ -130,6 +130,8 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    # Half of the time of these tests, otherwise.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     release_task.client.cache_clear()
     # A task stays as it is until a test ends it.
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1000})

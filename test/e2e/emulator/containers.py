@@ -7,6 +7,7 @@ and command with that directory first on PATH. What the command finds there (`py
 the test has written. So shells, steps, exit codes, output and signals are real.
 """
 
+import contextlib
 import functools
 import os
 import signal
@@ -81,6 +82,9 @@ class _Container:
 
     def _wait(self) -> None:
         self._process.wait()
+        # With its first process a container ends whole.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self.status = "exited"
         self._ended.set()
 
