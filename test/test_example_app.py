@@ -111,17 +111,23 @@ def test_passes_the_keys_on(run: Run) -> None:
 
 
 def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
-    template = run(isRoute53Domain=False, certificateArn="arn:aws:acm:x").template()
+    arn = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-000000000001"
+    template = run(isRoute53Domain=False, certificateArn=arn).template()
 
     assert of_type(template, "AWS::Route53::RecordSet") == {}
-    assert "arn:aws:acm:x" in text(template)
+    assert arn in text(template)
     output = template["Outputs"]["BackendCnameTarget"]
     assert output["Description"] == "Create a CNAME record from api.example.com to this"
 
 
 def test_refuses_a_domain_elsewhere_without_a_certificate(run: Run) -> None:
-    with pytest.raises(ValueError, match="no certificate is given for the API in us-east-1"):
+    # Without a traceback: what is wrong is in cdk.json.
+    with pytest.raises(SystemExit, match="certificateArn: is missing") as caught:
         run(isRoute53Domain=False)
+
+    assert "app.example.com and api.example.com need a certificate in us-east-1" in str(
+        caught.value
+    )
 
 
 def test_without_credentials_it_is_for_a_placeholder(run: Run) -> None:

@@ -10,13 +10,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import backend_in
 from templates import synthesize
 
-from galv_constructs import GalvNetwork, GalvReleaseTask, NetworkPreset, TaskRuntime
+from galv_constructs import (
+    GalvNetwork,
+    GalvReleaseTask,
+    GalvScheduledTask,
+    NetworkPreset,
+    TaskRuntime,
+)
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -33,7 +40,8 @@ def network(stack: Stack, preset: NetworkPreset) -> None:
     GalvNetwork(stack, "Network", preset=preset)
 
 
-def release_task(stack: Stack) -> None:
+def runtime_in(stack: Stack) -> TaskRuntime:
+    """A runtime that adds nothing to the stack."""
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,
         "Vpc",
@@ -41,19 +49,33 @@ def release_task(stack: Stack) -> None:
         availability_zones=["a", "b"],
         private_subnet_ids=["subnet-1", "subnet-2"],
     )
-    runtime = TaskRuntime(
+    return TaskRuntime(
         cluster=ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc),
         network=GalvNetwork.from_vpc(vpc),
         image=ecs.ContainerImage.from_registry("main"),
         log_group_prefix="/tasks",
     )
-    GalvReleaseTask(stack, "Reindex", runtime=runtime, command=["reindex"])
+
+
+def release_task(stack: Stack) -> None:
+    GalvReleaseTask(stack, "Reindex", runtime=runtime_in(stack), command=["reindex"])
+
+
+def scheduled_task(stack: Stack) -> None:
+    GalvScheduledTask(
+        stack,
+        "NightlyReport",
+        runtime=runtime_in(stack),
+        command=["report"],
+        schedule=ScheduleExpression.rate(Duration.days(1)),
+    )
 
 
 CONSTRUCTS: dict[str, Callable[[Stack], None]] = {
     "backend": backend,
     "backend-development": backend_development,
     "release-task": release_task,
+    "scheduled-task": scheduled_task,
     **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},
 }
 
