@@ -61,6 +61,17 @@ def public(stack: Stack) -> None:
     backend_in(stack, network=GalvNetwork(stack, "Net", preset=NetworkPreset.PUBLIC))
 
 
+def apart(stack: Stack) -> None:
+    shared = Stack(stack.node.root, "elsewhere")  # type: ignore[arg-type]
+    network = GalvNetwork(shared, "Net")
+    backend_in(
+        stack,
+        network=network,
+        cluster=ecs.Cluster(shared, "Cluster", vpc=network.vpc),
+        media_bucket=s3.Bucket(shared, "Media"),
+    )
+
+
 def endpoints(stack: Stack) -> None:
     repository = ecr.Repository.from_repository_name(stack, "Repository", "galv")
     backend_in(
@@ -117,7 +128,7 @@ def brought(stack: Stack) -> None:
     )
 
 
-AGNOSTIC = [least, development, unprotected, two, public, endpoints]
+AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints]
 REGIONAL = [encrypted, brought]
 SHAPES = {
     **{f"any-{make.__name__}": make for make in AGNOSTIC},
@@ -158,7 +169,7 @@ def findings() -> dict[str, set[str]]:
     """The ids of cdk-nag's findings for each shape."""
     app = build(new_app(), SHAPES)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    found: dict[str, set[str]] = {shape: set() for shape in SHAPES}
+    found: dict[str, set[str]] = {name: set() for name in (*SHAPES, "elsewhere")}
     for violation in report(app):
         for construct in violation["violatingConstructs"]:
             shape, _, path = construct["constructPath"].partition("/")
