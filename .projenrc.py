@@ -144,6 +144,7 @@ JsonFile(
             "bench": f"{RUN} --synth python tools/bench.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
+            "security": f"{RUN} python tools/security_doc.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
             "lock": f"{RUN} projen lock",

@@ -33,7 +33,7 @@ from templates import (
     text,
 )
 
-from galv_constructs import DEFAULT_SETUP_STEPS, GalvMail, GalvNetwork, ReleaseStep
+from galv_constructs import DEFAULT_SETUP_STEPS, GalvLogBucket, GalvMail, GalvNetwork, ReleaseStep
 
 
 class TestTemplates:
@@ -70,10 +70,24 @@ class TestTemplates:
             *("request_timeout", "setup_steps", "setup_timeout", "check_status_command"),
             *("network", "cluster", "database", "database_secret", "database_name"),
             *("database_instance_type", "media_bucket", "log_bucket", "encryption_key"),
+            "web_acl_arn",
             *("removal_protection", "execute_command", "container_insights"),
         ]
 
         assert text(synth(**dict.fromkeys(names))) == text(default)
+
+    def test_the_default_network_and_cluster_are_those_of_a_vpc_of_its_own(
+        self, stack: Stack, synth: Synth, default: Json
+    ) -> None:
+        logs = GalvLogBucket(stack, "Logs").bucket
+        network = GalvNetwork(stack, "Network", log_bucket=logs)
+        template = synth(network=network, log_bucket=logs)
+
+        kinds = [
+            sorted(resource["Type"] for resource in t["Resources"].values())
+            for t in (template, default)
+        ]
+        assert kinds[0] == kinds[1]
 
     def test_two_stand_in_one_stack(self, stack: Stack, default: Json) -> None:
         backend_in(stack, "One")
@@ -166,7 +180,7 @@ def brought() -> Json:
         ),
         database_secret=secret(stack, "DatabaseSecret", "shared"),
         media_bucket=s3.Bucket.from_bucket_name(stack, "Media", "our-media"),
-        log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "our-logs"),
+        log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "aws-waf-logs-ours"),
         image=ecs.ContainerImage.from_registry("registry.example.org/galv:1"),
         secrets={"TOKEN": ecs.Secret.from_secrets_manager(secret(stack, "Own", "own"))},
         mail=GalvMail.from_secret(secret(stack, "Smtp", "smtp"), sender="a@example.com"),

@@ -6,8 +6,7 @@ import pytest
 from aws_cdk import CfnParameter, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
-from aws_cdk import aws_s3 as s3
-from backends import CERTIFICATE_ARN, MakeBackend, RefusedBackend, Synth, backend_in, regional_stack
+from backends import CERTIFICATE_ARN, MakeBackend, RefusedBackend, Synth
 from templates import Json, ingress_rules, of_type, only, only_id, synthesize
 
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -169,28 +168,6 @@ class TestOptions:
 
     def test_waits_two_minutes_when_no_request_timeout_is_given(self, default: Json) -> None:
         assert attributes(default)["idle_timeout.timeout_seconds"] == "120"
-
-    def test_logs_access_to_the_given_bucket(self) -> None:
-        stack = regional_stack()
-        backend_in(stack, log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "the-logs"))
-        template = synthesize(stack)
-
-        assert attributes(template)["access_logs.s3.enabled"] == "true"
-        assert attributes(template)["access_logs.s3.bucket"] == "the-logs"
-        assert attributes(template)["access_logs.s3.prefix"] == "alb"
-
-    def test_logs_no_access_when_no_bucket_is_given(self, default: Json) -> None:
-        assert "access_logs.s3.enabled" not in attributes(default)
-
-    def test_refuses_access_logs_in_a_stack_without_a_region(
-        self, stack: Stack, refused_backend: RefusedBackend
-    ) -> None:
-        logs = s3.Bucket.from_bucket_name(stack, "Logs", "the-logs")
-
-        text = refused_backend(log_bucket=logs)
-
-        assert text.startswith("log_bucket is given, but the region of the stack is not known")
-        assert "env=Environment(region=…)" in text
 
     @pytest.mark.parametrize("timeout", [Duration.seconds(29), Duration.seconds(4001)])
     def test_refuses_a_request_timeout_out_of_bounds(

@@ -6,7 +6,7 @@ import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from backends import KEY_ARN, RefusedBackend, Synth, backend_in, regional_stack
+from backends import KEY_ARN, RefusedBackend, Synth
 from templates import (
     Json,
     as_list,
@@ -15,7 +15,6 @@ from templates import (
     only,
     only_id,
     statements,
-    synthesize,
     task_definition,
 )
 
@@ -84,19 +83,6 @@ class TestEveryBucket:
                 "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
             },
         ]
-
-    def test_logs_access_to_the_given_bucket(self, prefix: str) -> None:
-        stack = regional_stack()
-        backend_in(stack, log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "the-logs"))
-
-        logging = only(synthesize(stack), BUCKET, prefix)["LoggingConfiguration"]
-
-        assert logging["DestinationBucketName"] == "the-logs"
-        folder = "MediaBucket" if prefix == MEDIA else "Bucket"
-        assert logging["LogFilePrefix"] == f"s3/{folder}/"
-
-    def test_logs_no_access_when_no_bucket_is_given(self, default: Json, prefix: str) -> None:
-        assert "LoggingConfiguration" not in only(default, BUCKET, prefix)
 
     @pytest.mark.parametrize("name", ["web", "setup-db", "check-status"])
     def test_tasks_may_read_and_write_objects_and_no_more(

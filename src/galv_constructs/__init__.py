@@ -4,23 +4,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from galv_constructs._mail_identity import DnsRecord
     from galv_constructs._release_steps import ReleaseStep
     from galv_constructs.backend import DEFAULT_SETUP_STEPS, GalvBackend
     from galv_constructs.config import GalvConfig
+    from galv_constructs.log_bucket import GalvLogBucket
     from galv_constructs.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
     from galv_constructs.release_task import GalvReleaseTask
     from galv_constructs.scheduled_task import GalvScheduledTask
     from galv_constructs.task_runtime import TaskRuntime
+    from galv_constructs.web_acl import GalvWebAcl
 
 __all__ = [
     "DEFAULT_SETUP_STEPS",
+    "DnsRecord",
     "GalvBackend",
     "GalvConfig",
+    "GalvLogBucket",
     "GalvMail",
     "GalvNetwork",
     "GalvReleaseTask",
     "GalvScheduledTask",
+    "GalvWebAcl",
     "IGalvMail",
     "IGalvNetwork",
     "NetworkPreset",
@@ -30,12 +36,15 @@ __all__ = [
 
 _MODULES = {
     "DEFAULT_SETUP_STEPS": "backend",
+    "DnsRecord": "_mail_identity",
     "GalvBackend": "backend",
     "GalvConfig": "config",
+    "GalvLogBucket": "log_bucket",
     "GalvMail": "mail",
     "GalvNetwork": "network",
     "GalvReleaseTask": "release_task",
     "GalvScheduledTask": "scheduled_task",
+    "GalvWebAcl": "web_acl",
     "IGalvMail": "mail",
     "IGalvNetwork": "network",
     "NetworkPreset": "network",

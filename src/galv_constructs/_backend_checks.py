@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Aws, Duration, Stack, Token
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -15,6 +15,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._image import check_reachable
+from galv_constructs._log_delivery import check_log_bucket
 from galv_constructs._validation import (
     check_construct,
     check_domain_name,
@@ -25,7 +26,9 @@ from galv_constructs._validation import (
     check_range,
     check_type,
 )
-from galv_constructs.network import IGalvNetwork
+from galv_constructs.mail import SMTP_PORT, GalvMail, IGalvMail
+from galv_constructs.network import GalvNetwork, IGalvNetwork
+from galv_constructs.web_acl import check_web_acl_arn
 
 # Earlier images refuse the credentials of a task role.
 _OLDEST_VERSION = (2, 7, 4)
@@ -242,22 +245,49 @@ def check_given(**resources: Any) -> None:
     """Check other resources that may be given; the keyword is the argument's name."""
     hints = {
         "encryption_key": ("aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"),
-        "log_bucket": ("aws_s3.IBucket", "s3.Bucket.from_bucket_name(scope, id, name)"),
-        "mail": ("IGalvMail", "GalvMail.from_secret(secret, sender=…)"),
         "media_bucket": ("aws_s3.IBucket", "s3.Bucket.from_bucket_name(scope, id, name)"),
     }
     for name, value in resources.items():
         check_construct(name, value, *hints[name])
 
 
-def check_log_bucket(scope: Construct, log_bucket: s3.IBucket | None) -> None:
-    """Check that the load balancer can write its access logs."""
-    if log_bucket is not None and Token.is_unresolved(Stack.of(scope).region):
+def check_access_logs(
+    log_bucket: s3.IBucket | None, access_logs: object, web_acl_arn: str | None, web_acl: object
+) -> None:
+    """Check that what is given is not switched off, and that all logs find a place."""
+    check_type("access_logs", access_logs, bool, "true or false")
+    check_type("web_acl", web_acl, bool, "true or false")
+    check_log_bucket(log_bucket, for_web_acl=web_acl is True and web_acl_arn is None)
+    if web_acl_arn is not None:
+        check_web_acl_arn("web_acl_arn", web_acl_arn)
+    if log_bucket is not None and access_logs is False:
+        raise ValueError("log_bucket is given with access_logs=False: drop one of them")
+    if web_acl_arn is not None and web_acl is False:
+        raise ValueError("web_acl_arn is given with web_acl=False: drop one of them")
+
+
+def check_mail(scope: Construct, mail: IGalvMail | None, network: IGalvNetwork | None) -> None:
+    """Check that tasks can reach the mail server, and that new credentials reach tasks."""
+    check_construct("mail", mail, "IGalvMail", "GalvMail.from_secret(secret, sender=…)")
+    if mail is None:
+        return
+    if isinstance(mail, GalvMail) and Stack.of(mail).node.path != Stack.of(scope).node.path:
         raise ValueError(
-            "log_bucket is given, but the region of the stack is not known, and each region has "
-            "a load balancer account of its own that writes access logs: give the stack "
-            "env=Environment(region=…), or leave log_bucket out"
+            f"mail ({mail.node.path}) must be in the stack of the backend, "
+            f"{Stack.of(scope).node.path!r}: in another one old credentials are deleted before "
+            "tasks have got new ones"
         )
+    # Other networks without internet may have endpoints of their own.
+    if isinstance(network, GalvNetwork) and not network.has_internet:
+        regions = (Aws.REGION, Stack.of(scope).region)
+        at_ses = [f"email-smtp.{region}.amazonaws.com" for region in regions]
+        elsewhere = mail.host not in at_ses and not Token.is_unresolved(mail.host)
+        if elsewhere or mail.port != SMTP_PORT:
+            raise ValueError(
+                "network has no internet, and its only way to send mail is Amazon SES in the "
+                f"region of the stack on port {SMTP_PORT}, not {mail.host}:{mail.port}: use that, "
+                "or choose another NetworkPreset"
+            )
 
 
 def check_switches(production: object, **overrides: object) -> None:

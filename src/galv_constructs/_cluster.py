@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge_log_group
 from galv_constructs._policy import DeploymentPolicy
 
 
@@ -34,6 +35,7 @@ class Cluster(Construct):
                 removal_policy=policy.data_removal,
                 encryption_key=encryption_key,
             )
+            acknowledge_log_group(audit_log, encryption_key)
             execute_command = ecs.ExecuteCommandConfiguration(
                 logging=ecs.ExecuteCommandLogging.OVERRIDE,
                 log_configuration=ecs.ExecuteCommandLogConfiguration(

@@ -8,7 +8,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_wildcard
+from galv_constructs._log_delivery import log_requests_to_bucket
 from galv_constructs._policy import DeploymentPolicy
 
 
@@ -22,7 +23,7 @@ def data_bucket(
     cors_origins: Sequence[str] = (),
 ) -> s3.Bucket:
     """Define a private bucket that the application writes to."""
-    return s3.Bucket(
+    bucket = s3.Bucket(
         scope,
         id,
         encryption=s3.BucketEncryption.S3_MANAGED
@@ -58,11 +59,20 @@ def data_bucket(
         ]
         if cors_origins
         else None,
-        server_access_logs_bucket=log_bucket,
-        server_access_logs_prefix=None if log_bucket is None else f"s3/{id}/",
         removal_policy=policy.data_removal,
         auto_delete_objects=policy.delete_contents,
     )
+    acknowledge_bucket(
+        bucket,
+        policy,
+        not_kms=None
+        if encryption_key is not None
+        else "It is encrypted with keys that S3 owns; another one costs $1 a month, and for "
+        "uploads encryption_key takes it. Static files are public anyway.",
+    )
+    if log_bucket is not None:
+        log_requests_to_bucket(bucket, log_bucket)
+    return bucket
 
 
 def grant_data_access(role: iam.IRole, *buckets: s3.IBucket) -> None:

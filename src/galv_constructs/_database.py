@@ -9,7 +9,13 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct, IConstruct
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import (
+    acknowledge_deployment_functions,
+    acknowledge_own_policies,
+    acknowledge_secret,
+    acknowledge_standards,
+    acknowledge_wildcard,
+)
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs.network import IGalvNetwork
 
@@ -94,12 +100,18 @@ class Database(Construct):
         assert isinstance(resource, rds.CfnDBInstance)  # noqa: S101 - what an L2 instance is made of
         resource.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3691"]}})
         self._keep_logs()
-        Validations.of(credentials).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-SMG4",
-                reason="Running tasks read the password once, when they start: a rotation that "
-                "does not also replace them cuts the application off from its database.",
-            )
+        acknowledge_secret(
+            credentials,
+            encryption_key,
+            not_rotated="Running tasks read the password once, when they start: a rotation that "
+            "does not also replace them cuts the application off from its database.",
+        )
+        unreadable = (
+            "The tasks' security groups alone are let in, on the port of the database, which the "
+            "rule cannot read because RDS tells it only when it is made."
+        )
+        acknowledge_standards(
+            security_group, {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
         )
         self._acknowledge()
 
@@ -121,6 +133,8 @@ class Database(Construct):
         # CDK makes one function a stack for this, outside of this construct.
         for child in stack.node.children:
             if child.node.id.startswith("LogRetention"):
+                acknowledge_own_policies(child)
+                acknowledge_deployment_functions(child)
                 _acknowledge_log_retention(child, names)
 
     def _acknowledge(self) -> None:
@@ -138,6 +152,18 @@ class Database(Construct):
             findings["AwsSolutions-RDS10"] = (
                 "Removal protection is off for this deployment: it is meant to be deleted whole."
             )
+        standards = {
+            "RDSEnhancedMonitoringEnabled": "RDS's own metrics say "
+            "what an application of this size needs to know; those of the operating system are "
+            "billed as logs.",
+            "RDSInBackupPlan": "RDS makes backups itself, every day and of every change, and keeps "
+            "them as long as the policy says.",
+        }
+        if not self._policy.multi_az:
+            standards["RDSMultiAZSupport"] = findings["AwsSolutions-RDS3"]
+        if not self._policy.deletion_protection:
+            standards["RDSInstanceDeletionProtectionEnabled"] = findings["AwsSolutions-RDS10"]
+        acknowledge_standards(self.instance, standards)
         Validations.of(self.instance).acknowledge(
             *(Acknowledgment(id=id, reason=reason) for id, reason in findings.items())
         )

@@ -12,7 +12,7 @@ from galv_constructs.mail import IGalvMail
 
 SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a variable
 
-_MAIL = "pass mail=GalvMail.from_secret(…)"
+_MAIL = "pass mail=GalvMail(…) or GalvMail.from_secret(…)"
 _STORAGE = "pass media_bucket, or let the construct make one"
 _DATABASE = "pass database and database_secret"
 

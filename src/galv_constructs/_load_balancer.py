@@ -7,8 +7,11 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_route53_targets as targets
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge_standards
+from galv_constructs._log_delivery import log_requests_to_load_balancer
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs.network import IGalvNetwork
 
@@ -28,6 +31,7 @@ class LoadBalancer(Construct):
         certificate: acm.ICertificate | None,
         request_timeout: Duration,
         log_bucket: s3.IBucket | None,
+        web_acl_arn: str | None,
     ) -> None:
         super().__init__(scope, id)
         self._network = network
@@ -60,7 +64,7 @@ class LoadBalancer(Construct):
             http2_enabled=True,
         )
         if log_bucket is not None:
-            self.resource.log_access_logs(log_bucket, "alb")
+            log_requests_to_load_balancer(self.resource, log_bucket)
         self.https = self.resource.add_listener(
             "Https",
             port=443,
@@ -69,7 +73,17 @@ class LoadBalancer(Construct):
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
             open=True,
         )
-        self.resource.add_redirect()
+        redirect = self.resource.add_redirect()
+        if web_acl_arn is not None:
+            association = wafv2.CfnWebACLAssociation(
+                self,
+                "WebAclAssociation",
+                resource_arn=self.resource.load_balancer_arn,
+                web_acl_arn=web_acl_arn,
+            )
+            # No request is answered before the web ACL has seen it.
+            for listener in (self.https, redirect):
+                listener.node.add_dependency(association)
         if hosted_zone is not None:
             route53.ARecord(
                 self,
@@ -78,6 +92,21 @@ class LoadBalancer(Construct):
                 # With the dot at the end it is whole, also where the name of the zone is a token.
                 record_name=f"{domain_name}.",
                 target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(self.resource)),
+            )
+        acknowledge_standards(
+            redirect,
+            {
+                "ELBv2ACMCertificateRequired": "It answers on port 80 with the address on 443 and "
+                "nothing else."
+            },
+        )
+        if not policy.deletion_protection:
+            acknowledge_standards(
+                self.resource,
+                {
+                    "ELBDeletionProtectionEnabled": "Removal protection is off for this "
+                    "deployment: it is meant to be deleted whole."
+                },
             )
         Validations.of(security_group).acknowledge(
             Acknowledgment(

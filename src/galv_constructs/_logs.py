@@ -11,17 +11,21 @@ from constructs import Construct
 def log_group_prefix(scope: Construct) -> str:
     """Start of the log group names of everything below `scope`.
 
-    It ends with a part of the stack's own id: log groups that outlived a stack must not stand in
+    It ends with the generation of the stack: log groups that outlived a stack must not stand in
     the way of the next one of the same name.
     """
     stack = Stack.of(scope)
     path = scope.node.path.removeprefix(stack.node.path).strip("/")
-    stack_uuid = Fn.select(2, Fn.split("/", stack.stack_id))
-    generation = Fn.select(0, Fn.split("-", stack_uuid))
     # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
     # gives the characters of a name.
     path = re.sub(r"[^A-Za-z0-9._/#-]", "-", path)
-    return f"/{stack.stack_name}/{path}/{generation}"
+    return f"/{stack.stack_name}/{path}/{stack_generation(scope)}"
+
+
+def stack_generation(scope: Construct) -> str:
+    """Eight characters that differ between a stack and the next one of the same name."""
+    stack_uuid = Fn.select(2, Fn.split("/", Stack.of(scope).stack_id))
+    return Fn.select(0, Fn.split("-", stack_uuid))
 
 
 def allow_logs(key: kms.IKey) -> None:

@@ -39,6 +39,9 @@ class DeploymentPolicy:
     log_retention: RetentionDays
     """How long logs are kept."""
 
+    log_expiration: Duration
+    """How long logs in S3 are kept."""
+
     execute_command: bool
     """Whether ECS Exec can open a shell in the web container."""
 
@@ -67,6 +70,7 @@ class DeploymentPolicy:
             multi_az=production,
             backup_retention=Duration.days(30 if production else 7),
             log_retention=RetentionDays.ONE_YEAR if production else RetentionDays.ONE_MONTH,
+            log_expiration=Duration.days(365 if production else 30),
             execute_command=(not production) if execute_command is None else execute_command,
             container_insights=production if container_insights is None else container_insights,
         )

@@ -3,14 +3,19 @@
 from pathlib import Path
 from typing import Literal
 
-from aws_cdk import Acknowledgment, ArnFormat, CustomResource, Duration, Stack, Validations
+from aws_cdk import ArnFormat, CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import custom_resources as cr
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_provider,
+    acknowledge_wildcard,
+)
 from galv_constructs._task import Task
 from galv_constructs.network import selected_task_subnets
 
@@ -44,6 +49,7 @@ class ReleaseRun(Construct):
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
         )
+        acknowledge_log_group(self.log_group, runtime.encryption_key)
         role = self._role()
         provider = cr.Provider(
             self,
@@ -55,7 +61,7 @@ class ReleaseRun(Construct):
             log_group=self.log_group,
             disable_waiter_state_machine_logging=True,
         )
-        _acknowledge_provider(provider)
+        acknowledge_provider(provider)
         self.resource = CustomResource(
             self,
             "Resource",
@@ -83,6 +89,7 @@ class ReleaseRun(Construct):
         role = iam.Role(
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
+        acknowledge_own_policies(role)
         self.log_group.grant_write(role)
         task.grant_run(role)
         streams = stack.format_arn(
@@ -119,35 +126,3 @@ class ReleaseRun(Construct):
             role=role,
             log_group=self.log_group,
         )
-
-
-def _acknowledge_provider(provider: cr.Provider) -> None:
-    """Acknowledge what CDK's Provider framework is made of."""
-    findings = {
-        "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-        "AWSLambdaBasicExecutionRole]": "The Provider framework's own functions; the managed "
-        "policy only lets them write their log.",
-        "AwsSolutions-SF1": "The state machine only repeats a check every ten seconds; the handler "
-        "that it calls has a log.",
-        "AwsSolutions-SF2": "The state machine only repeats a check every ten seconds: there is "
-        "nothing to trace.",
-        "AwsSolutions-L1": "The Provider framework chooses the runtime of its own functions.",
-    }
-    Validations.of(provider).acknowledge(
-        *(Acknowledgment(id=id, reason=reason) for id, reason in findings.items())
-    )
-    for id in ("framework-isComplete", "framework-onTimeout"):
-        function = provider.node.find_child(id)
-        assert isinstance(function, lambda_.Function)  # noqa: S101 - what the framework is made of
-        _acknowledge_versions(provider, function)
-    for handler in (provider.on_event_handler, provider.is_complete_handler):
-        if handler is not None:
-            _acknowledge_versions(provider, handler)
-
-
-def _acknowledge_versions(provider: cr.Provider, function: lambda_.IFunction) -> None:
-    acknowledge_wildcard(
-        provider,
-        f"{function.function_arn}:*",
-        reason="The Provider framework may call any version of this one function.",
-    )

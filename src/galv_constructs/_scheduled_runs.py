@@ -17,7 +17,12 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_standards,
+    acknowledge_wildcard,
+)
 from galv_constructs._task import Task
 from galv_constructs.network import selected_task_subnets
 
@@ -65,6 +70,7 @@ class ScheduledRuns(Construct):
         Validations.of(self.dead_letter_queue).acknowledge(
             Acknowledgment(id="AwsSolutions-SQS3", reason="It is itself a dead-letter queue.")
         )
+        acknowledge_log_group(self.log_group, runtime.encryption_key)
         # Deleting the group also deletes the deadlines that the function has put into it.
         self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=RemovalPolicy.DESTROY)
         scheduler_role = iam.Role(
@@ -81,6 +87,7 @@ class ScheduledRuns(Construct):
                 },
             ),
         )
+        acknowledge_own_policies(scheduler_role)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -110,6 +117,17 @@ class ScheduledRuns(Construct):
                 "SCHEDULE_GROUP": self.group.schedule_group_name,
                 "SCHEDULE_ROLE": scheduler_role.role_arn,
                 "DEAD_LETTER_QUEUE": self.dead_letter_queue.queue_arn,
+            },
+        )
+        acknowledge_standards(
+            self.function,
+            {
+                "LambdaConcurrency": "Its calls come from one schedule and from the ends of its "
+                "runs; a bound could only lose some of them.",
+                "LambdaDLQ": "Events that it fails on go to the dead-letter queue, as a "
+                "destination, which the rule does not look at.",
+                "LambdaInsideVPC": "It calls AWS's own APIs over TLS and nothing in the VPC, where "
+                "it could reach what is none of its business.",
             },
         )
         # It knows the task definition: until a gate has opened, it runs the one before.
@@ -172,6 +190,7 @@ class ScheduledRuns(Construct):
         role = iam.Role(
             self, "FunctionRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
+        acknowledge_own_policies(role)
         self.log_group.grant_write(role)
         self._task.grant_run(role)
         deadlines = Stack.of(self).format_arn(
@@ -252,4 +271,9 @@ class ScheduledRuns(Construct):
         )
         if topic is not None:
             alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+        else:
+            acknowledge_standards(
+                alarm,
+                {"CloudWatchAlarmAction": "No alarm_topic is given: it is there to be seen."},
+            )
         return alarm

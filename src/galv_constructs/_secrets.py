@@ -1,10 +1,10 @@
 """Secrets of the application itself, generated where they are kept."""
 
-from aws_cdk import Acknowledgment, Validations
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge_secret
 from galv_constructs._policy import DeploymentPolicy
 
 
@@ -38,17 +38,15 @@ class ApplicationSecrets(Construct):
             encryption_key=encryption_key,
             removal_policy=policy.data_removal,
         )
-        _acknowledge(
+        acknowledge_secret(
             self.secret_key,
-            "A new key signs every user out and breaks links already sent; it is changed by a "
-            "person who means that to happen.",
+            encryption_key,
+            not_rotated="A new key signs every user out and breaks links already sent; it is "
+            "changed by a person who means that to happen.",
         )
-        _acknowledge(
+        acknowledge_secret(
             self.superuser_password,
-            "Read once, when the superuser is made; from then on the password lives in the "
-            "application, where rotating this secret would not change it.",
+            encryption_key,
+            not_rotated="Read once, when the superuser is made; from then on the password lives in "
+            "the application, where rotating this secret would not change it.",
         )
-
-
-def _acknowledge(secret: secretsmanager.Secret, reason: str) -> None:
-    Validations.of(secret).acknowledge(Acknowledgment(id="AwsSolutions-SMG4", reason=reason))

@@ -7,7 +7,9 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from galv_constructs._data_bucket import data_bucket
+from galv_constructs._log_delivery import ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs.log_bucket import CLOUDFRONT_LOGS
 
 
 class StaticAssets(Construct):
@@ -40,12 +42,21 @@ class StaticAssets(Construct):
             ),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             price_class=cloudfront.PriceClass.PRICE_CLASS_100,
+            log_bucket=log_bucket,
+            log_file_prefix=None if log_bucket is None else CLOUDFRONT_LOGS,
         )
+        if log_bucket is not None:
+            self.distribution.node.add_dependency(*ready_for_logs(log_bucket))
         Validations.of(self.distribution).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-CFR1",
                 reason="Style sheets and scripts that every user of the API needs, wherever they "
                 "are.",
+            ),
+            Acknowledgment(
+                id="AwsSolutions-CFR2",
+                reason="Files that are the same for everyone: a request reaches S3, read-only, and "
+                "no program that a firewall could protect.",
             ),
             Acknowledgment(
                 id="AwsSolutions-CFR4",

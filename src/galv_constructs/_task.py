@@ -10,7 +10,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct, IDependable
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_wildcard,
+)
 from galv_constructs._dependencies import stand_for
 from galv_constructs.task_runtime import TaskRuntime
 
@@ -169,6 +173,8 @@ class Task(Construct):
         )
 
     def _acknowledge(self) -> None:
+        acknowledge_log_group(self.log_group, self.runtime.encryption_key)
+        acknowledge_own_policies(self.task_definition)
         Validations.of(self.task_definition).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-ECS2",

@@ -20,12 +20,13 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._backend_checks import (
+    check_access_logs,
     check_capacity,
     check_certificate_source,
     check_database,
     check_given,
     check_image,
-    check_log_bucket,
+    check_mail,
     check_names,
     check_network,
     check_switches,
@@ -45,10 +46,12 @@ from galv_constructs._static_assets import StaticAssets
 from galv_constructs._status_check import StatusCheck, check_status_check
 from galv_constructs._validation import check_duration, check_variables
 from galv_constructs._web_service import WebService, default_workers
+from galv_constructs.log_bucket import GalvLogBucket
 from galv_constructs.mail import IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, selected_task_subnets
 from galv_constructs.release_task import GalvReleaseTask
 from galv_constructs.task_runtime import TaskRuntime
+from galv_constructs.web_acl import GalvWebAcl
 
 _MANAGE = ("python", "manage.py")
 
@@ -70,17 +73,18 @@ class GalvBackend(Construct):
     """The Galv API on ECS Fargate, with load balancer, database, buckets and secrets.
 
     Defines, unless given: a VPC (`GalvNetwork`); an ECS cluster; a Fargate service behind an
-    Application Load Balancer that answers HTTPS for `domain_name`; its certificate and DNS record;
-    RDS for PostgreSQL; a bucket for uploads; a bucket for static files and the CloudFront
-    distribution that serves them; generated secrets; a log group for each task.
+    Application Load Balancer that answers HTTPS for `domain_name`, with a web ACL (`GalvWebAcl`);
+    its certificate and DNS record; RDS for PostgreSQL; a bucket for uploads; a bucket for static
+    files and the CloudFront distribution that serves them; a bucket for access logs
+    (`GalvLogBucket`); generated secrets; a log group for each task.
 
     Where defaults differ from CDK's: everything is encrypted and only TLS is spoken; the database
     is PostgreSQL 17 on db.t4g.micro with gp3 storage; deployments that fail roll back; root file
     systems are read-only; and in production (the default) the database has a standby, refuses to
     be deleted and leaves a last snapshot, and buckets, secrets and logs outlive the stack.
 
-    What costs money while idle: the network, the load balancer with its two addresses, the tasks
-    and the database. The sums are in the project's `docs/costs.md`.
+    What costs money while idle: the network, the load balancer with its two addresses, its web
+    ACL, the tasks and the database. The sums are in the project's `docs/costs.md`.
 
     As an `iam.IGrantable` it is the web service's task role, as an `ec2.IConnectable` the web
     service's security group.
@@ -133,6 +137,9 @@ class GalvBackend(Construct):
         database_instance_type: ec2.InstanceType | None = None,
         media_bucket: s3.IBucket | None = None,
         log_bucket: s3.IBucket | None = None,
+        access_logs: bool = True,
+        web_acl_arn: str | None = None,
+        web_acl: bool = True,
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
@@ -154,8 +161,8 @@ class GalvBackend(Construct):
                 of `hosted_zone`, otherwise `domain_name` without its first label.
             frontend_domain_names: Host names of the frontends that may call the API and read
                 uploads from the browser. Default: none but the API's own pages.
-            mail: How mail is sent, such as `GalvMail.from_secret(…)`. Default: not at all, with a
-                warning.
+            mail: How mail is sent: a `GalvMail` in the stack of the backend, or
+                `GalvMail.from_secret(…)`. Default: not at all, with a warning.
             version: Tag of the image `ghcr.io/galv-team/galv-backend`, 2.7.4 or later.
                 Default: `latest`, with a warning in production.
             image: Image to run instead, from ECR, another registry or a local build. Give either
@@ -198,8 +205,15 @@ class GalvBackend(Construct):
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
-            log_bucket: Bucket for the access logs of the load balancer and of new buckets, in the
-                region of the stack, which has to be known. Default: they are not logged.
+            log_bucket: Bucket for access logs, such as `GalvLogBucket.bucket`. Another one needs
+                the same policy, access control lists, and a name that starts with `aws-waf-logs-`.
+                Default: that of a new `GalvLogBucket`.
+            access_logs: Whether requests are logged: to the load balancer and the web ACL, to new
+                buckets, to the distribution of static files, and flows in a new VPC. A `network`
+                that is given logs to the bucket that it was given. Default: true.
+            web_acl_arn: ARN of a regional WAFv2 web ACL for the load balancer, such as
+                `GalvWebAcl.web_acl_arn`. Default: that of a new `GalvWebAcl`.
+            web_acl: Whether the load balancer has a web ACL. Default: true.
             encryption_key: KMS key for the database, the new media bucket, generated secrets and
                 logs. The policy of an imported key must let CloudWatch Logs use it. Setting or
                 changing it later replaces the database. Default: keys that AWS owns or manages,
@@ -236,12 +250,11 @@ class GalvBackend(Construct):
         check_status_check(check_status, check_status_command)
         check_database(database, database_secret, database_name, database_instance_type)
         check_given(
-            mail=mail,
             media_bucket=media_bucket,
-            log_bucket=log_bucket,
             encryption_key=encryption_key,
         )
-        check_log_bucket(scope, log_bucket)
+        check_access_logs(log_bucket, access_logs, web_acl_arn, web_acl)
+        check_mail(scope, mail, network)
         check_switches(
             production,
             removal_protection=removal_protection,
@@ -261,9 +274,14 @@ class GalvBackend(Construct):
         if encryption_key is not None:
             allow_logs(encryption_key)
 
+        if access_logs and log_bucket is None:
+            log_bucket = GalvLogBucket(
+                self, "LogBucket", production=production, removal_protection=removal_protection
+            ).bucket
+        self._log_bucket = log_bucket
         if network is None:
             network = (
-                GalvNetwork(self, "Network")
+                GalvNetwork(self, "Network", log_bucket=log_bucket)
                 if cluster is None
                 else GalvNetwork.from_vpc(cluster.vpc)
             )
@@ -378,6 +396,7 @@ class GalvBackend(Construct):
             timeout=setup_timeout,
         )
         self._runtime = replace(runtime, gates=[self._setup])
+        self._web_acl_arn = self._web_acl(web_acl_arn) if web_acl else None
         self._load_balancer = LoadBalancer(
             self,
             "LoadBalancer",
@@ -388,6 +407,7 @@ class GalvBackend(Construct):
             certificate=certificate,
             request_timeout=timeout,
             log_bucket=log_bucket,
+            web_acl_arn=self._web_acl_arn,
         )
         self._web = WebService(
             self,
@@ -524,6 +544,16 @@ class GalvBackend(Construct):
         return self._static_assets.distribution
 
     @property
+    def log_bucket(self) -> s3.IBucket | None:
+        """Bucket for access logs, if there are any."""
+        return self._log_bucket
+
+    @property
+    def web_acl_arn(self) -> str | None:
+        """ARN of the load balancer's web ACL, if it has one."""
+        return self._web_acl_arn
+
+    @property
     def secret_key(self) -> secretsmanager.ISecret:
         """Django's secret key."""
         return self._secrets.secret_key
@@ -532,6 +562,11 @@ class GalvBackend(Construct):
     def superuser_password(self) -> secretsmanager.ISecret:
         """First password of Galv's superuser."""
         return self._secrets.superuser_password
+
+    def _web_acl(self, given_arn: str | None) -> str:
+        if given_arn is not None:
+            return given_arn
+        return GalvWebAcl(self, "WebAcl", log_bucket=self._log_bucket).web_acl_arn
 
     def _warn(
         self,
@@ -553,7 +588,7 @@ class GalvBackend(Construct):
             annotations.add_warning_v2(
                 "galv-constructs:noMail",
                 "mail is not given: Galv cannot send the mail that activates accounts and resets "
-                "passwords. Pass mail=GalvMail.from_secret(…).",
+                "passwords. Pass mail=GalvMail(…), or GalvMail.from_secret(…).",
             )
 
 

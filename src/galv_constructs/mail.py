@@ -1,26 +1,48 @@
 """How Galv sends e-mail."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from aws_cdk import Aws
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ses as ses
+from aws_cdk import aws_sns as sns
+from constructs import Construct
 
+from galv_constructs._mail_identity import (
+    DMARC_POLICIES,
+    Dmarc,
+    DnsRecord,
+    MailIdentity,
+    check_mail_domains,
+)
+from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._smtp_credentials import SmtpCredentials, check_secret_name
 from galv_constructs._validation import (
     check_construct,
     check_email,
     check_known,
     check_range,
     check_type,
+    is_token,
 )
 
+# With STARTTLS; what the SMTP endpoint of a network without internet serves.
+SMTP_PORT = 587
 SMTP_USER_KEY = "DJANGO_EMAIL_HOST_USER"
 SMTP_PASSWORD_KEY = "DJANGO_EMAIL_HOST_PASSWORD"  # noqa: S105 - the key in the secret, not a value
 
 
+_SES_HOST = f"email-smtp.{Aws.REGION}.amazonaws.com"
+
+
 class IGalvMail(Protocol):
-    """A way to send mail: what `GalvMail.from_secret` returns."""
+    """A way to send mail: a `GalvMail`, or what `GalvMail.from_secret` returns."""
 
     @property
     def host(self) -> str:
@@ -52,8 +74,193 @@ class _SmtpServer:
     password: ecs.Secret
 
 
-class GalvMail:
-    """Mail for Galv, sent through SMTP."""
+class GalvMail(Construct):
+    """Mail for Galv, sent through SMTP.
+
+    Defines an Amazon SES identity for the domain of `sender`, with DKIM; a MAIL FROM domain with MX
+    and SPF; a DMARC policy; a configuration set that sends over TLS only and counts bounces and
+    complaints; an IAM user that may send from `sender` through these, and nothing else; and a
+    secret with its SMTP user name and password, which are made during the deployment and are
+    nowhere else. With `hosted_zone` the DNS records are made too; otherwise they are in
+    `dns_records`, to be created by hand.
+
+    New credentials: raise `rotation` and deploy. The new ones are made first, tasks get them by
+    being replaced, and the old ones are deleted at the end; a deployment that fails goes back to
+    the old ones. Because of that it has to be in the stack of the backend.
+
+    A new account is in the SES sandbox: it can send to verified addresses only, until AWS lifts
+    that on request. The project's `docs/operations.md` says how.
+
+    `GalvMail.from_secret` uses credentials that exist instead, and defines nothing.
+
+    Costs $0.40 a month for the secret, $0.10 per thousand messages, and $0.30 for each of three
+    metrics in a month in which mail bounces, is complained about or rejected.
+
+    Example:
+        ```python
+        mail = GalvMail(self, "Mail", sender="galv@mail.example.com", hosted_zone=zone)
+        GalvBackend(self, "Backend", domain_name="api.example.com", hosted_zone=zone, mail=mail)
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        sender: str,
+        hosted_zone: route53.IHostedZone | None = None,
+        mail_from_domain: str | None = None,
+        dmarc: Dmarc = "quarantine",
+        notification_topic: sns.ITopic | None = None,
+        secret_name: str | None = None,
+        rotation: int = 1,
+        encryption_key: kms.IKey | None = None,
+        production: bool = True,
+        removal_protection: bool | None = None,
+    ) -> None:
+        """Define the identity and the credentials.
+
+        Args:
+            scope: Parent of this construct, in the stack of the backend.
+            id: Id of this construct in its parent.
+            sender: Address that mail comes from. SES must not know its domain yet in this region:
+                an identity that exists belongs with `GalvMail.from_secret`.
+            hosted_zone: Route 53 zone that the domain of `sender` is in. Default: you create
+                `dns_records` yourself.
+            mail_from_domain: Subdomain that bounces go to, for nothing else. Default: `bounce.`
+                and the domain of `sender`.
+            dmarc: What receivers do with mail that claims to come from the domain and does not:
+                `none`, `quarantine` or `reject`; `off` where the domain has a record already.
+                Default: `quarantine`.
+            notification_topic: Topic that gets bounces and complaints. Default: they are metrics
+                in CloudWatch only.
+            secret_name: Name of the secret. Default: a generated one.
+            rotation: Number of the credentials. Raise it by one to get new ones. Default: 1.
+            encryption_key: KMS key for the secret and the log of the handler. Default: keys that
+                AWS owns or manages.
+            production: Whether people rely on this deployment, which decides how long the log of
+                the handler is kept. Default: true.
+            removal_protection: Whether that log outlives the stack; all else goes with the stack.
+                Default: the same as `production`.
+
+        Raises:
+            ValueError: If an argument is malformed or out of range, or the domain of `sender` is
+                not in `hosted_zone`.
+        """
+        check_email("sender", sender)
+        if is_token(sender):
+            raise ValueError(
+                "sender must be known when the template is made, got a token: pass a plain address"
+            )
+        domain = sender.partition("@")[2]
+        check_mail_domains(domain, mail_from_domain, hosted_zone)
+        if dmarc not in DMARC_POLICIES:
+            raise ValueError(f"dmarc must be one of {', '.join(DMARC_POLICIES)}, got {dmarc!r}")
+        check_construct(
+            "notification_topic",
+            notification_topic,
+            "aws_sns.ITopic",
+            "sns.Topic.from_topic_arn(scope, id, arn)",
+        )
+        if secret_name is not None:
+            check_secret_name("secret_name", secret_name)
+        check_range("rotation", rotation, 1, 1_000_000)
+        check_known("rotation", rotation)
+        check_construct(
+            "encryption_key",
+            encryption_key,
+            "aws_kms.IKey",
+            "kms.Key.from_key_arn(scope, id, arn)",
+        )
+        check_type("production", production, bool, "true or false")
+        if removal_protection is not None:
+            check_type("removal_protection", removal_protection, bool, "true or false")
+        super().__init__(scope, id)
+        self._sender = sender
+        self._identity = MailIdentity(
+            self,
+            "Identity",
+            domain=domain,
+            mail_from_domain=mail_from_domain or f"bounce.{domain}",
+            dmarc=dmarc,
+            hosted_zone=hosted_zone,
+            notification_topic=notification_topic,
+        )
+        self._credentials = SmtpCredentials(
+            self,
+            "Credentials",
+            sender=sender,
+            send_resource_arns=[
+                self._identity.identity.email_identity_arn,
+                self._identity.configuration_set_arn,
+            ],
+            secret_name=secret_name,
+            rotation=rotation,
+            encryption_key=encryption_key,
+            policy=DeploymentPolicy.of(
+                production=production, removal_protection=removal_protection
+            ),
+        )
+
+    @property
+    def host(self) -> str:
+        """Host name of the SMTP server: Amazon SES in the region of the stack."""
+        return _SES_HOST
+
+    @property
+    def port(self) -> int:
+        """Port of the SMTP server: 587, with STARTTLS."""
+        return SMTP_PORT
+
+    @property
+    def sender(self) -> str:
+        """Address that mail comes from unless the application says otherwise."""
+        return self._sender
+
+    @property
+    def user(self) -> ecs.Secret:
+        """SMTP user name."""
+        return self._field(SMTP_USER_KEY)
+
+    @property
+    def password(self) -> ecs.Secret:
+        """SMTP password."""
+        return self._field(SMTP_PASSWORD_KEY)
+
+    @property
+    def secret(self) -> secretsmanager.ISecret:
+        """Secret with the keys `DJANGO_EMAIL_HOST_USER` and `DJANGO_EMAIL_HOST_PASSWORD`."""
+        return self._credentials.secret
+
+    @property
+    def iam_user(self) -> iam.IUser:
+        """The user that sends."""
+        return self._credentials.user
+
+    @property
+    def identity(self) -> ses.IEmailIdentity:
+        """The SES identity of the domain."""
+        return self._identity.identity
+
+    @property
+    def configuration_set(self) -> ses.IConfigurationSet:
+        """The configuration set that mail from the domain goes through."""
+        return self._identity.configuration_set
+
+    @property
+    def dns_records(self) -> Sequence[DnsRecord]:
+        """Records of the domain: made in `hosted_zone`, otherwise yours to create."""
+        return list(self._identity.dns_records)
+
+    def _field(self, key: str) -> ecs.Secret:
+        # The version is part of a task definition, so that new credentials replace the tasks, and
+        # a rollback goes back to the old ones.
+        return ecs.Secret.from_secrets_manager_version(
+            self._credentials.secret,
+            ecs.SecretVersionInfo(version_id=self._credentials.version_id),
+            key,
+        )
 
     @staticmethod
     def from_secret(
@@ -61,7 +268,7 @@ class GalvMail:
         *,
         sender: str,
         host: str | None = None,
-        port: int = 587,
+        port: int = SMTP_PORT,
     ) -> IGalvMail:
         """Send through an SMTP server whose credentials are in an existing secret.
 
@@ -92,7 +299,7 @@ class GalvMail:
         check_range("port", port, 1, 65535)
         check_known("port", port)
         return _SmtpServer(
-            host=f"email-smtp.{Aws.REGION}.amazonaws.com" if host is None else host,
+            host=_SES_HOST if host is None else host,
             port=port,
             sender=sender,
             user=ecs.Secret.from_secrets_manager(secret, SMTP_USER_KEY),

@@ -7,8 +7,11 @@ from typing import Protocol
 
 from aws_cdk import Acknowledgment, Validations
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
+from galv_constructs._acknowledge import acknowledge_standards
+from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
 from galv_constructs._validation import check_construct, check_range, check_type
 
 
@@ -102,6 +105,7 @@ class GalvNetwork(Construct):
         preset: NetworkPreset = NetworkPreset.NAT_GATEWAY,
         cidr: str | None = None,
         max_azs: int = 2,
+        log_bucket: s3.IBucket | None = None,
     ) -> None:
         """Define the VPC.
 
@@ -114,9 +118,11 @@ class GalvNetwork(Construct):
                 Default: 10.0.0.0/16.
             max_azs: Number of zones, 2 or 3; the load balancer and the database need two.
                 Default: 2.
+            log_bucket: Bucket for flow logs, which say who connected to what, such as
+                `GalvLogBucket.bucket`. Default: there are none.
 
         Raises:
-            ValueError: If `preset` is no `NetworkPreset` or `max_azs` is out of range.
+            ValueError: If an argument has the wrong type or is out of range.
         """
         if not isinstance(preset, NetworkPreset):
             allowed = ", ".join(f"NetworkPreset.{member.name}" for member in NetworkPreset)
@@ -124,6 +130,7 @@ class GalvNetwork(Construct):
         check_range("max_azs", max_azs, 2, 3)
         if cidr is not None:
             check_type("cidr", cidr, str, "an IPv4 range such as '10.0.0.0/16'")
+        check_log_bucket(log_bucket)
         super().__init__(scope, id)
         self._preset = preset
         self._cidr = "10.0.0.0/16" if cidr is None else cidr
@@ -145,6 +152,15 @@ class GalvNetwork(Construct):
                 "S3Endpoint", service=ec2.GatewayVpcEndpointAwsService.S3
             )
         ]
+        for subnet in self._vpc.public_subnets:
+            acknowledge_standards(
+                subnet,
+                {
+                    "VPCNoUnrestrictedRouteToIGW": "A public subnet is one with a way to the "
+                    "internet: for the load balancer and for what tasks reach the internet by."
+                },
+            )
+        self._flow_log = None if log_bucket is None else self._log_flows(log_bucket)
         if nat is not None:
             self._harden_nat_instance(nat)
         if preset is NetworkPreset.ENDPOINTS:
@@ -251,6 +267,11 @@ class GalvNetwork(Construct):
             *self._endpoints,
         ]
 
+    @property
+    def flow_log(self) -> ec2.CfnFlowLog | None:
+        """The flow log, if there is one."""
+        return self._flow_log
+
     def add_execute_command_endpoint(self) -> None:
         """Make ECS Exec work without the internet; where there is a way to it, do nothing."""
         if not self.has_internet:
@@ -258,9 +279,30 @@ class GalvNetwork(Construct):
                 "SsmMessagesEndpoint", ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES
             )
 
+    def _log_flows(self, log_bucket: s3.IBucket) -> ec2.CfnFlowLog:
+        flow_log = ec2.CfnFlowLog(
+            self,
+            "FlowLog",
+            resource_type="VPC",
+            resource_id=self._vpc.vpc_id,
+            traffic_type="ALL",
+            log_destination_type="s3",
+            log_destination=log_bucket.bucket_arn,
+            max_aggregation_interval=600,
+        )
+        flow_log.node.add_dependency(*ready_for_logs(log_bucket))
+        return flow_log
+
     def _harden_nat_instance(self, nat: ec2.NatInstanceProviderV2) -> None:
         nat.connections.allow_from(
             ec2.Peer.ipv4(self._cidr), ec2.Port.all_traffic(), "From the VPC only"
+        )
+        acknowledge_standards(
+            nat.security_group,
+            {
+                "EC2RestrictedCommonPorts": "It forwards what the VPC sends, on whatever port, and "
+                "lets in nothing from outside it."
+            },
         )
         for instance in nat.gateway_instances:
             resource = instance.node.default_child
@@ -274,6 +316,17 @@ class GalvNetwork(Construct):
             ]
             resource.metadata_options = ec2.CfnInstance.MetadataOptionsProperty(
                 http_tokens="required"
+            )
+            acknowledge_standards(
+                instance,
+                {
+                    "EC2InstanceDetailedMonitoringEnabled": "The instance forwards packets and "
+                    "keeps nothing: the basic metrics say what there is to know.",
+                    "EC2InstanceNoPublicIp": "A NAT device is what has a public address in place "
+                    "of the tasks; it lets in nothing but what comes from the VPC.",
+                    "EC2InstancesInVPC": "It is in the VPC, by its network interface, which the "
+                    "rule does not look at.",
+                },
             )
             Validations.of(instance).acknowledge(
                 Acknowledgment(

@@ -6,18 +6,34 @@ from aws_cdk import Annotations, CfnOutput, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_app.environment import PLACEHOLDER
-from galv_constructs import GalvBackend, GalvConfig, GalvMail, GalvNetwork, GalvScheduledTask
+from galv_constructs import (
+    GalvBackend,
+    GalvConfig,
+    GalvMail,
+    GalvNetwork,
+    GalvScheduledTask,
+    IGalvMail,
+)
 
 
 class BackendStack(Stack):
     """The API, its database and its tasks."""
 
-    def __init__(self, scope: Construct, id: str, *, config: GalvConfig, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: GalvConfig,
+        log_bucket: s3.IBucket,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(scope, id, **kwargs)
         zone = certificate = None
         if config.is_route53_domain:
@@ -26,9 +42,6 @@ class BackendStack(Stack):
             certificate = acm.Certificate.from_certificate_arn(
                 self, "Certificate", str(config.backend_certificate_arn)
             )
-        smtp_secret = secretsmanager.Secret.from_secret_name_v2(
-            self, "SmtpSecret", config.smtp_secret_name or config.default_smtp_secret_name
-        )
         self.backend = GalvBackend(
             self,
             "Backend",
@@ -37,11 +50,14 @@ class BackendStack(Stack):
             certificate=certificate,
             root_domain_name=config.domain_name,
             frontend_domain_names=[config.frontend_domain_name],
-            mail=GalvMail.from_secret(smtp_secret, sender=config.mail_sender),
+            mail=self._mail(config, zone),
             version=config.backend_version,
             environment=config.backend_environment,
             secrets=self._secrets(config),
-            network=GalvNetwork(self, "Network", preset=config.network_preset),
+            network=GalvNetwork(
+                self, "Network", preset=config.network_preset, log_bucket=log_bucket
+            ),
+            log_bucket=log_bucket,
             production=config.is_production,
             removal_protection=config.removal_protection,
             container_insights=config.enable_container_insights,
@@ -75,6 +91,33 @@ class BackendStack(Stack):
                 f"no AWS credentials: synthesized for the placeholder account {self.account} in "
                 f"{self.region}, to be read and not deployed",
             )
+
+    def _mail(self, config: GalvConfig, zone: route53.IHostedZone | None) -> IGalvMail:
+        if config.smtp_secret_name is not None:
+            secret = secretsmanager.Secret.from_secret_name_v2(
+                self, "SmtpSecret", config.smtp_secret_name
+            )
+            return GalvMail.from_secret(secret, sender=config.mail_sender)
+        domain = config.mail_from_domain
+        in_zone = domain == config.domain_name or domain.endswith(f".{config.domain_name}")
+        mail = GalvMail(
+            self,
+            "Mail",
+            sender=config.mail_sender,
+            hosted_zone=zone if in_zone else None,
+            secret_name=config.default_smtp_secret_name,
+            production=config.is_production,
+            removal_protection=config.removal_protection,
+        )
+        if zone is None or not in_zone:
+            for number, record in enumerate(mail.dns_records, start=1):
+                CfnOutput(
+                    self,
+                    f"MailDnsRecord{number}",
+                    value=f"{record.name} {record.type} {record.value}",
+                    description=f"DNS record for mail from {domain}: name, type and value",
+                )
+        return mail
 
     def _secrets(self, config: GalvConfig) -> dict[str, ecs.Secret]:
         if not config.backend_secrets_keys:

@@ -1,0 +1,166 @@
+"""SMTP credentials for Amazon SES that are made during a deployment and rotated on request."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from aws_cdk import (
+    Aws,
+    CustomResource,
+    Duration,
+    RemovalPolicy,
+)
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import custom_resources as cr
+from constructs import Construct
+
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_provider,
+    acknowledge_secret,
+)
+from galv_constructs._logs import log_group_prefix
+from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._validation import check_type, is_token
+
+_HANDLERS = Path(__file__).parent / "handlers"
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+_SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+
+
+def check_secret_name(name: str, value: str) -> None:
+    """Refuse what Secrets Manager does not take as a name."""
+    check_type(name, value, str, "the name of a secret")
+    if not is_token(value) and not _SECRET_NAME.fullmatch(value):
+        raise ValueError(
+            f"{name} must be letters, digits and '/_+=.@-', at most 512, got {value!r}"
+        )
+
+
+class SmtpCredentials(Construct):
+    """A user that may send mail, and a secret with its SMTP user name and password."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        sender: str,
+        send_resource_arns: Sequence[str],
+        secret_name: str | None,
+        rotation: int,
+        encryption_key: kms.IKey | None,
+        policy: DeploymentPolicy,
+    ) -> None:
+        super().__init__(scope, id)
+        # SMTP knows no temporary credentials, so there has to be a user.
+        self.user = iam.User(self, "User")
+        group = iam.Group(self, "Group")
+        group.add_user(self.user)
+        permission = iam.ManagedPolicy(
+            self,
+            "Policy",
+            description=f"Sending mail for {scope.node.path}",
+            groups=[group],
+            statements=[
+                iam.PolicyStatement(
+                    # What SMTP is to IAM:
+                    # https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
+                    actions=["ses:SendRawEmail"],
+                    resources=list(send_resource_arns),
+                    conditions={"StringEquals": {"ses:FromAddress": sender}},
+                )
+            ],
+        )
+        self.secret = secretsmanager.Secret(
+            self,
+            "Secret",
+            secret_name=secret_name,
+            description="SMTP user name and password that Galv sends mail with",
+            encryption_key=encryption_key,
+            # The user goes with the stack, and what is in here is worth nothing without it.
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        acknowledge_secret(
+            self.secret,
+            encryption_key,
+            not_rotated="Running tasks read the password once, when they start: it is rotated by a "
+            "deployment, which replaces them, when the number of the rotation is raised.",
+        )
+        log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=f"{log_group_prefix(self)}/handler",
+            retention=policy.log_retention,
+            removal_policy=policy.data_removal,
+            encryption_key=encryption_key,
+        )
+        acknowledge_log_group(log_group, encryption_key)
+        provider = cr.Provider(
+            self,
+            "Provider",
+            on_event_handler=self._function(log_group, encryption_key),
+            log_group=log_group,
+        )
+        acknowledge_provider(provider)
+        resource = CustomResource(
+            self,
+            "Resource",
+            resource_type="Custom::GalvSmtpCredentials",
+            service_token=provider.service_token,
+            properties={
+                "UserName": self.user.user_name,
+                "SecretId": self.secret.secret_arn,
+                "Region": Aws.REGION,
+                "Rotation": str(rotation),
+            },
+        )
+        # The first task that gets the credentials must be allowed to use them.
+        resource.node.add_dependency(permission)
+        self.version_id = resource.get_att_string("VersionId")
+
+    def _function(
+        self, log_group: logs.ILogGroup, encryption_key: kms.IKey | None
+    ) -> lambda_.Function:
+        role = iam.Role(
+            self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        acknowledge_own_policies(role)
+        log_group.grant_write(role)
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:ListAccessKeys"],
+                resources=[self.user.user_arn],
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:PutSecretValue",
+                    "secretsmanager:UpdateSecretVersionStage",
+                ],
+                resources=[self.secret.secret_arn],
+            )
+        )
+        if encryption_key is not None:
+            encryption_key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        return lambda_.Function(
+            self,
+            "Handler",
+            description=f"SMTP credentials of {self.node.path}",
+            # Each handler is an asset by itself, so that a change of another one leaves it alone.
+            code=lambda_.Code.from_asset(str(_HANDLERS), exclude=["*", "!smtp_credentials.py"]),
+            handler="smtp_credentials.on_event",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            memory_size=256,
+            # Longer than all retries together.
+            timeout=Duration.minutes(5),
+            role=role,
+            log_group=log_group,
+        )

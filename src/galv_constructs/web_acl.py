@@ -1,0 +1,292 @@
+"""The web firewall in front of the load balancer or of CloudFront."""
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Names, Stack
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_wafv2 as wafv2
+from constructs import Construct
+
+from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
+from galv_constructs._validation import check_known, check_range, check_type, is_token
+
+# In the order in which requests meet them, each with the id of its rule:
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
+_MANAGED_GROUPS = {
+    "IpReputation": "AWSManagedRulesAmazonIpReputationList",
+    "KnownBadInputs": "AWSManagedRulesKnownBadInputsRuleSet",
+    "Common": "AWSManagedRulesCommonRuleSet",
+    "SqlInjection": "AWSManagedRulesSQLiRuleSet",
+}
+_ALWAYS_COUNTED = {"AWSManagedRulesCommonRuleSet": ("SizeRestrictions_BODY",)}
+_RULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_WEB_ACL_ARN = re.compile(
+    r"arn:[a-z-]+:wafv2:[a-z0-9-]+:\d{12}:(?P<scope>regional|global)/webacl/[^/]+/[^/]+"
+)
+# Headers with which whoever reads the logs could act as someone else.
+_REDACTED_HEADERS = ("authorization", "cookie")
+
+
+class GalvWebAcl(Construct):
+    """A WAFv2 web ACL that lets Galv's requests pass and known attacks not.
+
+    Defines a web ACL that allows what no rule blocks, with these rules in this order:
+
+    1. requests from `allowed_cidrs` pass, whatever else they are
+    2. requests from `denied_cidrs` are blocked
+    3. more than `rate_limit` requests in five minutes from one address are blocked
+    4. AWS's managed groups: addresses with a bad reputation, known bad inputs, the common rules,
+       SQL injection
+
+    The common rule that blocks bodies above 8 KB only counts, because uploads are larger.
+    Requests are logged without their `authorization` and `cookie` headers. The names of its
+    metrics begin with the name of the stack.
+
+    Costs $5 a month and $1 for each rule, $10 with the default five, and $0.60 per million
+    requests.
+
+    Example:
+        ```python
+        web_acl = GalvWebAcl(
+            self,
+            "WebAcl",
+            denied_cidrs=["198.51.100.0/24"],
+            counted_rules={"AWSManagedRulesCommonRuleSet": ["CrossSiteScripting_BODY"]},
+            log_bucket=logs.bucket,
+        )
+        GalvBackend(self, "Backend", domain_name="api.example.com", hosted_zone=zone,
+                    web_acl_arn=web_acl.web_acl_arn, log_bucket=logs.bucket)
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cloudfront: bool = False,
+        rate_limit: int = 3000,
+        allowed_cidrs: Sequence[str] | None = None,
+        denied_cidrs: Sequence[str] | None = None,
+        counted_rules: Mapping[str, Sequence[str]] | None = None,
+        log_bucket: s3.IBucket | None = None,
+    ) -> None:
+        """Define the web ACL.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            cloudfront: Whether it is for CloudFront distributions, for which it has to be in
+                us-east-1, instead of a load balancer in the region of the stack. Default: false.
+            rate_limit: Requests in five minutes from one address, from 10 to 2,000,000,000. A
+                laboratory behind one address counts as one. Default: 3000, the load at which a web
+                task gets a second one beside it.
+            allowed_cidrs: IPv4 and IPv6 ranges that no other rule applies to. Default: none.
+            denied_cidrs: IPv4 and IPv6 ranges that are blocked. Default: none.
+            counted_rules: Rules of the managed groups that count requests and do not block them,
+                by the name of the group, in addition to `SizeRestrictions_BODY`. Default: none.
+            log_bucket: Bucket for the logs, whose name starts with `aws-waf-logs-`, such as
+                `GalvLogBucket.bucket`. Default: nothing is logged.
+
+        Raises:
+            ValueError: If an argument is malformed or out of range, or `cloudfront` is true in
+                another region than us-east-1.
+        """
+        check_type("cloudfront", cloudfront, bool, "true or false")
+        check_range("rate_limit", rate_limit, 10, 2_000_000_000)
+        check_known("rate_limit", rate_limit)
+        allowed = _by_version("allowed_cidrs", allowed_cidrs)
+        denied = _by_version("denied_cidrs", denied_cidrs)
+        _check_counted_rules(counted_rules)
+        check_log_bucket(log_bucket, for_web_acl=True)
+        region = Stack.of(scope).region
+        if cloudfront and not is_token(region) and region != "us-east-1":
+            raise ValueError(
+                f"cloudfront=True needs a stack in us-east-1, and this one is in {region}: define "
+                "the web ACL in a stack of its own there"
+            )
+        super().__init__(scope, id)
+        self._scope = "CLOUDFRONT" if cloudfront else "REGIONAL"
+        self._metric_name = Names.unique_resource_name(self, max_length=100, separator="-")
+        self._resource = wafv2.CfnWebACL(
+            self,
+            "Resource",
+            scope=self._scope,
+            default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
+            visibility_config=self._visibility(self._metric_name),
+            rules=self._rules(allowed, denied, rate_limit, counted_rules or {}),
+        )
+        if log_bucket is not None:
+            logging = wafv2.CfnLoggingConfiguration(
+                self,
+                "Logging",
+                resource_arn=self._resource.attr_arn,
+                log_destination_configs=[log_bucket.bucket_arn],
+                redacted_fields=[
+                    wafv2.CfnLoggingConfiguration.FieldToMatchProperty(
+                        single_header={"Name": header}
+                    )
+                    for header in _REDACTED_HEADERS
+                ],
+            )
+            logging.node.add_dependency(*ready_for_logs(log_bucket))
+
+    @property
+    def web_acl_arn(self) -> str:
+        """ARN of the web ACL."""
+        return self._resource.attr_arn
+
+    @property
+    def metric_name(self) -> str:
+        """Name of the web ACL in CloudWatch metrics; its rules are named after it."""
+        return self._metric_name
+
+    def _rules(
+        self,
+        allowed: Mapping[int, Sequence[str]],
+        denied: Mapping[int, Sequence[str]],
+        rate_limit: int,
+        counted_rules: Mapping[str, Sequence[str]],
+    ) -> list[wafv2.CfnWebACL.RuleProperty]:
+        # Priorities are fixed, so that a list that comes or goes moves no other rule.
+        rules = []
+        if allowed:
+            allow = wafv2.CfnWebACL.RuleActionProperty(allow={})
+            rules.append(self._rule("Allowed", 0, self._addresses("Allowed", allowed), allow))
+        block = wafv2.CfnWebACL.RuleActionProperty(block={})
+        if denied:
+            rules.append(self._rule("Denied", 1, self._addresses("Denied", denied), block))
+        rate = wafv2.CfnWebACL.StatementProperty(
+            rate_based_statement=wafv2.CfnWebACL.RateBasedStatementProperty(
+                aggregate_key_type="IP", limit=rate_limit, evaluation_window_sec=300
+            )
+        )
+        rules.append(self._rule("RateLimit", 2, rate, block))
+        for priority, (id, group) in enumerate(_MANAGED_GROUPS.items(), start=10):
+            counted = dict.fromkeys(
+                (*_ALWAYS_COUNTED.get(group, ()), *counted_rules.get(group, ()))
+            )
+            managed = wafv2.CfnWebACL.StatementProperty(
+                managed_rule_group_statement=wafv2.CfnWebACL.ManagedRuleGroupStatementProperty(
+                    vendor_name="AWS",
+                    name=group,
+                    rule_action_overrides=[
+                        wafv2.CfnWebACL.RuleActionOverrideProperty(
+                            name=name,
+                            action_to_use=wafv2.CfnWebACL.RuleActionProperty(count={}),
+                        )
+                        for name in counted
+                    ]
+                    or None,
+                )
+            )
+            rules.append(self._rule(id, priority, managed, None))
+        return rules
+
+    def _rule(
+        self,
+        name: str,
+        priority: int,
+        statement: wafv2.CfnWebACL.StatementProperty,
+        action: wafv2.CfnWebACL.RuleActionProperty | None,
+    ) -> wafv2.CfnWebACL.RuleProperty:
+        """A rule; without an action of its own it is a group, whose rules have theirs."""
+        return wafv2.CfnWebACL.RuleProperty(
+            name=name,
+            priority=priority,
+            statement=statement,
+            action=action,
+            override_action=None
+            if action is not None
+            else wafv2.CfnWebACL.OverrideActionProperty(none={}),
+            visibility_config=self._visibility(f"{self._metric_name}-{name}"),
+        )
+
+    def _addresses(
+        self, id: str, ranges: Mapping[int, Sequence[str]]
+    ) -> wafv2.CfnWebACL.StatementProperty:
+        """A statement that is true for requests from the ranges; a set has one IP version."""
+        statements = [
+            wafv2.CfnWebACL.StatementProperty(
+                ip_set_reference_statement={
+                    "arn": wafv2.CfnIPSet(
+                        self,
+                        f"{id}Ipv{version}",
+                        scope=self._scope,
+                        ip_address_version=f"IPV{version}",
+                        addresses=list(addresses),
+                    ).attr_arn
+                }
+            )
+            for version, addresses in ranges.items()
+        ]
+        if len(statements) == 1:
+            return statements[0]
+        return wafv2.CfnWebACL.StatementProperty(
+            or_statement=wafv2.CfnWebACL.OrStatementProperty(statements=statements)
+        )
+
+    def _visibility(self, metric_name: str) -> wafv2.CfnWebACL.VisibilityConfigProperty:
+        return wafv2.CfnWebACL.VisibilityConfigProperty(
+            cloud_watch_metrics_enabled=True,
+            metric_name=metric_name,
+            sampled_requests_enabled=True,
+        )
+
+
+def check_web_acl_arn(name: str, value: str) -> None:
+    """Refuse what is not the ARN of a web ACL that a load balancer can have."""
+    check_type(name, value, str, "the ARN of a web ACL")
+    if is_token(value):
+        return
+    match = _WEB_ACL_ARN.fullmatch(value)
+    if match is None or match["scope"] != "regional":
+        raise ValueError(
+            f"{name} must be the ARN of a regional WAFv2 web ACL such as "
+            f"'arn:aws:wafv2:eu-west-2:123456789012:regional/webacl/name/id', got {value!r}"
+        )
+
+
+def _by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]:
+    """Sort IP ranges by version, and refuse what is none."""
+    if ranges is None:
+        return {}
+    if isinstance(ranges, str) or not isinstance(ranges, Sequence):
+        raise ValueError(f"{name} must be a list of IP ranges, got {ranges!r}")
+    by_version: dict[int, list[str]] = {}
+    for index, value in enumerate(ranges):
+        try:
+            network = ipaddress.ip_network(value) if isinstance(value, str) else None
+        except ValueError:
+            network = None
+        # WAF has no range of everything.
+        if network is None or network.prefixlen == 0:
+            raise ValueError(
+                f"{name}[{index}] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
+                f"whose host bits are zero, got {value!r}"
+            )
+        by_version.setdefault(network.version, []).append(str(network))
+    return by_version
+
+
+def _check_counted_rules(counted_rules: Mapping[str, Sequence[str]] | None) -> None:
+    if counted_rules is None:
+        return
+    if not isinstance(counted_rules, Mapping):
+        raise ValueError(
+            f"counted_rules must be a mapping of groups to rules, got {counted_rules!r}"
+        )
+    for group, rules in counted_rules.items():
+        if group not in _MANAGED_GROUPS.values():
+            allowed = ", ".join(_MANAGED_GROUPS.values())
+            raise ValueError(f"counted_rules has the group {group!r}: it must be one of {allowed}")
+        is_list = isinstance(rules, Sequence) and not isinstance(rules, str)
+        if not is_list or not all(
+            isinstance(rule, str) and _RULE_NAME.fullmatch(rule) for rule in rules
+        ):
+            raise ValueError(
+                f"counted_rules[{group!r}] must be a list of rules such as "
+                f"['CrossSiteScripting_BODY'], got {rules!r}"
+            )

@@ -1,0 +1,500 @@
+"""Mail: what is made, who may use it, and how new credentials come into use."""
+
+import json
+from typing import Any
+
+import pytest
+from aws_cdk import CfnParameter, Stack
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from backends import (
+    ENVIRONMENT,
+    KEY_ARN,
+    MakeBackend,
+    Refusal,
+    RefusedBackend,
+    backend_in,
+    new_app,
+    regional_stack,
+    zone_in,
+)
+from templates import (
+    Json,
+    as_list,
+    environment,
+    needs,
+    of_type,
+    only,
+    only_id,
+    secrets,
+    statements,
+    synthesize,
+)
+
+from galv_constructs import GalvMail, GalvNetwork, NetworkPreset
+
+SENDER = "galv@mail.example.com"
+CREDENTIALS = "Custom::GalvSmtpCredentials"
+IDENTITY = "AWS::SES::EmailIdentity"
+SET = "AWS::SES::ConfigurationSet"
+DESTINATION = "AWS::SES::ConfigurationSetEventDestination"
+USER = "AWS::IAM::User"
+SECRET = "AWS::SecretsManager::Secret"
+RECORD = "AWS::Route53::RecordSet"
+FUNCTION = "AWS::Lambda::Function"
+
+
+def synth_mail(**arguments: Any) -> Json:
+    stack = Stack(new_app(), "Stack")
+    GalvMail(stack, "Mail", **{"sender": SENDER, **arguments})
+    return synthesize(stack)
+
+
+@pytest.fixture
+def mail() -> Json:
+    return synth_mail()
+
+
+def in_ecr(stack: Stack) -> ecs.ContainerImage:
+    """An image that a network without internet reaches."""
+    return ecs.ContainerImage.from_ecr_repository(
+        ecr.Repository.from_repository_name(stack, "Repository", "galv")
+    )
+
+
+def records(template: Json) -> list[tuple[Any, str, Any]]:
+    return [
+        (record["Name"], record["Type"], record["ResourceRecords"])
+        for resource in of_type(template, RECORD).values()
+        for record in [resource["Properties"]]
+    ]
+
+
+class TestIdentity:
+    def test_is_the_domain_of_the_sender_with_dkim(self, mail: Json) -> None:
+        identity = only(mail, IDENTITY)
+
+        assert identity["EmailIdentity"] == "mail.example.com"
+        assert identity["DkimAttributes"] == {"SigningEnabled": True}
+        assert identity["DkimSigningAttributes"] == {"NextSigningKeyLength": "RSA_2048_BIT"}
+
+    def test_sends_by_its_configuration_set_over_tls_only(self, mail: Json) -> None:
+        name = {"Ref": only_id(mail, SET)}
+
+        assert only(mail, IDENTITY)["ConfigurationSetAttributes"] == {"ConfigurationSetName": name}
+        assert only(mail, SET)["DeliveryOptions"] == {"TlsPolicy": "REQUIRE"}
+        assert only(mail, SET)["SuppressionOptions"]["SuppressedReasons"] == [
+            "BOUNCE",
+            "COMPLAINT",
+        ]
+
+    def test_bounces_go_to_a_subdomain(self, mail: Json) -> None:
+        assert only(mail, IDENTITY)["MailFromAttributes"] == {
+            "MailFromDomain": "bounce.mail.example.com",
+            "BehaviorOnMxFailure": "USE_DEFAULT_VALUE",
+        }
+
+    def test_bounces_go_to_the_given_subdomain(self) -> None:
+        template = synth_mail(mail_from_domain="ses.mail.example.com")
+
+        attributes = only(template, IDENTITY)["MailFromAttributes"]
+        assert attributes["MailFromDomain"] == "ses.mail.example.com"
+
+    def test_bounces_and_complaints_are_metrics(self, mail: Json) -> None:
+        destination = only(mail, DESTINATION)["EventDestination"]
+
+        assert destination["Enabled"] is True
+        assert {"bounce", "complaint"} <= {
+            event.lower() for event in destination["MatchingEventTypes"]
+        }
+        (dimension,) = destination["CloudWatchDestination"]["DimensionConfigurations"]
+        assert dimension["DimensionName"] == "ses:configuration-set"
+
+    def test_bounces_and_complaints_go_to_the_given_topic(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        topic = sns.Topic(stack, "Topic")
+        GalvMail(stack, "Mail", sender=SENDER, notification_topic=topic)
+
+        template = synthesize(stack)
+        topic_arn = {"Ref": only_id(template, "AWS::SNS::Topic")}
+        destination_id = only_id(template, DESTINATION, "MailIdentityNotifications")
+        destination = template["Resources"][destination_id]["Properties"]["EventDestination"]
+        assert destination["SnsDestination"] == {"TopicARN": topic_arn}
+        assert destination["MatchingEventTypes"] == ["BOUNCE", "COMPLAINT", "REJECT"]
+        policy_id = only_id(template, "AWS::SNS::TopicPolicy")
+        assert policy_id in needs(template, destination_id)
+        (statement,) = only(template, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "ses.amazonaws.com"}
+        assert statement["Action"] == "sns:Publish"
+        account = {"Ref": "AWS::AccountId"}
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": account}
+
+    def test_takes_a_topic_of_another_stack_without_a_circle(self) -> None:
+        app = new_app()
+        topic = sns.Topic(other := Stack(app, "Other"), "Topic")
+        stack = Stack(app, "Stack")
+        GalvMail(stack, "Mail", sender=SENDER, notification_topic=topic)
+
+        synthesize(stack)
+
+        assert stack.dependencies == [other]
+        assert other.dependencies == []
+
+    def test_takes_an_imported_topic(self) -> None:
+        stack = regional_stack()
+        arn = "arn:aws:sns:eu-west-1:111122223333:bounces"
+        topic = sns.Topic.from_topic_arn(stack, "Topic", arn)
+        GalvMail(stack, "Mail", sender=SENDER, notification_topic=topic)
+
+        destination = only(synthesize(stack), DESTINATION, "MailIdentityNotifications")
+        assert destination["EventDestination"]["SnsDestination"] == {"TopicARN": arn}
+
+
+class TestDns:
+    def test_makes_all_records_in_the_given_zone(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        GalvMail(stack, "Mail", sender=SENDER, hosted_zone=zone_in(stack))
+
+        template = synthesize(stack)
+        identity = only_id(template, IDENTITY)
+        made = records(template)
+        for number in (1, 2, 3):
+            name = {"Fn::GetAtt": [identity, f"DkimDNSTokenName{number}"]}
+            value = {"Fn::GetAtt": [identity, f"DkimDNSTokenValue{number}"]}
+            assert ({"Fn::Join": ["", [name, "."]]}, "CNAME", [value]) in made
+        feedback = ["10 feedback-smtp.", {"Ref": "AWS::Region"}, ".amazonses.com"]
+        assert ("bounce.mail.example.com.", "MX", [{"Fn::Join": ["", feedback]}]) in made
+        spf = '"v=spf1 include:amazonses.com ~all"'
+        assert ("bounce.mail.example.com.", "TXT", [spf]) in made
+        assert ("_dmarc.mail.example.com.", "TXT", ['"v=DMARC1; p=quarantine;"']) in made
+        assert len(made) == 6
+
+    def test_says_which_records_to_create_elsewhere(self) -> None:
+        stack = regional_stack()
+        mail = GalvMail(stack, "Mail", sender=SENDER)
+
+        assert of_type(synthesize(stack), RECORD) == {}
+        listed = [(record.type, record.name, record.value) for record in mail.dns_records]
+        assert [kind for kind, _, _ in listed] == ["CNAME"] * 3 + ["MX", "TXT", "TXT"]
+        assert listed[3:] == [
+            ("MX", "bounce.mail.example.com", "10 feedback-smtp.eu-west-1.amazonses.com"),
+            ("TXT", "bounce.mail.example.com", "v=spf1 include:amazonses.com ~all"),
+            ("TXT", "_dmarc.mail.example.com", "v=DMARC1; p=quarantine;"),
+        ]
+
+    def test_leaves_a_dmarc_record_that_exists_alone(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        mail = GalvMail(stack, "Mail", sender=SENDER, hosted_zone=zone_in(stack), dmarc="off")
+
+        assert len(mail.dns_records) == len(records(synthesize(stack))) == 5
+        assert "DMARC" not in json.dumps([record.value for record in mail.dns_records])
+
+    @pytest.mark.parametrize("dmarc", ["none", "reject"])
+    def test_asks_for_the_given_dmarc_policy(self, dmarc: str) -> None:
+        mail = GalvMail(Stack(new_app(), "Stack"), "Mail", sender=SENDER, dmarc=dmarc)  # type: ignore[arg-type]
+
+        assert mail.dns_records[-1].value == f"v=DMARC1; p={dmarc};"
+
+    def test_takes_a_zone_whose_name_is_not_known_yet(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        zone = route53.HostedZone.from_hosted_zone_attributes(
+            stack,
+            "Zone",
+            hosted_zone_id="Z1",
+            zone_name=CfnParameter(stack, "Name").value_as_string,
+        )
+        GalvMail(stack, "Mail", sender=SENDER, hosted_zone=zone)
+
+        names = [name for name, _, _ in records(synthesize(stack))]
+        assert "_dmarc.mail.example.com." in names
+
+    def test_takes_the_domain_of_the_zone_itself(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        GalvMail(stack, "Mail", sender="galv@example.com", hosted_zone=zone_in(stack))
+
+        names = [name for name, _, _ in records(synthesize(stack))]
+        assert "_dmarc.example.com." in names
+
+
+class TestPermissions:
+    def test_the_user_may_only_send_from_the_address_through_identity_and_set(
+        self, mail: Json
+    ) -> None:
+        policy = only(mail, "AWS::IAM::ManagedPolicy")
+        (statement,) = policy["PolicyDocument"]["Statement"]
+
+        assert statement["Effect"] == "Allow"
+        assert statement["Action"] == "ses:SendRawEmail"
+        assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": SENDER}}
+        spelled = json.dumps(statement["Resource"])
+        assert "*" not in spelled
+        assert len(statement["Resource"]) == 2
+        assert json.dumps({"Ref": only_id(mail, IDENTITY)}) in spelled
+        assert json.dumps({"Ref": only_id(mail, SET)}) in spelled
+        group = {"Ref": only_id(mail, "AWS::IAM::Group")}
+        assert policy["Groups"] == only(mail, USER).get("Groups", [group]) == [group]
+        assert "Policies" not in only(mail, USER)
+
+    def test_the_handler_may_only_touch_this_user_and_this_secret(self, mail: Json) -> None:
+        role = only_id(mail, "AWS::IAM::Role", "MailCredentialsHandlerRole")
+        user = {"Fn::GetAtt": [only_id(mail, USER), "Arn"]}
+        secret = {"Ref": only_id(mail, SECRET)}
+        log_group = {"Fn::GetAtt": [only_id(mail, "AWS::Logs::LogGroup"), "Arn"]}
+
+        granted = {
+            (action, json.dumps(resource))
+            for statement in statements(mail, role)
+            for action in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+        }
+        assert granted == {
+            ("iam:CreateAccessKey", json.dumps(user)),
+            ("iam:DeleteAccessKey", json.dumps(user)),
+            ("iam:ListAccessKeys", json.dumps(user)),
+            ("secretsmanager:DescribeSecret", json.dumps(secret)),
+            ("secretsmanager:PutSecretValue", json.dumps(secret)),
+            ("secretsmanager:UpdateSecretVersionStage", json.dumps(secret)),
+            ("logs:CreateLogStream", json.dumps(log_group)),
+            ("logs:PutLogEvents", json.dumps(log_group)),
+        }
+
+
+class TestCredentials:
+    def test_no_secret_value_is_in_the_template(self, mail: Json) -> None:
+        assert of_type(mail, "AWS::IAM::AccessKey") == {}
+        properties = only(mail, CREDENTIALS)
+        assert set(properties) == {"ServiceToken", "UserName", "SecretId", "Region", "Rotation"}
+        assert properties["UserName"] == {"Ref": only_id(mail, USER)}
+        assert properties["SecretId"] == {"Ref": only_id(mail, SECRET)}
+        assert properties["Region"] == {"Ref": "AWS::Region"}
+        assert "SecretString" not in only(mail, SECRET)
+
+    def test_the_user_may_send_before_there_are_credentials(self, mail: Json) -> None:
+        needed = needs(mail, only_id(mail, CREDENTIALS))
+
+        assert only_id(mail, "AWS::IAM::ManagedPolicy") in needed
+
+    def test_the_handler_is_an_asset_by_itself(self, mail: Json) -> None:
+        handler = only(mail, FUNCTION, "MailCredentialsHandler")
+
+        assert handler["Handler"] == "smtp_credentials.on_event"
+        assert handler["Timeout"] == 300
+
+    def test_everything_goes_with_the_stack(self, mail: Json) -> None:
+        kept = {
+            resource["Type"]
+            for resource in mail["Resources"].values()
+            if resource.get("DeletionPolicy") == "Retain"
+        }
+        assert kept == {"AWS::Logs::LogGroup"}
+
+    def test_the_log_goes_too_without_removal_protection(self) -> None:
+        template = synth_mail(production=False)
+
+        assert "Retain" not in json.dumps(template)
+        assert only(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 30
+
+    def test_the_secret_has_the_given_name(self) -> None:
+        assert only(synth_mail(secret_name="galv-smtp"), SECRET)["Name"] == "galv-smtp"
+
+    def test_the_secret_has_a_generated_name_when_none_is_given(self, mail: Json) -> None:
+        assert "Name" not in only(mail, SECRET)
+
+    def test_uses_the_given_key(self) -> None:
+        stack = regional_stack()
+        key = kms.Key.from_key_arn(stack, "Key", KEY_ARN)
+        GalvMail(stack, "Mail", sender=SENDER, encryption_key=key)
+
+        template = synthesize(stack)
+        assert only(template, SECRET)["KmsKeyId"] == KEY_ARN
+        assert only(template, "AWS::Logs::LogGroup")["KmsKeyId"] == KEY_ARN
+        role = only_id(template, "AWS::IAM::Role", "MailCredentialsHandlerRole")
+        (allowed,) = (s for s in statements(template, role) if s["Resource"] == KEY_ARN)
+        assert allowed["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+
+
+class TestInTheBackend:
+    def template(self, **arguments: Any) -> Json:
+        stack = Stack(new_app(), "Stack")
+        mail = GalvMail(stack, "Mail", **{"sender": SENDER, **arguments})
+        backend_in(stack, mail=mail)
+        return synthesize(stack)
+
+    @pytest.mark.parametrize("task", ["web", "setup-db", "check-status"])
+    def test_tasks_get_host_port_and_sender(self, task: str) -> None:
+        variables = environment(self.template(), task)
+
+        host = ["email-smtp.", {"Ref": "AWS::Region"}, ".amazonaws.com"]
+        assert variables["DJANGO_EMAIL_HOST"] == {"Fn::Join": ["", host]}
+        assert variables["DJANGO_EMAIL_PORT"] == "587"
+        assert variables["DJANGO_EMAIL_USE_TLS"] == "True"
+        assert variables["DJANGO_DEFAULT_FROM_EMAIL"] == SENDER
+
+    @pytest.mark.parametrize(
+        ("variable", "key"),
+        [
+            ("DJANGO_EMAIL_HOST_USER", "DJANGO_EMAIL_HOST_USER"),
+            ("DJANGO_EMAIL_HOST_PASSWORD", "DJANGO_EMAIL_HOST_PASSWORD"),
+        ],
+    )
+    def test_tasks_get_one_version_of_the_credentials(self, variable: str, key: str) -> None:
+        template = self.template()
+
+        value = secrets(template, "web")[variable]
+        secret = {"Ref": only_id(template, SECRET, "MailCredentials")}
+        version = {"Fn::GetAtt": [only_id(template, CREDENTIALS), "VersionId"]}
+        assert value == {"Fn::Join": ["", [secret, f":{key}::", version]]}
+
+    def test_a_rotation_replaces_the_tasks_after_the_credentials_are_made(self) -> None:
+        """The new version is in the task definition, and the service waits for it.
+
+        CloudFormation deletes the old key only when it cleans up after the whole stack.
+        """
+        before, after = self.template(), self.template(rotation=2)
+
+        assert (only(before, CREDENTIALS)["Rotation"], only(after, CREDENTIALS)["Rotation"]) == (
+            "1",
+            "2",
+        )
+        changed = {
+            logical_id
+            for logical_id, resource in after["Resources"].items()
+            if resource != before["Resources"][logical_id]
+        }
+        assert changed == {only_id(after, CREDENTIALS)}
+        service = only_id(after, "AWS::ECS::Service")
+        assert only_id(after, CREDENTIALS) in needs(after, service)
+
+    def test_refuses_mail_of_another_stack(self) -> None:
+        app = new_app()
+        mail = GalvMail(Stack(app, "MailStack"), "Mail", sender=SENDER)
+
+        with pytest.raises(ValueError, match=r"mail \(MailStack/Mail\) must be in the stack of"):
+            backend_in(Stack(app, "Stack"), mail=mail)
+
+    @pytest.mark.parametrize(
+        ("arguments", "works"),
+        [
+            ({}, True),
+            ({"host": "email-smtp.eu-west-1.amazonaws.com"}, True),
+            ({"host": "email-smtp.eu-west-2.amazonaws.com"}, False),
+            ({"host": "smtp.example.com"}, False),
+            ({"port": 465}, False),
+        ],
+    )
+    def test_without_internet_only_amazon_ses_nearby_is_reached(
+        self, arguments: Json, works: bool
+    ) -> None:
+        stack = regional_stack()
+        secret = secretsmanager.Secret.from_secret_name_v2(stack, "Smtp", "smtp")
+        network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
+        given: Json = {
+            "mail": GalvMail.from_secret(secret, sender=SENDER, **arguments),
+            "network": network,
+            "image": in_ecr(stack),
+        }
+        if not works:
+            with pytest.raises(ValueError, match="its only way to send mail is Amazon SES"):
+                backend_in(stack, **given)
+            return
+        backend_in(stack, **given)
+        endpoint = only(synthesize(stack), "AWS::EC2::VPCEndpoint", "NetworkVpcSmtpEndpoint")
+        assert endpoint["PrivateDnsEnabled"] is True
+        assert endpoint["ServiceName"] == f"com.amazonaws.{ENVIRONMENT.region}.email-smtp"
+
+    def test_the_endpoint_serves_what_is_made(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
+        mail = GalvMail(stack, "Mail", sender=SENDER)
+
+        backend_in(stack, mail=mail, network=network, image=in_ecr(stack))
+
+        group = only(synthesize(stack), "AWS::EC2::SecurityGroup", "NetworkVpcSmtpEndpoint")
+        (rule,) = group["SecurityGroupIngress"]
+        assert (rule["FromPort"], rule["ToPort"]) == (mail.port, mail.port)
+
+    def test_refuses_a_secret_in_place_of_mail(
+        self, refused_backend: RefusedBackend, make_backend: MakeBackend
+    ) -> None:
+        assert refused_backend(mail="galv-smtp") == (
+            "mail must be an IGalvMail, got 'galv-smtp': use GalvMail.from_secret(secret, sender=…)"
+        )
+
+
+class TestProperties:
+    def test_name_what_was_made(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        mail = GalvMail(stack, "Mail", sender=SENDER)
+        template = synthesize(stack)
+
+        assert mail.sender == SENDER
+        assert stack.resolve(mail.secret.secret_arn) == {"Ref": only_id(template, SECRET)}
+        assert stack.resolve(mail.iam_user.user_name) == {"Ref": only_id(template, USER)}
+        identity = {"Ref": only_id(template, IDENTITY)}
+        assert stack.resolve(mail.identity.email_identity_name) == identity
+        name = {"Ref": only_id(template, SET)}
+        assert stack.resolve(mail.configuration_set.configuration_set_name) == name
+
+    def test_two_live_in_one_stack(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        GalvMail(stack, "One", sender="galv@one.example.com")
+        GalvMail(stack, "Two", sender="galv@two.example.com")
+
+        assert len(of_type(synthesize(stack), CREDENTIALS)) == 2
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"sender": "galv"}, "sender must be an address such as"),
+            ({"mail_from_domain": "bounce"}, "mail_from_domain must be a bare host name"),
+            (
+                {"mail_from_domain": "bounce.example.com"},
+                (
+                    "mail_from_domain must be a subdomain of 'mail.example.com', the domain of "
+                    "sender, got 'bounce.example.com': such as 'bounce.mail.example.com'"
+                ),
+            ),
+            (
+                {"dmarc": "strict"},
+                "dmarc must be one of off, none, quarantine, reject, got 'strict'",
+            ),
+            ({"hosted_zone": "example.com"}, "hosted_zone must be an aws_route53.IHostedZone"),
+            ({"notification_topic": "t"}, "notification_topic must be an aws_sns.ITopic"),
+            ({"encryption_key": "k"}, "encryption_key must be an aws_kms.IKey"),
+            ({"secret_name": "a b"}, "secret_name must be letters, digits and '/_+=.@-'"),
+            ({"secret_name": 1}, "secret_name must be the name of a secret, got 1 (int)"),
+            ({"rotation": 0}, "rotation must be from 1 to 1000000, got 0"),
+            ({"rotation": "2"}, "rotation must be a whole number, got '2' (str)"),
+            ({"production": "yes"}, "production must be true or false"),
+            ({"removal_protection": "yes"}, "removal_protection must be true or false"),
+        ],
+    )
+    def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
+        given: Json = {"sender": SENDER, **arguments}
+
+        assert refusal(lambda: GalvMail(stack, "Mail", **given)).startswith(message)
+
+    def test_refuses_an_address_outside_the_zone(self, stack: Stack, refusal: Refusal) -> None:
+        zone = zone_in(stack)
+
+        def make() -> None:
+            GalvMail(stack, "Mail", sender="galv@example.org", hosted_zone=zone)
+
+        assert refusal(make).startswith(
+            "the domain of sender, 'example.org', is not in hosted_zone 'example.com'"
+        )
+
+    @pytest.mark.parametrize("name", ["sender", "rotation"])
+    def test_refuses_what_is_not_known_yet(self, stack: Stack, refusal: Refusal, name: str) -> None:
+        parameter = CfnParameter(stack, "Parameter", type="Number" if name == "rotation" else None)
+        token = parameter.value_as_number if name == "rotation" else parameter.value_as_string
+        given: Json = {"sender": SENDER, name: token}
+
+        message = refusal(lambda: GalvMail(stack, "Mail", **given))
+        assert message.startswith(f"{name} must be known when the template is made, got a token")

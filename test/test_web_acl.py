@@ -1,0 +1,341 @@
+"""The web firewall."""
+
+from typing import Any
+
+import pytest
+from aws_cdk import Environment, Stack
+from backends import ENVIRONMENT, Refusal, RefusedBackend, Synth, backend_in, new_app
+from templates import Json, needs, of_type, only, only_id, synthesize
+
+from galv_constructs import GalvLogBucket, GalvWebAcl
+
+WEB_ACL = "AWS::WAFv2::WebACL"
+ASSOCIATION = "AWS::WAFv2::WebACLAssociation"
+LOGGING = "AWS::WAFv2::LoggingConfiguration"
+IP_SET = "AWS::WAFv2::IPSet"
+ARN = "arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/ours/0a1b2c3d"
+
+
+def rules(template: Json) -> dict[str, Json]:
+    return {rule["Name"]: rule for rule in only(template, WEB_ACL)["Rules"]}
+
+
+def synth_acl(**arguments: Any) -> Json:
+    stack = Stack(new_app(), "Stack")
+    GalvWebAcl(stack, "WebAcl", **arguments)
+    return synthesize(stack)
+
+
+class TestRules:
+    def test_uses_the_managed_groups_in_this_order(self) -> None:
+        managed = {
+            rule["Statement"]["ManagedRuleGroupStatement"]["Name"]: rule
+            for rule in sorted(rules(synth_acl()).values(), key=lambda rule: int(rule["Priority"]))
+            if "ManagedRuleGroupStatement" in rule["Statement"]
+        }
+
+        assert list(managed) == [
+            "AWSManagedRulesAmazonIpReputationList",
+            "AWSManagedRulesKnownBadInputsRuleSet",
+            "AWSManagedRulesCommonRuleSet",
+            "AWSManagedRulesSQLiRuleSet",
+        ]
+        for rule in managed.values():
+            assert rule["OverrideAction"] == {"None": {}}
+            assert "Action" not in rule
+
+    def test_counts_the_body_size_so_that_uploads_work(self) -> None:
+        statement = rules(synth_acl())["Common"]["Statement"]["ManagedRuleGroupStatement"]
+
+        assert statement["RuleActionOverrides"] == [
+            {"Name": "SizeRestrictions_BODY", "ActionToUse": {"Count": {}}}
+        ]
+
+    def test_blocks_with_all_other_rules(self) -> None:
+        for id in ("IpReputation", "KnownBadInputs", "SqlInjection"):
+            statement = rules(synth_acl())[id]["Statement"]["ManagedRuleGroupStatement"]
+            assert "RuleActionOverrides" not in statement
+
+    def test_counts_with_the_given_rules_too(self) -> None:
+        template = synth_acl(
+            counted_rules={
+                "AWSManagedRulesCommonRuleSet": [
+                    "CrossSiteScripting_BODY",
+                    "SizeRestrictions_BODY",
+                ],
+                "AWSManagedRulesSQLiRuleSet": ["SQLi_BODY"],
+            }
+        )
+
+        counted = {
+            id: [
+                override["Name"]
+                for override in rule["Statement"]["ManagedRuleGroupStatement"].get(
+                    "RuleActionOverrides", []
+                )
+            ]
+            for id, rule in rules(template).items()
+            if id != "RateLimit"
+        }
+        assert counted == {
+            "IpReputation": [],
+            "KnownBadInputs": [],
+            "Common": ["SizeRestrictions_BODY", "CrossSiteScripting_BODY"],
+            "SqlInjection": ["SQLi_BODY"],
+        }
+
+    def test_limits_the_rate_of_one_address(self) -> None:
+        rule = rules(synth_acl())["RateLimit"]
+
+        assert rule["Action"] == {"Block": {}}
+        assert rule["Statement"]["RateBasedStatement"] == {
+            "AggregateKeyType": "IP",
+            "EvaluationWindowSec": 300,
+            "Limit": 3000,
+        }
+
+    def test_limits_to_the_given_rate(self) -> None:
+        statement = rules(synth_acl(rate_limit=500))["RateLimit"]["Statement"]
+
+        assert statement["RateBasedStatement"]["Limit"] == 500
+
+    def test_has_no_lists_and_five_rules_when_none_are_given(self) -> None:
+        template = synth_acl()
+
+        assert len(rules(template)) == 5
+        assert of_type(template, IP_SET) == {}
+
+    def test_lets_pass_before_and_blocks_first_whom_it_is_told_to(self) -> None:
+        template = synth_acl(
+            allowed_cidrs=["192.0.2.0/24", "198.51.100.7"],
+            denied_cidrs=["203.0.113.0/24", "2001:db8::/32"],
+        )
+
+        by_name = rules(template)
+        assert by_name["Allowed"]["Action"] == {"Allow": {}}
+        assert by_name["Denied"]["Action"] == {"Block": {}}
+        assert by_name["Allowed"]["Priority"] < by_name["Denied"]["Priority"]
+        assert by_name["Denied"]["Priority"] < by_name["RateLimit"]["Priority"]
+        sets = {
+            logical_id: (
+                resource["Properties"]["IPAddressVersion"],
+                resource["Properties"]["Addresses"],
+            )
+            for logical_id, resource in of_type(template, IP_SET).items()
+        }
+        assert sorted(sets.values()) == [
+            ("IPV4", ["192.0.2.0/24", "198.51.100.7/32"]),
+            ("IPV4", ["203.0.113.0/24"]),
+            ("IPV6", ["2001:db8::/32"]),
+        ]
+        either = by_name["Denied"]["Statement"]["OrStatement"]["Statements"]
+        arns = [statement["IPSetReferenceStatement"]["Arn"] for statement in either]
+        assert arns == [
+            {"Fn::GetAtt": [only_id(template, IP_SET, f"WebAclDeniedIpv{version}"), "Arn"]}
+            for version in (4, 6)
+        ]
+
+    def test_a_list_changes_no_other_rule(self) -> None:
+        without, with_list = rules(synth_acl()), rules(synth_acl(denied_cidrs=["192.0.2.0/24"]))
+
+        assert {**without, "Denied": with_list["Denied"]} == with_list
+
+    def test_lets_pass_what_no_rule_blocks(self) -> None:
+        assert only(synth_acl(), WEB_ACL)["DefaultAction"] == {"Allow": {}}
+
+
+class TestMetrics:
+    def test_two_stacks_share_no_names(self) -> None:
+        app = new_app()
+        stacks = [Stack(app, id) for id in ("One", "Two")]
+        for stack in stacks:
+            GalvWebAcl(stack, "WebAcl")
+        names = []
+        for stack in stacks:
+            acl = only(synthesize(stack), WEB_ACL)
+            names += [part["VisibilityConfig"]["MetricName"] for part in (acl, *acl["Rules"])]
+
+        assert len(set(names)) == len(names) == 12
+
+    def test_names_are_such_as_cloudwatch_takes(self) -> None:
+        stack = Stack(new_app(), "Stack" * 20)
+        acl = GalvWebAcl(stack, "WebAcl")
+
+        for rule in only(synthesize(stack), WEB_ACL)["Rules"]:
+            name = rule["VisibilityConfig"]["MetricName"]
+            assert name == f"{acl.metric_name}-{rule['Name']}"
+            assert len(name) <= 128
+            assert name.replace("-", "").isalnum()
+
+
+class TestLogging:
+    def test_leaves_out_what_others_could_sign_in_with(self, default: Json) -> None:
+        assert only(default, LOGGING)["RedactedFields"] == [
+            {"SingleHeader": {"Name": "authorization"}},
+            {"SingleHeader": {"Name": "cookie"}},
+        ]
+
+    def test_logs_nothing_when_no_bucket_is_given(self) -> None:
+        assert of_type(synth_acl(), LOGGING) == {}
+
+    def test_refuses_the_construct_in_place_of_its_bucket(
+        self, stack: Stack, refusal: Refusal
+    ) -> None:
+        logs: Any = GalvLogBucket(stack, "Logs")
+
+        assert refusal(lambda: GalvWebAcl(stack, "WebAcl", log_bucket=logs)).endswith(
+            "got a GalvLogBucket: pass .bucket"
+        )
+
+
+class TestScope:
+    def test_is_regional_for_a_load_balancer(self) -> None:
+        template = synth_acl(denied_cidrs=["192.0.2.0/24"])
+
+        assert only(template, WEB_ACL)["Scope"] == only(template, IP_SET)["Scope"] == "REGIONAL"
+
+    def test_is_global_for_cloudfront(self) -> None:
+        app = new_app()
+        stack = Stack(app, "Edge", env=Environment(account="111122223333", region="us-east-1"))
+        GalvWebAcl(stack, "WebAcl", cloudfront=True, denied_cidrs=["192.0.2.0/24"])
+
+        template = synthesize(stack)
+        assert only(template, WEB_ACL)["Scope"] == only(template, IP_SET)["Scope"] == "CLOUDFRONT"
+
+    def test_takes_a_region_that_is_not_known_yet(self) -> None:
+        assert only(synth_acl(cloudfront=True), WEB_ACL)["Scope"] == "CLOUDFRONT"
+
+    def test_refuses_cloudfront_elsewhere(self) -> None:
+        stack = Stack(new_app(), "Stack", env=ENVIRONMENT)
+
+        with pytest.raises(ValueError, match="needs a stack in us-east-1, and this one is in eu-w"):
+            GalvWebAcl(stack, "WebAcl", cloudfront=True)
+
+
+class TestOfTheBackend:
+    def test_is_attached_to_the_load_balancer_before_anyone_is_answered(
+        self, default: Json
+    ) -> None:
+        association = only(default, ASSOCIATION)
+        balancer = only_id(default, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+
+        assert association["ResourceArn"] == {"Ref": balancer}
+        acl = {"Fn::GetAtt": [only_id(default, WEB_ACL), "Arn"]}
+        assert association["WebACLArn"] == acl
+        listeners = of_type(default, "AWS::ElasticLoadBalancingV2::Listener")
+        assert len(listeners) == 2
+        for listener in listeners:
+            assert only_id(default, ASSOCIATION) in needs(default, listener)
+
+    def test_uses_the_given_one(self, synth: Synth) -> None:
+        template = synth(web_acl_arn=ARN)
+
+        assert of_type(template, WEB_ACL) == of_type(template, LOGGING) == {}
+        assert only(template, ASSOCIATION)["WebACLArn"] == ARN
+
+    def test_uses_one_with_lists_of_its_own(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        acl = GalvWebAcl(stack, "Acl", denied_cidrs=["192.0.2.0/24"])
+        backend = backend_in(stack, web_acl_arn=acl.web_acl_arn)
+
+        template = synthesize(stack)
+        assert only_id(template, WEB_ACL).startswith("Acl")
+        arn = stack.resolve(backend.web_acl_arn)
+        assert only(template, ASSOCIATION)["WebACLArn"] == arn
+
+    def test_is_none_when_it_is_switched_off(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        backend = backend_in(stack, web_acl=False)
+
+        template = synthesize(stack)
+        assert backend.web_acl_arn is None
+        assert of_type(template, WEB_ACL) == of_type(template, ASSOCIATION) == {}
+
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "ours",
+            ARN.replace("regional", "global"),
+            "arn:aws:waf-regional:eu-west-1:111122223333:webacl/0a1b2c3d",
+        ],
+    )
+    def test_refuses_what_a_load_balancer_cannot_have(
+        self, refused_backend: RefusedBackend, arn: str
+    ) -> None:
+        message = refused_backend(web_acl_arn=arn)
+
+        assert message.startswith("web_acl_arn must be the ARN of a regional WAFv2 web ACL such as")
+        assert message.endswith(f"got {arn!r}")
+
+    def test_refuses_one_that_is_switched_off(self, refused_backend: RefusedBackend) -> None:
+        assert refused_backend(web_acl_arn=ARN, web_acl=False) == (
+            "web_acl_arn is given with web_acl=False: drop one of them"
+        )
+
+    def test_refuses_a_switch_that_is_none(self, refused_backend: RefusedBackend) -> None:
+        message = "web_acl must be true or false, got 'yes' (str)"
+        assert refused_backend(web_acl="yes") == message
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"rate_limit": 9}, "rate_limit must be from 10 to 2000000000, got 9"),
+            ({"rate_limit": "many"}, "rate_limit must be a whole number, got 'many' (str)"),
+            ({"cloudfront": 1}, "cloudfront must be true or false, got 1 (int)"),
+            (
+                {"allowed_cidrs": "192.0.2.0/24"},
+                "allowed_cidrs must be a list of IP ranges, got '192.0.2.0/24'",
+            ),
+            (
+                {"denied_cidrs": ["192.0.2.0/24", "192.0.2.1/24"]},
+                (
+                    "denied_cidrs[1] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
+                    "whose host bits are zero, got '192.0.2.1/24'"
+                ),
+            ),
+            (
+                {"denied_cidrs": ["0.0.0.0/0"]},
+                (
+                    "denied_cidrs[0] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
+                    "whose host bits are zero, got '0.0.0.0/0'"
+                ),
+            ),
+            (
+                {"denied_cidrs": [1]},
+                (
+                    "denied_cidrs[0] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
+                    "whose host bits are zero, got 1"
+                ),
+            ),
+            (
+                {"counted_rules": ["SQLi_BODY"]},
+                "counted_rules must be a mapping of groups to rules, got ['SQLi_BODY']",
+            ),
+            (
+                {"counted_rules": {"Common": ["SQLi_BODY"]}},
+                (
+                    "counted_rules has the group 'Common': it must be one of "
+                    "AWSManagedRulesAmazonIpReputationList, AWSManagedRulesKnownBadInputsRuleSet, "
+                    "AWSManagedRulesCommonRuleSet, AWSManagedRulesSQLiRuleSet"
+                ),
+            ),
+            (
+                {"counted_rules": {"AWSManagedRulesSQLiRuleSet": "SQLi_BODY"}},
+                (
+                    "counted_rules['AWSManagedRulesSQLiRuleSet'] must be a list of rules such as "
+                    "['CrossSiteScripting_BODY'], got 'SQLi_BODY'"
+                ),
+            ),
+            (
+                {"counted_rules": {"AWSManagedRulesSQLiRuleSet": ["SQLi BODY"]}},
+                (
+                    "counted_rules['AWSManagedRulesSQLiRuleSet'] must be a list of rules such as "
+                    "['CrossSiteScripting_BODY'], got ['SQLi BODY']"
+                ),
+            ),
+        ],
+    )
+    def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
+        assert refusal(lambda: GalvWebAcl(stack, "WebAcl", **arguments)) == message
