@@ -28,6 +28,7 @@ class TestSet:
 
         assert set(variables) == {
             "AWS_DEFAULT_REGION",
+            "AWS_STS_REGIONAL_ENDPOINTS",
             "DJANGO_ALLOWED_CIDR_NETS",
             "DJANGO_AWS_S3_REGION_NAME",
             "DJANGO_AWS_STORAGE_BUCKET_NAME",
@@ -64,7 +65,7 @@ class TestSet:
         template = synth(mail=mail)
 
         names = set(environment(template, "web")) | set(secrets(template, "setup-db"))
-        assert names - set(RESERVED_VARIABLES) == {"PGSSLMODE"}
+        assert names - set(RESERVED_VARIABLES) == {"AWS_STS_REGIONAL_ENDPOINTS", "PGSSLMODE"}
 
     def test_the_region_is_the_stack_s(self, default: Json) -> None:
         variables = environment(default, "web")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -72,7 +73,11 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assembly = run()
     template = assembly.template()
 
-    assert {"galv-LogBucketStack", "galv-BackendStack"} <= set(assembly.stacks)
+    assert set(assembly.stacks) == {
+        "galv-LogBucketStack",
+        "galv-BackendStack",
+        "galv-FrontendStack",
+    }
     assert only(template, "AWS::CertificateManager::Certificate")["DomainName"] == "api.example.com"
     variables = environment(template, "web")
     assert variables["FRONTEND_VIRTUAL_HOST"] == "https://app.example.com"
@@ -81,8 +86,69 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assert variables["DJANGO_SUPERUSER_USERNAME"] == "admin"
     # Empty in cdk.json, so not set.
     assert "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S" not in variables
-    assert "galv-smtp" in str(secrets(template, "web")["DJANGO_EMAIL_HOST_PASSWORD"])
-    assert set(template["Outputs"]) == {"BackendUrl", "SuperuserPasswordSecret"}
+    outputs = {name for name in template["Outputs"] if not name.startswith("ExportsOutput")}
+    assert outputs == {"BackendUrl", "SuperuserPasswordSecret"}
+
+
+def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
+    template = run(
+        frontendVersion="v2.2.0",
+        frontendEnvironment={"VITE_TITLE": "Galv"},
+        frontendSecretsKeys=["VITE_KEY"],
+    ).template("galv-FrontendStack")
+
+    release = only(template, "Custom::GalvSiteRelease")
+    assert release["ApiUrl"] == "https://api.example.com"
+    assert release["Inputs"]["Source"]["Tag"] == "v2.2.0"
+    assert release["Inputs"]["Environment"]["VITE_TITLE"] == "Galv"
+    assert ":galv-frontend-secrets:VITE_KEY::" in str(release["Inputs"]["Secrets"])
+    distribution = only(template, "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert distribution["Aliases"] == ["app.example.com"]
+    assert set(template["Outputs"]) == {"FrontendUrl", "FrontendVersion"}
+
+
+def test_makes_mail_under_the_default_name(run: Run) -> None:
+    template = run(projectNameTag="lab").template()
+
+    assert only(template, "AWS::SES::EmailIdentity")["EmailIdentity"] == "mail.example.com"
+    made = only(template, "AWS::SecretsManager::Secret", "MailCredentials")
+    assert made["Name"] == "lab-smtp"
+    names = [
+        resource["Properties"]["Name"]
+        for resource in of_type(template, "AWS::Route53::RecordSet", "Mail").values()
+    ]
+    assert "_dmarc.mail.example.com." in names
+    assert not [name for name in template["Outputs"] if name.startswith("MailDnsRecord")]
+
+
+def test_makes_no_mail_when_a_secret_is_given(run: Run) -> None:
+    template = run(smtpSecretName="our-smtp").template()
+
+    assert [name for name in template["Resources"] if name.startswith("Mail")] == []
+    assert of_type(template, "AWS::SES::EmailIdentity") == {}
+    assert ":our-smtp:" in str(secrets(template, "web")["DJANGO_EMAIL_HOST_PASSWORD"])
+
+
+def test_says_which_records_mail_from_another_domain_needs(run: Run) -> None:
+    template = run(mailFromDomain="lab.example.org").template()
+
+    assert of_type(template, "AWS::Route53::RecordSet", "Mail") == {}
+    outputs = [f"MailDnsRecord{number}" for number in range(1, 7)]
+    assert set(outputs) <= set(template["Outputs"])
+    spf = template["Outputs"]["MailDnsRecord5"]["Value"]
+    assert spf == "bounce.lab.example.org TXT v=spf1 include:amazonses.com ~all"
+
+
+def test_everything_logs_to_the_bucket_of_its_own_stack(run: Run) -> None:
+    assembly = run()
+    template, logs = assembly.template(), assembly.template("galv-LogBucketStack")
+
+    exported = {output["Export"]["Name"] for output in logs["Outputs"].values()}
+    imported = set(re.findall(r"'Fn::ImportValue': '([^']+)'", str(template)))
+    assert len(exported) == len(imported) == 3
+    assert imported == exported
+    for kind in ("AWS::EC2::FlowLog", "AWS::WAFv2::LoggingConfiguration"):
+        assert "galv-LogBucketStack" in str(only(template, kind))
 
 
 def test_everything_is_tagged(run: Run) -> None:
@@ -123,7 +189,7 @@ def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
 
 
 def test_refuses_a_domain_elsewhere_without_a_certificate(run: Run) -> None:
-    with pytest.raises(SystemExit, match=r"api\.example\.com need a certificate"):
+    with pytest.raises(SystemExit, match=r"app\.example\.com and api\.example\.com need"):
         run(isRoute53Domain=False)
 
 

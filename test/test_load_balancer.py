@@ -174,6 +174,6 @@ class TestOptions:
         self, refused_backend: RefusedBackend, timeout: Duration
     ) -> None:
         assert refused_backend(request_timeout=timeout) == (
-            "request_timeout must be whole seconds from 30 to 4000, got "
+            "request_timeout must be whole seconds from 30 to 3600, got "
             f"{timeout.to_seconds():g} seconds"
         )

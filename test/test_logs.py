@@ -6,21 +6,23 @@ from backends import backend_in, new_app
 from constructs import Construct
 from templates import Json, container, of_type, only, only_id, synthesize
 
+from galv_constructs import GalvReleaseTask
 from galv_constructs._logs import log_group_prefix
 
 LOG_GROUP = "AWS::Logs::LogGroup"
 
 
 def names(template: Json) -> set[str]:
-    """The last parts of the names of log groups."""
+    """The last parts of the names of log groups that have one."""
     return {
         resource["Properties"]["LogGroupName"]["Fn::Join"][1][-1].rpartition("/")[2]
         for resource in of_type(template, LOG_GROUP).values()
+        if "LogGroupName" in resource["Properties"]
     }
 
 
 def test_each_task_has_a_log_group_with_its_name(default: Json) -> None:
-    assert names(default) == {"web", "setup-db", "setup-db-release", "check-status"}
+    assert names(default) == {"web", "setup-db", "check-status"}
     for name in ("web", "setup-db", "check-status"):
         options = container(default, name)["LogConfiguration"]["Options"]
         log_group = default["Resources"][options["awslogs-group"]["Ref"]]["Properties"]
@@ -28,10 +30,35 @@ def test_each_task_has_a_log_group_with_its_name(default: Json) -> None:
         assert options["awslogs-stream-prefix"] == name
 
 
-def test_ecs_exec_and_the_run_of_the_status_check_have_log_groups_too(
+def test_what_can_be_switched_off_and_on_has_log_groups_without_names(
     default: Json, development: Json
 ) -> None:
-    assert names(development) - names(default) == {"exec", "check-status-release"}
+    """A log group that was kept must not be in the way when it is made again."""
+    assert names(development) == names(default)
+    unnamed = {
+        name
+        for name, resource in of_type(development, LOG_GROUP).items()
+        if "LogGroupName" not in resource["Properties"]
+    }
+    assert {name.removeprefix("Backend")[:-8] for name in unnamed} == {
+        "ClusterExecLogGroup",
+        "CheckStatusRunLogGroup",
+        "SetupRunLogGroup",
+    }
+
+
+def test_tasks_that_come_and_go_leave_no_log_group_of_a_failed_deployment(stack: Stack) -> None:
+    backend = backend_in(stack)
+    GalvReleaseTask(stack, "Reindex", runtime=backend.runtime, command=["x"])
+    template = synthesize(stack)
+
+    kept = {
+        name: resource["DeletionPolicy"] for name, resource in of_type(template, LOG_GROUP).items()
+    }
+    assert {policy for name, policy in kept.items() if name.startswith("Reindex")} == {
+        "RetainExceptOnCreate"
+    }
+    assert {policy for name, policy in kept.items() if name.startswith("Backend")} == {"Retain"}
 
 
 def test_names_start_with_stack_and_path_and_end_with_the_generation(stack: Stack) -> None:

@@ -9,7 +9,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import KEY_ARN, MakeBackend, Refusal
+from backends import KEY_ARN, MakeBackend, Refusal, backend_in
 from templates import (
     Json,
     as_list,
@@ -304,3 +304,14 @@ class TestRefusals:
 
         assert "name must be letters" in text
         assert "got ''" in text
+
+
+def test_refuses_a_name_that_another_task_has(stack: Stack) -> None:
+    backend = backend_in(stack)
+    with pytest.raises(ValueError, match="is named 'web' already"):
+        GalvReleaseTask(stack, "Web", runtime=backend.runtime, command=["x"])
+
+
+def test_refuses_what_is_no_runtime(stack: Stack) -> None:
+    with pytest.raises(ValueError, match="runtime must be a TaskRuntime, got 'x'"):
+        GalvReleaseTask(stack, "Reindex", runtime="x", command=["x"])  # type: ignore[arg-type]  # wrong

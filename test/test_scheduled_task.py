@@ -144,14 +144,14 @@ class TestTask:
     def test_is_named_after_its_id(self, template: Callable[..., Json]) -> None:
         result = template()
 
-        names = {group["LogGroupName"] for group in log_groups(result)}
-        assert names == {"/reports/nightly-report", "/reports/nightly-report-schedule"}
+        names = {group.get("LogGroupName") for group in log_groups(result)}
+        assert names == {"/reports/nightly-report", None}
 
     def test_uses_the_given_name(self, template: Callable[..., Json]) -> None:
         result = template(name="nightly")
 
-        names = {group["LogGroupName"] for group in log_groups(result)}
-        assert names == {"/reports/nightly", "/reports/nightly-schedule"}
+        names = {group.get("LogGroupName") for group in log_groups(result)}
+        assert names == {"/reports/nightly", None}
         assert container(result, "nightly")["Name"] == variables(result)["CONTAINER_NAME"]
 
     def test_keeps_logs_as_the_runtime_says(self, stack: Stack) -> None:

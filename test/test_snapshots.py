@@ -13,14 +13,19 @@ import pytest
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from aws_cdk.aws_scheduler import ScheduleExpression
-from backends import backend_in
+from backends import backend_in, zone_in
 from templates import synthesize
 
 from galv_constructs import (
+    GalvLogBucket,
+    GalvMail,
     GalvNetwork,
     GalvReleaseTask,
     GalvScheduledTask,
+    GalvWebAcl,
     NetworkPreset,
     TaskRuntime,
 )
@@ -38,6 +43,23 @@ def backend_development(stack: Stack) -> None:
 
 def network(stack: Stack, preset: NetworkPreset) -> None:
     GalvNetwork(stack, "Network", preset=preset)
+
+
+def mail(stack: Stack) -> None:
+    topic = sns.Topic.from_topic_arn(stack, "Topic", "arn:aws:sns:eu-west-1:111122223333:bounces")
+    GalvMail(
+        stack,
+        "Mail",
+        sender="galv@mail.example.com",
+        hosted_zone=zone_in(stack),
+        notification_topic=topic,
+    )
+
+
+def web_acl(stack: Stack) -> None:
+    lists = ["192.0.2.0/24", "2001:db8::/32"]
+    logs = s3.Bucket.from_bucket_name(stack, "Logs", "aws-waf-logs-x")
+    GalvWebAcl(stack, "WebAcl", allowed_cidrs=lists, denied_cidrs=lists, log_bucket=logs)
 
 
 def runtime_in(stack: Stack) -> TaskRuntime:
@@ -71,11 +93,15 @@ def scheduled_task(stack: Stack) -> None:
     )
 
 
-CONSTRUCTS: dict[str, Callable[[Stack], None]] = {
+CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
+    "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),
+    "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
+    "mail": mail,
     "release-task": release_task,
     "scheduled-task": scheduled_task,
+    "web-acl": web_acl,
     **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},
 }
 
@@ -98,4 +124,4 @@ def test_logical_ids_and_types_stay(stack: Stack, name: str) -> None:
 
 
 def test_every_snapshot_is_used() -> None:
-    assert {path.stem for path in SNAPSHOTS.iterdir()} == set(CONSTRUCTS)
+    assert {path.stem for path in SNAPSHOTS.glob("*.txt")} == set(CONSTRUCTS)

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from galv_constructs._release_steps import ReleaseStep
     from galv_constructs.backend import DEFAULT_SETUP_STEPS, GalvBackend
     from galv_constructs.config import GalvConfig
+    from galv_constructs.frontend import GalvFrontend
+    from galv_constructs.frontend_source import FrontendSource
     from galv_constructs.log_bucket import GalvLogBucket
     from galv_constructs.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_SETUP_STEPS",
     "DnsRecord",
+    "FrontendSource",
     "GalvBackend",
     "GalvConfig",
+    "GalvFrontend",
     "GalvLogBucket",
     "GalvMail",
     "GalvNetwork",
@@ -37,8 +41,10 @@ __all__ = [
 _MODULES = {
     "DEFAULT_SETUP_STEPS": "backend",
     "DnsRecord": "_mail_identity",
+    "FrontendSource": "frontend_source",
     "GalvBackend": "backend",
     "GalvConfig": "config",
+    "GalvFrontend": "frontend",
     "GalvLogBucket": "log_bucket",
     "GalvMail": "mail",
     "GalvNetwork": "network",

@@ -133,8 +133,8 @@ def check_image(
     if network is not None and not network.has_internet:
         raise ValueError(
             "network has no internet, and the default image is on GHCR, which no VPC endpoint "
-            "reaches: pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy, or a "
-            "pull-through cache for ghcr.io), or choose another NetworkPreset"
+            "reaches: pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy of "
+            "it), or choose another NetworkPreset"
         )
 
 
@@ -160,7 +160,7 @@ def check_capacity(
             f"max_tasks must be at least min_tasks, got min_tasks={min_tasks} and "
             f"max_tasks={max_tasks}"
         )
-    check_duration("request_timeout", request_timeout, Duration.seconds(30), Duration.seconds(4000))
+    check_duration("request_timeout", request_timeout, Duration.seconds(30), Duration.seconds(3600))
 
 
 def check_database(

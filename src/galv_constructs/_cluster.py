@@ -21,7 +21,6 @@ class Cluster(Construct):
         *,
         vpc: ec2.IVpc,
         policy: DeploymentPolicy,
-        log_group_prefix: str,
         encryption_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, id)
@@ -30,7 +29,6 @@ class Cluster(Construct):
             audit_log = logs.LogGroup(
                 self,
                 "ExecLogGroup",
-                log_group_name=f"{log_group_prefix}/exec",
                 retention=policy.log_retention,
                 removal_policy=policy.data_removal,
                 encryption_key=encryption_key,

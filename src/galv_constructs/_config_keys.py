@@ -16,6 +16,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _LABELS = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
+# What every service takes as a tag, and Secrets Manager in a name.
+_TAG_TEXT = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,100}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_LIKE = re.compile(
     r"(?i)(?:PASSWORD|PASSWD|SECRET|SECRET_?KEY|ACCESS_?KEY|PRIVATE_?KEY|API_?KEY|CREDENTIALS?|TOKEN)$"
@@ -131,12 +133,14 @@ def _mail_user(value: object) -> str:
     return _text(value)
 
 
+# Without ENDPOINTS: the image that the keys name is on GHCR, which no VPC endpoint reaches.
+_PRESETS = [preset.value for preset in NetworkPreset if preset is not NetworkPreset.ENDPOINTS]
+
+
 def _preset(value: object) -> NetworkPreset:
-    try:
-        return NetworkPreset(value)
-    except ValueError:
-        allowed = ", ".join(preset.value for preset in NetworkPreset)
-        raise ValueError(f"must be one of {allowed}, got {value!r}") from None
+    if value not in _PRESETS:
+        raise ValueError(f"must be one of {', '.join(_PRESETS)}, got {value!r}")
+    return NetworkPreset(value)
 
 
 def _secret_name(value: object) -> str:
@@ -212,7 +216,11 @@ def _schema_of_variables() -> Json:
     }
 
 
-_TEXT = Kind(words="text", read=_text, schema={"type": "string"})
+_TAG_VALUE = Kind(
+    words="letters, digits and any of '_.:/=+@-', at most 100",
+    read=_matching(_TAG_TEXT, "letters, digits and any of '_.:/=+@-', at most 100"),
+    schema={"type": "string", "pattern": f"^{_TAG_TEXT.pattern}$"},
+)
 _BOOLEAN = Kind(
     words="true or false", read=_boolean, schema={"type": "boolean"}, empty_is_unset=False
 )
@@ -272,9 +280,9 @@ _BACKEND_VARIABLES = Kind(
     schema=_schema_of_variables(),
 )
 _PRESET = Kind(
-    words="one of " + ", ".join(preset.value for preset in NetworkPreset),
+    words="one of " + ", ".join(_PRESETS),
     read=_preset,
-    schema={"enum": [preset.value for preset in NetworkPreset]},
+    schema={"enum": _PRESETS},
 )
 
 KEYS: tuple[Key, ...] = (
@@ -299,7 +307,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         name="projectNameTag",
-        kind=_TEXT,
+        kind=_TAG_VALUE,
         meaning="Value of the tag `project-name` on everything",
         default="the same as `name`",
     ),
@@ -423,7 +431,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         name="networkPreset",
         kind=_PRESET,
-        meaning="How tasks reach the internet: `natGateway`, `natInstance`, `public`, `endpoints`",
+        meaning="How tasks reach the internet: `natGateway`, `natInstance`, `public`",
         default="`natGateway`",
         ours=True,
     ),

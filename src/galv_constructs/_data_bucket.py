@@ -75,26 +75,29 @@ def data_bucket(
     return bucket
 
 
-def grant_data_access(role: iam.IRole, *buckets: s3.IBucket) -> None:
+def grant_data_access(role: iam.IRole, bucket: s3.IBucket) -> None:
     """Let a task read, write and delete objects, and see which are there.
 
     `s3:ListBucket` because without it a missing key is an access denied, on which uploads fail.
     """
+    _grant(role, bucket, "s3:DeleteObject", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl")
+    if bucket.encryption_key is not None:
+        bucket.encryption_key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+
+
+def grant_read_access(role: iam.IRole, bucket: s3.IBucket) -> None:
+    """Let a task read objects, and see which are there."""
+    _grant(role, bucket, "s3:GetObject")
+
+
+def _grant(role: iam.IRole, bucket: s3.IBucket, *actions: str) -> None:
+    objects = bucket.arn_for_objects("*")
+    iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=[objects])
     iam.Grant.add_to_principal(
-        grantee=role,
-        actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"],
-        resource_arns=[bucket.arn_for_objects("*") for bucket in buckets],
+        grantee=role, actions=["s3:ListBucket"], resource_arns=[bucket.bucket_arn]
     )
-    iam.Grant.add_to_principal(
-        grantee=role,
-        actions=["s3:ListBucket"],
-        resource_arns=[bucket.bucket_arn for bucket in buckets],
+    acknowledge_wildcard(
+        role,
+        objects,
+        reason="The application chooses the keys of the objects in its own bucket.",
     )
-    for bucket in buckets:
-        if bucket.encryption_key is not None:
-            bucket.encryption_key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
-        acknowledge_wildcard(
-            role,
-            bucket.arn_for_objects("*"),
-            reason="The application chooses the keys of the objects in its own bucket.",
-        )

@@ -20,6 +20,8 @@ from galv_constructs._policy import DeploymentPolicy
 from galv_constructs.network import IGalvNetwork
 
 DATABASE_NAME = "galv"
+# The id that CDK gives to its one function a stack for the retention of log groups.
+_LOG_RETENTION_FUNCTION = "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a"
 _LOG_EXPORTS = {"Postgresql": "postgresql", "Upgrade": "upgrade"}
 
 
@@ -45,7 +47,7 @@ class Database(Construct):
             self,
             "SecurityGroup",
             vpc=network.vpc,
-            description=f"Database of {scope.node.path}",
+            description="Galv database",
             allow_all_outbound=False,
         )
         credentials = rds.DatabaseSecret(
@@ -63,7 +65,7 @@ class Database(Construct):
                 "SubnetGroup",
                 vpc=network.vpc,
                 vpc_subnets=network.database_subnets,
-                description=f"Database of {scope.node.path}",
+                description="Galv database",
             ),
             security_groups=[security_group],
             # Made from the start: one that is added later replaces nothing, but needs a reboot.
@@ -71,7 +73,7 @@ class Database(Construct):
                 self,
                 "ParameterGroup",
                 engine=engine,
-                description=f"Database of {scope.node.path}",
+                description="Galv database",
                 parameters={"rds.force_ssl": "1"},
             ),
             credentials=rds.Credentials.from_secret(credentials),
@@ -132,7 +134,7 @@ class Database(Construct):
             )
         # CDK makes one function a stack for this, outside of this construct.
         for child in stack.node.children:
-            if child.node.id.startswith("LogRetention"):
+            if child.node.id == _LOG_RETENTION_FUNCTION:
                 acknowledge_own_policies(child)
                 acknowledge_deployment_functions(child)
                 _acknowledge_log_retention(child, names)

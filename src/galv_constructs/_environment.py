@@ -75,6 +75,8 @@ class BackendVariables:
         variables = {
             # botocore reads no AWS_REGION, and every process asks STS who it is.
             "AWS_DEFAULT_REGION": self.region,
+            # The endpoint of the region is the one that a VPC endpoint stands for.
+            "AWS_STS_REGIONAL_ENDPOINTS": "regional",
             "DJANGO_ALLOWED_CIDR_NETS": ",".join(self.health_check_cidrs),
             "DJANGO_AWS_S3_REGION_NAME": self.region,
             "DJANGO_AWS_STORAGE_BUCKET_NAME": self.media_bucket_name,

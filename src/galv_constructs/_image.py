@@ -30,6 +30,6 @@ def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:
         return
     raise ValueError(
         f"network has no internet, and no VPC endpoint reaches the registry of image {name!r}: "
-        "pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy, or a pull-through cache), "
+        "pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy of it), "
         "or choose another NetworkPreset"
     )

@@ -47,7 +47,7 @@ class LoadBalancer(Construct):
             self,
             "SecurityGroup",
             vpc=network.vpc,
-            description=f"Load balancer of {scope.node.path}",
+            description="Galv load balancer",
             allow_all_outbound=False,
         )
         self.resource = elbv2.ApplicationLoadBalancer(

@@ -55,7 +55,6 @@ class ScheduledRuns(Construct):
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
-            log_group_name=f"{runtime.log_group_prefix}/{task.name}-schedule",
             retention=runtime.log_retention,
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,

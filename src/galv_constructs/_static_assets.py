@@ -1,6 +1,6 @@
 """The API's own static files: a bucket that `collectstatic` fills, served by CloudFront."""
 
-from aws_cdk import Acknowledgment, Validations
+from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
@@ -33,7 +33,15 @@ class StaticAssets(Construct):
                 origin=origins.S3BucketOrigin.with_origin_access_control(self.bucket),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
                 allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
-                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                cache_policy=cloudfront.CachePolicy(
+                    self,
+                    "CachePolicy",
+                    comment=f"Static files of {scope.node.path}",
+                    # `collectstatic` overwrites files under their names.
+                    default_ttl=Duration.minutes(5),
+                    enable_accept_encoding_gzip=True,
+                    enable_accept_encoding_brotli=True,
+                ),
                 # Fonts are fetched from the API's pages, which have another origin.
                 response_headers_policy=(
                     cloudfront.ResponseHeadersPolicy.CORS_ALLOW_ALL_ORIGINS_AND_SECURITY_HEADERS

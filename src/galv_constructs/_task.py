@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 from aws_cdk import Acknowledgment, Duration, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
@@ -19,6 +20,8 @@ from galv_constructs._dependencies import stand_for
 from galv_constructs.task_runtime import TaskRuntime
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+# Names of log groups by stack.
+_NAMES: WeakKeyDictionary[Stack, set[str]] = WeakKeyDictionary()
 
 
 class Task(Construct):
@@ -40,6 +43,7 @@ class Task(Construct):
         read_only: bool = True,
         stop_timeout: Duration | None = None,
     ) -> None:
+        _claim_name(scope, runtime, name)
         super().__init__(scope, id)
         self.name = name
         self.runtime = runtime
@@ -55,7 +59,7 @@ class Task(Construct):
             self,
             "SecurityGroup",
             vpc=runtime.network.vpc,
-            description=f"Tasks of {self.node.path}",
+            description=f"Galv task {name}",
             allow_all_outbound=False,
         )
         for egress_port in runtime.egress_ports:
@@ -188,6 +192,27 @@ class Task(Construct):
                 "*",
                 reason="ecr:GetAuthorizationToken has no resource-level permissions.",
             )
+
+
+def _claim_name(scope: Construct, runtime: TaskRuntime, name: str) -> None:
+    """Refuse a name that another task has, as both would have one log group."""
+    taken = _NAMES.setdefault(Stack.of(scope), set())
+    log_group_name = f"{runtime.log_group_prefix}/{name}"
+    if log_group_name in taken:
+        raise ValueError(
+            f"a task of this runtime is named {name!r} already, and log groups are named after "
+            "tasks: pass another name="
+        )
+    taken.add(log_group_name)
+
+
+def check_runtime(runtime: object) -> None:
+    """Refuse what is not a runtime."""
+    if not isinstance(runtime, TaskRuntime):
+        raise ValueError(
+            f"runtime must be a TaskRuntime, got {runtime!r}: use backend.runtime, or make one "
+            "with TaskRuntime(…)"
+        )
 
 
 def task_name(id: str) -> str:

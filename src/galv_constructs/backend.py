@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 import jsii
-from aws_cdk import Annotations, Duration, Stack
+from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_ec2 as ec2
@@ -32,7 +32,7 @@ from galv_constructs._backend_checks import (
     check_switches,
 )
 from galv_constructs._cluster import Cluster
-from galv_constructs._data_bucket import data_bucket, grant_data_access
+from galv_constructs._data_bucket import data_bucket, grant_data_access, grant_read_access
 from galv_constructs._database import DATABASE_NAME, Database
 from galv_constructs._environment import RESERVED_VARIABLES, SUPERUSER_PASSWORD, BackendVariables
 from galv_constructs._image import backend_image
@@ -179,7 +179,7 @@ class GalvBackend(Construct):
             min_tasks: Fewest web tasks. With one, the API is away for a minute or two when the
                 task or its zone fails. Default: 1.
             max_tasks: Most web tasks. Default: 4.
-            request_timeout: How long a request may take, in whole seconds from 30 to 4000: the
+            request_timeout: How long a request may take, in whole seconds from 30 to 3600: the
                 idle timeout of the load balancer, its draining and gunicorn's timeout. A web task
                 gets at most 120 seconds to stop, after draining. Default: 2 minutes.
             setup_steps: What the setup task runs, in every deployment that changes its image or
@@ -295,7 +295,6 @@ class GalvBackend(Construct):
                 "Cluster",
                 vpc=network.vpc,
                 policy=policy,
-                log_group_prefix=prefix,
                 encryption_key=encryption_key,
             ).resource
         self._cluster = cluster
@@ -352,7 +351,6 @@ class GalvBackend(Construct):
             secret_key=ecs.Secret.from_secrets_manager(self._secrets.secret_key),
             mail=mail,
         )
-        buckets = (media_bucket, self._static_assets.bucket)
         runtime = TaskRuntime(
             cluster=cluster,
             network=network,
@@ -370,7 +368,7 @@ class GalvBackend(Construct):
             secrets={**variables.secrets, **(secrets or {})},
             connects_to=[database],
             egress_ports=[443] if mail is None else sorted({443, mail.port}),
-            grants=[lambda role: grant_data_access(role, *buckets)],
+            grants=[self._grant_storage],
             depends_on=[
                 *network.connectivity,
                 # Not the security group of a database that CDK made: see `Task`.
@@ -395,7 +393,10 @@ class GalvBackend(Construct):
             },
             timeout=setup_timeout,
         )
-        self._runtime = replace(runtime, gates=[self._setup])
+        # Only collectstatic writes what browsers run.
+        grant_data_access(self._setup.task_role, self._static_assets.bucket)
+        runtime = replace(runtime, gates=[self._setup])
+        self._runtime = _for_tasks_of_others(runtime)
         self._web_acl_arn = self._web_acl(web_acl_arn) if web_acl else None
         self._load_balancer = LoadBalancer(
             self,
@@ -412,7 +413,7 @@ class GalvBackend(Construct):
         self._web = WebService(
             self,
             "Web",
-            runtime=self._runtime,
+            runtime=runtime,
             load_balancer=self._load_balancer,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
@@ -427,7 +428,7 @@ class GalvBackend(Construct):
         self._check_status = StatusCheck(
             self,
             "CheckStatus",
-            runtime=self._runtime,
+            runtime=runtime,
             command=check_status_command or ["python", "manage.py", "check_status"],
             run=check_status,
             after=self._web.service,
@@ -568,6 +569,10 @@ class GalvBackend(Construct):
             return given_arn
         return GalvWebAcl(self, "WebAcl", log_bucket=self._log_bucket).web_acl_arn
 
+    def _grant_storage(self, role: iam.IRole) -> None:
+        grant_data_access(role, self._media_bucket)
+        grant_read_access(role, self._static_assets.bucket)
+
     def _warn(
         self,
         *,
@@ -580,9 +585,10 @@ class GalvBackend(Construct):
         if production and image is None and version in (None, "latest"):
             annotations.add_warning_v2(
                 "galv-constructs:latestInProduction",
-                "version is 'latest': tasks that start after a new image is published run it "
-                "without a deployment and without its migrations. Pass the tag of a release, such "
-                "as version='2.11.4'.",
+                "version is 'latest': setup, scheduled and other single tasks that start after a "
+                "new image is published run it, while the web service goes on with the one that it "
+                "was deployed with, and a deployment changes neither. Pass the tag of a release, "
+                "such as version='2.11.4'.",
             )
         if mail is None:
             annotations.add_warning_v2(
@@ -595,6 +601,16 @@ class GalvBackend(Construct):
 def _secret_of(database: rds.IDatabaseInstance) -> secretsmanager.ISecret:
     secret: secretsmanager.ISecret = database.secret  # type: ignore[attr-defined]
     return secret
+
+
+def _for_tasks_of_others(runtime: TaskRuntime) -> TaskRuntime:
+    """Make the runtime for tasks that come and go.
+
+    A deployment that adds one and fails must not leave a log group in the way of the next one.
+    """
+    if runtime.log_removal_policy is not RemovalPolicy.RETAIN:
+        return runtime
+    return replace(runtime, log_removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
 def _root_domain_name(domain_name: str, hosted_zone: route53.IHostedZone | None) -> str:

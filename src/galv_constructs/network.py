@@ -23,7 +23,8 @@ class NetworkPreset(Enum):
 
     NAT_INSTANCE = "natInstance"
     """Tasks in private subnets, one small EC2 instance as the NAT device: a tenth of the cost of a
-    NAT gateway, but traffic stops while the instance is replaced."""
+    NAT gateway, but traffic stops while the instance is replaced, which any deployment does
+    after Amazon has published a new image for it."""
 
     PUBLIC = "public"
     """Tasks in public subnets with public addresses, closed to the outside by their security
@@ -116,8 +117,8 @@ class GalvNetwork(Construct):
                 subnets; the database stays. Default: one NAT gateway.
             cidr: IPv4 range of the VPC. Changing it replaces the VPC and all that is in it.
                 Default: 10.0.0.0/16.
-            max_azs: Number of zones, 2 or 3; the load balancer and the database need two.
-                Default: 2.
+            max_azs: Number of zones, 2 or 3; the load balancer and the database need two. It
+                cannot be changed later: the new subnets would overlap the old ones. Default: 2.
             log_bucket: Bucket for flow logs, which say who connected to what, such as
                 `GalvLogBucket.bucket`. Default: there are none.
 
@@ -274,10 +275,9 @@ class GalvNetwork(Construct):
 
     def add_execute_command_endpoint(self) -> None:
         """Make ECS Exec work without the internet; where there is a way to it, do nothing."""
-        if not self.has_internet:
-            self._add_interface_endpoint(
-                "SsmMessagesEndpoint", ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES
-            )
+        id = "SsmMessagesEndpoint"
+        if not self.has_internet and self._vpc.node.try_find_child(id) is None:
+            self._add_interface_endpoint(id, ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES)
 
     def _log_flows(self, log_bucket: s3.IBucket) -> ec2.CfnFlowLog:
         flow_log = ec2.CfnFlowLog(

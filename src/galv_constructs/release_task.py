@@ -14,7 +14,7 @@ from constructs import Construct
 from galv_constructs._dependencies import stand_for
 from galv_constructs._release_run import LONGEST_TIMEOUT, ReleaseRun
 from galv_constructs._release_steps import ReleaseStep, check_command, check_steps, shell_command
-from galv_constructs._task import Task, check_overlap, check_task_name, task_name
+from galv_constructs._task import Task, check_overlap, check_runtime, check_task_name, task_name
 from galv_constructs._validation import check_duration, check_fargate_size, check_variables
 from galv_constructs.task_runtime import TaskRuntime
 
@@ -86,6 +86,7 @@ class GalvReleaseTask(Construct):
             ValueError: If an argument is malformed or out of range, or not exactly one of
                 `command` and `steps` is given.
         """
+        check_runtime(runtime)
         timeout = Duration.minutes(15) if timeout is None else timeout
         check_duration("timeout", timeout, Duration.minutes(1), LONGEST_TIMEOUT)
         check_fargate_size(cpu, memory_limit_mib)
@@ -129,6 +130,11 @@ class GalvReleaseTask(Construct):
     def connections(self) -> ec2.Connections:
         """Network connections of the task."""
         return self._task.connections
+
+    @property
+    def task_role(self) -> iam.IRole:
+        """Role that the task runs with."""
+        return self._task.task_role
 
     @property
     def task_definition(self) -> ecs.FargateTaskDefinition:

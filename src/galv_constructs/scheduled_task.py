@@ -18,7 +18,7 @@ from constructs import Construct
 
 from galv_constructs._release_steps import check_command
 from galv_constructs._scheduled_runs import ScheduledRuns
-from galv_constructs._task import Task, check_overlap, check_task_name, task_name
+from galv_constructs._task import Task, check_overlap, check_runtime, check_task_name, task_name
 from galv_constructs._validation import (
     check_construct,
     check_duration,
@@ -129,7 +129,7 @@ class GalvScheduledTask(Construct):
         timeout = Duration.hours(1) if timeout is None else timeout
         max_event_age = Duration.hours(1) if max_event_age is None else max_event_age
         name = task_name(id) if name is None else name
-        _check_runtime(runtime)
+        check_runtime(runtime)
         check_command("command", command)
         _check_schedule(schedule)
         check_task_name(name)
@@ -239,14 +239,6 @@ class GalvScheduledTask(Construct):
                 "is None then"
             )
         return self._runs.metric_failed_runs()
-
-
-def _check_runtime(runtime: object) -> None:
-    if not isinstance(runtime, TaskRuntime):
-        raise ValueError(
-            f"runtime must be a TaskRuntime, got {runtime!r}: use backend.runtime, or make one "
-            "with TaskRuntime(…)"
-        )
 
 
 def _check_schedule(schedule: object) -> None:

@@ -83,8 +83,9 @@ class TaskRuntime:
     log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR
     """How long logs are kept. Default: one year."""
 
-    log_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
-    """What becomes of log groups when the stack is deleted. Default: they stay."""
+    log_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+    """What becomes of log groups when their task or stack is deleted. Default: they stay, unless
+    the deployment that made them failed. One that stays is in the way of a new one of its name."""
 
     encryption_key: kms.IKey | None = None
     """Key that log groups are encrypted with, which CloudWatch Logs must be allowed to use. Tasks

@@ -18,6 +18,9 @@ Json = dict[str, Any]
 
 REGION = "eu-central-1"
 
+# moto alone takes seconds to load.
+pytestmark = pytest.mark.slow
+
 
 class Emulated:
     """A user and a secret, as the stack has them, and the custom resource."""

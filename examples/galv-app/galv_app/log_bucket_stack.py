@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import CrossStackReferences, ReferenceStrength, Stack
+from aws_cdk import Stack
 from constructs import Construct
 
 from galv_constructs import GalvConfig, GalvLogBucket
@@ -19,5 +19,3 @@ class LogBucketStack(Stack):
             production=config.is_production,
             removal_protection=config.removal_protection,
         ).bucket
-        # CDK's default, said aloud: the stack stays as long as another one logs to its bucket.
-        CrossStackReferences.of(self.bucket).produce(ReferenceStrength.STRONG)

@@ -1,9 +1,10 @@
 """All stacks of the documented deployment."""
 
-from aws_cdk import App, Stack, Tags
+from aws_cdk import App, CrossStackReferences, ReferenceStrength, Stack, Tags
 
 from galv_app.backend_stack import BackendStack
 from galv_app.environment import PLACEHOLDER, answer_lookups, deployment_environment
+from galv_app.frontend_stack import FrontendStack
 from galv_app.log_bucket_stack import LogBucketStack
 from galv_constructs import GalvConfig
 
@@ -14,6 +15,8 @@ def add_stacks(app: App) -> list[Stack]:
     config = GalvConfig.from_context(app.node, account=env.account, region=env.region)
     if env is PLACEHOLDER:
         answer_lookups(app, config)
+    # CDK's default, said aloud: a stack stays as long as another one uses what is in it.
+    CrossStackReferences.of(app).consume(ReferenceStrength.STRONG)
     logs = LogBucketStack(app, f"{config.name}-LogBucketStack", config=config, env=env)
     backend = BackendStack(
         app,
@@ -22,5 +25,12 @@ def add_stacks(app: App) -> list[Stack]:
         log_bucket=logs.bucket,
         env=env,
     )
+    frontend = FrontendStack(
+        app,
+        f"{config.name}-FrontendStack",
+        config=config,
+        backend=backend.backend,
+        env=env,
+    )
     Tags.of(app).add("project-name", config.project_name_tag)
-    return [logs, backend]
+    return [logs, backend, frontend]

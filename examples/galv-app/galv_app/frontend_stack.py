@@ -1,0 +1,69 @@
+"""The stack of the frontend."""
+
+from typing import Any
+
+from aws_cdk import CfnOutput, CrossStackReferences, ReferenceStrength, Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from galv_constructs import FrontendSource, GalvBackend, GalvConfig, GalvFrontend
+
+
+class FrontendStack(Stack):
+    """The site that people use, built for the API of a backend."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, config: GalvConfig, backend: GalvBackend, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, id, **kwargs)
+        # The site names the bucket for uploads, which must not go away while it does.
+        CrossStackReferences.of(self).consume(ReferenceStrength.STRONG)
+        zone = certificate = None
+        if config.is_route53_domain:
+            zone = route53.HostedZone.from_lookup(self, "Zone", domain_name=config.domain_name)
+        elif config.certificate_arn is not None:
+            certificate = acm.Certificate.from_certificate_arn(
+                self, "Certificate", config.certificate_arn
+            )
+        self.frontend = GalvFrontend(
+            self,
+            "Frontend",
+            domain_name=config.frontend_domain_name,
+            api_url=backend.url,
+            hosted_zone=zone,
+            certificate=certificate,
+            source=FrontendSource.git_tag(config.frontend_version),
+            environment=config.frontend_environment,
+            secrets=self._secrets(config),
+            storage_buckets=[backend.media_bucket],
+            production=config.is_production,
+            removal_protection=config.removal_protection,
+        )
+        CfnOutput(self, "FrontendUrl", value=self.frontend.url, description="URL of the site")
+        CfnOutput(
+            self,
+            "FrontendVersion",
+            value=self.frontend.version,
+            description="Version of the site that was published",
+        )
+        if zone is None:
+            CfnOutput(
+                self,
+                "FrontendCnameTarget",
+                value=self.frontend.distribution_domain_name,
+                description=f"Create a CNAME record from {config.frontend_domain_name} to this",
+            )
+
+    def _secrets(self, config: GalvConfig) -> dict[str, ecs.Secret]:
+        if not config.frontend_secrets_keys:
+            return {}
+        secret = secretsmanager.Secret.from_secret_name_v2(
+            self, "FrontendSecrets", config.frontend_secrets_name
+        )
+        return {
+            key: ecs.Secret.from_secrets_manager(secret, key)
+            for key in config.frontend_secrets_keys
+        }

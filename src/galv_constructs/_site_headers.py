@@ -1,0 +1,126 @@
+"""The headers that make a browser careful with the site."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Aws, Duration, Names
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+_DIRECTIVE = re.compile(r"[a-z][a-z-]*-src|base-uri|form-action|frame-ancestors")
+_SOURCE = re.compile(r"[^\s;,]+")
+_NONE = "'none'"
+
+
+def site_policy(
+    *,
+    api_url: str,
+    storage_buckets: Sequence[s3.IBucket],
+    additions: Mapping[str, Sequence[str]],
+) -> str:
+    """The content security policy that Galv's frontend needs, and what is added to it."""
+    # Presigned URLs have the global host name whatever the region of the bucket is, and S3 may
+    # redirect from it to the regional one:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+    storage = [
+        f"https://{name}"
+        for bucket in storage_buckets
+        for name in (bucket.bucket_domain_name, bucket.bucket_regional_domain_name)
+    ]
+    ours = [_origin(api_url), *storage]
+    policy = {
+        "default-src": ["'self'"],
+        "base-uri": ["'self'"],
+        "connect-src": ["'self'", *ours],
+        "font-src": ["'self'", "data:"],
+        "form-action": ["'self'"],
+        "frame-ancestors": [_NONE],
+        "img-src": ["'self'", "data:", "blob:", *ours],
+        "object-src": [_NONE],
+        # Parquet files are read by WebAssembly.
+        "script-src": ["'self'", "'wasm-unsafe-eval'"],
+        # The component library writes its styles into the page.
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "worker-src": ["'self'", "blob:"],
+    }
+    for directive, sources in additions.items():
+        # Without a directive of its own a browser takes default-src.
+        before = policy.get(directive, policy["default-src"])
+        policy[directive] = [source for source in before if source != _NONE] + list(sources)
+    return "; ".join(" ".join((directive, *sources)) for directive, sources in policy.items())
+
+
+def _origin(url: str) -> str:
+    """An URL without its path, which in a policy would allow only that path."""
+    return "/".join(url.split("/")[:3])
+
+
+def check_policy_additions(additions: Mapping[str, Sequence[str]] | None) -> None:
+    """Refuse what would break the policy apart."""
+    if additions is None:
+        return
+    if not isinstance(additions, Mapping):
+        raise ValueError(
+            "content_security_policy must be a mapping of directives to lists of sources, such as "
+            f"{{'img-src': ['https://tiles.example.org']}}, got {additions!r}"
+        )
+    for directive, sources in additions.items():
+        if not isinstance(directive, str) or not _DIRECTIVE.fullmatch(directive):
+            raise ValueError(
+                f"content_security_policy has the directive {directive!r}: allowed are those with "
+                "a list of sources, such as 'connect-src', 'img-src' or 'frame-ancestors'"
+            )
+        is_list = isinstance(sources, Sequence) and not isinstance(sources, str)
+        if not is_list or not all(isinstance(s, str) and _SOURCE.fullmatch(s) for s in sources):
+            raise ValueError(
+                f"content_security_policy[{directive!r}] must be a list of sources without spaces, "
+                f"';' and ',', such as ['https://tiles.example.org'], got {sources!r}"
+            )
+
+
+def security_headers(scope: Construct, id: str, *, policy: str) -> cloudfront.ResponseHeadersPolicy:
+    """Define the headers of every answer."""
+    return cloudfront.ResponseHeadersPolicy(
+        scope,
+        id,
+        response_headers_policy_name=global_name(scope, id, 128),
+        comment=f"Headers of {scope.node.path}"[:128],
+        security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
+            content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
+                content_security_policy=policy, override=True
+            ),
+            content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
+            referrer_policy=cloudfront.ResponseHeadersReferrerPolicy(
+                referrer_policy=cloudfront.HeadersReferrerPolicy.STRICT_ORIGIN_WHEN_CROSS_ORIGIN,
+                override=True,
+            ),
+            strict_transport_security=cloudfront.ResponseHeadersStrictTransportSecurity(
+                access_control_max_age=Duration.days(365),
+                # Other hosts of the domain are not this construct's business.
+                include_subdomains=False,
+                override=True,
+            ),
+        ),
+        custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
+            custom_headers=[
+                cloudfront.ResponseCustomHeader(
+                    header="Permissions-Policy",
+                    value="camera=(), geolocation=(), microphone=()",
+                    override=True,
+                )
+            ]
+        ),
+    )
+
+
+def global_name(scope: Construct, id: str, length: int) -> str:
+    """A name for what CloudFront wants to be unique in all regions of an account.
+
+    CDK makes it of the path alone, with which a second region could not have the same stack.
+    """
+    longest_region = 16
+    name = Names.unique_resource_name(
+        scope, max_length=length - longest_region - len(id) - 2, separator="-"
+    )
+    return f"{Aws.REGION}-{name}-{id}"

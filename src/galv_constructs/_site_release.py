@@ -1,0 +1,208 @@
+"""Building and publishing the site during a deployment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import ArnFormat, CustomResource, Duration, Stack
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import custom_resources as cr
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_provider, acknowledge_wildcard
+from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._site import Site
+from galv_constructs._site_build import SiteBuild
+from galv_constructs._site_source import FetchedFiles, LocalFiles
+
+API_URL_VARIABLE = "VITE_GALV_API_BASE_URL"
+
+_PACKAGE = Path(__file__).parent
+_POLL_INTERVAL = Duration.seconds(10)
+
+
+class SiteRelease(Construct):
+    """A custom resource that succeeds when the site is published."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        site: Site,
+        source: FetchedFiles | LocalFiles,
+        api_url: str,
+        environment: Mapping[str, str],
+        secrets: Mapping[str, ecs.Secret],
+        policy: DeploymentPolicy,
+        log_group_prefix: str,
+        timeout: Duration,
+    ) -> None:
+        super().__init__(scope, id)
+        self.build: SiteBuild | None = None
+        properties: dict[str, object] = {
+            "Bucket": site.bucket.bucket_name,
+            "DistributionId": site.distribution.distribution_id,
+            "ApiUrl": api_url,
+            "TimeoutSeconds": str(round(timeout.to_seconds())),
+        }
+        role = iam.Role(
+            self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        match source:
+            case FetchedFiles():
+                self.build = SiteBuild(
+                    self,
+                    "Build",
+                    bucket=site.bucket,
+                    secrets=secrets,
+                    policy=policy,
+                    log_group_name=f"{log_group_prefix}/site-build",
+                    timeout=timeout,
+                )
+                properties |= {
+                    "Project": self.build.project.project_name,
+                    "Floating": str(source.is_floating).lower(),
+                    "Inputs": {
+                        "Source": {
+                            "Type": source.kind,
+                            "Repository": source.repository,
+                            "Tag": source.tag,
+                            "Commit": source.commit,
+                        },
+                        "Environment": {**environment, API_URL_VARIABLE: api_url},
+                        "Secrets": {name: secret.arn for name, secret in secrets.items()},
+                        "Recipe": self.build.recipe,
+                    },
+                }
+                self._allow_build(role, self.build)
+            case LocalFiles():
+                files = s3_assets.Asset(self, "Files", path=source.path)
+                properties |= {
+                    "AssetBucket": files.s3_bucket_name,
+                    "AssetKey": files.s3_object_key,
+                    "Floating": "false",
+                    "Inputs": {"Files": files.asset_hash},
+                }
+                role.add_to_policy(
+                    iam.PolicyStatement(
+                        actions=["s3:GetObject"],
+                        resources=[files.bucket.arn_for_objects(files.s3_object_key)],
+                    )
+                )
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=f"{log_group_prefix}/site-release",
+            retention=policy.log_retention,
+            removal_policy=policy.data_removal,
+        )
+        self._allow(role, site)
+        provider = cr.Provider(
+            self,
+            "Provider",
+            on_event_handler=self._function("OnEvent", "on_event", role),
+            is_complete_handler=self._function("IsComplete", "is_complete", role),
+            query_interval=_POLL_INTERVAL,
+            total_timeout=timeout.plus(Duration.minutes(5)),
+            log_group=self.log_group,
+            disable_waiter_state_machine_logging=True,
+        )
+        acknowledge_provider(provider)
+        self.resource = CustomResource(
+            self,
+            "Resource",
+            resource_type="Custom::GalvSiteRelease",
+            service_token=provider.service_token,
+            # A handler that never answers is not waited for as long as CloudFormation would.
+            service_timeout=timeout.plus(Duration.minutes(10)),
+            properties=properties,
+        )
+        # The rest of both is made before because the resource refers to it.
+        if site.bucket.policy is not None:
+            self.resource.node.add_dependency(site.bucket.policy)
+        if self.build is not None and self.build.project.role is not None:
+            self.resource.node.add_dependency(self.build.project.role)
+
+    def _allow(self, role: iam.Role, site: Site) -> None:
+        """Let the handlers do what they do with the bucket, the distribution and the stack."""
+        objects = site.bucket.arn_for_objects("*")
+        self.log_group.grant_write(role)
+        for statement in (
+            iam.PolicyStatement(
+                actions=[
+                    "s3:DeleteObjectTagging",
+                    "s3:GetObject",
+                    "s3:GetObjectTagging",
+                    "s3:PutObject",
+                    "s3:PutObjectTagging",
+                ],
+                resources=[objects],
+            ),
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[site.bucket.bucket_arn]),
+            iam.PolicyStatement(
+                actions=["cloudfront:CreateInvalidation"],
+                resources=[site.distribution.distribution_arn],
+            ),
+            iam.PolicyStatement(
+                actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]
+            ),
+        ):
+            role.add_to_policy(statement)
+        acknowledge_wildcard(
+            role, objects, reason="The files of the site have the names that its build gives them."
+        )
+
+    def _allow_build(self, role: iam.Role, build: SiteBuild) -> None:
+        """Let the handlers run the build and read its log."""
+        streams = Stack.of(self).format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"{build.log_group.log_group_name}:log-stream:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[
+                    "codebuild:BatchGetBuilds",
+                    "codebuild:StartBuild",
+                    "codebuild:StopBuild",
+                ],
+                resources=[build.project.project_arn],
+            )
+        )
+        role.add_to_policy(iam.PolicyStatement(actions=["logs:GetLogEvents"], resources=[streams]))
+        acknowledge_wildcard(
+            role,
+            streams,
+            reason="A log stream is named after a build, whose id is not known before.",
+        )
+
+    def _function(self, id: str, handler: str, role: iam.Role) -> lambda_.Function:
+        return lambda_.Function(
+            self,
+            id,
+            description=f"Publishes the site of {self.node.path}: {handler}"[:256],
+            # The handler and what it imports, so that a change of another one leaves it alone.
+            code=lambda_.Code.from_asset(
+                str(_PACKAGE),
+                exclude=[
+                    "*",
+                    "!handlers",
+                    "handlers/*",
+                    "!handlers/_aws.py",
+                    "!handlers/site_release.py",
+                ],
+            ),
+            handler=f"handlers.site_release.{handler}",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            # Holds a whole release; and more memory is a faster network.
+            memory_size=1024,
+            # Longer than all retries together.
+            timeout=Duration.minutes(10),
+            role=role,
+            log_group=self.log_group,
+        )

@@ -1,0 +1,93 @@
+"""What CloudFront needs in us-east-1, whatever the region of the stack is."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Annotations, CrossStackReferences, Environment, ReferenceStrength, Stack, Stage
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_route53 as route53
+from constructs import Construct
+
+from galv_constructs._validation import is_token
+
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+EDGE_REGION = "us-east-1"
+
+
+def needs_edge_stack(scope: Construct) -> bool:
+    """Whether what is for CloudFront has to be in another stack."""
+    region = Stack.of(scope).region
+    return not is_token(region) and region != EDGE_REGION
+
+
+def check_edge_zone(scope: Construct, hosted_zone: route53.IHostedZone | None) -> None:
+    """Refuse a zone that a stack deployed before this one cannot know."""
+    if hosted_zone is None or not needs_edge_stack(scope):
+        return
+    if is_token(hosted_zone.hosted_zone_id) or is_token(hosted_zone.zone_name):
+        raise ValueError(
+            f"hosted_zone {hosted_zone.node.path} is not known when the template is made, and the "
+            f"certificate for CloudFront is made in {EDGE_REGION} before this stack: import the "
+            "zone with HostedZone.from_lookup(…) or from_hosted_zone_attributes(…), or pass "
+            f"certificate, one in {EDGE_REGION}"
+        )
+
+
+def edge_certificate(
+    scope: Construct,
+    id: str,
+    *,
+    domain_name: str,
+    alternative_domain_names: Sequence[str],
+    hosted_zone: route53.IHostedZone,
+) -> acm.Certificate:
+    """Define the certificate for a distribution of `scope`, in us-east-1."""
+    elsewhere = needs_edge_stack(scope)
+    if is_token(Stack.of(scope).region):
+        Annotations.of(scope).add_warning_v2(
+            "galv-constructs:regionUnknown",
+            "the region of the stack is not known, so its certificate is made in the stack: that "
+            f"works in {EDGE_REGION} only. Give the stack an env with a region, or pass "
+            f"certificate, one in {EDGE_REGION}.",
+        )
+    certificate = acm.Certificate(
+        _edge_stack(scope) if elsewhere else scope,
+        # Several frontends of a stack share its edge stack.
+        scope.node.path.replace("/", "-") if elsewhere else id,
+        domain_name=domain_name,
+        subject_alternative_names=list(alternative_domain_names) or None,
+        validation=acm.CertificateValidation.from_dns(hosted_zone),
+    )
+    if elsewhere:
+        # The stacks stay apart: no custom resource, and no export that blocks a change.
+        CrossStackReferences.of(certificate).produce(ReferenceStrength.WEAK)
+    return certificate
+
+
+def _edge_stack(scope: Construct) -> Stack:
+    """The stack in us-east-1 that belongs to the stack of `scope`."""
+    stack = Stack.of(scope)
+    while stack.nested_stack_parent is not None:
+        stack = stack.nested_stack_parent
+    stage = Stage.of(stack)
+    id = f"{stack.node.id}-Edge"
+    assert stage is not None  # noqa: S101 - CDK makes an app where none is given
+    existing = stage.node.try_find_child(id)
+    if isinstance(existing, Stack):
+        return existing
+    edge = Stack(
+        stage,
+        id,
+        stack_name=f"{stack.stack_name}-Edge",
+        env=Environment(
+            account=None if is_token(stack.account) else stack.account, region=EDGE_REGION
+        ),
+        description=f"What CloudFront needs in {EDGE_REGION} for {stack.stack_name}",
+        termination_protection=stack.termination_protection,
+    )
+    Annotations.of(edge).add_info_v2(
+        "galv-constructs:bootstrapEdge",
+        f"this stack is in {EDGE_REGION} because CloudFront takes certificates from there only: "
+        f"bootstrap that region of the account too, with `cdk bootstrap aws://"
+        f"{'ACCOUNT' if is_token(stack.account) else stack.account}/{EDGE_REGION}`, once",
+    )
+    return edge

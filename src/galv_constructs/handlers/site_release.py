@@ -1,0 +1,477 @@
+"""Build a static site with CodeBuild and publish it while CloudFormation deploys.
+
+Two handlers for the Provider framework of `aws_cdk.custom_resources`: `on_event` starts the build
+if one is needed, `is_complete` is polled until the site is built, and then publishes it. What they
+raise is the reason that CloudFormation shows.
+
+The bucket holds `site/`, which CloudFront serves, and for each release `releases/<key>/site.zip`,
+which a publication is made from: also one of an earlier release, without a build. The key is a hash
+of all that goes into the build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+from time import sleep, time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, passes, stack_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Json = dict[str, Any]
+
+SITE = "site/"
+RELEASES = "releases/"
+# A lifecycle rule of the bucket expires what has this tag, counted from when it was set.
+SUPERSEDED = "superseded"
+HASHED = "assets/"
+INDEX = "index.html"
+# Each name under assets/ holds a hash of its content, so that the content never changes.
+FOREVER = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
+
+WORKERS = 16
+PAUSES = (2, 4, 8, 16)
+# Seconds that a build may wait for a machine.
+QUEUE_PATIENCE = 300
+LARGEST_SITE = 256 * 1024 * 1024
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html
+MOST_PATHS = 100
+NO_SUCH_KEY = ("404", "NoSuchKey", "NotFound")
+
+# CodeBuild's own lines tell of phases, and JavaScript's of where in a tool; what helps is the rest.
+NOISE = re.compile(r"\[Container\]|\s+at ")
+
+# Not from the machine's own list, which Lambda does not have.
+CONTENT_TYPES = {
+    ".avif": "image/avif",
+    ".css": "text/css; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".gif": "image/gif",
+    ".htm": "text/html; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".otf": "font/otf",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+    ".txt": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xml": "application/xml",
+}
+
+log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)
+
+
+class SiteError(Exception):
+    """The site was not published; the text is the reason for CloudFormation."""
+
+
+def on_event(event: Json, _context: object) -> Json:
+    """Start a build if this request needs one.
+
+    Raises:
+        SiteError: the build could not be started.
+    """
+    plan = {"Key": "", "BuildId": "", "RollingBack": False}
+    if event["RequestType"] != "Delete":  # the removal policy of the bucket decides about the site
+        plan = _plan(event)
+    log.info("%s: %s", event["RequestType"], plan)
+    stack = event["StackId"].rpartition("/")[2]
+    return {
+        # Made at Create and kept: for another id CloudFormation would send Delete for the old one.
+        "PhysicalResourceId": event.get("PhysicalResourceId")
+        or f"{event['LogicalResourceId']}-{stack}",
+        "Plan": plan,
+        # For is_complete, by our own clock: the deadline must hold while AWS does not answer.
+        "StartedAt": time(),
+    }
+
+
+def is_complete(event: Json, _context: object) -> Json:
+    """Publish the site as soon as it is built; tell whether it is published.
+
+    Raises:
+        SiteError: the build failed, never started or hung, or the site could not be published.
+    """
+    plan = event["Plan"]
+    if not plan["Key"]:
+        return {"IsComplete": True, "Data": {"Version": "", "Commit": ""}}
+    try:
+        if plan["BuildId"] and not _built(event):
+            return {"IsComplete": False}
+        if not plan["RollingBack"]:
+            _refuse_in_rollback(event)
+        return {"IsComplete": True, "Data": _publish(event)}
+    except SiteError as failure:
+        if not plan["RollingBack"]:
+            raise
+        # To fail now would leave the stack in UPDATE_ROLLBACK_FAILED; some whole release is there.
+        log.warning("the site is left as it is: %s", failure)
+        return {"IsComplete": True, "Data": {"Version": "", "Commit": ""}}
+
+
+def release_key(properties: Json) -> str:
+    """The name of the release that is made of these inputs."""
+    text = json.dumps(properties["Inputs"], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _plan(event: Json) -> Json:
+    """Say which release to publish, and start its build if it has to be made."""
+    properties = event["ResourceProperties"]
+    key = release_key(properties)
+    # A rollback updates and deletes, it does not create.
+    back = event["RequestType"] == "Update" and "ROLLBACK" in stack_status(event["StackId"])
+    plan = {"Key": key, "BuildId": "", "RollingBack": back}
+    try:
+        kept = _is_kept(event, key)
+    except SiteError as failure:
+        if not back:
+            raise
+        log.warning("%s", failure)
+        kept = False
+    if back:
+        # A build of the old inputs could fail, and the site that is there works.
+        return plan if kept else {**plan, "Key": ""}
+    if _is_asset(event) or (kept and properties["Floating"] != "true"):
+        return plan
+    return {**plan, "BuildId": _start_build(event, key)}
+
+
+def _is_asset(event: Json) -> bool:
+    return "AssetBucket" in event["ResourceProperties"]
+
+
+def _zip_of(key: str) -> str:
+    return f"{RELEASES}{key}/site.zip"
+
+
+def _is_kept(event: Json, key: str) -> bool:
+    bucket = event["ResourceProperties"]["Bucket"]
+    try:
+        client("s3").head_object(Bucket=bucket, Key=_zip_of(key))
+    except AWS_ERRORS as error:
+        if _code(error) in NO_SUCH_KEY:
+            return False
+        raise _failure(f"could not look for release {key}: {error}") from error
+    return True
+
+
+def _code(error: Exception) -> str:
+    # An HTTPClientError has the attribute too, often with None.
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _patiently(what: str, call: Callable[[], Any]) -> Any:
+    """The answer of an AWS call, with patience for what passes."""
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return call()
+        except AWS_ERRORS as error:
+            pause = next(pauses, None)
+            if pause is None or not passes(error):
+                raise _failure(f"{what}: {error}") from error
+        sleep(pause)
+
+
+# Building
+
+
+def _start_build(event: Json, key: str) -> str:
+    properties = event["ResourceProperties"]
+    inputs = properties["Inputs"]
+    plain = {
+        **inputs["Environment"],
+        **{f"GALV_BUILD_{name}": value for name, value in inputs["Source"].items()},
+        "GALV_BUILD_TARGET": f"s3://{properties['Bucket']}/{_zip_of(key)}",
+    }
+    variables = [
+        {"name": name, "value": value, "type": kind}
+        for kind, group in (("PLAINTEXT", plain), ("SECRETS_MANAGER", inputs["Secrets"]))
+        for name, value in sorted(group.items())
+    ]
+    build = _patiently(
+        "the build could not be started",
+        lambda: client("codebuild").start_build(
+            projectName=properties["Project"],
+            # For five minutes CodeBuild answers a known token with the build of that time, so that
+            # an event delivered twice starts one build. A later one repeats the same build.
+            idempotencyToken=hashlib.sha256(event["RequestId"].encode()).hexdigest(),
+            environmentVariablesOverride=variables,
+        ),
+    )
+    return str(build["build"]["id"])
+
+
+def _built(event: Json) -> bool:
+    """Whether the build has succeeded; False while it goes on."""
+    build_id = event["Plan"]["BuildId"]
+    try:
+        builds = client("codebuild").batch_get_builds(ids=[build_id])["builds"]
+    except AWS_ERRORS as error:
+        if not passes(error):
+            raise _failure(f"the build could not be watched: {error}") from error
+        builds = []
+    # None for a moment after its start: CodeBuild is eventually consistent.
+    build = builds[0] if builds else {"buildStatus": "IN_PROGRESS", "currentPhase": "unknown"}
+    log.info("%s: %s, %s", build_id, build["buildStatus"], build.get("currentPhase"))
+    if build["buildStatus"] == "SUCCEEDED":
+        return True
+    if build["buildStatus"] != "IN_PROGRESS":
+        raise _failure(_why_failed(build), build)
+    waiting = build.get("currentPhase") in ("SUBMITTED", "QUEUED")
+    age = time() - event["StartedAt"]
+    limit = int(event["ResourceProperties"]["TimeoutSeconds"])
+    if age >= limit:
+        raise _failure(f"the build hung: not done after {limit} s{_stop(build_id)}", build)
+    if waiting and age >= QUEUE_PATIENCE:
+        what = f"the build never started: no machine after {QUEUE_PATIENCE} s"
+        raise _failure(f"{what}{_stop(build_id)}", build)
+    if "ROLLBACK" in stack_status(event["StackId"]):
+        raise _failure(f"the build was cancelled by a rollback{_stop(build_id)}")
+    return False
+
+
+def _refuse_in_rollback(event: Json) -> None:
+    """Publish nothing new once another resource has failed: the rollback has its own request."""
+    if "ROLLBACK" in stack_status(event["StackId"]):
+        raise _failure("publication was cancelled by a rollback")
+
+
+def _stop(build_id: str) -> str:
+    """Stop the build, and say in the end of a sentence how that went."""
+    try:
+        client("codebuild").stop_build(id=build_id)
+    except AWS_ERRORS as error:
+        return f", and could not be stopped: {error}"
+    return ", and was stopped"
+
+
+def _why_failed(build: Json) -> str:
+    """Name the phase that failed, and what CodeBuild says of it."""
+    phases = [
+        p for p in build.get("phases", []) if p.get("phaseStatus", "SUCCEEDED") != "SUCCEEDED"
+    ]
+    if not phases:
+        return f"the build ended with {build['buildStatus']}"
+    # The later ones fail because the first did.
+    phase = phases[0]
+    said = "; ".join(c["message"] for c in phase.get("contexts", []) if c.get("message"))
+    return f"the build ended with {build['buildStatus']} in {phase['phaseType']}: {said or '?'}"
+
+
+def _failure(what: str, build: Json | None = None) -> SiteError:
+    """The failure in all that fits: what happened, a link, the last lines of the build's log."""
+    logs = (build or {}).get("logs", {})
+    link = f"\nLog: {logs['deepLink']}" if logs.get("deepLink") else ""
+    lines = _last_lines(logs) if logs else ""
+    room = max(60, min(350, REASON_LIMIT - len(link.encode()))) if logs else REASON_LIMIT
+    reason = f"{clip(f'Site: {what}', room)}{link}"
+    room = REASON_LIMIT - len(reason.encode()) - 1
+    if lines and room > 60:
+        reason += f"\n{clip(lines, room, end=True)}"
+    return SiteError(clip(reason, REASON_LIMIT))
+
+
+def _last_lines(logs: Json) -> str:
+    """The newest lines of the log; one that cannot be read must not hide the failure."""
+    if not logs.get("streamName"):
+        return "(no log: the build never ran)"
+    query = {
+        "logGroupName": logs["groupName"],
+        "logStreamName": logs["streamName"],
+        "startFromHead": False,
+        "limit": 50,
+    }
+    try:
+        lines = client("logs").get_log_events(**query)["events"]
+    except AWS_ERRORS as error:
+        return f"(no log: {_code(error) or type(error).__name__})"
+    said = [line["message"].rstrip() for line in lines if not NOISE.match(line["message"])]
+    return "\n".join(filter(None, said)) or "(no log lines)"
+
+
+# Publishing
+
+
+def _publish(event: Json) -> Json:
+    """Put the release where CloudFront serves it, in an order that breaks no open page."""
+    properties = event["ResourceProperties"]
+    bucket, key = properties["Bucket"], event["Plan"]["Key"]
+    if _is_asset(event) and not _is_kept(event, key):
+        _keep_asset(properties, key)
+    # First of all: a release that was to expire is needed again.
+    _patiently(
+        f"release {key} could not be kept",
+        lambda: client("s3").delete_object_tagging(Bucket=bucket, Key=_zip_of(key)),
+    )
+    files, about = _read(bucket, key)
+    _check(files, properties["ApiUrl"])
+    hashed = sorted(name for name in files if name.startswith(HASHED))
+    others = sorted(name for name in files if not name.startswith(HASHED) and name != INDEX)
+    # A page refers only to what is there already.
+    for names in (hashed, others, [INDEX]):
+        _put(bucket, files, names)
+    _supersede(event, files)
+    _invalidate(event, [*others, INDEX])
+    log.info("published %s: %d files", key, len(files))
+    return about
+
+
+def _keep_asset(properties: Json, key: str) -> None:
+    source = {"Bucket": properties["AssetBucket"], "Key": properties["AssetKey"]}
+    _patiently(
+        "the files could not be read",
+        lambda: client("s3").copy_object(
+            Bucket=properties["Bucket"], Key=_zip_of(key), CopySource=source
+        ),
+    )
+
+
+def _read(bucket: str, key: str) -> tuple[dict[str, bytes], Json]:
+    """The files of a release, and what its build said about itself."""
+
+    def download() -> tuple[bytes, Json]:
+        answer = client("s3").get_object(Bucket=bucket, Key=_zip_of(key))
+        return answer["Body"].read(), answer["Metadata"]
+
+    data, metadata = _patiently(f"release {key} could not be read", download)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            size = sum(entry.file_size for entry in entries)
+            if size > LARGEST_SITE:
+                raise _failure(f"release {key} has {size} bytes, and may have {LARGEST_SITE}")
+            files = {entry.filename: archive.read(entry) for entry in entries}
+    except zipfile.BadZipFile as error:
+        raise _failure(f"release {key} is no ZIP file: {error}") from error
+    return files, {"Version": metadata.get("version", ""), "Commit": metadata.get("commit", "")}
+
+
+def _check(files: dict[str, bytes], api_url: str) -> None:
+    if INDEX not in files:
+        some = ", ".join(sorted(files)[:5]) or "nothing"
+        raise _failure(f"there is no {INDEX} among the files: {some}")
+    # Not a part of a longer host name or of a port.
+    ours = re.compile(re.escape(api_url.encode()) + rb"(?![\w.:-])")
+    if not any(ours.search(content) for content in files.values()):
+        raise _failure(
+            f"the files do not contain the API's URL {api_url}, so they would call another API. "
+            "The URL is fixed when the frontend is built: build it with "
+            f"VITE_GALV_API_BASE_URL={api_url}, or use FrontendSource.git_tag(…), which does"
+        )
+
+
+def _put(bucket: str, files: dict[str, bytes], names: Iterable[str]) -> None:
+    def put(name: str) -> None:
+        _patiently(
+            f"{name} could not be published",
+            lambda: client("s3").put_object(
+                Bucket=bucket,
+                Key=f"{SITE}{name}",
+                Body=files[name],
+                ContentType=_content_type(name),
+                CacheControl=FOREVER if name.startswith(HASHED) else REVALIDATE,
+            ),
+        )
+
+    _all(put, names)
+
+
+def _content_type(name: str) -> str:
+    return CONTENT_TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
+
+
+def _all(call: Callable[[str], None], names: Iterable[str]) -> None:
+    """Call for all names, several at a time; raise what the first that failed raised."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = [pool.submit(call, name) for name in names]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _supersede(event: Json, files: dict[str, bytes]) -> None:
+    """Let expire, later, what neither this release nor the one before needs.
+
+    An open page goes on loading parts of its own release, so nothing is deleted now.
+    """
+    bucket = event["ResourceProperties"]["Bucket"]
+    needed = {event["Plan"]["Key"]}
+    if event["RequestType"] == "Update":
+        needed.add(release_key(event["OldResourceProperties"]))
+
+    def is_needed(name: str) -> bool:
+        if name.startswith(SITE):
+            return name.removeprefix(SITE) in files
+        return name.removeprefix(RELEASES).partition("/")[0] in needed
+
+    def expire(name: str) -> None:
+        tags = client("s3").get_object_tagging(Bucket=bucket, Key=name)["TagSet"]
+        if any(tag["Key"] == SUPERSEDED for tag in tags):
+            return
+        head = client("s3").head_object(Bucket=bucket, Key=name)
+        # Onto itself: the age that the lifecycle rule goes by starts anew.
+        client("s3").copy_object(
+            Bucket=bucket,
+            Key=name,
+            CopySource={"Bucket": bucket, "Key": name},
+            MetadataDirective="REPLACE",
+            Metadata=head["Metadata"],
+            ContentType=head["ContentType"],
+            CacheControl=head.get("CacheControl", REVALIDATE),
+            TaggingDirective="REPLACE",
+            Tagging=f"{SUPERSEDED}=true",
+        )
+
+    try:
+        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        names = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        _all(expire, [name for name in names if not is_needed(name)])
+    except AWS_ERRORS as error:
+        # The site is published; the next publication does this again.
+        log.warning("older files could not be marked to expire: %s", error)
+
+
+def _invalidate(event: Json, names: list[str]) -> None:
+    paths = ["/", *(f"/{quote(name)}" for name in names)] if len(names) < MOST_PATHS else ["/*"]
+    _patiently(
+        "the site is there, but CloudFront's caches could not be invalidated",
+        lambda: client("cloudfront").create_invalidation(
+            DistributionId=event["ResourceProperties"]["DistributionId"],
+            InvalidationBatch={
+                "Paths": {"Quantity": len(paths), "Items": paths},
+                # An event delivered twice makes one invalidation.
+                "CallerReference": event["RequestId"],
+            },
+        ),
+    )

@@ -1,0 +1,3 @@
+import { version } from './version.js';
+
+export const details = `Details of version ${version}`;

@@ -1,0 +1,561 @@
+"""The steps of the build: with a real git, and a registry that answers as GHCR does."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from galv_constructs.site import build_site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("GALV_BUILD_", "GIT_")):
+            monkeypatch.delenv(name)
+    return tmp_path / "work"
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"GALV_BUILD_{name}", value)
+
+
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, code: str) -> None:
+    """Put a program of this name first on the path."""
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    program = folder / name
+    program.write_text(f"#!{sys.executable}\nimport json, os, sys\n{code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+class Repository:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.git("init", "--quiet")
+
+    def git(self, *command: str) -> str:
+        identity = ["-c", "user.name=n", "-c", "user.email=e@example.com"]
+        done = subprocess.run(
+            ["git", *identity, *command],
+            cwd=self.path,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    def release(self, tag: str, *, annotated: bool = False) -> str:
+        """Commit something under a tag, and return the commit."""
+        (self.path / "version.txt").write_text(tag)
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--message", tag)
+        self.git("tag", *(["--annotate", "--message", tag] if annotated else []), tag)
+        return self.git("rev-parse", "HEAD")
+
+    @property
+    def url(self) -> str:
+        return f"file://{self.path}"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+class TestGit:
+    @pytest.fixture(autouse=True)
+    def source(self, monkeypatch: pytest.MonkeyPatch, repository: Repository) -> None:
+        settings(monkeypatch, Type="git", Repository=repository.url)
+
+    @pytest.mark.parametrize(
+        ("asked", "annotated"), [("v1.0.0", False), ("v1.0.0", True), ("1.0.0", False)]
+    )
+    def test_fetches_a_tag(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch, asked: str, annotated: bool
+    ) -> None:
+        commit = repository.release("v1.0.0", annotated=annotated)
+        repository.release("v1.1.0")
+        work = Path("work")
+        settings(monkeypatch, Tag=asked, Commit=commit)
+
+        assert build_site.main("fetch") == 0
+        assert (work / "source/version.txt").read_text() == "v1.0.0"
+        assert json.loads((work / "release.json").read_text()) == {
+            "version": "v1.0.0",
+            "commit": commit,
+        }
+
+    def test_finds_a_tag_without_the_v(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch, work: Path
+    ) -> None:
+        repository.release("1.0.0")
+        settings(monkeypatch, Tag="v1.0.0")
+
+        assert build_site.main("fetch") == 0
+        assert (work / "source/version.txt").read_text() == "1.0.0"
+
+    def test_latest_is_the_newest_release(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch, work: Path
+    ) -> None:
+        for tag in ("v2.10.0", "v2.9.0", "v3.0.0-rc.1", "nightly"):
+            repository.release(tag)
+        settings(monkeypatch, Tag="latest")
+
+        assert build_site.main("fetch") == 0
+        assert (work / "source/version.txt").read_text() == "v2.10.0"
+
+    def test_refuses_a_commit_that_is_another(
+        self,
+        repository: Repository,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        commit = repository.release("v1.0.0")
+        settings(monkeypatch, Tag="v1.0.0", Commit="0" * 40)
+
+        assert build_site.main("fetch") == 1
+        said = capsys.readouterr().out
+        assert f"is commit {commit}, and commit= asks for {'0' * 40}" in said
+        assert not Path("work/source").exists()
+
+    def test_refuses_a_tag_that_moves_meanwhile(
+        self,
+        repository: Repository,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        repository.release("v1.0.0")
+        settings(monkeypatch, Tag="v1.0.0")
+        monkeypatch.setattr(build_site, "tags_of", lambda _: {"v1.0.0": "0" * 40})
+
+        assert build_site.main("fetch") == 1
+        assert f"was moved from {'0' * 40} to" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("releases", "tag", "said"),
+        [
+            (["v1.0.0", "v1.1.0"], "v9.9.9", "has no tag v9.9.9; the newest are: v1.1.0, v1.0.0"),
+            (["nightly"], "v9.9.9", "the newest are: none of a release"),
+            (["nightly"], "latest", "has no tag of a release, such as v2.2.0"),
+        ],
+    )
+    def test_says_which_tags_there_are(
+        self, repository: Repository, releases: list[str], tag: str, said: str
+    ) -> None:
+        for name in releases:
+            repository.release(name)
+        commits = build_site.tags_of(repository.url)
+
+        with pytest.raises(build_site.BuildError) as caught:
+            build_site.choose(tag, commits, repository.url)
+
+        assert said in str(caught.value)
+
+    def test_does_not_take_a_warning_for_a_tag(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = "warning: redirecting to elsewhere\n0a1b\trefs/tags/v1.0.0\n"
+        monkeypatch.setattr(build_site, "run", lambda *_: said)
+
+        assert build_site.tags_of("https://example.com/r") == {"v1.0.0": "0a1b"}
+
+    def test_fails_where_there_is_no_repository(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings(monkeypatch, Tag="v1.0.0", Repository=f"file://{tmp_path}/none")
+
+        assert build_site.main("fetch") == 1
+        assert "ERROR: git ls-remote --tags failed with exit code 128" in capsys.readouterr().out
+
+
+class TestInstallAndBuild:
+    """With an npm and a pnpm that only say how they are called."""
+
+    SAY = """
+env = {name: os.environ.get(name) for name in ("HUSKY", "CYPRESS_INSTALL_BINARY", "CI")}
+call = {"command": sys.argv[1:], "cwd": os.path.basename(os.getcwd()), "env": env}
+print(json.dumps(call))
+"""
+
+    @pytest.fixture(autouse=True)
+    def source(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        settings(monkeypatch, Type="git")
+        source = tmp_path / "work/source"
+        source.mkdir(parents=True)
+        (source / "pnpm-lock.yaml").write_text("lockfileVersion: '6.0'\n")
+        (source / "package.json").write_text("{}")
+        fake(monkeypatch, tmp_path, "npm", self.SAY)
+        fake(monkeypatch, tmp_path, "pnpm", self.SAY)
+        return source
+
+    def calls(self, capsys: pytest.CaptureFixture[str]) -> list[Json]:
+        lines = capsys.readouterr().out.splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def test_installs_what_the_lockfile_says(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert build_site.main("install") == 0
+        npm, pnpm = self.calls(capsys)
+        assert npm["command"][-1] == f"pnpm@{build_site.PNPM}"
+        assert pnpm["command"] == ["install", "--frozen-lockfile"]
+        assert pnpm["cwd"] == "source"
+        assert pnpm["env"] == {"HUSKY": "0", "CYPRESS_INSTALL_BINARY": "0", "CI": "true"}
+
+    @pytest.mark.parametrize(
+        ("named", "used"),
+        [
+            ("pnpm@8.15.9", "8.15.9"),
+            ("pnpm@10.1.0+sha512.0a1b", "10.1.0"),
+            ("yarn@4.0.0", build_site.PNPM),
+        ],
+    )
+    def test_uses_the_pnpm_that_the_source_names(
+        self, source: Path, capsys: pytest.CaptureFixture[str], named: str, used: str
+    ) -> None:
+        (source / "package.json").write_text(json.dumps({"packageManager": named}))
+
+        assert build_site.main("install") == 0
+        assert self.calls(capsys)[0]["command"][-1] == f"pnpm@{used}"
+
+    def test_refuses_a_source_without_a_lockfile(
+        self, source: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (source / "pnpm-lock.yaml").unlink()
+
+        assert build_site.main("install") == 1
+        assert "ERROR: there is no pnpm-lock.yaml" in capsys.readouterr().out
+
+    def test_builds(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert build_site.main("build") == 0
+        assert [call["command"] for call in self.calls(capsys)] == [["build"]]
+
+    def test_a_build_that_fails_shows_what_it_said(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fake(monkeypatch, tmp_path, "pnpm", "sys.exit('src/app.ts: no such name')")
+
+        assert build_site.main("build") == 1
+        said = capsys.readouterr().out
+        assert said.index("no such name") < said.index("ERROR: pnpm build failed with exit code 1")
+
+
+class TestUpload:
+    @pytest.fixture(autouse=True)
+    def built(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        settings(monkeypatch, Type="git", TARGET="s3://bucket/releases/key/site.zip")
+        dist = tmp_path / "work/source/dist"
+        (dist / "assets").mkdir(parents=True)
+        (dist / "index.html").write_text("<p>")
+        (dist / "assets/app-1.js").write_text("1")
+        # Older than the ZIP format.
+        os.utime(dist / "index.html", (0, 0))
+        (tmp_path / "work/release.json").write_text('{"version": "v1.0.0", "commit": ""}')
+        fake(monkeypatch, tmp_path, "aws", "print(json.dumps(sys.argv[1:]))")
+        return dist
+
+    def test_uploads_the_site_as_one_object(
+        self, work: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert build_site.main("upload") == 0
+        with zipfile.ZipFile(work / "site.zip") as archive:
+            assert archive.namelist() == ["assets/app-1.js", "index.html"]
+        command = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert command == [
+            "s3",
+            "cp",
+            "work/site.zip",
+            "s3://bucket/releases/key/site.zip",
+            "--no-progress",
+            "--metadata",
+            "version=v1.0.0",
+        ]
+
+    @pytest.mark.parametrize("left", ["dist", "nothing"])
+    def test_refuses_a_build_without_a_page(
+        self, built: Path, capsys: pytest.CaptureFixture[str], left: str
+    ) -> None:
+        (built / "index.html").unlink()
+        if left == "nothing":
+            (built / "assets/app-1.js").unlink()
+            (built / "assets").rmdir()
+            built.rmdir()
+
+        assert build_site.main("upload") == 1
+        assert "there is no index.html among the" in capsys.readouterr().out
+
+
+def layer(files: dict[str, bytes | None], *, compressed: bool = True) -> bytes:
+    """A layer of an image; None is a folder."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            if content is None:
+                member.type = tarfile.DIRTYPE
+            member.size = len(content or b"")
+            archive.addfile(member, io.BytesIO(content or b""))
+    return gzip.compress(data.getvalue()) if compressed else data.getvalue()
+
+
+class FakeRegistry:
+    """Answers as GHCR does: a token first, and blobs from another place by redirection."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, Json] = {}
+        self.token: str | None = "anonymous"
+        self.challenge = 'Bearer realm="{url}/token",service="registry",scope="repository:x:pull"'
+        self.asked: list[str] = []
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                registry.asked.append(self.path)
+                status, headers, body = registry.answer(
+                    self.path, self.headers.get("Authorization")
+                )
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.name = f"{self.url}/galv/frontend"
+
+    def answer(self, path: str, authorization: str | None) -> tuple[int, dict[str, str], bytes]:
+        if path.startswith("/token"):
+            assert path == "/token?service=registry&scope=repository%3Ax%3Apull"
+            return 200, {}, json.dumps({"token": self.token} if self.token else {}).encode()
+        if path.startswith("/storage/"):
+            # Such a storage refuses a second authorization beside the one in its URL.
+            assert authorization is None
+            return 200, {}, self.blobs[path.removeprefix("/storage/")]
+        if authorization != "Bearer anonymous":
+            return 401, {"WWW-Authenticate": self.challenge.format(url=self.url)}, b""
+        kind, reference = path.removeprefix("/v2/galv/frontend/").split("/")
+        if kind == "manifests" and reference in self.manifests:
+            return 200, {}, json.dumps(self.manifests[reference]).encode()
+        if kind == "blobs" and reference in self.blobs:
+            return 307, {"Location": f"{self.url}/storage/{reference}"}, b""
+        return 404, {}, b""
+
+    def add(self, content: bytes) -> Json:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self.blobs[digest] = content
+        return {"digest": digest, "size": len(content)}
+
+    def image(self, tag: str, layers: list[bytes], labels: Json | None = None) -> Json:
+        config = {"config": {"Labels": labels}}
+        manifest = {
+            "config": self.add(json.dumps(config).encode()),
+            "layers": [self.add(content) for content in layers],
+        }
+        self.manifests[tag] = manifest
+        return manifest
+
+    def index(self, tag: str, platforms: list[tuple[str, str, Json]]) -> None:
+        entries = []
+        for system, architecture, manifest in platforms:
+            text = json.dumps(manifest).encode()
+            digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
+            self.manifests[digest] = manifest
+            platform = {"os": system, "architecture": architecture}
+            entries.append({"digest": digest, "platform": platform})
+        self.manifests[tag] = {"manifests": entries}
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
+    found = FakeRegistry()
+    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread.start()
+    settings(monkeypatch, Type="image", Repository=found.name, Tag="2.2.0")
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+    thread.join()
+
+
+HTML = "usr/share/nginx/html"
+
+
+class TestImage:
+    def site(self, work: Path) -> dict[str, str]:
+        dist = work / "source/dist"
+        return {
+            path.relative_to(dist).as_posix(): path.read_text()
+            for path in dist.rglob("*")
+            if path.is_file()
+        }
+
+    def test_takes_the_files_that_nginx_serves(self, registry: FakeRegistry, work: Path) -> None:
+        registry.image(
+            "2.2.0",
+            [
+                layer({"etc/passwd": b"root", f"{HTML}/50x.html": b"error"}),
+                layer(
+                    {
+                        HTML: None,
+                        f"{HTML}/assets": None,
+                        f"{HTML}/index.html": b"page",
+                        f"/{HTML}/assets/app-1.js": b"app",
+                        f"{HTML}/../../../../outside": b"no",
+                    },
+                    compressed=False,
+                ),
+            ],
+            {"org.opencontainers.image.revision": "0a1b"},
+        )
+
+        assert build_site.main("fetch") == 0
+        assert self.site(work) == {
+            "50x.html": "error",
+            "index.html": "page",
+            "assets/app-1.js": "app",
+        }
+        assert json.loads((work / "release.json").read_text()) == {
+            "version": "2.2.0",
+            "commit": "0a1b",
+        }
+
+    def test_applies_deletions_of_upper_layers(self, registry: FakeRegistry, work: Path) -> None:
+        registry.image(
+            "2.2.0",
+            [
+                layer({f"{HTML}/{name}": b"old" for name in ("a.js", "b/c.js", "d/e.js", "f.js")}),
+                layer(
+                    {
+                        f"{HTML}/.wh.a.js": b"",
+                        f"{HTML}/.wh.b": b"",
+                        f"{HTML}/.wh.never": b"",
+                        # In any order, and of lower layers only.
+                        f"{HTML}/d/new.js": b"new",
+                        f"{HTML}/d/.wh..wh..opq": b"",
+                    }
+                ),
+            ],
+        )
+
+        assert build_site.main("fetch") == 0
+        assert self.site(work) == {"d/new.js": "new", "f.js": "old"}
+
+    def test_takes_the_image_for_the_common_platform(
+        self, registry: FakeRegistry, work: Path
+    ) -> None:
+        manifests = [
+            registry.image("x", [layer({f"{HTML}/index.html": name})]) for name in (b"arm", b"amd")
+        ]
+        registry.index(
+            "2.2.0",
+            [
+                ("linux", "arm64", manifests[0]),
+                ("unknown", "unknown", manifests[0]),
+                ("linux", "amd64", manifests[1]),
+            ],
+        )
+
+        assert build_site.main("fetch") == 0
+        assert self.site(work) == {"index.html": "amd"}
+
+    def test_latest_says_what_it_is(
+        self, registry: FakeRegistry, work: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings(monkeypatch, Tag="latest")
+        labels = {"org.opencontainers.image.version": "2.3.0"}
+        registry.image("latest", [layer({f"{HTML}/index.html": b""})], labels)
+
+        assert build_site.main("fetch") == 0
+        assert json.loads((work / "release.json").read_text())["version"] == "2.3.0"
+
+    def test_there_is_nothing_to_install_and_to_build(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert build_site.main("install") == build_site.main("build") == 0
+        assert "nothing to build" in capsys.readouterr().out
+        assert registry.asked == []
+
+    def refusal(self, capsys: pytest.CaptureFixture[str]) -> str:
+        assert build_site.main("fetch") == 1
+        return capsys.readouterr().out.splitlines()[-1]
+
+    def test_refuses_a_tag_that_is_not_there(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert "manifests/2.2.0: HTTP Error 404" in self.refusal(capsys)
+
+    def test_refuses_a_registry_that_is_not_there(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings(monkeypatch, Type="image", Repository="http://127.0.0.1:9/x/y", Tag="1")
+
+        assert "Connection refused" in self.refusal(capsys)
+
+    def test_refuses_what_needs_credentials(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        registry.challenge = 'Basic charset="UTF-8"'
+        assert "cannot be read without credentials" in self.refusal(capsys)
+
+        registry.challenge = (
+            'Bearer realm="{url}/token",service="registry",scope="repository:x:pull"'
+        )
+        registry.token = None
+        assert "gives no anonymous token" in self.refusal(capsys)
+
+        registry.token = "of somebody else"
+        assert "HTTP Error 401" in self.refusal(capsys)
+
+    def test_refuses_content_that_is_not_what_was_asked_for(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        manifest = registry.image("2.2.0", [layer({f"{HTML}/index.html": b"page"})])
+        registry.blobs[manifest["layers"][0]["digest"]] = b"something else"
+
+        assert "the content does not match the digest" in self.refusal(capsys)
+
+    def test_refuses_a_layer_that_it_cannot_read(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        registry.image("2.2.0", [b"(\xb5/\xfd zstd"])
+
+        assert "a layer of the image cannot be read" in self.refusal(capsys)
+
+    def test_refuses_an_image_for_something_else(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        registry.index("2.2.0", [("windows", "amd64", {})])
+
+        assert "is not for linux/amd64" in self.refusal(capsys)
+
+    def test_refuses_an_image_without_a_site(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        registry.image("2.2.0", [layer({"etc/passwd": b"root"})])
+
+        assert f"has no files under /{HTML}" in self.refusal(capsys)
