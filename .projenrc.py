@@ -46,6 +46,12 @@ DEV_DEPENDENCIES = [
     "types-boto3-lite[cloudfront,codebuild,ecs,logs,s3,secretsmanager]@^1",
 ]
 
+# The emulator of AWS, in an environment of its own: it pins what others want otherwise, and nothing
+# but `npm run e2e` needs it. test/e2e extends it by private names, so the version is exact.
+EMULATOR = ["boto3", "ministack==1.5.33"]
+# What Lambda provides to functions in Node, as far as CDK's own functions use it.
+FUNCTION_CLIENTS = ["cloudwatch-logs", "ec2", "lambda", "s3", "sfn"]
+
 # aws-cdk 3.0.0 on npm is an accidental publication: never take `latest`.
 NODE_DEPENDENCIES = {"aws-cdk": "2.1148.1"}
 
@@ -88,6 +94,8 @@ MYPY = {
     "files": [".projenrc.py", "src", APP, "test", "tools"],
     "mypy_path": ["src", APP, "tools", "test"],
     "explicit_package_bases": True,
+    # Installed beside the rest, in .venv-e2e.
+    "overrides": [{"module": "ministack.*", "ignore_missing_imports": True}],
     # Each synthesis leaves a copy of the handlers there.
     "exclude": ["/cdk\\.out/"],
 }
@@ -100,9 +108,14 @@ PYTEST = {
             "--strict-markers",
             "-m=not slow",
         ],
-        "markers": ["slow: takes seconds by itself; run by `npm run test:slow`"],
+        "markers": [
+            "slow: takes seconds by itself; run by `npm run test:slow`",
+            "smoke: what `npm run e2e -- --smoke` runs",
+        ],
         "pythonpath": [APP, "tools", "test"],
         "testpaths": ["test"],
+        # They take minutes: `npm run e2e`.
+        "norecursedirs": ["e2e"],
         "xfail_strict": True,
     },
 }
@@ -142,6 +155,7 @@ JsonFile(
             "setup": RUN,
             "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
+            "e2e": f"{RUN} --e2e projen e2e",
             "test:slow": f"{RUN} pytest -m slow",
             "bench": f"{RUN} --synth python tools/bench.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
@@ -157,6 +171,17 @@ JsonFile(
     },
     newline=True,
     readonly=False,  # npm and a release write to it too
+)
+JsonFile(
+    project,
+    "test/e2e/functions/package.json",
+    obj={
+        "name": f"{NAME}-functions",
+        "private": True,
+        "dependencies": {f"@aws-sdk/client-{name}": "^3" for name in FUNCTION_CLIENTS},
+    },
+    newline=True,
+    readonly=False,
 )
 IniFile(
     project,
@@ -203,7 +228,7 @@ PyprojectTomlFile(
         ruff=RUFF,
     ),
 )
-for pattern in ["/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
+for pattern in ["/.venv-e2e", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
 
 # tools/setup.py gives a task the rest of its environment.
@@ -228,6 +253,9 @@ test.exec("mypy")
 # A list, so that an argument with spaces stays one argument.
 test.add_steps(TaskStep(exec_args=["pytest"], receive_args=True))
 
+e2e = task("e2e", "Deploy the example to an emulator of AWS, through its whole life")
+e2e.add_steps(TaskStep(exec_args=["pytest", "test/e2e"], receive_args=True))
+
 fmt = task("format", "Format the code and fix what the linter can")
 fmt.exec("ruff format")
 fmt.exec("ruff check --fix")
@@ -248,7 +276,16 @@ lock.exec(
     f" --python-version {PYTHON_MINIMUM} --constraints constraints.txt"
     " --output-file constraints-synth.txt pyproject.toml -"
 )
+lock.exec(
+    f"printf '%s\\n' {' '.join(EMULATOR)} | uv pip compile --quiet --universal --no-header"
+    f" --python-version {PYTHON_MINIMUM} --output-file constraints-e2e.txt -",
+    receive_args=True,
+)
 lock.exec("npm install --package-lock-only")
+lock.exec(
+    "npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund"
+    " --prefix test/e2e/functions"
+)
 
 upgrade = task("upgrade", "Take the newest version of every dependency")
 upgrade.spawn(lock, args=["--upgrade"])

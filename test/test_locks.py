@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,14 @@ def test_synthesizes_with_the_versions_that_are_tested() -> None:
 
 
 def test_locks_say_what_not_from_where() -> None:
-    assert "://" not in (ROOT / "constraints.txt").read_text()
-    assert '"resolved"' not in (ROOT / "package-lock.json").read_text()
+    for lock in ROOT.glob("constraints*.txt"):
+        assert "://" not in lock.read_text()
+    for lock in (ROOT / "package-lock.json", ROOT / "test/e2e/functions/package-lock.json"):
+        assert '"resolved"' not in lock.read_text()
+
+
+def test_pins_the_emulator_whose_private_names_are_used() -> None:
+    assert re.search(r"^ministack==", (ROOT / "constraints-e2e.txt").read_text(), re.MULTILINE)
 
 
 def test_pins_the_second_cdk_cli() -> None:

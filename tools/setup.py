@@ -1,8 +1,9 @@
 """Make .venv and node_modules match the locks, then run a command with them.
 
-    python3 tools/setup.py [--synth] [command [argument ...]]
+    python3 tools/setup.py [--synth | --e2e] [command [argument ...]]
 
-With --synth only what it takes to synthesize is installed, which is a third of the packages.
+With --synth only what it takes to synthesize is installed, which is a third of the packages; with
+--e2e also .venv-e2e, which holds an emulator of AWS.
 Needs Python 3.10, Node 20 and npm, and nothing installed. When nothing changed it costs 0.1 s.
 """
 
@@ -27,6 +28,10 @@ EVERYTHING = ROOT / "constraints.txt"
 TO_SYNTHESIZE = ROOT / "constraints-synth.txt"
 NODE_MODULES = ROOT / "node_modules"
 PACKAGE_LOCK = ROOT / "package-lock.json"
+EMULATOR_VENV = ROOT / ".venv-e2e"
+EMULATOR = ROOT / "constraints-e2e.txt"
+# The clients of AWS that Lambda has for functions in Node.
+FUNCTIONS_LOCK = ROOT / "test" / "e2e" / "functions" / "package-lock.json"
 
 
 def environment() -> dict[str, str]:
@@ -46,11 +51,11 @@ def environment() -> dict[str, str]:
     return env
 
 
-def run(*command: str) -> None:
+def run(*command: str, cwd: Path = ROOT) -> None:
     """Run a command quietly; stop with its output if it fails."""
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=cwd,
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -128,6 +133,19 @@ def install_node() -> None:
     stamp(NODE_MODULES, PACKAGE_LOCK).write_text(fingerprint(PACKAGE_LOCK))
 
 
+def install_emulator() -> None:
+    """Make .venv-e2e with exactly the locked packages, in Python and in Node."""
+    venv.create(EMULATOR_VENV, clear=True, symlinks=True, with_pip=True)
+    pip = [str(EMULATOR_VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    packages = sorted(locked(EMULATOR))
+    run(*pip, "install", "--quiet", "--no-compile", "--no-deps", *packages)
+    for file in (FUNCTIONS_LOCK.with_name("package.json"), FUNCTIONS_LOCK, ROOT / ".npmrc"):
+        shutil.copy(file, EMULATOR_VENV)
+    run("npm", "ci", cwd=EMULATOR_VENV)
+    for done in (EMULATOR, FUNCTIONS_LOCK):
+        stamp(EMULATOR_VENV, done).write_text(fingerprint(done))
+
+
 def main() -> None:
     """Install what is not fresh, then become the command."""
     command = sys.argv[1:]
@@ -139,9 +157,14 @@ def main() -> None:
         steps.append(partial(install_python, lock))
     if not is_fresh(NODE_MODULES, PACKAGE_LOCK):
         steps.append(install_node)
+    if command[:1] == ["--e2e"]:
+        command = command[1:]
+        locks = (EMULATOR, FUNCTIONS_LOCK)
+        if not all(is_fresh(EMULATOR_VENV, lock) for lock in locks):
+            steps.append(install_emulator)
     if steps:
         check_machine()
-        print("Setting up .venv and node_modules (about 20 s, until a lock changes)", flush=True)
+        print("Installing what is locked (about 20 s, until a lock changes)", flush=True)
         with ThreadPoolExecutor() as pool:
             for result in [pool.submit(step) for step in steps]:
                 result.result()

@@ -1,0 +1,150 @@
+"""The emulator as a process of its own, and clients for it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.request import urlopen
+
+import boto3
+from botocore.config import Config
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = ROOT / ".venv-e2e"
+ACCOUNT = "111122223333"
+REGION = "eu-west-2"
+
+
+class Cloud:
+    """An emulated AWS on a free port of loopback, with all its state below one folder.
+
+    It is started in a session of its own, and its whole process group is ended on leaving: killing
+    only the emulator would leave the processes of Lambda functions and containers behind.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.images = folder / "images"
+        self.groups = folder / "groups"
+        self.log = folder / "emulator.log"
+        self.port = _free_port()
+        # By this name: with an address the CLI takes template URLs for something else.
+        self.url = f"http://localhost:{self.port}"
+        self._clients: dict[str, Any] = {}
+
+    def __enter__(self) -> "Cloud":  # noqa: PYI034 - typing.Self came with Python 3.11
+        for name in ("images", "home", "tmp", "state"):
+            (self.folder / name).mkdir()
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [ENVIRONMENT / "bin" / "python", "-m", "e2e.emulator"],
+                cwd=self.folder,
+                env=self._server_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the emulator and everything that it started."""
+        containers = self.groups.read_text().split() if self.groups.exists() else []
+        for group in [self._process.pid, *map(int, containers)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        self._process.wait()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which a program speaks to this cloud and no other."""
+        return {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "tmp"),
+            # The CLI remembers accounts of access keys there, whatever HOME is.
+            "CDK_HOME": str(self.folder / "home"),
+        }
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """Return a client of a service."""
+        key = f"{service} {region}"
+        if key not in self._clients:
+            make: Any = boto3.client
+            self._clients[key] = make(
+                service,
+                region_name=region,
+                endpoint_url=self.url,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+            )
+        return self._clients[key]
+
+    def _server_environment(self) -> dict[str, str]:
+        variables = self.environment()
+        # Functions get an address then, with which SDKs put a bucket into the path of a URL.
+        del variables["AWS_ENDPOINT_URL"]
+        return {
+            **variables,
+            "PATH": f"{ROOT / '.venv' / 'bin'}:{os.defpath}",
+            "PYTHONPATH": str(ROOT / "test"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NODE_PATH": str(ENVIRONMENT / "node_modules"),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "STATE_DIR": str(self.folder / "state"),
+            "LAMBDA_EXECUTOR": "local",
+            # Policies are evaluated: functions have the rights of their roles and no others.
+            "AUTH": "true",
+            # Step functions wait a fiftieth of the time: a poll each 10 s becomes one each 0.2 s.
+            "SFN_WAIT_SCALE": "0.02",
+            "E2E_IMAGES": str(self.images),
+            "E2E_GROUPS": str(self.groups),
+        }
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self._answers():
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"the emulator did not start:\n{self.log.read_text()[-4000:]}")
+
+    def _answers(self) -> bool:
+        try:
+            urlopen(f"{self.url}/_ministack/health", timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

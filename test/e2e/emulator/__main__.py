@@ -1,0 +1,32 @@
+"""Start the emulator: `python -m e2e.emulator`, configured by environment variables."""
+
+from e2e.emulator import (
+    application_autoscaling,
+    awslambda,
+    containers,
+    ec2,
+    ecs,
+    iam,
+    names,
+    order,
+    protection,
+    s3,
+    secretsmanager,
+)
+from ministack import app
+
+for part in (
+    application_autoscaling,
+    awslambda,
+    containers,
+    ec2,
+    ecs,
+    iam,
+    names,
+    order,
+    protection,
+    s3,
+    secretsmanager,
+):
+    part.install()
+app.main()

@@ -1,0 +1,92 @@
+"""What is missing of EC2: rules and addresses as resources of their own, NAT gateways."""
+
+from functools import partial
+
+from e2e.emulator.types import Json, Made, add_type, check_before, random_id
+from ministack.services import ec2
+from ministack.services.cloudformation import provisioners
+
+_RULES = {"Ingress": "IpPermissions", "Egress": "IpPermissionsEgress"}
+
+
+def _group(properties: Json) -> Json:
+    group: Json | None = ec2._security_groups.get(properties.get("GroupId", ""))
+    if group is None:
+        raise ValueError(f"InvalidGroup.NotFound: {properties.get('GroupId')!r}")
+    return group
+
+
+def _bare(rule: Json) -> str:
+    """A rule without its description, which is no part of its identity."""
+    return str(ec2._strip_descriptions(rule))
+
+
+def _rule(properties: Json) -> Json:
+    for side in ("SourceSecurityGroupId", "DestinationSecurityGroupId"):
+        other = properties.get(side)
+        if other is not None and other not in ec2._security_groups:
+            raise ValueError(f"InvalidGroup.NotFound: {other!r}")
+    (rule,) = provisioners._ec2_sg_permissions([properties])
+    return dict(rule)
+
+
+def _create_rule(direction: str, _logical_id: str, properties: Json, _stack: str) -> Made:
+    rules, rule = _group(properties)[_RULES[direction]], _rule(properties)
+    if _bare(rule) in map(_bare, rules):
+        raise ValueError(f"InvalidPermission.Duplicate: the specified rule {rule} already exists")
+    rules.append(rule)
+    id = random_id("sgr")
+    return id, {"Id": id}
+
+
+def _delete_rule(direction: str, _id: str, properties: Json) -> None:
+    rules, rule = _group(properties)[_RULES[direction]], _bare(_rule(properties))
+    rules[:] = [other for other in rules if _bare(other) != rule]
+
+
+def _no_duplicates(properties: Json) -> None:
+    for key in ("SecurityGroupIngress", "SecurityGroupEgress"):
+        rules = [_bare(_rule(rule)) for rule in properties.get(key, [])]
+        if len(set(rules)) != len(rules):
+            raise ValueError("InvalidPermission.Duplicate: the same rule twice in one group")
+
+
+def _create_address(_logical_id: str, properties: Json, _stack: str) -> Made:
+    ec2._allocate_address({"Domain": [properties.get("Domain", "vpc")]})
+    id, record = list(ec2._addresses.items())[-1]
+    return record["PublicIp"], {"AllocationId": id, "PublicIp": record["PublicIp"]}
+
+
+def _delete_address(public_ip: str, _properties: Json) -> None:
+    (id,) = [id for id, record in ec2._addresses.items() if record["PublicIp"] == public_ip]
+    if any(nat["AllocationId"] == id for nat in ec2._nat_gateways.values()):
+        raise ValueError(f"InvalidIPAddress.InUse: {public_ip} is associated with a NAT gateway")
+    del ec2._addresses[id]
+
+
+def _create_nat_gateway(_logical_id: str, properties: Json, _stack: str) -> Made:
+    if properties["SubnetId"] not in ec2._subnets:
+        raise ValueError(f"InvalidSubnet.NotFound: {properties['SubnetId']!r}")
+    if properties.get("AllocationId") not in ec2._addresses:
+        raise ValueError(f"InvalidAllocationID.NotFound: {properties.get('AllocationId')!r}")
+    before = set(ec2._nat_gateways)
+    ec2._create_nat_gateway({key: [properties[key]] for key in ("SubnetId", "AllocationId")})
+    (id,) = set(ec2._nat_gateways) - before
+    return id, {"NatGatewayId": id}
+
+
+def _delete_nat_gateway(id: str, _properties: Json) -> None:
+    del ec2._nat_gateways[id]
+
+
+def install() -> None:
+    """Add the types, and refuse what EC2 refuses."""
+    for direction in _RULES:
+        add_type(
+            f"AWS::EC2::SecurityGroup{direction}",
+            create=partial(_create_rule, direction),
+            delete=partial(_delete_rule, direction),
+        )
+    add_type("AWS::EC2::EIP", create=_create_address, delete=_delete_address)
+    add_type("AWS::EC2::NatGateway", create=_create_nat_gateway, delete=_delete_nat_gateway)
+    check_before("AWS::EC2::SecurityGroup", _no_duplicates)

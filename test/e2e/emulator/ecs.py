@@ -1,0 +1,85 @@
+"""What ECS does around a task, and what CloudFormation waits for."""
+
+import json
+import time
+from typing import Any
+
+from e2e.emulator.types import Json, Made
+from ministack.services import ecs
+from ministack.services.cloudformation import provisioners, stacks
+
+_PATIENCE = 60
+_TYPE = "AWS::ECS::Service"
+_networks: dict[str, Json] = {}
+_run_task = ecs._run_task
+_make_deployment = ecs._make_deployment
+
+
+def network_of(task_arn: str) -> Json:
+    """Return the network configuration that a task was started with, which MiniStack forgets."""
+    deadline = time.monotonic() + 5
+    # A task's thread may be faster than the answer to the request for it.
+    while task_arn not in _networks and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return _networks[task_arn]
+
+
+def _run_and_remember(request: Json) -> Any:
+    answer = _run_task(request)
+    network = request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    for task in json.loads(answer[2]).get("tasks", []):
+        _networks[task["taskArn"]] = network
+    return answer
+
+
+def _unproven_deployment(*arguments: Any, **options: Any) -> Json:
+    """Make no deployment complete before its tasks run, not even the first of a service."""
+    deployment: Json = _make_deployment(*arguments, **options)
+    return {**deployment, "rolloutState": "IN_PROGRESS", "rolloutStateReason": ""}
+
+
+def _stable(arn: str) -> None:
+    """Wait for the newest deployment of a service; raise what CloudFormation says if it fails."""
+    cluster, name = arn.split("/")[-2:]
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        service = ecs._services[f"{cluster}/{name}"]
+        states = {d["rolloutState"]: d for d in service["deployments"]}
+        if "FAILED" in states:
+            reason = states["FAILED"].get("rolloutStateReason", "")
+            raise ValueError(
+                f"Error occurred during operation 'ECS Deployment Circuit Breaker': {reason}"
+            )
+        running = service["runningCount"] == service["desiredCount"]
+        if running and set(states) == {"COMPLETED"}:
+            return
+        time.sleep(0.05)
+    raise ValueError(f"Service {arn} did not stabilize")
+
+
+def _container_definitions(definitions: list[Json]) -> list[Json]:
+    """Spell all keys as the service does, of secrets and health checks too."""
+    return [provisioners._pascal_to_camel(definition) for definition in definitions]
+
+
+def _waiting(change: Any) -> Any:
+    def wait(*arguments: Any) -> Made:
+        made: Made = change(*arguments)
+        _stable(made[0])
+        return made
+
+    return wait
+
+
+def install() -> None:
+    """Replace what is different."""
+    if not hasattr(provisioners, "_normalize_container_defs"):
+        raise AttributeError("MiniStack spells container definitions in another way now")
+    provisioners._normalize_container_defs = _container_definitions
+    ecs._make_deployment = _unproven_deployment
+    ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run_and_remember
+    handler = provisioners._RESOURCE_HANDLERS[_TYPE]
+    handler.update(create=_waiting(handler["create"]), update=_waiting(handler["update"]))
+    # Waited for on another thread, so that the emulator goes on answering.
+    on_worker = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind == _TYPE or on_worker(kind)

@@ -1,0 +1,105 @@
+"""Who may do what: MiniStack evaluates policies, but not always on what AWS authorizes."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import ecs
+
+Json = dict[str, Any]
+log = logging.getLogger("e2e.iam")
+
+_enforce = iam_evaluator.enforce
+_pin_request_origin = iam_evaluator.pin_request_origin
+_request_tag_context = iam_actions.request_tag_context
+_body: ContextVar[bytes] = ContextVar("e2e_request_body", default=b"")
+
+
+def _remember(service: str, action: str, body: bytes, parameters: Json) -> Json:
+    """Keep the body of a request for `_decide`, which is called next and is not given it."""
+    _body.set(body)
+    context: Json = _request_tag_context(service, action, body, parameters)
+    return context
+
+
+def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
+    """What ECS authorizes: actions, resources and condition keys, by its reference.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+    """
+    here = f"{get_region()}:{get_account_id()}"
+    name = body.get("cluster", "default").rpartition("/")[2]
+    cluster = {"ecs:cluster": f"arn:aws:ecs:{here}:cluster/{name}"}
+    tasks = f"arn:aws:ecs:{here}:task/{name}"
+    match action.removeprefix("ecs:"):
+        case "RunTask":
+            definition = ecs._task_defs.get(ecs._resolve_td_key(body["taskDefinition"]), {})
+            yield action, definition.get("taskDefinitionArn", body["taskDefinition"]), cluster
+            if body.get("propagateTags") or body.get("tags") or body.get("enableECSManagedTags"):
+                yield "ecs:TagResource", f"{tasks}/new", {"ecs:createaction": "RunTask"}
+            for role in ("taskRoleArn", "executionRoleArn"):
+                if definition.get(role):
+                    service = {"iam:passedtoservice": "ecs-tasks.amazonaws.com"}
+                    yield "iam:PassRole", definition[role], service
+        case "DescribeTasks":
+            for task in body["tasks"]:
+                yield action, task if ":" in task else f"{tasks}/{task}", cluster
+        case "StopTask":
+            task = body["task"]
+            yield action, task if ":" in task else f"{tasks}/{task}", cluster
+        case "ListTasks":
+            yield action, "*", cluster
+        case _:
+            yield action, cluster["ecs:cluster"], cluster
+
+
+def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[str, str, Json]]:
+    """What EventBridge Scheduler authorizes: a schedule in its group, which is in the body."""
+    name = resource.rpartition("/")[2]
+    here = f"arn:aws:scheduler:{get_region()}:{get_account_id()}"
+    yield action, f"{here}:schedule/{body.get('GroupName', 'default')}/{name}", {}
+    if role := body.get("Target", {}).get("RoleArn"):
+        yield "iam:PassRole", role, {"iam:passedtoservice": "scheduler.amazonaws.com"}
+
+
+def _log_resource(group: str) -> str:
+    """What CloudWatch Logs authorizes: a stream, which is empty where only a group is named."""
+    stream = json.loads(_body.get() or b"{}").get("logStreamName", "")
+    return f"{group.removesuffix(':*').partition(':log-stream:')[0]}:log-stream:{stream}"
+
+
+def _decide(access_key: str, action: str, service: str, region: str, **given: Any) -> Any:
+    checks = [(action, given.pop("resource_arn", "*"), given.pop("service_context", None) or {})]
+    context = checks[0][2]
+    if service == "ecs" and action.startswith("ecs:"):
+        found = _ecs_checks(action, json.loads(_body.get() or b"{}"))
+        checks = [(also, resource, {**context, **more}) for also, resource, more in found]
+    elif service == "scheduler" and ":schedule/" in checks[0][1] and _body.get():
+        found = _scheduler_checks(action, checks[0][1], json.loads(_body.get()))
+        checks = [(also, resource, {**context, **more}) for also, resource, more in found]
+    elif service == "logs" and ":log-group:" in checks[0][1]:
+        checks = [(action, _log_resource(checks[0][1]), checks[0][2])]
+    for also, resource, context in checks:
+        options = {"service_context": context, **given}
+        denied = _enforce(access_key, also, service, region, resource_arn=resource, **options)
+        if denied:
+            log.warning("DENIED %s on %s: %s", also, resource, denied)
+            return denied
+    return None
+
+
+def _as_by_tls(source_ip: str, _secure: bool) -> None:
+    """Take every request for one by TLS: buckets refuse others, and loopback needs none."""
+    _pin_request_origin(source_ip, secure_transport=True)
+
+
+def install() -> None:
+    """Replace MiniStack's decisions."""
+    iam_actions.request_tag_context = _remember
+    iam_evaluator.enforce = _decide
+    iam_evaluator.pin_request_origin = app.pin_request_origin = _as_by_tls

@@ -1,0 +1,257 @@
+"""Whether tasks could start and traffic could flow, by what the service APIs answer.
+
+The emulator asks before it starts a container, and tests ask after each deployment. Each function
+returns what is wrong, in words.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import unquote
+
+Json = Mapping[str, Any]
+Client = Callable[[str], Any]
+ANYWHERE = "0.0.0.0/0"
+
+
+class Reach:
+    """Questions to one region of a cloud."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    # -- Tasks ----------------------------------------------------------------------------------
+
+    def start_problems(self, definition_arn: str, network: Json) -> list[str]:
+        """Say why a task of a definition could not be started in a network."""
+        return list(self._start_problems(self.definition(definition_arn), network))
+
+    def run_problems(self, definition_arn: str, network: Json) -> list[str]:
+        """Say what a task that runs could not reach of what its variables name."""
+        return list(self._run_problems(self.definition(definition_arn), network))
+
+    def definition(self, arn: str) -> Json:
+        """Describe a task definition."""
+        answer = self.client("ecs").describe_task_definition(taskDefinition=arn)
+        definition: Json = answer["taskDefinition"]
+        return definition
+
+    def _start_problems(self, definition: Json, network: Json) -> Iterator[str]:
+        execution = definition.get("executionRoleArn", "")
+        for role in (execution, definition.get("taskRoleArn", "")):
+            if not self.assumable(role, "ecs-tasks.amazonaws.com"):
+                yield f"ECS cannot assume the role {role!r}"
+        for container in definition["containerDefinitions"]:
+            for secret in container.get("secrets", []):
+                yield from self._secret_problems(secret["valueFrom"], execution)
+            yield from self._log_problems(container, execution)
+            registry = container["image"].partition("/")[0]
+            service = "ecr.dkr" if ".dkr.ecr." in registry else ""
+            yield from self._route_problems(network, 443, f"registry {registry}", service)
+        for service in ("logs", "secretsmanager", "sts"):
+            yield from self._route_problems(network, 443, service, service)
+
+    def _secret_problems(self, value_from: str, role: str) -> Iterator[str]:
+        parts = value_from.split(":")
+        arn, key = ":".join(parts[:7]), parts[7] if len(parts) > 7 else ""
+        secrets = self.client("secretsmanager")
+        try:
+            value = secrets.get_secret_value(SecretId=arn)["SecretString"]
+        except secrets.exceptions.ResourceNotFoundException:
+            yield f"the secret {arn} does not exist"
+            return
+        if key and key not in _object(value):
+            yield f"the secret {arn} has no key {key!r}"
+        if not self.allowed(role, "secretsmanager:GetSecretValue", self._secret_arn(arn)):
+            yield f"{role} may not read {arn}"
+
+    def _secret_arn(self, arn: str) -> str:
+        return str(self.client("secretsmanager").describe_secret(SecretId=arn)["ARN"])
+
+    def _log_problems(self, container: Json, role: str) -> Iterator[str]:
+        options = container["logConfiguration"]["options"]
+        group = options["awslogs-group"]
+        found = self.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        arns = [one["arn"] for one in found if one["logGroupName"] == group]
+        if not arns:
+            yield f"the log group {group} does not exist"
+            return
+        stream = f"{arns[0].removesuffix(':*')}:log-stream:{options['awslogs-stream-prefix']}/x"
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+            if not self.allowed(role, action, stream):
+                yield f"{role} may not {action} in {group}"
+
+    def _run_problems(self, definition: Json, network: Json) -> Iterator[str]:
+        role = definition["taskRoleArn"]
+        for container in definition["containerDefinitions"]:
+            variables = {v["name"]: v["value"] for v in container.get("environment", [])}
+            port = int(variables["POSTGRES_PORT"])
+            yield from self._database_problems(variables["POSTGRES_HOST"], port, network)
+            if host := variables.get("DJANGO_EMAIL_HOST"):
+                mail_port = int(variables["DJANGO_EMAIL_PORT"])
+                yield from self._route_problems(network, mail_port, host, "email-smtp")
+            for name in ("DJANGO_AWS_STORAGE_BUCKET_NAME", "DJANGO_STATIC_FILES_BUCKET_NAME"):
+                bucket = f"arn:aws:s3:::{variables[name]}"
+                if not self.allowed(role, "s3:ListBucket", bucket):
+                    yield f"{role} may not list {bucket}"
+                for action in ("GetObject", "PutObject", "PutObjectAcl", "DeleteObject"):
+                    if not self.allowed(role, f"s3:{action}", f"{bucket}/x"):
+                        yield f"{role} may not s3:{action} in {bucket}"
+
+    def _database_problems(self, host: str, port: int, network: Json) -> Iterator[str]:
+        databases = self.client("rds").describe_db_instances()["DBInstances"]
+        found = [one for one in databases if one["Endpoint"]["Address"] == host]
+        if not found:
+            yield f"no database answers at {host}"
+            return
+        groups = [group["VpcSecurityGroupId"] for group in found[0]["VpcSecurityGroups"]]
+        if found[0]["Endpoint"]["Port"] != port:
+            yield f"{host} does not listen on {port}"
+        yield from self.flow_problems(network["securityGroups"], groups, port, "the database")
+
+    # -- Rights ---------------------------------------------------------------------------------
+
+    def assumable(self, role_arn: str, service: str) -> bool:
+        """Tell whether a role exists and a service may assume it."""
+        iam = self.client("iam")
+        try:
+            role = iam.get_role(RoleName=role_arn.rpartition("/")[2])["Role"]
+        except iam.exceptions.NoSuchEntityException:
+            return False
+        return any(
+            statement["Effect"] == "Allow" and service in _list(_principals(statement, "Service"))
+            for statement in _statements(role["AssumeRolePolicyDocument"])
+        )
+
+    def allowed(self, role_arn: str, action: str, resource: str) -> bool:
+        """Tell whether the policies of a role allow an action."""
+        results = self.client("iam").simulate_principal_policy(
+            PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource]
+        )["EvaluationResults"]
+        return all(result["EvalDecision"] == "allowed" for result in results)
+
+    # -- Network --------------------------------------------------------------------------------
+
+    def flow_problems(
+        self, sources: Iterable[str], targets: Iterable[str], port: int, what: str
+    ) -> Iterator[str]:
+        """Say whether one set of security groups lets out, and another lets in, to a port."""
+        sources, targets = set(sources), set(targets)
+        if not self._open(sources, "IpPermissionsEgress", port, targets):
+            yield f"{sorted(sources)} let nothing out to {what} on {port}"
+        if not self._open(targets, "IpPermissions", port, sources):
+            yield f"{what} ({sorted(targets)}) lets nothing in from {sorted(sources)} on {port}"
+
+    def _open(self, groups: set[str], direction: str, port: int, others: set[str]) -> bool:
+        return any(
+            _covers(rule, port)
+            and (
+                others & {pair["GroupId"] for pair in rule.get("UserIdGroupPairs", [])}
+                or ANYWHERE in _ranges(rule)
+            )
+            for group in self.groups(groups)
+            for rule in group[direction]
+        )
+
+    def open_to_all(self, groups: Iterable[str], port: int) -> bool:
+        """Tell whether anyone may open connections to a port."""
+        return any(
+            _covers(rule, port) and ANYWHERE in _ranges(rule)
+            for group in self.groups(groups)
+            for rule in group["IpPermissions"]
+        )
+
+    def groups(self, ids: Iterable[str]) -> list[Json]:
+        """Describe security groups; none that is missing is left out silently."""
+        found = self.client("ec2").describe_security_groups(GroupIds=list(ids))
+        groups: list[Json] = found["SecurityGroups"]
+        return groups
+
+    def _route_problems(self, network: Json, port: int, what: str, service: str) -> Iterator[str]:
+        """Say why tasks could not reach the internet, or a service by its endpoint."""
+        groups = set(network["securityGroups"])
+        if service and self._endpoint(network, service, port):
+            return
+        if not any(
+            _covers(rule, port) and ANYWHERE in _ranges(rule)
+            for group in self.groups(groups)
+            for rule in group["IpPermissionsEgress"]
+        ):
+            yield f"{sorted(groups)} let nothing out to {what} on {port}"
+        public = network.get("assignPublicIp") == "ENABLED"
+        for subnet in network["subnets"]:
+            if not self.internet(subnet, public_address=public):
+                yield f"no way from {subnet} to {what}"
+
+    def _endpoint(self, network: Json, service: str, port: int) -> bool:
+        ec2 = self.client("ec2")
+        (subnet,) = ec2.describe_subnets(SubnetIds=network["subnets"][:1])["Subnets"]
+        for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]:
+            mine = endpoint["VpcId"] == subnet["VpcId"]
+            if mine and fnmatchcase(endpoint["ServiceName"], f"com.amazonaws.*.{service}"):
+                groups = [group["GroupId"] for group in endpoint.get("Groups", [])]
+                return not list(
+                    self.flow_problems(network["securityGroups"], groups, port, service)
+                )
+        return False
+
+    def internet(self, subnet: str, *, public_address: bool) -> bool:
+        """Tell whether something in a subnet can reach the internet."""
+        for route in self.routes(subnet):
+            if route.get("DestinationCidrBlock") != ANYWHERE:
+                continue
+            if gateway := route.get("NatGatewayId"):
+                (nat,) = self.client("ec2").describe_nat_gateways(NatGatewayIds=[gateway])[
+                    "NatGateways"
+                ]
+                usable = nat["State"] == "available"
+                return usable and self.internet(nat["SubnetId"], public_address=True)
+            if str(route.get("GatewayId", "")).startswith("igw-"):
+                return public_address
+            if route.get("InstanceId"):
+                return True
+        return False
+
+    def routes(self, subnet: str) -> list[Json]:
+        """List the routes of a subnet."""
+        tables = self.client("ec2").describe_route_tables()["RouteTables"]
+        for table in tables:
+            if any(one.get("SubnetId") == subnet for one in table["Associations"]):
+                routes: list[Json] = table["Routes"]
+                return routes
+        return []
+
+
+def _covers(rule: Json, port: int) -> bool:
+    if rule["IpProtocol"] == "-1":
+        return True
+    return rule["IpProtocol"] == "tcp" and rule["FromPort"] <= port <= rule["ToPort"]
+
+
+def _ranges(rule: Json) -> set[str]:
+    return {str(ip_network(one["CidrIp"])) for one in rule.get("IpRanges", [])}
+
+
+def _object(text: str) -> Json:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _statements(document: Any) -> list[Json]:
+    if isinstance(document, str):
+        document = json.loads(unquote(document))
+    return _list(document["Statement"])
+
+
+def _principals(statement: Json, kind: str) -> Any:
+    principal = statement.get("Principal", {})
+    return principal.get(kind, []) if isinstance(principal, dict) else principal
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

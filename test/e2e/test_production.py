@@ -1,0 +1,89 @@
+"""In production: what refuses to be deleted, what remains, and a deployment over what remains."""
+
+import pytest
+from e2e.app import Application
+from e2e.backend import Backend
+from e2e.cloud import Cloud
+from e2e.invariants import problems
+from e2e.inventory import inventory
+
+GOOD, BROKEN = "4.0.0", "4.0.1"
+
+
+@pytest.fixture(scope="module")
+def app(cloud: Cloud) -> Application:
+    application = Application(cloud, "lab", {"isProduction": True})
+    application.publish(GOOD)
+    application.publish(BROKEN, migrate="exit 1")
+    return application
+
+
+@pytest.fixture(scope="module")
+def before(app: Application, cloud: Cloud) -> set[str]:
+    return inventory(cloud)
+
+
+def let_go(backend: Backend) -> None:
+    """What docs/operations.md says: lift the protection of the load balancer and the database."""
+    cloud = backend.cloud
+    for arn in backend.ids("AWS::ElasticLoadBalancingV2::LoadBalancer"):
+        off = {"Key": "deletion_protection.enabled", "Value": "false"}
+        elb = cloud.client("elbv2")
+        elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[off])
+    for id in backend.ids("AWS::RDS::DBInstance"):
+        cloud.client("rds").modify_db_instance(
+            DBInstanceIdentifier=id, DeletionProtection=False, ApplyImmediately=True
+        )
+
+
+def test_a_first_deployment_that_fails_has_to_be_let_go_of(
+    before: set[str], app: Application, cloud: Cloud
+) -> None:
+    done = app.deploy(backendVersion=BROKEN)
+
+    assert not done.ok
+    assert app.backend.status == "ROLLBACK_FAILED"
+    let_go(app.backend)
+    assert app.destroy().ok
+    assert "cloudformation: lab-BackendStack" not in inventory(cloud)
+
+
+def test_deploys_over_what_remained(app: Application) -> None:
+    done = app.deploy(backendVersion=GOOD)
+
+    assert done.ok, done.output
+    assert problems(app.backend) == []
+
+
+@pytest.fixture(scope="module")
+def made(app: Application) -> dict[str, set[str]]:
+    """Names of what production keeps, while the stack still knows them."""
+    kinds = ("AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup")
+    return {kind: set(app.backend.ids(kind)) for kind in kinds}
+
+
+def test_refuses_to_be_destroyed(made: dict[str, set[str]], app: Application) -> None:
+    done = app.destroy()
+
+    assert not done.ok
+    assert app.backend.status == "DELETE_FAILED"
+    refused = {one["ResourceType"] for one in app.backend.resources().values()}
+    assert {"AWS::RDS::DBInstance", "AWS::ElasticLoadBalancingV2::LoadBalancer"} <= refused
+
+
+def test_leaves_exactly_what_is_kept(
+    before: set[str], made: dict[str, set[str]], app: Application, cloud: Cloud
+) -> None:
+    let_go(app.backend)
+
+    done = app.destroy()
+
+    assert done.ok, done.output
+    left = {name.partition(": ")[::2] for name in inventory(cloud) - before}
+    names = {service: {n for s, n in left if s == service} for service, _ in left}
+    assert names["s3"] >= made["AWS::S3::Bucket"]
+    assert names["secretsmanager"] >= made["AWS::SecretsManager::Secret"]
+    assert names["logs"] >= made["AWS::Logs::LogGroup"]
+    assert len(names["rds"]) == 2, "a last snapshot of each of the two databases"
+    assert all(":snapshot:" in name for name in names["rds"]), names["rds"]
+    assert set(names) == {"s3", "secretsmanager", "logs", "rds"}
