@@ -60,9 +60,11 @@ class Application:
             "isProduction": False,
             # A name in DNS of its own: all share one zone.
             "backendSubdomain": "api" if self.name == "galv" else self.name,
+            "mailFromDomain": f"mail-{self.name}.{DOMAIN}",
             **self.context,
         }
         self.stack = f"{self.name}-BackendStack"
+        self.logs = f"{self.name}-LogBucketStack"
         self.folder = self.cloud.folder / self.name
         ignore = shutil.ignore_patterns("cdk.out", "cdk.context.json", "__pycache__")
         shutil.copytree(ROOT / "examples" / "galv-app", self.folder, ignore=ignore)
@@ -101,17 +103,17 @@ class Application:
         return image
 
     def deploy(self, *options: str, **context: object) -> Outcome:
-        """Deploy all stacks with some context keys changed for good."""
+        """Deploy the backend and its logs with some context keys changed for good."""
         self.context.update(context)
-        return self._cdk("deploy", "--all", "--require-approval=never", *self._context(), *options)
+        return self._cdk("deploy", *self._what(), *self._context(), *options)
 
     def diff(self) -> Outcome:
         """Compare what would be deployed with what is."""
-        return self._cdk("diff", *self._context())
+        return self._cdk("diff", self.stack, *self._context())
 
     def destroy(self) -> Outcome:
-        """Delete all stacks."""
-        return self._cdk("destroy", "--all", "--force", *self._context())
+        """Delete the backend and its logs."""
+        return self._cdk("destroy", self.stack, self.logs, "--force", *self._context())
 
     def deploy_template(self, template: Json) -> Outcome:
         """Deploy the last synthesis with another template for the backend."""
@@ -122,7 +124,7 @@ class Application:
         (changed / f"{self.stack}.template.json").write_text(json.dumps(template))
         self._forget_templates()
         try:
-            return self._cdk("deploy", "--all", "--require-approval=never", f"--app={changed}")
+            return self._cdk("deploy", *self._what(), f"--app={changed}")
         finally:
             self._forget_templates()
 
@@ -137,6 +139,10 @@ class Application:
         """Return the template of the backend as it was synthesized last."""
         text = (self.folder / "cdk.out" / f"{self.stack}.template.json").read_text()
         return dict(json.loads(text))
+
+    def _what(self) -> list[str]:
+        """Name the stack to deploy; the stacks that it needs come first."""
+        return [self.stack, "--require-approval=never"]
 
     def _context(self) -> list[str]:
         return [

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from e2e.backend import Backend, Json
-from e2e.cloud import REGION
+from e2e.cloud import ACCOUNT, REGION
 from e2e.reach import ANYWHERE, Reach
 
 HEALTH_CHECK = "/health/"
@@ -182,9 +182,19 @@ def _log_problems(backend: Backend) -> Iterator[str]:
     answer = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
     attributes = {one["Key"]: one["Value"] for one in answer}
     if attributes.get("access_logs.s3.enabled") == "true":
-        bucket, prefix = attributes["access_logs.s3.bucket"], attributes["access_logs.s3.prefix"]
-        if not _may_write(backend, bucket, f"{prefix}/AWSLogs/x", "elasticloadbalancing"):
+        bucket = attributes["access_logs.s3.bucket"]
+        key = f"{attributes.get('access_logs.s3.prefix', '')}/AWSLogs/{ACCOUNT}/x".lstrip("/")
+        if not _may_write(backend, bucket, key, "elasticloadbalancing"):
             yield f"the load balancer may not write its log to {bucket}"
+    flow_logs = backend.cloud.client("ec2").describe_flow_logs(
+        FlowLogIds=backend.ids("AWS::EC2::FlowLog")
+    )["FlowLogs"]
+    for flow_log in flow_logs:
+        bucket, _, key = flow_log["LogDestination"].rpartition(":")[2].partition("/")
+        if not _may_write(
+            backend, bucket, f"{key}/AWSLogs/{ACCOUNT}/x".lstrip("/"), "delivery.logs"
+        ):
+            yield f"the flow log may not be written to {bucket}"
     for bucket in backend.ids("AWS::S3::Bucket"):
         logging = s3.get_bucket_logging(Bucket=bucket).get("LoggingEnabled")
         if logging:

@@ -92,13 +92,19 @@ class Reach:
             if host := variables.get("DJANGO_EMAIL_HOST"):
                 mail_port = int(variables["DJANGO_EMAIL_PORT"])
                 yield from self._route_problems(network, mail_port, host, "email-smtp")
-            for name in ("DJANGO_AWS_STORAGE_BUCKET_NAME", "DJANGO_STATIC_FILES_BUCKET_NAME"):
-                bucket = f"arn:aws:s3:::{variables[name]}"
-                if not self.allowed(role, "s3:ListBucket", bucket):
-                    yield f"{role} may not list {bucket}"
-                for action in ("GetObject", "PutObject", "PutObjectAcl", "DeleteObject"):
-                    if not self.allowed(role, f"s3:{action}", f"{bucket}/x"):
-                        yield f"{role} may not s3:{action} in {bucket}"
+            media = variables["DJANGO_AWS_STORAGE_BUCKET_NAME"]
+            yield from self._bucket_problems(role, media)
+            if "collectstatic" in str(container["command"]):
+                static = variables["DJANGO_STATIC_FILES_BUCKET_NAME"]
+                yield from self._bucket_problems(role, static)
+
+    def _bucket_problems(self, role: str, name: str) -> Iterator[str]:
+        bucket = f"arn:aws:s3:::{name}"
+        if not self.allowed(role, "s3:ListBucket", bucket):
+            yield f"{role} may not list {bucket}"
+        for action in ("GetObject", "PutObject", "PutObjectAcl", "DeleteObject"):
+            if not self.allowed(role, f"s3:{action}", f"{bucket}/x"):
+                yield f"{role} may not s3:{action} in {bucket}"
 
     def _database_problems(self, host: str, port: int, network: Json) -> Iterator[str]:
         databases = self.client("rds").describe_db_instances()["DBInstances"]

@@ -12,6 +12,8 @@ from e2e.emulator import (
     protection,
     s3,
     secretsmanager,
+    ses,
+    wafv2,
 )
 from ministack import app
 
@@ -27,6 +29,8 @@ for part in (
     protection,
     s3,
     secretsmanager,
+    ses,
+    wafv2,
 ):
     part.install()
 app.main()

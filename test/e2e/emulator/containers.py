@@ -9,6 +9,7 @@ the test has written. So shells, steps, exit codes, output and signals are real.
 
 import contextlib
 import functools
+import logging
 import os
 import signal
 import subprocess
@@ -24,6 +25,8 @@ import boto3
 from e2e.emulator.ecs import network_of
 from e2e.reach import Reach
 from ministack.services import ecs
+
+log = logging.getLogger("e2e.containers")
 
 IMAGES = Path(os.environ["E2E_IMAGES"])
 # Whoever ends the emulator ends these too.
@@ -147,6 +150,7 @@ class _Containers:
             raise RuntimeError("; ".join(problems))
         command = [*container.get("entryPoint", []), *container.get("command", [])]
         if problems := reach.run_problems(definition_arn, network):
+            log.warning("%s cannot reach what it needs: %s", name, problems)
             # What the application would say, a minute later.
             command = ["/bin/sh", "-c", 'printf "%s\\n" "$0" "$@"; exit 1', *problems]
         made = _Container(_image(image), command, environment)

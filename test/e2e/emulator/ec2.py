@@ -1,9 +1,9 @@
-"""What is missing of EC2: rules and addresses as resources of their own, NAT gateways."""
+"""What is missing of EC2: rules of their own, addresses, NAT gateways, flow logs."""
 
 from functools import partial
 
 from e2e.emulator.types import Json, Made, add_type, check_before, random_id
-from ministack.services import ec2
+from ministack.services import ec2, s3
 from ministack.services.cloudformation import provisioners
 
 _RULES = {"Ingress": "IpPermissions", "Egress": "IpPermissionsEgress"}
@@ -79,6 +79,23 @@ def _delete_nat_gateway(id: str, _properties: Json) -> None:
     del ec2._nat_gateways[id]
 
 
+def _create_flow_log(_logical_id: str, properties: Json, _stack: str) -> Made:
+    destination = properties.get("LogDestination", "")
+    if properties["LogDestinationType"] == "s3":
+        bucket = destination.rpartition(":")[2].partition("/")[0]
+        if bucket not in s3._buckets:
+            raise ValueError(f"LogDestination {destination!r} does not exist")
+    before = set(ec2._flow_logs)
+    request = {key: [value] for key, value in properties.items() if isinstance(value, str)}
+    ec2._create_flow_logs({**request, "ResourceId.1": [properties["ResourceId"]]})
+    (id,) = set(ec2._flow_logs) - before
+    return id, {"Id": id}
+
+
+def _delete_flow_log(id: str, _properties: Json) -> None:
+    del ec2._flow_logs[id]
+
+
 def install() -> None:
     """Add the types, and refuse what EC2 refuses."""
     for direction in _RULES:
@@ -87,6 +104,7 @@ def install() -> None:
             create=partial(_create_rule, direction),
             delete=partial(_delete_rule, direction),
         )
+    add_type("AWS::EC2::FlowLog", create=_create_flow_log, delete=_delete_flow_log)
     add_type("AWS::EC2::EIP", create=_create_address, delete=_delete_address)
     add_type("AWS::EC2::NatGateway", create=_create_nat_gateway, delete=_delete_nat_gateway)
     check_before("AWS::EC2::SecurityGroup", _no_duplicates)

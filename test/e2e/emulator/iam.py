@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from e2e.emulator.types import Made, add_type
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ecs
+from ministack.services import ecs, iam
+from ministack.services.cloudformation import provisioners
 
 Json = dict[str, Any]
 log = logging.getLogger("e2e.iam")
@@ -98,8 +100,46 @@ def _as_by_tls(source_ip: str, _secure: bool) -> None:
     _pin_request_origin(source_ip, secure_transport=True)
 
 
+def _create_group(logical_id: str, properties: Json, stack: str) -> Made:
+    name = properties.get("GroupName") or provisioners._physical_name(stack, logical_id)
+    iam._create_group({"GroupName": [name], "Path": [properties.get("Path", "/")]})
+    for arn in properties.get("ManagedPolicyArns", []):
+        iam._attach_group_policy({"GroupName": [name], "PolicyArn": [arn]})
+    return name, {"Arn": iam._groups[name]["Arn"]}
+
+
+def _delete_group(name: str, _properties: Json) -> None:
+    if iam._groups[name]["Users"]:
+        raise ValueError(f"DeleteConflict: the group {name} has users")
+    del iam._groups[name]
+
+
+def _create_user(logical_id: str, properties: Json, stack: str) -> Made:
+    made: Made = _user["create"](logical_id, properties, stack)
+    for group in properties.get("Groups", []):
+        if group not in iam._groups:
+            raise ValueError(f"NoSuchEntity: the group {group} does not exist")
+        iam._add_user_to_group({"GroupName": [group], "UserName": [made[0]]})
+    return made
+
+
+def _delete_user(name: str, properties: Json) -> None:
+    keys = [key for key in iam._access_keys.values() if key.get("UserName") == name]
+    if keys:
+        raise ValueError(f"DeleteConflict: the user {name} has access keys")
+    for group in properties.get("Groups", []):
+        iam._groups[group]["Users"] = [u for u in iam._groups[group]["Users"] if u != name]
+    _user["delete"](name, properties)
+
+
+_handlers = provisioners._RESOURCE_HANDLERS
+_user = dict(_handlers["AWS::IAM::User"])
+
+
 def install() -> None:
-    """Replace MiniStack's decisions."""
+    """Replace MiniStack's decisions, and add what is missing of users and groups."""
+    add_type("AWS::IAM::Group", create=_create_group, delete=_delete_group)
+    _handlers["AWS::IAM::User"].update(create=_create_user, delete=_delete_user)
     iam_actions.request_tag_context = _remember
     iam_evaluator.enforce = _decide
     iam_evaluator.pin_request_origin = app.pin_request_origin = _as_by_tls
