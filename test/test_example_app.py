@@ -14,6 +14,9 @@ import aws_cdk
 import pytest
 from templates import Json, container, environment, of_type, only, secrets, task_definition, text
 
+# Each test synthesizes the whole application.
+pytestmark = pytest.mark.slow
+
 APP = Path(__file__).parent.parent / "examples" / "galv-app"
 CERTIFICATE_ARN = (
     "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-000000000000"

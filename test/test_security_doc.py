@@ -8,6 +8,9 @@ from aws_cdk import Acknowledgment, Stack, Validations
 from backends import new_app
 from constructs import Construct
 
+# It synthesizes every shape.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reasons() -> security_doc.Reasons:

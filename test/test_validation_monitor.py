@@ -9,6 +9,9 @@ from costs import APP
 from galv_app.stacks import add_stacks
 from templates import Json, container, needs, of_type, only, only_id, synthesize, task_definition
 
+# Each test synthesizes the whole application.
+pytestmark = pytest.mark.slow
+
 
 def backend(**context: Any) -> Json:
     """The template of the backend's stack, with changes to its cdk.json."""
