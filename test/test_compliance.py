@@ -70,6 +70,17 @@ def in_network(stack: Stack, preset: NetworkPreset, **arguments: object) -> Galv
     return backend_in(stack, network=network, log_bucket=logs, **arguments)
 
 
+def apart(stack: Stack) -> None:
+    shared = Stack(stack.node.root, "elsewhere")  # type: ignore[arg-type]
+    network = GalvNetwork(shared, "Net")
+    backend_in(
+        stack,
+        network=network,
+        cluster=ecs.Cluster(shared, "Cluster", vpc=network.vpc),
+        media_bucket=s3.Bucket(shared, "Media"),
+    )
+
+
 def endpoints(stack: Stack) -> None:
     repository = ecr.Repository.from_repository_name(stack, "Repository", "galv")
     in_network(
@@ -127,7 +138,7 @@ def brought(stack: Stack) -> None:
     )
 
 
-AGNOSTIC = [least, development, unprotected, two, public, endpoints]
+AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints]
 REGIONAL = [encrypted, brought]
 SHAPES = {
     **{f"any-{make.__name__}": make for make in AGNOSTIC},
@@ -173,7 +184,7 @@ def findings() -> dict[str, set[str]]:
         NIST80053R5Checks(app),
         PCIDSS321Checks(app),
     )
-    found: dict[str, set[str]] = {shape: set() for shape in SHAPES}
+    found: dict[str, set[str]] = {name: set() for name in (*SHAPES, "elsewhere")}
     for violation in report(app):
         for construct in violation["violatingConstructs"]:
             shape, _, path = construct["constructPath"].partition("/")

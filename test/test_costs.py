@@ -3,6 +3,9 @@ from collections.abc import Mapping
 import costs
 import pytest
 
+# It synthesizes the example six times.
+pytestmark = pytest.mark.slow
+
 Costs = Mapping[str, Mapping[str, float]]
 
 

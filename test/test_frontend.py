@@ -19,7 +19,12 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.cx_api import CloudAssembly
-from cdk_nag import AwsSolutionsChecks
+from cdk_nag import (
+    AwsSolutionsChecks,
+    HIPAASecurityChecks,
+    NIST80053R5Checks,
+    PCIDSS321Checks,
+)
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it declares none
 from templates import Json, needs, of_type, only, only_id, references, statements, synthesize
 
@@ -225,12 +230,10 @@ class TestHosting:
 
         assert distribution(found)["Logging"] == {
             "Bucket": "logs.s3.us-east-1.amazonaws.com",
-            "IncludeCookies": False,
             "Prefix": "cloudfront/",
         }
-        assert only(found, "AWS::S3::Bucket")["LoggingConfiguration"]["LogFilePrefix"] == (
-            "s3/Bucket/"
-        )
+        logging = only(found, "AWS::S3::Bucket")["LoggingConfiguration"]
+        assert (logging["DestinationBucketName"], logging["LogFilePrefix"]) == ("logs", "s3/")
 
     def test_logs_nothing_when_no_bucket_is_given(self) -> None:
         found = template()
@@ -671,7 +674,12 @@ def test_has_no_finding_of_cdk_nag(dist: str) -> None:
             log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "logs"),
             **certificate,
         )
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    Validations.of(app).add_plugins(
+        AwsSolutionsChecks(app),
+        HIPAASecurityChecks(app),
+        NIST80053R5Checks(app),
+        PCIDSS321Checks(app),
+    )
 
     # A finding that is not acknowledged makes this raise.
     app.synth()

@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
+from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import backend_in, zone_in
 from templates import synthesize
 
@@ -23,6 +24,7 @@ from galv_constructs import (
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
+    GalvScheduledTask,
     GalvWebAcl,
     NetworkPreset,
     TaskRuntime,
@@ -60,7 +62,8 @@ def web_acl(stack: Stack) -> None:
     GalvWebAcl(stack, "WebAcl", allowed_cidrs=lists, denied_cidrs=lists, log_bucket=logs)
 
 
-def release_task(stack: Stack) -> None:
+def runtime_in(stack: Stack) -> TaskRuntime:
+    """A runtime that adds nothing to the stack."""
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,
         "Vpc",
@@ -68,13 +71,26 @@ def release_task(stack: Stack) -> None:
         availability_zones=["a", "b"],
         private_subnet_ids=["subnet-1", "subnet-2"],
     )
-    runtime = TaskRuntime(
+    return TaskRuntime(
         cluster=ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc),
         network=GalvNetwork.from_vpc(vpc),
         image=ecs.ContainerImage.from_registry("main"),
         log_group_prefix="/tasks",
     )
-    GalvReleaseTask(stack, "Reindex", runtime=runtime, command=["reindex"])
+
+
+def release_task(stack: Stack) -> None:
+    GalvReleaseTask(stack, "Reindex", runtime=runtime_in(stack), command=["reindex"])
+
+
+def scheduled_task(stack: Stack) -> None:
+    GalvScheduledTask(
+        stack,
+        "NightlyReport",
+        runtime=runtime_in(stack),
+        command=["report"],
+        schedule=ScheduleExpression.rate(Duration.days(1)),
+    )
 
 
 CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
@@ -84,6 +100,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
     "mail": mail,
     "release-task": release_task,
+    "scheduled-task": scheduled_task,
     "web-acl": web_acl,
     **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},
 }

@@ -1,13 +1,14 @@
 """Acknowledgements of findings whose ids are computed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Acknowledgment, Stack, Validations
+import jsii
+from aws_cdk import Acknowledgment, Reference, Stack, Tokenization, Validations
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import custom_resources as cr
-from constructs import IConstruct
+from constructs import IConstruct, IValidation
 
 from galv_constructs._policy import DeploymentPolicy
 
@@ -17,9 +18,36 @@ def acknowledge_wildcard(scope: IConstruct, resource: str, *, reason: str) -> No
 
     cdk-nag names such a finding after the resource as the template spells it.
     """
-    spelled = _flatten(Stack.of(scope).resolve(resource))
-    Validations.of(scope).acknowledge(
-        Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{spelled}]", reason=reason)
+    finding = _Wildcard(scope, resource, reason)
+    if _is_in_another_stack(scope, resource):
+        # How the template spells it is known only when CDK has connected the stacks, after which it
+        # validates the tree, and then asks cdk-nag.
+        scope.node.add_validation(finding)
+    else:
+        finding.validate()
+
+
+@jsii.implements(IValidation)
+class _Wildcard:
+    def __init__(self, scope: IConstruct, resource: str, reason: str) -> None:
+        self._scope = scope
+        self._resource = resource
+        self._reason = reason
+
+    def validate(self) -> list[str]:
+        spelled = _flatten(Stack.of(self._scope).resolve(self._resource))
+        Validations.of(self._scope).acknowledge(
+            Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{spelled}]", reason=self._reason)
+        )
+        return []
+
+
+def _is_in_another_stack(scope: IConstruct, resource: str) -> bool:
+    path = Stack.of(scope).node.path
+    tokens: Sequence[Any] = Tokenization.reverse_string(resource).tokens
+    return any(
+        Reference.is_reference(token) and Stack.of(token.target).node.path != path
+        for token in tokens
     )
 
 
@@ -152,7 +180,5 @@ def _flatten(value: Any) -> str:
             return f"<{name}>"
         case {"Fn::ImportValue": name}:
             return _flatten(name)
-        case Mapping():
-            return str(value)
         case _:
             return str(value)

@@ -11,6 +11,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 
+from galv_constructs._log_delivery import check_log_bucket
 from galv_constructs._site_release import API_URL_VARIABLE
 from galv_constructs._site_source import FetchedFiles
 from galv_constructs._validation import (
@@ -129,7 +130,7 @@ def check_hosting(
             raise ValueError(f"storage_buckets must be a list of buckets, got {storage_buckets!r}")
         for index, value in enumerate(storage_buckets):
             check_construct(f"storage_buckets[{index}]", value, *bucket)
-    check_construct("log_bucket", log_bucket, *bucket)
+    check_log_bucket(log_bucket)
     if price_class is not None and not isinstance(price_class, cloudfront.PriceClass):
         raise ValueError(
             "price_class must be a cloudfront.PriceClass, such as "

@@ -13,9 +13,12 @@ from aws_cdk import aws_route53_targets as targets
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_standards
+from galv_constructs._log_delivery import log_requests_to_bucket, ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site_headers import global_name, security_headers
 from galv_constructs.edge import edge_certificate
+from galv_constructs.log_bucket import CLOUDFRONT_LOGS
 
 # The handler knows these too, and imports nothing from here.
 SITE_PREFIX = "site/"
@@ -113,11 +116,11 @@ class Site(Construct):
             enable_ipv6=True,
             price_class=price_class,
             web_acl_id=web_acl_arn,
-            enable_logging=None if log_bucket is None else True,
             log_bucket=log_bucket,
-            log_file_prefix=None if log_bucket is None else "cloudfront/",
-            log_includes_cookies=None if log_bucket is None else False,
+            log_file_prefix=None if log_bucket is None else CLOUDFRONT_LOGS,
         )
+        if log_bucket is not None:
+            self.distribution.node.add_dependency(*ready_for_logs(log_bucket))
         if hosted_zone is not None:
             self._add_records(hosted_zone, domain_name, alternative_domain_names)
         # It comes even though the default root object is set.
@@ -167,7 +170,7 @@ def _site_bucket(
     log_bucket: s3.IBucket | None,
     release_retention: Duration,
 ) -> s3.Bucket:
-    return s3.Bucket(
+    bucket = s3.Bucket(
         scope,
         id,
         encryption=s3.BucketEncryption.S3_MANAGED,
@@ -185,11 +188,24 @@ def _site_bucket(
                 expiration=release_retention,
             ),
         ],
-        server_access_logs_bucket=log_bucket,
-        server_access_logs_prefix=None if log_bucket is None else f"s3/{id}/",
         removal_policy=policy.data_removal,
         auto_delete_objects=policy.delete_contents,
     )
+    acknowledge_bucket(
+        bucket,
+        policy,
+        not_kms="It is encrypted with keys that S3 owns, and holds what everyone may read.",
+    )
+    acknowledge_standards(
+        bucket,
+        {
+            "S3BucketVersioningEnabled": "Releases are kept as such, and what a new one supersedes "
+            "for a while: versions of the same would only be more copies."
+        },
+    )
+    if log_bucket is not None:
+        log_requests_to_bucket(bucket, log_bucket)
+    return bucket
 
 
 def routing_code(domain_name: str, alternative_domain_names: Sequence[str]) -> str:

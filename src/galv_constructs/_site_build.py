@@ -12,7 +12,12 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_standards,
+    acknowledge_wildcard,
+)
 from galv_constructs._policy import DeploymentPolicy
 
 RELEASES_PREFIX = "releases/"
@@ -47,6 +52,7 @@ class SiteBuild(Construct):
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
         )
+        acknowledge_log_group(self.log_group, None)
         steps = s3_assets.Asset(
             self, "Steps", path=str(_STEPS), exclude=["*", "!buildspec.yml", "!build_site.py"]
         )
@@ -79,6 +85,14 @@ class SiteBuild(Construct):
 
     def _acknowledge(self, bucket: s3.IBucket) -> None:
         project = self.project
+        acknowledge_own_policies(project)
+        acknowledge_standards(
+            project,
+            {
+                "CodeBuildProjectSourceRepoUrl": "Its source is an asset in S3; a repository that "
+                "a build clones is public, and no credentials are involved."
+            },
+        )
         Validations.of(project).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-CB4",

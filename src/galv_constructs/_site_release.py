@@ -12,7 +12,12 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import custom_resources as cr
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_provider, acknowledge_wildcard
+from galv_constructs._acknowledge import (
+    acknowledge_log_group,
+    acknowledge_own_policies,
+    acknowledge_provider,
+    acknowledge_wildcard,
+)
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_build import SiteBuild
@@ -100,6 +105,7 @@ class SiteRelease(Construct):
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
         )
+        acknowledge_log_group(self.log_group, None)
         self._allow(role, site)
         provider = cr.Provider(
             self,
@@ -152,6 +158,7 @@ class SiteRelease(Construct):
             ),
         ):
             role.add_to_policy(statement)
+        acknowledge_own_policies(role)
         acknowledge_wildcard(
             role, objects, reason="The files of the site have the names that its build gives them."
         )

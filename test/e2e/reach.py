@@ -233,7 +233,7 @@ class Reach:
 def _covers(rule: Json, port: int) -> bool:
     if rule["IpProtocol"] == "-1":
         return True
-    return rule["IpProtocol"] == "tcp" and rule["FromPort"] <= port <= rule["ToPort"]
+    return bool(rule["IpProtocol"] == "tcp" and rule["FromPort"] <= port <= rule["ToPort"])
 
 
 def _ranges(rule: Json) -> set[str]:

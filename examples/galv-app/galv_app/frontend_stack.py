@@ -6,6 +6,7 @@ from aws_cdk import CfnOutput, CrossStackReferences, ReferenceStrength, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -16,10 +17,17 @@ class FrontendStack(Stack):
     """The site that people use, built for the API of a backend."""
 
     def __init__(
-        self, scope: Construct, id: str, *, config: GalvConfig, backend: GalvBackend, **kwargs: Any
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: GalvConfig,
+        backend: GalvBackend,
+        log_bucket: s3.IBucket,
+        **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
-        # The site names the bucket for uploads, which must not go away while it does.
+        # The site names the buckets for uploads and logs, which must not go away while it does.
         CrossStackReferences.of(self).consume(ReferenceStrength.STRONG)
         zone = certificate = None
         if config.is_route53_domain:
@@ -39,6 +47,7 @@ class FrontendStack(Stack):
             environment=config.frontend_environment,
             secrets=self._secrets(config),
             storage_buckets=[backend.media_bucket],
+            log_bucket=log_bucket,
             production=config.is_production,
             removal_protection=config.removal_protection,
         )

@@ -30,6 +30,7 @@ def add_stacks(app: App) -> list[Stack]:
         f"{config.name}-FrontendStack",
         config=config,
         backend=backend.backend,
+        log_bucket=logs.bucket,
         env=env,
     )
     Tags.of(app).add("project-name", config.project_name_tag)

@@ -26,7 +26,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # not worth another dependency
 from aws_cdk import App, Stack
 from aws_cdk import aws_certificatemanager as acm
-from e2e.browser import Browser, find
+from frontend_site.browser import Browser, find
 from moto import mock_aws
 from templates import Json, only, synthesize
 
