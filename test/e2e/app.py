@@ -13,7 +13,6 @@ from e2e.cloud import ACCOUNT, REGION, ROOT, Cloud
 
 Json = dict[str, Any]
 DOMAIN = "example.com"
-SMTP_SECRET = "galv-smtp"
 
 _QUIET = {
     "CI": "true",
@@ -57,6 +56,7 @@ class Application:
     def __post_init__(self) -> None:
         self.context = {
             "name": self.name,
+            "projectNameTag": self.name,
             "isProduction": False,
             # A name in DNS of its own: all share one zone.
             "backendSubdomain": "api" if self.name == "galv" else self.name,
@@ -84,10 +84,6 @@ class Application:
         assert done.ok, done.output
         zone = {"Name": DOMAIN, "CallerReference": "e2e"}
         self.cloud.client("route53").create_hosted_zone(**zone)
-        names = ("DJANGO_EMAIL_HOST_USER", "DJANGO_EMAIL_HOST_PASSWORD")
-        self.cloud.client("secretsmanager").create_secret(
-            Name=SMTP_SECRET, SecretString=json.dumps(dict.fromkeys(names, "smtp"))
-        )
 
     def publish(self, version: str, **commands: str) -> Path:
         """Put an image into the registry whose `manage.py` commands do what scripts say."""

@@ -212,7 +212,7 @@ class Reach:
                 (nat,) = self.client("ec2").describe_nat_gateways(NatGatewayIds=[gateway])[
                     "NatGateways"
                 ]
-                usable = nat["State"] == "available"
+                usable: bool = nat["State"] == "available"
                 return usable and self.internet(nat["SubnetId"], public_address=True)
             if str(route.get("GatewayId", "")).startswith("igw-"):
                 return public_address

@@ -102,11 +102,14 @@ def health_check_without_the_slash(template: Template) -> None:
 
 
 def load_balancer_may_not_reach_the_service(template: Template) -> None:
-    template.remove("AWS::EC2::SecurityGroupEgress", "LoadBalancerSecurityGroup")
+    for properties in template.properties(
+        "AWS::EC2::SecurityGroupEgress", "LoadBalancerSecurityGroup"
+    ):
+        properties["FromPort"] = properties["ToPort"] = 80
 
 
 def service_lets_the_load_balancer_not_in(template: Template) -> None:
-    template.remove("AWS::EC2::SecurityGroupIngress", "WebTaskSecurityGroup")
+    template.remove("AWS::EC2::SecurityGroupIngress", "^BackendWebTaskSecurityGroup")
 
 
 def no_route_to_the_internet(template: Template) -> None:
@@ -169,7 +172,7 @@ def scheduler_may_not_invoke(template: Template) -> None:
 
 MUTATIONS: dict[Callable[[Template], None], str] = {
     database_rule_missing: r"the database .* lets nothing in",
-    secret_without_the_key: r"has no key 'passphrase'",
+    secret_without_the_key: r"json key 'passphrase'",
     no_right_to_pass_roles: r"not authorized to perform: ecs:RunTask",
     setup_waits_for_nothing: r"Release task",
     service_does_not_wait_for_setup: r"started before setup was done|Circuit Breaker",
@@ -216,9 +219,9 @@ def found(app: Application, cloud: Cloud) -> dict[str, str]:
 def _deploy(app: Application, cloud: Cloud, mutate: Callable[[Template], None]) -> str:
     """Deploy a mutation; return the reasons of a failure, or what is wrong with the result."""
     name = mutate.__name__.replace("_", "-")
-    # Its own name in DNS, as all share one zone.
+    # Names of its own in DNS and of its secret, as all share one account.
     text = json.dumps(app.template()).replace("origin.example.com", f"{name}.example.com")
-    template = json.loads(text)
+    template = json.loads(text.replace('"origin-smtp"', f'"{name}-smtp"'))
     mutate(Template(template["Resources"]))
     bucket, key = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}", f"{name}.json"
     cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(template))

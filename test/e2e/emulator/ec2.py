@@ -34,6 +34,9 @@ def _create_rule(direction: str, _logical_id: str, properties: Json, _stack: str
     rules, rule = _group(properties)[_RULES[direction]], _rule(properties)
     if _bare(rule) in map(_bare, rules):
         raise ValueError(f"InvalidPermission.Duplicate: the specified rule {rule} already exists")
+    if direction == "Egress":
+        # The rule that lets everything out is only there as long as no other was asked for.
+        rules[:] = [other for other in rules if other["IpProtocol"] != "-1"]
     rules.append(rule)
     id = random_id("sgr")
     return id, {"Id": id}

@@ -21,6 +21,8 @@ def _name(arn: str) -> str:
 
 def _create(logical_id: str, properties: Json, stack: str) -> Made:
     name = properties.get("Name") or f"{logical_id}-{secrets.token_hex(6)}"
+    if name in secretsmanager._secrets:
+        raise ValueError(f"ResourceExistsException: the secret {name} already exists")
     _, attributes = _made(logical_id, {**properties, "Name": name}, stack)
     return attributes["Arn"], attributes
 
