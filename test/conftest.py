@@ -1,5 +1,6 @@
 """Fixtures: a fresh app for each test, and backends in it."""
 
+import gc
 import os
 from collections.abc import Callable
 
@@ -22,6 +23,9 @@ from galv_constructs import GalvBackend
 
 # It would turn off what test_compliance.py turns on.
 os.environ.pop("CDK_VALIDATION", None)
+
+# A synthesis leaves many objects that refer to each other: look for garbage among them less often.
+gc.set_threshold(200_000, 20, 100)
 
 
 @pytest.fixture
