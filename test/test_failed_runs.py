@@ -14,6 +14,9 @@ from templates import Json, only, only_id, synthesize, task_definition
 
 from galv_constructs import GalvNetwork, GalvScheduledTask, TaskRuntime
 
+# It synthesizes the example.
+pytestmark = pytest.mark.slow
+
 # A way to look at an event or a pattern: values by path.
 View = dict[tuple[str, ...], list[Any]]
 

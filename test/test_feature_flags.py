@@ -9,6 +9,9 @@ from aws_cdk import Stack
 from backends import backend_in, new_app
 from templates import Json, as_list, container, of_type, only, statements, synthesize
 
+# It synthesizes a backend for each set of flags.
+pytestmark = pytest.mark.slow
+
 FLAGS = (
     Path(__file__).parent.parent
     / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"

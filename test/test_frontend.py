@@ -30,6 +30,9 @@ from templates import Json, needs, of_type, only, only_id, references, statement
 
 from galv_constructs import FrontendSource, GalvFrontend
 
+# Many synthesize several stacks.
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "111122223333"
 EDGE_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"
 

@@ -21,6 +21,9 @@ from templates import Json, as_list, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvBackend, GalvLogBucket, GalvNetwork
 
+# Many synthesize a whole backend.
+pytestmark = pytest.mark.slow
+
 BUCKET = "AWS::S3::Bucket"
 POLICY = "AWS::S3::BucketPolicy"
 LOGS = "BackendLogBucket"

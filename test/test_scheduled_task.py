@@ -40,6 +40,9 @@ from galv_constructs import (
     TaskRuntime,
 )
 
+# Many synthesize a cluster, and one lints it.
+pytestmark = pytest.mark.slow
+
 EVERY_FIVE_MINUTES = ScheduleExpression.rate(Duration.minutes(5))
 
 
