@@ -57,6 +57,8 @@ NODE_DEPENDENCIES = {"aws-cdk": "2.1148.1"}
 
 RUFF = {
     "line-length": 100,
+    # API.md has the examples of the docstrings, in their width.
+    "format": {"docstring-code-format": True, "exclude": ["API.md"]},
     "lint": {
         # Everything ruff knows, which a pinned ruff makes a fixed list, less what does not fit.
         "select": ["ALL"],
@@ -158,6 +160,7 @@ JsonFile(
             "e2e": f"{RUN} --e2e projen e2e",
             "test:slow": f"{RUN} pytest -m slow",
             "bench": f"{RUN} --synth python tools/bench.py",
+            "api": f"{RUN} python tools/api_doc.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
             "security": f"{RUN} python tools/security_doc.py",
