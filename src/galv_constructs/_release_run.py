@@ -14,7 +14,7 @@ from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
     acknowledge_provider,
-    acknowledge_wildcard,
+    acknowledge_wildcards,
 )
 from galv_constructs._task import Task
 from galv_constructs.network import selected_task_subnets
@@ -103,10 +103,8 @@ class ReleaseRun(Construct):
                 actions=["cloudformation:DescribeStacks"], resources=[stack.stack_id]
             )
         )
-        acknowledge_wildcard(
-            role,
-            streams,
-            reason="A log stream is named after a task, whose id is not known before.",
+        acknowledge_wildcards(
+            role, {streams: "A log stream is named after a task, whose id is not known before."}
         )
         return role
 

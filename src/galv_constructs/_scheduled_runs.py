@@ -21,7 +21,7 @@ from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
     acknowledge_standards,
-    acknowledge_wildcard,
+    acknowledge_wildcards,
 )
 from galv_constructs._task import Task
 from galv_constructs.network import selected_task_subnets
@@ -148,10 +148,12 @@ class ScheduledRuns(Construct):
                 dead_letter_queue=self.dead_letter_queue,
             ),
         )
-        acknowledge_wildcard(
+        acknowledge_wildcards(
             scheduler_role,
-            f"{self.function.function_arn}:*",
-            reason="EventBridge Scheduler may call any version of this one function.",
+            {
+                f"{self.function.function_arn}:*": "EventBridge Scheduler may call any version of "
+                "this one function."
+            },
         )
         # The first call comes as soon as the schedule is there.
         self.schedule.node.add_dependency(
@@ -206,8 +208,8 @@ class ScheduledRuns(Construct):
             ),
         ):
             role.add_to_policy(statement)
-        acknowledge_wildcard(
-            role, deadlines, reason="Each run has a deadline in this one group, named after it."
+        acknowledge_wildcards(
+            role, {deadlines: "Each run has a deadline in this one group, named after it."}
         )
         return role
 

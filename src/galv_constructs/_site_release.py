@@ -16,7 +16,7 @@ from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
     acknowledge_provider,
-    acknowledge_wildcard,
+    acknowledge_wildcards,
 )
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
@@ -159,8 +159,8 @@ class SiteRelease(Construct):
         ):
             role.add_to_policy(statement)
         acknowledge_own_policies(role)
-        acknowledge_wildcard(
-            role, objects, reason="The files of the site have the names that its build gives them."
+        acknowledge_wildcards(
+            role, {objects: "The files of the site have the names that its build gives them."}
         )
 
     def _allow_build(self, role: iam.Role, build: SiteBuild) -> None:
@@ -182,10 +182,8 @@ class SiteRelease(Construct):
             )
         )
         role.add_to_policy(iam.PolicyStatement(actions=["logs:GetLogEvents"], resources=[streams]))
-        acknowledge_wildcard(
-            role,
-            streams,
-            reason="A log stream is named after a build, whose id is not known before.",
+        acknowledge_wildcards(
+            role, {streams: "A log stream is named after a build, whose id is not known before."}
         )
 
     def _function(self, id: str, handler: str, role: iam.Role) -> lambda_.Function:

@@ -8,7 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import acknowledge_wildcards
 from galv_constructs._release_run import ReleaseRun
 from galv_constructs._release_steps import check_command
 from galv_constructs._task import Task
@@ -51,11 +51,12 @@ class StatusCheck(Construct):
         self.task.task_definition.add_to_task_role_policy(
             iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
         )
-        acknowledge_wildcard(
+        acknowledge_wildcards(
             self.task.task_role,
-            "*",
-            reason="The check lists buckets to see whether S3 answers; s3:ListAllMyBuckets has no "
-            "resource-level permissions.",
+            {
+                "*": "The check lists buckets to see whether S3 answers; s3:ListAllMyBuckets has "
+                "no resource-level permissions."
+            },
         )
         if run != "off":
             release = ReleaseRun(
