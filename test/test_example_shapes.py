@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from example_app import Assembly, certificate_arn, example_app, run_example
+from snapshot import names, snapshot_stacks
 from templates import Json, container, environment, of_type, only, secrets
 
 # Each shape is a synthesis of the whole application.
@@ -75,6 +76,13 @@ def test_synthesizes(shape: Shape, name: str) -> None:
     edge = {"galv-FrontendStack-Edge"} if name == "elsewhere" else set()
 
     assert set(assembly.stacks) == {"galv-LogBucketStack", BACKEND, FRONTEND} | edge
+    snapshot_stacks(
+        {stack: assembly.template(stack) for stack in assembly.stacks}, f"example/{name}"
+    )
+
+
+def test_every_snapshot_is_of_a_shape() -> None:
+    assert names("example") == set(SHAPES)
 
 
 @pytest.mark.parametrize(
