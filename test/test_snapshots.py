@@ -20,12 +20,14 @@ from backends import backend_in, zone_in
 from templates import synthesize
 
 from galv_constructs import (
+    GalvDeployRole,
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
     GalvScheduledTask,
     GalvWebAcl,
+    GitHubSubject,
     NetworkPreset,
     TaskRuntime,
 )
@@ -62,6 +64,12 @@ def web_acl(stack: Stack) -> None:
     GalvWebAcl(stack, "WebAcl", allowed_cidrs=lists, denied_cidrs=lists, log_bucket=logs)
 
 
+def deploy_role(stack: Stack) -> None:
+    GalvDeployRole(
+        stack, "DeployRole", subjects=[GitHubSubject.branch("octo-org/octo-repo", "main")]
+    )
+
+
 def runtime_in(stack: Stack) -> TaskRuntime:
     """A runtime that adds nothing to the stack."""
     vpc = ec2.Vpc.from_vpc_attributes(
@@ -96,6 +104,7 @@ def scheduled_task(stack: Stack) -> None:
 CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
+    "deploy-role": deploy_role,
     "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),
     "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
     "mail": mail,
