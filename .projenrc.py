@@ -35,6 +35,7 @@ DEPENDENCIES = ["aws-cdk-lib>=2.274,<3", "constructs>=10.5,<11", "jsii>=1.141,<2
 DEV_DEPENDENCIES = [
     "boto3@^1",
     "cdk-nag@^3",
+    "check-jsonschema@^0",
     "cfn-lint@^1",
     "griffelib@^2",
     "jsonschema@^4",
@@ -44,6 +45,7 @@ DEV_DEPENDENCIES = [
     "ruff@0.17.6",
     "types-jsonschema@^4",
     "types-boto3-lite[cloudfront,codebuild,ecs,logs,s3,secretsmanager]@^1",
+    "zizmor@^1",
 ]
 
 # The emulator of AWS, in an environment of its own: it pins what others want otherwise, and nothing
@@ -160,6 +162,7 @@ JsonFile(
             "bench": f"{RUN} --synth python tools/bench.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
+            "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
             "security": f"{RUN} python tools/security_doc.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",

@@ -93,7 +93,7 @@ class Principal:
             self.policies.append(managed[arn.rpartition("/")[2]]["Document"])
 
     def may(self, action: str, resource: str = "*", **context: str) -> bool:
-        within = {"aws__ResourceAccount": ACCOUNT}
+        within = {"aws__ResourceAccount": ACCOUNT, "s3__ResourceAccount": ACCOUNT}
         return is_allowed(self.policies, action, resource, **within, **context)
 
     def may_become(self, other: "Principal", arn: str) -> bool:
