@@ -182,4 +182,4 @@ def test_deploys_the_versions_that_it_is_called_with(
 def test_checks_the_stack_of_the_backend(tmp_path: Path) -> None:
     arguments = called(step("deploy", "Check"), tmp_path, "galv-ops")
 
-    assert arguments == ["check", "galv-BackendStack", "--json"]
+    assert arguments == ["check", "--stack", "galv-BackendStack", "--json"]

@@ -209,7 +209,7 @@ class TestCheckStatus:
         to_ecs = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
         role = f"arn:aws:iam::{ACCOUNT}:role/galv-BackendStack-BackendCheckStatusTaskTas-x"
         for action, resource in (
-            ("cloudformation:DescribeStacks", f"{self.STACK}/galv-BackendStack/0a1b"),
+            ("cloudformation:DescribeStacks", "*"),
             ("cloudformation:ListStackResources", f"{self.STACK}/galv-BackendStack/0a1b"),
             ("ecs:DescribeServices", f"{self.ECS}:service/{cluster}/web"),
             ("ecs:DescribeTaskDefinition", "*"),
@@ -219,17 +219,19 @@ class TestCheckStatus:
             ("logs:GetLogEvents", log),
         ):
             assert checks(action, resource), action
+        task = f"{self.ECS}:task/{cluster}/0a1b"
+        assert checks("ecs:TagResource", task, ecs__CreateAction="RunTask")
         assert checks("iam:PassRole", role, **to_ecs)
         assert not checks("iam:PassRole", role, iam__PassedToService="lambda.amazonaws.com")
         assert not checks("iam:PassRole", role)
 
     def test_may_do_nothing_like_it_elsewhere(self, checks: Can) -> None:
         for action, resource in (
-            ("cloudformation:DescribeStacks", f"{self.STACK}/other/0a1b"),
             ("cloudformation:UpdateStack", f"{self.STACK}/galv-BackendStack/0a1b"),
             ("ecs:RunTask", f"{self.ECS}:task-definition/galvBackendStackBackendWebTask:1"),
             ("ecs:ExecuteCommand", f"{self.ECS}:task/galv-BackendStack-x/0a1b"),
             ("ecs:StopTask", f"{self.ECS}:task/other/0a1b"),
+            ("ecs:TagResource", f"{self.ECS}:task/galv-BackendStack-x/0a1b"),
             ("logs:GetLogEvents", f"{self.LOGS}:/galv-BackendStack/Backend/0a1b2c3d/web:x"),
             ("secretsmanager:GetSecretValue", "*"),
         ):

@@ -23,7 +23,8 @@ _DEPLOY = ("deploy-role", "file-publishing-role", "image-publishing-role", *_LOO
 
 _WILDCARD = (
     "The role is there before the stacks that it deploys, whose resources get their names when "
-    "CloudFormation makes them; ecs:DescribeTaskDefinition has no resource-level permissions."
+    "CloudFormation makes them. ecs:DescribeTaskDefinition has no resource-level permissions, nor "
+    "has listing stacks."
 )
 _QUALIFIER = re.compile(r"[A-Za-z0-9_-]{1,10}")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
@@ -200,22 +201,24 @@ class GalvDeployRole(Construct):
         # is longer than the 64 letters that a role's name may have.
         roles = f"{stack_name}-*" if len(stack_name) <= 24 else f"{stack_name[:24]}*"
         of_cluster = [f"{name}/*" for name in clusters or [f"{stack_name}-*"]]
+        tasks = [self._arn("ecs", "task", name) for name in of_cluster]
         return [
+            # It finds the stacks that belong together by their tag. The bootstrap's roles may read
+            # all of them, too.
             iam.PolicyStatement(
-                actions=[
-                    "cloudformation:DescribeStackResources",
-                    "cloudformation:DescribeStacks",
-                    "cloudformation:ListStackResources",
-                ],
-                resources=[self._arn("cloudformation", "stack", f"{stack_name}/*")],
+                actions=["cloudformation:DescribeStacks", "cloudformation:ListStackResources"],
+                resources=["*"],
             ),
+            iam.PolicyStatement(actions=["ecs:DescribeTaskDefinition"], resources=["*"]),
             iam.PolicyStatement(
                 actions=["ecs:DescribeServices"],
                 resources=[self._arn("ecs", "service", name) for name in of_cluster],
             ),
+            iam.PolicyStatement(actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=tasks),
             iam.PolicyStatement(
-                actions=["ecs:DescribeTasks", "ecs:StopTask"],
-                resources=[self._arn("ecs", "task", name) for name in of_cluster],
+                actions=["ecs:TagResource"],
+                resources=tasks,
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
             ),
             # Of any stack: the roles that may be passed say of which.
             iam.PolicyStatement(
@@ -227,9 +230,8 @@ class GalvDeployRole(Construct):
                 resources=[self._role_arn(roles)],
                 conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             ),
-            iam.PolicyStatement(actions=["ecs:DescribeTaskDefinition"], resources=["*"]),
             iam.PolicyStatement(
-                actions=["logs:FilterLogEvents", "logs:GetLogEvents"],
+                actions=["logs:GetLogEvents"],
                 resources=[self._arn("logs", "log-group", f"/{stack_name}/*/check-status:*", ":")],
             ),
         ]
