@@ -37,6 +37,7 @@ DEPENDENCIES = ["aws-cdk-lib>=2.274,<3", "constructs>=10.5,<11", "jsii>=1.141,<2
 DEV_DEPENDENCIES = [
     "boto3@^1",
     "cdk-nag@^3",
+    "check-jsonschema@^0",
     "cfn-lint@^1",
     "griffelib@^2",
     "jsonschema@^4",
@@ -184,6 +185,7 @@ JsonFile(
             "api": f"{RUN} python tools/api_doc.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
+            "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
             "security": f"{RUN} python tools/security_doc.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",

@@ -27,10 +27,12 @@ from templates import Json, synthesize
 
 from galv_constructs import (
     GalvBackend,
+    GalvDeployRole,
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
+    GitHubSubject,
     NetworkPreset,
     ReleaseStep,
 )
@@ -92,6 +94,28 @@ def endpoints(stack: Stack) -> None:
     )
 
 
+def roles(stack: Stack) -> None:
+    repository = "octo-org/octo-repo"
+    environment = GitHubSubject.environment(repository, "production")
+    role = GalvDeployRole(
+        stack, "Deploy", subjects=[environment], check_stacks=["galv-BackendStack"]
+    )
+    GalvDeployRole(
+        stack,
+        "Review",
+        subjects=[GitHubSubject.pull_request(repository)],
+        provider=role.provider,
+        read_only=True,
+    )
+    GalvDeployRole(
+        stack,
+        "Broad",
+        subjects=[GitHubSubject.organization("octo-org")],
+        provider=role.provider,
+        broad=True,
+    )
+
+
 def encrypted(stack: Stack) -> None:
     key = kms.Key(stack, "Key", enable_key_rotation=True)
     mail = GalvMail(stack, "Mail", sender="galv@example.com", encryption_key=key)
@@ -139,7 +163,7 @@ def brought(stack: Stack) -> None:
     )
 
 
-AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints]
+AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints, roles]
 REGIONAL = [encrypted, brought]
 SHAPES = {
     **{f"any-{make.__name__}": make for make in AGNOSTIC},
