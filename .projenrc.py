@@ -183,6 +183,8 @@ JsonFile(
             "test:slow": f"{RUN} pytest -m slow",
             "bench": f"{RUN} --synth python tools/bench.py",
             "api": f"{RUN} python tools/api_doc.py",
+            "api:diff": f"{RUN} python tools/api_diff.py",
+            "diff": f"{RUN} python tools/template_diff.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
             "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
