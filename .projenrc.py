@@ -279,6 +279,8 @@ PyprojectTomlFile(
 )
 for pattern in ["/.venv-e2e", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
+# What buildout leaves behind, says projen; here it is a package of galv-ops.
+project.gitignore.remove_patterns("parts/")
 
 # tools/setup.py gives a task the rest of its environment.
 project.tasks.add_environment("VIRTUAL_ENV", "$(echo $PWD/.venv)")
