@@ -24,6 +24,7 @@ def site(deployment: Deployment) -> Iterator[Part]:
         yield Part(
             "site",
             "bad" if failed else "busy" if busy else "ok",
-            f"{f'version {version}, ' if version else ''}{resource.status} {moment(resource.changed)}",
+            f"{f'version {version}, ' if version else ''}{resource.status} "
+            f"{moment(resource.changed)}",
             data={"version": version, "status": resource.status, "changed": resource.changed},
         )
