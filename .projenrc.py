@@ -180,6 +180,8 @@ JsonFile(
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
             "test:slow": f"{RUN} pytest -m slow",
+            "test:lowest": f"{RUN} python tools/versions.py lowest",
+            "test:newest": f"{RUN} python tools/versions.py newest",
             "bench": f"{RUN} --synth python tools/bench.py",
             "api": f"{RUN} python tools/api_doc.py",
             "api:diff": f"{RUN} python tools/api_diff.py",
@@ -264,7 +266,7 @@ PyprojectTomlFile(
         ruff=RUFF,
     ),
 )
-for pattern in ["/.venv-e2e", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
+for pattern in ["/.venv-*/", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
 
 # tools/setup.py gives a task the rest of its environment.

@@ -12,6 +12,7 @@ from typing import Any
 
 import aws_cdk
 import pytest
+from backends import validation
 from templates import Json, container, environment, of_type, only, secrets, task_definition, text
 
 # Each test synthesizes the whole application.
@@ -63,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         app = aws_cdk.App(
             context={**SEED, **context},
             outdir=str(tmp_path),
-            builtin_cloud_formation_validation=False,
+            **validation(on=False),
         )
         monkeypatch.setattr(aws_cdk, "App", lambda: app)
         runpy.run_path(str(APP / "app.py"))
