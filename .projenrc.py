@@ -4,9 +4,11 @@ Edit it, then run ``npm run projen``.
 """
 
 import json
+import sys
 from pathlib import Path
 
 from projen import IniFile, JsonFile, Task, TaskStep
+from projen.github import GitHubOptions
 from projen.python import (
     BuildSystem,
     ProjenrcOptions,
@@ -18,6 +20,9 @@ from projen.python import (
     PythonProject,
     VenvOptions,
 )
+
+sys.path.append("tools")
+from workflows import add_workflows
 
 NAME = "galv-constructs"
 MODULE = "galv_constructs"
@@ -154,7 +159,8 @@ project = PythonProject(
     description=DESCRIPTION,
     author_name=AUTHOR,
     author_email="",
-    github=False,
+    github=True,
+    github_options=GitHubOptions(mergify=False, pull_request_lint=False),
     sample=False,
     projen_command="npm run projen",
     venv_options=VenvOptions(envdir=".venv", python_exec="python3"),
@@ -194,6 +200,7 @@ JsonFile(
             "lock": f"{RUN} projen lock",
             "upgrade": f"{RUN} projen upgrade",
             "package": f"{RUN} projen package",
+            "release": f"{RUN} projen release",
         },
         "devDependencies": NODE_DEPENDENCIES,
     },
@@ -330,5 +337,7 @@ package = task("package", "Build the wheel and the source distribution")
 package.exec("uv build --quiet --clear --no-create-gitignore --out-dir dist/python")
 package.exec("uvx twine@7.0.0 check --strict dist/python/*")
 package.exec("uvx check-wheel-contents@0.6.3 dist/python/*.whl")
+
+add_workflows(project, PYTHON_VERSIONS)
 
 project.synth()
