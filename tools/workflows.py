@@ -37,10 +37,9 @@ PINS = {
     "peter-evans/create-pull-request": "5f6978faf089d4d20b00c7766989d076bb2fc7f1",  # v8.1.1
 }
 
-CHANGELOG_CHECK = (
-    'grep -qF "## [$(cat dist/version.txt)]" CHANGELOG.md || '
-    '{ echo "CHANGELOG.md: name the section [Unreleased] [$(cat dist/version.txt)]" >&2; exit 1; }'
-)
+# A feature before 1.0.0 is a patch, and what breaks something is a minor version. projen would begin
+# with 0.0.0.
+NEXT_VERSION = '[ "$LATEST_TAG" != v0.0.0 ] || echo 0.1.0'
 
 
 def add_workflows(project: PythonProject, pythons: Sequence[str]) -> None:
@@ -171,6 +170,7 @@ def _add_release(project: PythonProject, github: GitHub, python: str) -> None:
         ],
         workflow_permissions=JobPermissions(contents=JobPermission.READ),
         workflow_runs_on=RUNNER,
+        next_version_command=NEXT_VERSION,
         bump_package="commit-and-tag-version@13.2.1",
         jsii_release_version="0.2.1061",
     )
@@ -181,7 +181,7 @@ def _add_release(project: PythonProject, github: GitHub, python: str) -> None:
         raise ValueError("projen named the workflow or the task of a release otherwise")
     _keep_no_credentials(workflow, "release", **{"fetch-depth": 0})
     # After "rm" and "bump", which says what the version is.
-    task.insert_step(2, TaskStep(exec=CHANGELOG_CHECK))
+    task.insert_step(2, TaskStep(exec="python tools/release_check.py"))
     task.exec("python tools/template_diff.py >> dist/changelog.md")
 
 
