@@ -37,9 +37,8 @@ PINS = {
     "peter-evans/create-pull-request": "5f6978faf089d4d20b00c7766989d076bb2fc7f1",  # v8.1.1
 }
 
-# A feature before 1.0.0 is a patch, and what breaks something is a minor version. projen would begin
-# with 0.0.0.
-NEXT_VERSION = '[ "$LATEST_TAG" != v0.0.0 ] || echo 0.1.0'
+# projen would begin with 0.0.0.
+NEXT_VERSION = '[ -n "$LATEST_TAG" ] || echo 0.1.0'
 
 
 def add_workflows(project: PythonProject, pythons: Sequence[str]) -> None:
