@@ -4,9 +4,11 @@ Edit it, then run ``npm run projen``.
 """
 
 import json
+import sys
 from pathlib import Path
 
 from projen import IniFile, JsonFile, Task, TaskStep
+from projen.github import GitHubOptions
 from projen.python import (
     BuildSystem,
     ProjenrcOptions,
@@ -18,6 +20,9 @@ from projen.python import (
     PythonProject,
     VenvOptions,
 )
+
+sys.path.append("tools")
+from workflows import add_workflows
 
 NAME = "galv-constructs"
 MODULE = "galv_constructs"
@@ -164,7 +169,8 @@ project = PythonProject(
     description=DESCRIPTION,
     author_name=AUTHOR,
     author_email="",
-    github=False,
+    github=True,
+    github_options=GitHubOptions(mergify=False, pull_request_lint=False),
     sample=False,
     projen_command="npm run projen",
     venv_options=VenvOptions(envdir=".venv", python_exec="python3"),
@@ -190,6 +196,8 @@ JsonFile(
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
             "test:slow": f"{RUN} pytest -m slow",
+            "test:lowest": f"{RUN} python tools/versions.py lowest",
+            "test:newest": f"{RUN} python tools/versions.py newest",
             "bench": f"{RUN} --synth python tools/bench.py",
             "api": f"{RUN} python tools/api_doc.py",
             "api:diff": f"{RUN} python tools/api_diff.py",
@@ -203,6 +211,7 @@ JsonFile(
             "lock": f"{RUN} projen lock",
             "upgrade": f"{RUN} projen upgrade",
             "package": f"{RUN} projen package",
+            "release": f"{RUN} projen release",
         },
         "devDependencies": NODE_DEPENDENCIES,
     },
@@ -277,7 +286,7 @@ PyprojectTomlFile(
         ruff=RUFF,
     ),
 )
-for pattern in ["/.venv-e2e", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
+for pattern in ["/.venv-*/", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
 # What buildout leaves behind, says projen; here it is a package of galv-ops.
 project.gitignore.remove_patterns("parts/")
@@ -343,5 +352,7 @@ package = task("package", "Build the wheel and the source distribution")
 package.exec("uv build --quiet --clear --no-create-gitignore --out-dir dist/python")
 package.exec("uvx twine@7.0.0 check --strict dist/python/*")
 package.exec("uvx check-wheel-contents@0.6.3 dist/python/*.whl")
+
+add_workflows(project, PYTHON_VERSIONS)
 
 project.synth()
