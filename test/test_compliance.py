@@ -22,6 +22,7 @@ from cdk_nag import (
     PCIDSS321Checks,
 )
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it declares none
+from example_app import example_app, run_example
 from templates import Json, synthesize
 
 from galv_constructs import (
@@ -198,16 +199,21 @@ def report(app: App) -> list[Json]:
     return [violation for plugin in plugins for violation in plugin["violations"]]
 
 
-@pytest.fixture(scope="module")
-def findings() -> dict[str, set[str]]:
-    """The ids of cdk-nag's findings for each shape."""
-    app = build(new_app(), SHAPES)
+def add_packs(app: App) -> None:
+    """Let cdk-nag's packs look at a synthesis."""
     Validations.of(app).add_plugins(
         AwsSolutionsChecks(app),
         HIPAASecurityChecks(app),
         NIST80053R5Checks(app),
         PCIDSS321Checks(app),
     )
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, set[str]]:
+    """The ids of cdk-nag's findings for each shape."""
+    app = build(new_app(), SHAPES)
+    add_packs(app)
     found: dict[str, set[str]] = {name: set() for name in (*SHAPES, "elsewhere")}
     for violation in report(app):
         for construct in violation["violatingConstructs"]:
@@ -222,6 +228,15 @@ class TestNag:
         self, findings: dict[str, set[str]], shape: str
     ) -> None:
         assert findings[shape] == set()
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("is_production", [True, False])
+    def test_finds_nothing_in_the_example(self, tmp_path: Path, *, is_production: bool) -> None:
+        app = example_app(tmp_path, isProduction=is_production, alarmEmail="lab@example.com")
+        add_packs(app)
+
+        # A finding makes the synthesis fail, and says which.
+        run_example(app)
 
 
 @pytest.mark.slow

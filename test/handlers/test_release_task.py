@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore import exceptions as aws
 
-from galv_constructs.handlers import release_task
+from galv_constructs.handlers import _aws, release_task
 
 Json = dict[str, Any]
 
@@ -120,7 +120,8 @@ class Deployment:
         self.aws = fake
         self.now = NOW
         self.pauses: list[float] = []
-        monkeypatch.setattr(release_task, "client", lambda _service: fake)
+        for module in (release_task, _aws):
+            monkeypatch.setattr(module, "client", lambda _service: fake)
         monkeypatch.setattr(release_task, "time", lambda: self.now)
         monkeypatch.setattr(release_task, "sleep", self.pauses.append)
         self.event: Json = {
@@ -164,7 +165,7 @@ class Deployment:
         with pytest.raises(release_task.ReleaseError) as caught:
             self.poll()
         reason = str(caught.value)
-        assert len(reason.encode()) <= release_task.REASON_LIMIT
+        assert len(reason.encode()) <= _aws.REASON_LIMIT
         return reason
 
     @property
@@ -758,7 +759,7 @@ class TestReason:
         assert "log-events/release$252Fmain$252F1\n…" in reason
         assert reason.endswith("\nthe end")
         # No more is lost than the parts of one letter.
-        assert len(reason.encode()) > release_task.REASON_LIMIT - 4
+        assert len(reason.encode()) > _aws.REASON_LIMIT - 4
 
     def test_all_that_is_long_gives_way(self, deployment: Deployment) -> None:
         deployment.event["ResourceProperties"]["Command"] = "語" * 500
@@ -778,7 +779,7 @@ class TestReason:
         deployment.start()
         deployment.stopped(exit_code=9)
         bare = len(deployment.refusal().removesuffix("\n(no log lines)"))
-        fill = "g" * (release_task.REASON_LIMIT - bare - left)
+        fill = "g" * (_aws.REASON_LIMIT - bare - left)
         deployment.event["ResourceProperties"]["LogGroup"] += fill
         deployment.aws.lines = ["a line of the log"]
 
@@ -831,12 +832,3 @@ def test_properties_are_not_logged(
     assert texts
     for text, value in itertools.product(texts, ("manage migrate", "subnet-1", "/ecs/$app")):
         assert value not in text
-
-
-def test_clients_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    release_task.client.cache_clear()
-
-    assert release_task.client("ecs") is release_task.client("ecs")
-    assert release_task.client("ecs").meta.config.retries["total_max_attempts"] == 4
-    release_task.client.cache_clear()
