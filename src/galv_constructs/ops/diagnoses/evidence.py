@@ -17,13 +17,14 @@ from galv_constructs.ops.parts.certificates import describe_certificates
 from galv_constructs.ops.parts.web import describe_service
 from galv_constructs.ops.run import why_stopped
 from galv_constructs.ops.task import Task
-from galv_constructs.ops.tasks import exit_code, known_tasks
+from galv_constructs.ops.tasks import exit_code, known_runs
 
 if TYPE_CHECKING:
     from types_boto3_acm.type_defs import CertificateDetailTypeDef
     from types_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
 
 _TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+_BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 # Of each task: a service that cannot start leaves one every minute.
 _STOPPED_TASKS = 3
 
@@ -126,7 +127,7 @@ class Evidence:
 
     def running_log(self, task: Task, limit: int = 100) -> list[str]:
         """Return the last lines that the newest run of a task wrote."""
-        newest = next(iter(known_tasks(self.deployment, task.family)), None)
+        newest = next(iter(known_runs(self.deployment, task)), None)
         if newest is None:
             return []
         stream = task.log_stream(newest.get("taskArn", ""))
@@ -134,9 +135,7 @@ class Evidence:
 
     def _stopped(self, task: Task) -> list[Stopped]:
         found = [
-            one
-            for one in known_tasks(self.deployment, task.family)
-            if one.get("lastStatus") == "STOPPED"
+            one for one in known_runs(self.deployment, task) if one.get("lastStatus") == "STOPPED"
         ]
         return [
             Stopped(
@@ -152,14 +151,8 @@ class Evidence:
 
     def _is_bootstrapped(self, region: str) -> bool:
         # What CDK's templates ask for too; another qualifier has another name.
-        name = next(
-            (
-                stack.parameters["BootstrapVersion"]
-                for stack in self.deployment.stacks
-                if "BootstrapVersion" in stack.parameters
-            ),
-            "/cdk-bootstrap/hnb659fds/version",
-        )
+        names = [stack.parameters.get("BootstrapVersion", "") for stack in self.deployment.stacks]
+        name = next((one for one in names if one.startswith("/")), _BOOTSTRAP_VERSION)
         ssm = self.deployment.aws.in_region(region).ssm
         try:
             ssm.get_parameter(Name=name)
