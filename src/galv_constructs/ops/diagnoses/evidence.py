@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from galv_constructs.ops.aws import EDGE_REGION
 from galv_constructs.ops.deployment import Deployment
 from galv_constructs.ops.errors import code_of
-from galv_constructs.ops.events import Failure, failures
+from galv_constructs.ops.events import Change, Failure, last_change
 from galv_constructs.ops.log import tail
 from galv_constructs.ops.output import moment
 from galv_constructs.ops.parts.certificates import describe_certificates
@@ -63,21 +64,26 @@ class Evidence:
     @cached_property
     def failures(self) -> list[Failure]:
         """What failed in the last change of each stack, oldest first."""
-        found = [one for stack in self.deployment.stacks for one in failures(stack)]
+        found = [one for change in self._changes.values() for one in change.failures]
         return sorted(found, key=lambda one: one.when)
 
     @cached_property
     def stopped(self) -> list[Stopped]:
-        """The newest stopped runs of each task that ECS still knows."""
+        """The newest runs of each task that stopped since the last change began."""
         if not self.deployment.has_backend:
             return []
         return [one for task in self.deployment.tasks.values() for one in self._stopped(task)]
 
     @cached_property
     def service_events(self) -> list[str]:
-        """What ECS said last about the web service."""
+        """What ECS said about the web service since the last change began."""
         service = describe_service(self.deployment) if self.deployment.has_backend else None
-        return [one.get("message", "") for one in (service or {}).get("events", [])[:10]]
+        events = [] if service is None else service.get("events", [])
+        return [
+            one.get("message", "")
+            for one in events
+            if one.get("createdAt", self._began) >= self._began
+        ]
 
     @cached_property
     def unhealthy_targets(self) -> list[TargetHealthDescriptionTypeDef]:
@@ -132,6 +138,15 @@ class Evidence:
             return []
         stream = task.log_stream(newest.get("taskArn", ""))
         return tail(self.deployment.aws, task.log_group, stream, limit)
+
+    @cached_property
+    def _changes(self) -> dict[str, Change]:
+        return {stack.id: last_change(stack) for stack in self.deployment.stacks}
+
+    @property
+    def _began(self) -> datetime:
+        """When the last change of the backend began: what was before it explains nothing."""
+        return self._changes[self.deployment.backend.id].began
 
     def _stopped(self, task: Task) -> list[Stopped]:
         found = [
