@@ -23,7 +23,9 @@ NAME = "galv-constructs"
 MODULE = "galv_constructs"
 DESCRIPTION = "AWS CDK constructs that run Galv, the battery data platform, on AWS"
 AUTHOR = "Galv team and contributors"
-PYTHON_MINIMUM = "3.10"
+REPOSITORY = "https://github.com/galv-team/galv-constructs"
+PYTHON_VERSIONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+PYTHON_MINIMUM = PYTHON_VERSIONS[0]
 APP = "examples/galv-app"
 
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
@@ -41,6 +43,7 @@ TYPED_SERVICES = [
 DEV_DEPENDENCIES = [
     "boto3@^1",
     "cdk-nag@^3",
+    "check-jsonschema@^0",
     "cfn-lint@^1",
     "click@^8",
     "griffelib@^2",
@@ -51,6 +54,8 @@ DEV_DEPENDENCIES = [
     "ruff@0.17.6",
     "types-jsonschema@^4",
     f"types-boto3-lite[{','.join(TYPED_SERVICES)}]@^1",
+    "uv@^0.13",
+    "zizmor@^1",
 ]
 
 # The emulator of AWS, in an environment of its own: it pins what others want otherwise, and nothing
@@ -64,6 +69,8 @@ NODE_DEPENDENCIES = {"aws-cdk": "2.1148.1"}
 
 RUFF = {
     "line-length": 100,
+    # API.md has the examples of the docstrings, in their width.
+    "format": {"docstring-code-format": True, "exclude": ["API.md"]},
     "lint": {
         # Everything ruff knows, which a pinned ruff makes a fixed list, less what does not fit.
         "select": ["ALL"],
@@ -129,6 +136,23 @@ PYTEST = {
     },
 }
 
+# README.md, with links that lead from PyPI to the files of the same version.
+PYPI_PAGE = {
+    "content-type": "text/markdown",
+    "fragments": [{"path": "README.md"}],
+    "substitutions": [
+        {
+            # Images: as they are, not on a page around them.
+            "pattern": r'(!\[[^\]]*\]\(|(?:src|srcset)=")(?!https?:)',
+            "replacement": rf"\1{REPOSITORY}/raw/v$HFPR_VERSION/",
+        },
+        {
+            "pattern": r"(?<!!)(\[[^\]]*\]\()(?!https?:|#)",
+            "replacement": rf"\1{REPOSITORY}/blob/v$HFPR_VERSION/",
+        },
+    ],
+}
+
 # The version lives in package.json because that is what projen's release tooling can raise; a
 # release in progress must not be reset by regenerating the file.
 version = json.loads(Path("package.json").read_text())["version"]
@@ -167,8 +191,12 @@ JsonFile(
             "e2e": f"{RUN} --e2e projen e2e",
             "test:slow": f"{RUN} pytest -m slow",
             "bench": f"{RUN} --synth python tools/bench.py",
+            "api": f"{RUN} python tools/api_doc.py",
+            "api:diff": f"{RUN} python tools/api_diff.py",
+            "diff": f"{RUN} python tools/template_diff.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
+            "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
             "security": f"{RUN} python tools/security_doc.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
@@ -205,11 +233,13 @@ IniFile(
 )
 PyprojectTomlFile(
     project,
-    build_system=BuildSystem(requires=["hatchling>=1.27"], build_backend="hatchling.build"),
+    build_system=BuildSystem(
+        requires=["hatchling>=1.27", "hatch-fancy-pypi-readme>=25"],
+        build_backend="hatchling.build",
+    ),
     project=PyprojectTomlProject(
         name=NAME,
         description=DESCRIPTION,
-        readme="README.md",
         requires_python=f">={PYTHON_MINIMUM}",
         license="Apache-2.0",
         license_files=["LICENSE"],
@@ -221,18 +251,26 @@ PyprojectTomlFile(
             "Framework :: AWS CDK :: 2",
             "Intended Audience :: Science/Research",
             "Intended Audience :: System Administrators",
-            "Programming Language :: Python :: 3",
+            *(f"Programming Language :: Python :: {python}" for python in ["3", *PYTHON_VERSIONS]),
             "Typing :: Typed",
         ],
+        urls={
+            "Documentation": f"{REPOSITORY}#readme",
+            "Reference": f"{REPOSITORY}/blob/main/API.md",
+            "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+            "Source": REPOSITORY,
+            "Issues": f"{REPOSITORY}/issues",
+        },
         dependencies=DEPENDENCIES,
         optional_dependencies={"ops": OPS_DEPENDENCIES},
         scripts={"galv-ops": f"{MODULE}.ops.__main__:main"},
-        dynamic=[PyprojectTomlProjectDynamic.VERSION],
+        dynamic=[PyprojectTomlProjectDynamic.README, PyprojectTomlProjectDynamic.VERSION],
     ),
     tool=PyprojectTomlTool(
         hatch={
             "version": {"path": "package.json", "pattern": '"version": "(?P<version>[^"]+)"'},
             "build": {"targets": {"wheel": {"packages": [f"src/{MODULE}"]}}},
+            "metadata": {"hooks": {"fancy-pypi-readme": PYPI_PAGE}},
         },
         mypy=MYPY,
         pytest=PYTEST,
@@ -241,6 +279,8 @@ PyprojectTomlFile(
 )
 for pattern in ["/.venv-e2e", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
+# What buildout leaves behind, says projen; here it is a package of galv-ops.
+project.gitignore.remove_patterns("parts/")
 
 # tools/setup.py gives a task the rest of its environment.
 project.tasks.add_environment("VIRTUAL_ENV", "$(echo $PWD/.venv)")
@@ -271,10 +311,7 @@ fmt = task("format", "Format the code and fix what the linter can")
 fmt.exec("ruff format")
 fmt.exec("ruff check --fix")
 
-# uv is no dependency: only these two need it, and only a maintainer runs them.
-UV = "python -m pip install --quiet uv==0.13.9"
 lock = task("lock", "Add to the locks what they lack, and keep the rest")
-lock.exec(UV)
 lock.exec(
     "uv pip compile --quiet --universal --no-header"
     f" --python-version {PYTHON_MINIMUM} --output-file constraints.txt"
@@ -302,8 +339,9 @@ upgrade = task("upgrade", "Take the newest version of every dependency")
 upgrade.spawn(lock, args=["--upgrade"])
 
 package = task("package", "Build the wheel and the source distribution")
-package.exec(UV)
-package.exec("uv build --quiet --clear --out-dir dist/python")
-package.exec("uvx twine check --strict dist/python/*.whl dist/python/*.tar.gz")
+# Cleared by hand, as twine takes what else is there for a distribution too.
+package.exec("uv build --quiet --clear --no-create-gitignore --out-dir dist/python")
+package.exec("uvx twine@7.0.0 check --strict dist/python/*")
+package.exec("uvx check-wheel-contents@0.6.3 dist/python/*.whl")
 
 project.synth()

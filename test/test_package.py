@@ -2,19 +2,13 @@
 
 import ast
 import importlib
-import re
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aws_cdk import Stack
-from backends import new_app, zone_in
 
 import galv_constructs
-from galv_constructs import GalvBackend
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "galv_constructs"
@@ -30,12 +24,6 @@ def public_names(module: Path) -> set[str]:
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             names.add(statement.target.id)
     return {name for name in names if not name.startswith("_")}
-
-
-def examples(path: Path) -> Iterator[str]:
-    """The code under `Example:` in docstrings."""
-    for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
-        yield textwrap.dedent(block)
 
 
 def test_every_name_can_be_imported() -> None:
@@ -85,53 +73,3 @@ def test_its_import_loads_nothing_of_cdk() -> None:
 
 def test_it_has_types() -> None:
     assert (SOURCE / "py.typed").is_file()
-
-
-@pytest.mark.parametrize(
-    "example",
-    [
-        pytest.param(example, id=f"{path.stem}-{number}")
-        for path in MODULES
-        for number, example in enumerate(examples(path))
-    ],
-)
-def test_examples_in_docstrings_are_python_with_real_names(example: str) -> None:
-    tree = ast.parse(example)
-
-    called = {
-        node.func.id: {keyword.arg for keyword in node.keywords}
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    for name, arguments in called.items():
-        assert name in galv_constructs.__all__
-        target = getattr(galv_constructs, name)
-        accepted = target.__init__.__annotations__.keys() | target.__annotations__.keys()
-        assert arguments <= accepted
-
-
-def test_the_example_in_the_backend_runs() -> None:
-    (example,) = examples(SOURCE / "backend.py")
-    from aws_cdk import aws_s3 as s3  # noqa: PLC0415
-
-    stack = Stack(new_app(), "Stack")
-    names = {
-        "GalvBackend": GalvBackend,
-        "self": stack,
-        "zone": zone_in(stack),
-        "reports_bucket": s3.Bucket(stack, "Reports"),
-    }
-
-    exec(compile(example, "example", "exec"), names)
-
-    assert isinstance(names["backend"], GalvBackend)
-
-
-def test_the_example_in_the_readme_runs(tmp_path: Path) -> None:
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    if found is None:
-        pytest.skip("README.md has no example yet")
-    example = tmp_path / "app.py"
-    example.write_text(found[1])
-
-    subprocess.run([sys.executable, str(example)], check=True, cwd=tmp_path)

@@ -1,7 +1,10 @@
 """Acknowledgements of findings whose ids are computed."""
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import Acknowledgment, Reference, Stack, Tokenization, Validations
@@ -13,42 +16,64 @@ from constructs import IConstruct, IValidation
 from galv_constructs._policy import DeploymentPolicy
 
 
-def acknowledge_wildcard(scope: IConstruct, resource: str, *, reason: str) -> None:
-    """Acknowledge one resource with a wildcard in the policies below `scope`.
+def acknowledge_wildcards(scope: IConstruct, findings: Mapping[str, str]) -> None:
+    """Acknowledge resources with wildcards in the policies below `scope`, each with the reason.
 
     cdk-nag names such a finding after the resource as the template spells it.
     """
-    finding = _Wildcard(scope, resource, reason)
-    if _is_in_another_stack(scope, resource):
+    path = _path(Stack.of(scope))
+    is_elsewhere = {
+        resource: any(_stack_path(token) not in (path, None) for token in _TOKEN.findall(resource))
+        for resource in findings
+    }
+    here = _Wildcards(scope, {r: why for r, why in findings.items() if not is_elsewhere[r]})
+    elsewhere = _Wildcards(scope, {r: why for r, why in findings.items() if is_elsewhere[r]})
+    here.validate()
+    if elsewhere.findings:
         # How the template spells it is known only when CDK has connected the stacks, after which it
         # validates the tree, and then asks cdk-nag.
-        scope.node.add_validation(finding)
-    else:
-        finding.validate()
+        scope.node.add_validation(elsewhere)
 
 
 @jsii.implements(IValidation)
-class _Wildcard:
-    def __init__(self, scope: IConstruct, resource: str, reason: str) -> None:
+class _Wildcards:
+    def __init__(self, scope: IConstruct, findings: Mapping[str, str]) -> None:
         self._scope = scope
-        self._resource = resource
-        self._reason = reason
+        self.findings = findings
 
     def validate(self) -> list[str]:
-        spelled = _flatten(Stack.of(self._scope).resolve(self._resource))
-        Validations.of(self._scope).acknowledge(
-            Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{spelled}]", reason=self._reason)
-        )
+        spelled = list(self.findings)
+        if any(_TOKEN.search(resource) for resource in spelled):
+            spelled = Stack.of(self._scope).resolve(spelled)
+        if spelled:
+            Validations.of(self._scope).acknowledge(
+                *(
+                    Acknowledgment(
+                        id=f"AwsSolutions-IAM5[Resource::{_flatten(resource)}]", reason=reason
+                    )
+                    for resource, reason in zip(spelled, self.findings.values(), strict=True)
+                )
+            )
         return []
 
 
-def _is_in_another_stack(scope: IConstruct, resource: str) -> bool:
-    path = Stack.of(scope).node.path
-    tokens: Sequence[Any] = Tokenization.reverse_string(resource).tokens
-    return any(
-        Reference.is_reference(token) and Stack.of(token.target).node.path != path
-        for token in tokens
-    )
+# Asking CDK takes a call to another process each time, and a backend asks hundreds of times.
+_TOKEN = re.compile(r"\$\{Token\[[^\]]+\]\}")
+_PATHS: WeakKeyDictionary[Stack, str] = WeakKeyDictionary()
+
+
+def _path(stack: Stack) -> str:
+    if stack not in _PATHS:
+        _PATHS[stack] = stack.node.path
+    return _PATHS[stack]
+
+
+@lru_cache(maxsize=1024)
+def _stack_path(token: str) -> str | None:
+    """Path of the stack of what a token refers to, if it refers to a construct."""
+    tokens: Sequence[Any] = Tokenization.reverse_string(token).tokens
+    paths = [_path(Stack.of(t.target)) for t in tokens if Reference.is_reference(t)]
+    return paths[0] if paths else None
 
 
 def acknowledge_standards(scope: IConstruct, findings: Mapping[str, str]) -> None:
@@ -161,12 +186,8 @@ def acknowledge_provider(provider: cr.Provider) -> None:
     for scope in (provider, provider.on_event_handler, provider.is_complete_handler):
         if scope is not None:
             acknowledge_deployment_functions(scope)
-    for function in functions:
-        acknowledge_wildcard(
-            provider,
-            f"{function.function_arn}:*",
-            reason="The Provider framework may call any version of this one function.",
-        )
+    reason = "The Provider framework may call any version of this one function."
+    acknowledge_wildcards(provider, {f"{each.function_arn}:*": reason for each in functions})
 
 
 def _flatten(value: Any) -> str:

@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_wildcard
+from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_wildcards
 from galv_constructs._log_delivery import log_requests_to_bucket
 from galv_constructs._policy import DeploymentPolicy
 
@@ -96,8 +96,6 @@ def _grant(role: iam.IRole, bucket: s3.IBucket, *actions: str) -> None:
     iam.Grant.add_to_principal(
         grantee=role, actions=["s3:ListBucket"], resource_arns=[bucket.bucket_arn]
     )
-    acknowledge_wildcard(
-        role,
-        objects,
-        reason="The application chooses the keys of the objects in its own bucket.",
+    acknowledge_wildcards(
+        role, {objects: "The application chooses the keys of the objects in its own bucket."}
     )

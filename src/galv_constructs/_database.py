@@ -14,7 +14,7 @@ from galv_constructs._acknowledge import (
     acknowledge_own_policies,
     acknowledge_secret,
     acknowledge_standards,
-    acknowledge_wildcard,
+    acknowledge_wildcards,
 )
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs.network import IGalvNetwork
@@ -133,11 +133,11 @@ class Database(Construct):
                 removal_policy=self._policy.data_removal,
             )
         # CDK makes one function a stack for this, outside of this construct.
-        for child in stack.node.children:
-            if child.node.id == _LOG_RETENTION_FUNCTION:
-                acknowledge_own_policies(child)
-                acknowledge_deployment_functions(child)
-                _acknowledge_log_retention(child, names)
+        function = stack.node.try_find_child(_LOG_RETENTION_FUNCTION)
+        if function is not None:
+            acknowledge_own_policies(function)
+            acknowledge_deployment_functions(function)
+            _acknowledge_log_retention(function, names)
 
     def _acknowledge(self) -> None:
         findings = {
@@ -173,24 +173,26 @@ class Database(Construct):
 
 def _acknowledge_log_retention(function: IConstruct, names: Sequence[str]) -> None:
     """Acknowledge what CDK's function for the retention of these log groups is made of."""
-    acknowledge_wildcard(
-        function,
-        "*",
-        reason="RDS names its log groups after the instance, whose name is not known before it is "
-        "made; the function may only set and delete retention.",
-    )
-    for name in names:
-        # With logs that do not outlive the stack it may also delete the log group.
-        acknowledge_wildcard(
-            function,
-            Stack.of(function).format_arn(
-                service="logs",
-                resource="log-group",
-                resource_name=f"{name}:*",
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            ),
-            reason="The ARN of one log group: CloudWatch Logs writes the wildcard at its end.",
+    stack = Stack.of(function)
+    # With logs that do not outlive the stack it may also delete the log groups.
+    groups = [
+        stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"{name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
+        for name in names
+    ]
+    one_group = "The ARN of one log group: CloudWatch Logs writes the wildcard at its end."
+    acknowledge_wildcards(
+        function,
+        {
+            "*": "RDS names its log groups after the instance, whose name is not known before it "
+            "is made; the function may only set and delete retention.",
+            **dict.fromkeys(groups, one_group),
+        },
+    )
     Validations.of(function).acknowledge(
         Acknowledgment(
             id="AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"

@@ -16,7 +16,7 @@ from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
     acknowledge_standards,
-    acknowledge_wildcard,
+    acknowledge_wildcards,
 )
 from galv_constructs._policy import DeploymentPolicy
 
@@ -106,18 +106,20 @@ class SiteBuild(Construct):
             resource_name=f"/aws/codebuild/{project.project_name}",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        for resource, reason in (
-            (
-                bucket.arn_for_objects(f"{RELEASES_PREFIX}*"),
-                "A release is kept under a hash of its inputs, which is not known before.",
-            ),
-            (f"{group}:*", "CDK lets a project write its own log."),
-        ):
-            acknowledge_wildcard(project, resource, reason=reason)
-        for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*"):
-            Validations.of(project).acknowledge(
+        acknowledge_wildcards(
+            project,
+            {
+                bucket.arn_for_objects(f"{RELEASES_PREFIX}*"): "A release is kept under a hash of "
+                "its inputs, which is not known before.",
+                f"{group}:*": "CDK lets a project write its own log.",
+            },
+        )
+        Validations.of(project).acknowledge(
+            *(
                 Acknowledgment(
                     id=f"AwsSolutions-IAM5[Action::{action}]",
                     reason="CDK's grant to read one asset, the steps of the build.",
                 )
+                for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*")
             )
+        )

@@ -14,7 +14,7 @@ from constructs import Construct, IConstruct, IDependable
 from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
-    acknowledge_wildcard,
+    acknowledge_wildcards,
 )
 from galv_constructs._dependencies import stand_for
 from galv_constructs.task_runtime import TaskRuntime
@@ -67,6 +67,15 @@ class Task(Construct):
                 ec2.Peer.any_ipv4(), ec2.Port.tcp(egress_port), f"To any address on {egress_port}"
             )
 
+        read_only = read_only and runtime.writable_paths is not None
+        mounts = [
+            ecs.MountPoint(
+                container_path=path,
+                source_volume=path.strip("/").replace("/", "-"),
+                read_only=False,
+            )
+            for path in (runtime.writable_paths or () if read_only else ())
+        ]
         self.task_definition = ecs.FargateTaskDefinition(
             self,
             "TaskDefinition",
@@ -76,8 +85,8 @@ class Task(Construct):
                 cpu_architecture=ecs.CpuArchitecture.X86_64,
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
             ),
+            volumes=[ecs.Volume(name=mount.source_volume) for mount in mounts],
         )
-        read_only = read_only and runtime.writable_paths is not None
         self.container = self.task_definition.add_container(
             "Container",
             container_name=name,
@@ -91,9 +100,7 @@ class Task(Construct):
             readonly_root_filesystem=read_only,
             stop_timeout=stop_timeout,
         )
-        if read_only:
-            for path in runtime.writable_paths or ():
-                self._mount(path)
+        self.container.add_mount_points(*mounts)
 
         rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
         for grant in runtime.grants:
@@ -151,30 +158,26 @@ class Task(Construct):
             ),
         ):
             role.add_to_policy(statement)
-        for resource, reason in (
-            (tasks, "A task's id is not known before it runs; all are tasks of this cluster."),
-            (family, "Every deployment makes a revision of this one family."),
-            (
-                "*",
-                "ecs:ListTasks has no resource-level permissions; a condition names the cluster.",
-            ),
-        ):
-            acknowledge_wildcard(role, resource, reason=reason)
+        acknowledge_wildcards(
+            role,
+            {
+                tasks: "A task's id is not known before it runs; all are tasks of this cluster.",
+                family: "Every deployment makes a revision of this one family.",
+                "*": "ecs:ListTasks has no resource-level permissions; a condition names the "
+                "cluster.",
+            },
+        )
 
     def _connect(self, other: ec2.IConnectable) -> list[IConstruct]:
         """Allow connections to something, and return the rules that do."""
         groups = [self.security_group, *other.connections.security_groups]
-        before = {rule.node.path for group in groups for rule in group.node.children}
+        before = [len(group.node.children) for group in groups]
         self.connections.allow_to_default_port(other)
-        rules = [rule for group in groups for rule in group.node.children]
-        return [rule for rule in rules if rule.node.path not in before]
-
-    def _mount(self, path: str) -> None:
-        volume = path.strip("/").replace("/", "-")
-        self.task_definition.add_volume(name=volume)
-        self.container.add_mount_points(
-            ecs.MountPoint(container_path=path, source_volume=volume, read_only=False)
-        )
+        return [
+            rule
+            for group, there in zip(groups, before, strict=True)
+            for rule in group.node.children[there:]
+        ]
 
     def _acknowledge(self) -> None:
         acknowledge_log_group(self.log_group, self.runtime.encryption_key)
@@ -187,10 +190,9 @@ class Task(Construct):
             )
         )
         if isinstance(self.runtime.image, ecs.EcrImage):
-            acknowledge_wildcard(
+            acknowledge_wildcards(
                 self.task_definition.obtain_execution_role(),
-                "*",
-                reason="ecr:GetAuthorizationToken has no resource-level permissions.",
+                {"*": "ecr:GetAuthorizationToken has no resource-level permissions."},
             )
 
 

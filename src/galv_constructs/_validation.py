@@ -38,7 +38,10 @@ def is_token(value: object) -> bool:
 
     CDK's own function fails for a value that has no form in JavaScript.
     """
-    return isinstance(value, str | int | float) and Token.is_unresolved(value)
+    if isinstance(value, str):
+        # Others cannot be tokens, and asking CDK takes a call to another process.
+        return "${Token[" in value and Token.is_unresolved(value)
+    return isinstance(value, int | float) and value < 0 and Token.is_unresolved(value)
 
 
 def check_known(name: str, value: object) -> None:

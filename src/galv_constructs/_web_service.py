@@ -5,7 +5,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_wildcard
+from galv_constructs._acknowledge import acknowledge_wildcards
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._task import Task
 from galv_constructs.task_runtime import TaskRuntime
@@ -121,23 +121,21 @@ class WebService(Construct):
             self._acknowledge_exec(runtime.cluster)
 
     def _acknowledge_exec(self, cluster: ecs.ICluster) -> None:
-        acknowledge_wildcard(
-            self.task.task_role,
-            "*",
-            reason="ECS Exec opens its channel with ssmmessages actions and finds its log group "
-            "with logs:DescribeLogGroups, which have no resource-level permissions.",
-        )
+        findings = {
+            "*": "ECS Exec opens its channel with ssmmessages actions and finds its log group "
+            "with logs:DescribeLogGroups, which have no resource-level permissions."
+        }
         configuration = cluster.execute_command_configuration
         log = None if configuration is None else configuration.log_configuration
         log_group = None if log is None else log.cloud_watch_log_group
         if log_group is not None:
-            acknowledge_wildcard(
-                self.task.task_role,
-                Stack.of(self).format_arn(
-                    service="logs",
-                    resource="log-group",
-                    resource_name=f"{log_group.log_group_ref.log_group_name}:*",
-                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
-                ),
-                reason="ECS Exec writes each session to a stream of its own in this log group.",
+            streams = Stack.of(self).format_arn(
+                service="logs",
+                resource="log-group",
+                resource_name=f"{log_group.log_group_ref.log_group_name}:*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
             )
+            findings[streams] = (
+                "ECS Exec writes each session to a stream of its own in this log group."
+            )
+        acknowledge_wildcards(self.task.task_role, findings)

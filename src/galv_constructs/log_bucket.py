@@ -45,8 +45,9 @@ class GalvLogBucket(Construct):
     Example:
         ```python
         logs = GalvLogBucket(self, "Logs")
-        GalvBackend(self, "Backend", domain_name="api.example.com", hosted_zone=zone,
-                    log_bucket=logs.bucket)
+        GalvBackend(
+            self, "Backend", domain_name="api.example.com", hosted_zone=zone, log_bucket=logs.bucket
+        )
         ```
     """
 

@@ -93,8 +93,9 @@ class GalvNetwork(Construct):
     Example:
         ```python
         network = GalvNetwork(self, "Network", preset=NetworkPreset.PUBLIC)
-        GalvBackend(self, "Backend", domain_name="api.example.com", hosted_zone=zone,
-                    network=network)
+        GalvBackend(
+            self, "Backend", domain_name="api.example.com", hosted_zone=zone, network=network
+        )
         ```
     """
 

@@ -51,10 +51,10 @@ class TaskRuntime:
     """Start of the names of log groups; a task's own name follows it after a slash."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Plain environment variables."""
+    """Plain environment variables. Default: none."""
 
     secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
-    """Environment variables whose values come from a secret when a task starts."""
+    """Environment variables whose values come from a secret when a task starts. Default: none."""
 
     entry_point: Sequence[str] | None = None
     """Entry point that replaces the image's. Default: the image's own."""

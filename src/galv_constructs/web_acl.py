@@ -56,8 +56,14 @@ class GalvWebAcl(Construct):
             counted_rules={"AWSManagedRulesCommonRuleSet": ["CrossSiteScripting_BODY"]},
             log_bucket=logs.bucket,
         )
-        GalvBackend(self, "Backend", domain_name="api.example.com", hosted_zone=zone,
-                    web_acl_arn=web_acl.web_acl_arn, log_bucket=logs.bucket)
+        GalvBackend(
+            self,
+            "Backend",
+            domain_name="api.example.com",
+            hosted_zone=zone,
+            web_acl_arn=web_acl.web_acl_arn,
+            log_bucket=logs.bucket,
+        )
         ```
     """
 

@@ -158,7 +158,7 @@ def certificate_of_another_name(template: Template) -> None:
 
 def handler_of_another_name(template: Template) -> None:
     for properties in template.properties("AWS::Lambda::Function", "SetupRunOnEvent"):
-        properties["Handler"] = "release_task.on_evnt"
+        properties["Handler"] = "handlers.release_task.on_evnt"
 
 
 def image_that_was_never_published(template: Template) -> None:

@@ -1,0 +1,156 @@
+"""The distributions as users get them: built, installed where nothing else is, and used."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src"
+APP = ROOT / "examples" / "galv-app"
+NODE_MODULES = ROOT / "node_modules" / ".bin"
+
+
+def run(
+    *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, code: int = 0
+) -> str:
+    """What a command prints, which has to end with this code."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=None if env is None else dict(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution and the wheel that uv builds from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    run("uv", "build", "--quiet", "--no-create-gitignore", "--out-dir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(distributions: Path) -> Path:
+    (found,) = distributions.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a shell in which the wheel is installed, and nothing else of the project."""
+    venv = tmp_path_factory.mktemp("user") / "venv"
+    run("uv", "venv", "--quiet", "--python", sys.executable, venv)
+    python = venv / "bin" / "python"
+    asked = ("-r", APP / "requirements.txt", "--constraints", ROOT / "constraints.txt")
+    run("uv", "pip", "install", "--quiet", "--python", python, *asked, wheel)
+    return {
+        "HOME": os.environ["HOME"],  # jsii's cache
+        "JSII_NODE": os.environ["JSII_NODE"],
+        "PATH": os.pathsep.join([str(venv / "bin"), str(NODE_MODULES), os.environ["PATH"]]),
+        "VIRTUAL_ENV": str(venv),
+    }
+
+
+def synthesized(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The templates of a copy of the example, by name."""
+    copy = shutil.copytree(APP, folder, ignore=shutil.ignore_patterns("cdk.out", "__pyc*"))
+    env = {**env, "CDK_DISABLE_CLI_TELEMETRY": "true"}
+    run("cdk", "synth", "--quiet", "--no-notices", "--no-validation", cwd=copy, env=env)
+    return {path.name: path.read_text() for path in copy.glob("cdk.out/*.template.json")}
+
+
+def test_everything_of_the_package_is_in_the_wheel(wheel: Path) -> None:
+    packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+    assert packed == {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    run("uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path)
+
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_links_on_pypi_lead_somewhere(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        page = archive.read(name).decode()
+
+    links = re.findall(r"\]\(([^)]+)\)", re.sub(r"`[^`]*`", "", page))
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> None:
+    code = "from importlib.metadata import requires; print(*requires('galv-constructs'))"
+    needed = run("python", "-c", code, env=user)
+    installed = run("uv", "pip", "freeze", env=user)
+
+    assert {re.match(r"[\w-]+", word)[0] for word in needed.split()} == {  # type: ignore[index]
+        "aws-cdk-lib",
+        "constructs",
+        "jsii",
+    }
+    assert "boto3" not in installed
+
+
+def test_synthesizes_the_example(user: Mapping[str, str], tmp_path: Path) -> None:
+    """Templates name assets by their content: with equal ones the handlers are there too."""
+    project = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
+
+    found = synthesized(tmp_path / "wheel", user)
+
+    assert len(found) == 3
+    assert found == synthesized(tmp_path / "source", project)
+
+
+def test_has_types(user: Mapping[str, str], tmp_path: Path) -> None:
+    """As far as they are its own: with those of CDK mypy takes a minute, in `npm test`."""
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict=true\n[mypy-aws_cdk.*]\nfollow_imports=skip")
+    (tmp_path / "app.py").write_text(
+        "from typing_extensions import assert_type\n"
+        "from galv_constructs import FrontendSource, ReleaseStep\n"
+        "assert_type(FrontendSource.git_tag('v2.2.0'), FrontendSource)\n"
+        "assert_type(ReleaseStep(name='migrate', command=['migrate']).name, str)\n"
+        "ReleaseStep(name='migrate', command=5)\n"
+    )
+    python = Path(user["VIRTUAL_ENV"]) / "bin" / "python"
+
+    said = run("mypy", "--python-executable", python, "app.py", cwd=tmp_path, code=1)
+
+    assert re.findall(r"^app.py:(\d+): error: .* \[(.*)\]$", said, re.MULTILINE) == [
+        ("5", "arg-type")
+    ]
+
+
+def test_its_import_costs_next_to_nothing(user: Mapping[str, str]) -> None:
+    """On top of CDK, in a fresh process; the quickest of three, as machines have other work."""
+    code = """
+import aws_cdk, sys, time
+before = set(sys.modules)
+start = time.perf_counter()
+import galv_constructs
+print(time.perf_counter() - start, *(set(sys.modules) - before))
+"""
+    runs = [run("python", "-c", code, env=user).split() for _ in range(3)]
+
+    assert [loaded for _, *loaded in runs] == [["galv_constructs"]] * 3
+    assert min(float(seconds) for seconds, *_ in runs) < 0.05
