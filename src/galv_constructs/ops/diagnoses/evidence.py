@@ -150,7 +150,10 @@ class Evidence:
 
     def _stopped(self, task: Task) -> list[Stopped]:
         found = [
-            one for one in known_runs(self.deployment, task) if one.get("lastStatus") == "STOPPED"
+            one
+            for one in known_runs(self.deployment, task)
+            if one.get("lastStatus") == "STOPPED"
+            and one.get("createdAt", self._began) >= self._began
         ]
         return [
             Stopped(
