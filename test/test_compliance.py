@@ -22,14 +22,17 @@ from cdk_nag import (
     PCIDSS321Checks,
 )
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it declares none
+from example_app import example_app, run_example
 from templates import Json, synthesize
 
 from galv_constructs import (
     GalvBackend,
+    GalvDeployRole,
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
+    GitHubSubject,
     NetworkPreset,
     ReleaseStep,
 )
@@ -91,6 +94,28 @@ def endpoints(stack: Stack) -> None:
     )
 
 
+def roles(stack: Stack) -> None:
+    repository = "octo-org/octo-repo"
+    environment = GitHubSubject.environment(repository, "production")
+    role = GalvDeployRole(
+        stack, "Deploy", subjects=[environment], check_stacks=["galv-BackendStack"]
+    )
+    GalvDeployRole(
+        stack,
+        "Review",
+        subjects=[GitHubSubject.pull_request(repository)],
+        provider=role.provider,
+        read_only=True,
+    )
+    GalvDeployRole(
+        stack,
+        "Broad",
+        subjects=[GitHubSubject.organization("octo-org")],
+        provider=role.provider,
+        broad=True,
+    )
+
+
 def encrypted(stack: Stack) -> None:
     key = kms.Key(stack, "Key", enable_key_rotation=True)
     mail = GalvMail(stack, "Mail", sender="galv@example.com", encryption_key=key)
@@ -138,7 +163,7 @@ def brought(stack: Stack) -> None:
     )
 
 
-AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints]
+AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints, roles]
 REGIONAL = [encrypted, brought]
 SHAPES = {
     **{f"any-{make.__name__}": make for make in AGNOSTIC},
@@ -174,16 +199,21 @@ def report(app: App) -> list[Json]:
     return [violation for plugin in plugins for violation in plugin["violations"]]
 
 
-@pytest.fixture(scope="module")
-def findings() -> dict[str, set[str]]:
-    """The ids of cdk-nag's findings for each shape."""
-    app = build(new_app(), SHAPES)
+def add_packs(app: App) -> None:
+    """Let cdk-nag's packs look at a synthesis."""
     Validations.of(app).add_plugins(
         AwsSolutionsChecks(app),
         HIPAASecurityChecks(app),
         NIST80053R5Checks(app),
         PCIDSS321Checks(app),
     )
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, set[str]]:
+    """The ids of cdk-nag's findings for each shape."""
+    app = build(new_app(), SHAPES)
+    add_packs(app)
     found: dict[str, set[str]] = {name: set() for name in (*SHAPES, "elsewhere")}
     for violation in report(app):
         for construct in violation["violatingConstructs"]:
@@ -198,6 +228,15 @@ class TestNag:
         self, findings: dict[str, set[str]], shape: str
     ) -> None:
         assert findings[shape] == set()
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("is_production", [True, False])
+    def test_finds_nothing_in_the_example(self, tmp_path: Path, *, is_production: bool) -> None:
+        app = example_app(tmp_path, isProduction=is_production, alarmEmail="lab@example.com")
+        add_packs(app)
+
+        # A finding makes the synthesis fail, and says which.
+        run_example(app)
 
 
 @pytest.mark.slow

@@ -83,13 +83,16 @@ def test_every_key_is_read() -> None:
         "smtpSecretName": "smtp",
         "backendCertificateArn": arn("eu-west-2"),
         "networkPreset": "public",
+        "alarmEmail": "lab@example.com",
     }
     plain, changed = read(), read(region="eu-west-2", **values)
 
     unread = [name for name in vars(plain) if getattr(plain, name) == getattr(changed, name)]
 
-    assert unread == ["name", "domain_name"]
-    assert set(values) | {"name", "domainName"} == {key.name for key in KEYS}
+    # Rotation goes with credentials that are made, not given.
+    assert unread == ["name", "domain_name", "smtp_rotation"]
+    assert read(smtpRotation=2).smtp_rotation == 2
+    assert set(values) | {"name", "domainName", "smtpRotation"} == {key.name for key in KEYS}
 
 
 def test_defaults() -> None:
@@ -184,6 +187,9 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("certificateArn", "arn:aws:iam::1:server-certificate/x", "ARN of a certificate in ACM"),
         ("backendversion", "1", "did you mean backendVersion?"),
         ("monitorInterval", "1", "did you mean monitorIntervalMinutes?"),
+        ("alarmEmail", "nobody", "got 'nobody'"),
+        ("smtpRotation", 0, "from 1 to 1000000, got 0"),
+        ("smtpRotation", 1.5, "a whole number, got 1.5"),
         ("colour", "red", "known keys: name, backendVersion"),
     ],
 )
@@ -213,6 +219,10 @@ def test_a_setting_that_only_sounds_like_a_secret_is_no_secret() -> None:
     name = "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S"
 
     assert read(backendEnvironment={name: "60"}).backend_environment == {name: "60"}
+
+
+def test_refuses_to_rotate_what_is_given() -> None:
+    assert "drop smtpRotation" in refusal(smtpSecretName="ours", smtpRotation=2)
 
 
 def test_refuses_one_host_name_for_both() -> None:

@@ -3,72 +3,36 @@
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aws_cdk
 import pytest
-from backends import validation
-from templates import Json, container, environment, of_type, only, secrets, task_definition, text
+from example_app import (
+    APP,
+    CREDENTIALS,
+    DOCUMENTED,
+    Assembly,
+    certificate_arn,
+    example_app,
+    run_example,
+)
+from templates import container, environment, of_type, only, only_id, secrets, task_definition, text
 
 # Each test synthesizes the whole application.
 pytestmark = pytest.mark.slow
-
-APP = Path(__file__).parent.parent / "examples" / "galv-app"
-CERTIFICATE_ARN = (
-    "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-000000000000"
-)
-SEED = json.loads((APP / "cdk.json").read_text())["context"]
-CREDENTIALS = ("CDK_DEFAULT_ACCOUNT", "CDK_DEFAULT_REGION")
-
-
-class Assembly:
-    """What the application synthesized."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.manifest: Json = json.loads((directory / "manifest.json").read_text())
-
-    @property
-    def stacks(self) -> dict[str, Json]:
-        """The manifest's entries of the stacks, by name."""
-        return {
-            name: artifact
-            for name, artifact in self.manifest["artifacts"].items()
-            if artifact["type"] == "aws:cloudformation:stack"
-        }
-
-    def template(self, stack: str = "galv-BackendStack") -> Json:
-        template: Json = json.loads((self.directory / f"{stack}.template.json").read_text())
-        return template
-
-    @property
-    def warnings(self) -> str:
-        return "\n".join(path.read_text() for path in self.directory.glob("*.metadata.json"))
-
 
 Run = Callable[..., Assembly]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run app.py in this process, with the context of cdk.json and other values."""
-    for variable in CREDENTIALS:
-        monkeypatch.delenv(variable, raising=False)
+def run(tmp_path: Path) -> Run:
+    """Run app.py with the context of cdk.json and other values."""
 
-    def synthesized(**context: Any) -> Assembly:
-        app = aws_cdk.App(
-            context={**SEED, **context},
-            outdir=str(tmp_path),
-            **validation(on=False),
-        )
-        monkeypatch.setattr(aws_cdk, "App", lambda: app)
-        runpy.run_path(str(APP / "app.py"))
-        return Assembly(tmp_path)
+    def synthesized(*, region: str | None = None, **context: Any) -> Assembly:
+        return run_example(example_app(tmp_path, **context), region)
 
     return synthesized
 
@@ -91,7 +55,40 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     # Empty in cdk.json, so not set.
     assert "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S" not in variables
     outputs = {name for name in template["Outputs"] if not name.startswith("ExportsOutput")}
-    assert outputs == {"BackendUrl", "SuperuserPasswordSecret"}
+    assert outputs == {"BackendUrl", "CheckStatus", "Cluster", "SuperuserPasswordSecret"}
+
+
+def test_says_how_to_run_check_status(run: Run) -> None:
+    template = run().template()
+    _, definition = task_definition(template, "check-status")
+    output = template["Outputs"]["CheckStatus"]["Value"]
+
+    command = "".join(part if isinstance(part, str) else "_" for part in output["Fn::Join"][1])
+    family = definition["Family"]
+    assert f"aws ecs run-task --region us-east-1 --cluster _ --task-definition {family} " in command
+    assert "subnets=[_],securityGroups=[_],assignPublicIp=DISABLED}' && aws logs tail" in command
+
+
+def test_sends_alarms_to_an_address(run: Run) -> None:
+    template = run(alarmEmail="lab@example.com").template()
+
+    topic = only_id(template, "AWS::SNS::Topic", "Alarms")
+    subscription = only(template, "AWS::SNS::Subscription")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "lab@example.com")
+    assert subscription["TopicArn"] == {"Ref": topic}
+    alarms = of_type(template, "AWS::CloudWatch::Alarm", "ValidationMonitor").values()
+    assert [alarm["Properties"]["AlarmActions"] for alarm in alarms] == [[{"Ref": topic}]] * 2
+    policy = only(template, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    allowed = [statement for statement in policy if statement["Effect"] == "Allow"]
+    assert [s["Principal"] for s in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
+
+
+def test_tells_nobody_of_alarms_by_default(run: Run) -> None:
+    template = run().template()
+
+    assert of_type(template, "AWS::SNS::Topic", "Alarms") == {}
+    alarms = of_type(template, "AWS::CloudWatch::Alarm", "ValidationMonitor").values()
+    assert [alarm["Properties"].get("AlarmActions") for alarm in alarms] == [None] * 2
 
 
 def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
@@ -184,10 +181,11 @@ def test_passes_the_keys_on(run: Run) -> None:
 
 
 def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
-    template = run(isRoute53Domain=False, certificateArn=CERTIFICATE_ARN).template()
+    arn = certificate_arn()
+    template = run(isRoute53Domain=False, certificateArn=arn, region="us-east-1").template()
 
     assert of_type(template, "AWS::Route53::RecordSet") == {}
-    assert CERTIFICATE_ARN in text(template)
+    assert arn in text(template)
     output = template["Outputs"]["BackendCnameTarget"]
     assert output["Description"] == "Create a CNAME record from api.example.com to this"
 
@@ -206,11 +204,8 @@ def test_without_credentials_it_is_for_a_placeholder(run: Run) -> None:
     assert "synthesized for the placeholder account 123456789012" in assembly.warnings
 
 
-def test_with_credentials_the_zone_is_looked_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, value in zip(CREDENTIALS, ("111122223333", "eu-west-1"), strict=True):
-        monkeypatch.setenv(variable, value)
-
-    assembly = run()
+def test_with_credentials_the_zone_is_looked_up(run: Run) -> None:
+    assembly = run(region="eu-west-1")
 
     where = assembly.stacks["galv-BackendStack"]["environment"]
     assert where == "aws://111122223333/eu-west-1"
@@ -221,7 +216,7 @@ def test_with_credentials_the_zone_is_looked_up(run: Run, monkeypatch: pytest.Mo
 
 def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
     """A process of its own, as the CLI starts it: twice, with the same result."""
-    context = json.dumps({**SEED, "name": "lab", "domainName": "example.org"})
+    context = json.dumps({**DOCUMENTED, "name": "lab", "domainName": "example.org"})
     given = {"CDK_CONTEXT_JSON": context, "CDK_VALIDATION": "false"}
     base = {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
     directories = [tmp_path / "one", tmp_path / "two"]

@@ -284,7 +284,7 @@ class TestCredentials:
     def test_the_handler_is_an_asset_by_itself(self, mail: Json) -> None:
         handler = only(mail, FUNCTION, "MailCredentialsHandler")
 
-        assert handler["Handler"] == "smtp_credentials.on_event"
+        assert handler["Handler"] == "handlers.smtp_credentials.on_event"
         assert handler["Timeout"] == 300
 
     def test_everything_goes_with_the_stack(self, mail: Json) -> None:

@@ -264,7 +264,7 @@ class TestPermissions:
         for name in ("OnEvent", "IsComplete"):
             function = only(default, "AWS::Lambda::Function", f"BackendSetupRun{name}")
             assert function["Runtime"] == "python3.14"
-            assert function["Handler"] == f"release_task.{snake(name)}"
+            assert function["Handler"] == f"handlers.release_task.{snake(name)}"
             assert "VpcConfig" not in function
             log_group = default["Resources"][function["LoggingConfig"]["LogGroup"]["Ref"]]
             assert log_group["Properties"]["RetentionInDays"] == 365

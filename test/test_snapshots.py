@@ -17,12 +17,14 @@ from templates import synthesize
 
 import galv_constructs
 from galv_constructs import (
+    GalvDeployRole,
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
     GalvScheduledTask,
     GalvWebAcl,
+    GitHubSubject,
     NetworkPreset,
     TaskRuntime,
 )
@@ -55,6 +57,12 @@ def web_acl(stack: Stack) -> None:
     lists = ["192.0.2.0/24", "2001:db8::/32"]
     logs = s3.Bucket.from_bucket_name(stack, "Logs", "aws-waf-logs-x")
     GalvWebAcl(stack, "WebAcl", allowed_cidrs=lists, denied_cidrs=lists, log_bucket=logs)
+
+
+def deploy_role(stack: Stack) -> None:
+    GalvDeployRole(
+        stack, "DeployRole", subjects=[GitHubSubject.branch("octo-org/octo-repo", "main")]
+    )
 
 
 def runtime_in(stack: Stack) -> TaskRuntime:
@@ -91,6 +99,7 @@ def scheduled_task(stack: Stack) -> None:
 CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
+    "deploy-role": deploy_role,
     "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),
     "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
     "mail": mail,

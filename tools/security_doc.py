@@ -12,8 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from aws_cdk import App
+from aws_cdk import App, Stack
 from constructs import IConstruct
+
+from galv_constructs import GalvDeployRole, GitHubSubject
 
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "examples" / "galv-app"
@@ -63,17 +65,31 @@ def _place(construct: IConstruct) -> str:
 
 def all_reasons() -> Reasons:
     """Return the places of each acknowledgement, by rule and reason, in every shape."""
+    places: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for app in _apps():
+        for rule, reason, place in acknowledged(app):
+            places[rule, reason].add(place)
+    return places
+
+
+def _apps() -> Iterable[App]:
+    """Yield the application in every shape, and the roles that deploy it."""
     sys.path.insert(0, str(APP))
     from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
 
     defaults = json.loads((APP / "cdk.json").read_text())["context"]
-    places: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for shape in SHAPES:
         app = App(context={"aws:cdk:bundling-stacks": [], **defaults, **shape})
         add_stacks(app)
-        for rule, reason, place in acknowledged(app):
-            places[rule, reason].add(place)
-    return places
+        yield app
+    app = App()
+    GalvDeployRole(
+        Stack(app, "DeployRoleStack"),
+        "DeployRole",
+        subjects=[GitHubSubject.environment("octo-org/octo-repo", "production")],
+        check_stacks=["galv-BackendStack"],
+    )
+    yield app
 
 
 def table(reasons: Reasons) -> str:

@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from galv_constructs._release_steps import ReleaseStep
     from galv_constructs.backend import DEFAULT_SETUP_STEPS, GalvBackend
     from galv_constructs.config import GalvConfig
+    from galv_constructs.deploy_role import GalvDeployRole
     from galv_constructs.frontend import GalvFrontend
     from galv_constructs.frontend_source import FrontendSource
+    from galv_constructs.github_subject import GitHubSubject
     from galv_constructs.log_bucket import GalvLogBucket
     from galv_constructs.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
@@ -24,6 +26,7 @@ __all__ = [
     "FrontendSource",
     "GalvBackend",
     "GalvConfig",
+    "GalvDeployRole",
     "GalvFrontend",
     "GalvLogBucket",
     "GalvMail",
@@ -31,6 +34,7 @@ __all__ = [
     "GalvReleaseTask",
     "GalvScheduledTask",
     "GalvWebAcl",
+    "GitHubSubject",
     "IGalvMail",
     "IGalvNetwork",
     "NetworkPreset",
@@ -44,6 +48,7 @@ _MODULES = {
     "FrontendSource": "frontend_source",
     "GalvBackend": "backend",
     "GalvConfig": "config",
+    "GalvDeployRole": "deploy_role",
     "GalvFrontend": "frontend",
     "GalvLogBucket": "log_bucket",
     "GalvMail": "mail",
@@ -51,6 +56,7 @@ _MODULES = {
     "GalvReleaseTask": "release_task",
     "GalvScheduledTask": "scheduled_task",
     "GalvWebAcl": "web_acl",
+    "GitHubSubject": "github_subject",
     "IGalvMail": "mail",
     "IGalvNetwork": "network",
     "NetworkPreset": "network",

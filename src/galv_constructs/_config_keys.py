@@ -30,6 +30,7 @@ CERTIFICATE_ARN = re.compile(
 )
 # EventBridge Scheduler's longest rate would be years; a month is as good as off.
 LONGEST_INTERVAL = 44640
+LAST_ROTATION = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +101,25 @@ def _boolean(value: object) -> bool:
     return value
 
 
-def _minutes(value: object) -> int:
+def _whole(value: object, words: str) -> int:
     number = from_text(value)
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    if not isinstance(number, int | float) or not is_number or number != int(number):
-        raise ValueError(f"must be a whole number of minutes, got {value!r}")
+    if not isinstance(number, int | float) or isinstance(number, bool) or number % 1 != 0:
+        raise ValueError(f"must be {words}, got {value!r}")
+    return int(number)
+
+
+def _minutes(value: object) -> int:
+    number = _whole(value, "a whole number of minutes")
     if not 0 <= number <= LONGEST_INTERVAL:
         raise ValueError(f"must be from 0 (off) to {LONGEST_INTERVAL} (31 days), got {value!r}")
-    return int(number)
+    return number
+
+
+def _rotation(value: object) -> int:
+    number = _whole(value, "a whole number")
+    if not 1 <= number <= LAST_ROTATION:
+        raise ValueError(f"must be from 1 to {LAST_ROTATION}, got {value!r}")
+    return number
 
 
 def _checked(check: Callable[[str, object], None]) -> Callable[[object], str]:
@@ -250,6 +262,12 @@ _MINUTES = Kind(
     schema={"type": "integer", "minimum": 0, "maximum": LONGEST_INTERVAL},
     empty_is_unset=False,
 )
+_ROTATION = Kind(
+    words="a whole number from 1",
+    read=_rotation,
+    schema={"type": "integer", "minimum": 1, "maximum": LAST_ROTATION},
+)
+_ADDRESS = Kind(words="an e-mail address", read=_checked(check_email), schema={"type": "string"})
 _CERTIFICATE = Kind(
     words="the ARN of a certificate in ACM",
     read=_matching(
@@ -433,6 +451,20 @@ KEYS: tuple[Key, ...] = (
         kind=_PRESET,
         meaning="How tasks reach the internet: `natGateway`, `natInstance`, `public`",
         default="`natGateway`",
+        ours=True,
+    ),
+    Key(
+        name="alarmEmail",
+        kind=_ADDRESS,
+        meaning="Address that is told when validations fail; it has to confirm a mail of AWS's",
+        default="nobody is told",
+        ours=True,
+    ),
+    Key(
+        name="smtpRotation",
+        kind=_ROTATION,
+        meaning="Number of the SMTP credentials that are made; raise it by one for new ones",
+        default="`1`",
         ours=True,
     ),
 )

@@ -1,28 +1,24 @@
 """Running a task to completion during a deployment."""
 
-from pathlib import Path
 from typing import Literal
 
 from aws_cdk import ArnFormat, CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import custom_resources as cr
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
-    acknowledge_provider,
     acknowledge_wildcards,
 )
+from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._task import Task
 from galv_constructs.network import selected_task_subnets
 
-_HANDLERS = Path(__file__).parent / "handlers"
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
 LONGEST_TIMEOUT = Duration.minutes(55)
-_POLL_INTERVAL = Duration.seconds(10)
 
 
 class ReleaseRun(Construct):
@@ -50,17 +46,13 @@ class ReleaseRun(Construct):
         )
         acknowledge_log_group(self.log_group, runtime.encryption_key)
         role = self._role()
-        provider = cr.Provider(
+        provider = handler_provider(
             self,
-            "Provider",
-            on_event_handler=self._function("OnEvent", "on_event", role),
-            is_complete_handler=self._function("IsComplete", "is_complete", role),
-            query_interval=_POLL_INTERVAL,
+            on_event=self._function("OnEvent", "on_event", role),
+            is_complete=self._function("IsComplete", "is_complete", role),
             total_timeout=timeout.plus(Duration.minutes(5)),
             log_group=self.log_group,
-            disable_waiter_state_machine_logging=True,
         )
-        acknowledge_provider(provider)
         self.resource = CustomResource(
             self,
             "Resource",
@@ -108,18 +100,14 @@ class ReleaseRun(Construct):
         )
         return role
 
-    def _function(self, id: str, handler: str, role: iam.Role) -> lambda_.Function:
-        return lambda_.Function(
+    def _function(self, id: str, entry: str, role: iam.Role) -> lambda_.Function:
+        return handler_function(
             self,
             id,
-            description=f"Release gate of {self._task.node.path}: {handler}",
-            # Each handler is an asset by itself, so that a change of another one leaves it alone.
-            code=lambda_.Code.from_asset(str(_HANDLERS), exclude=["*", "!release_task.py"]),
-            handler=f"release_task.{handler}",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            memory_size=256,
-            # Longer than all retries together.
-            timeout=Duration.minutes(10),
+            module="release_task",
+            entry=entry,
+            description=f"Release gate of {self._task.node.path}: {entry}",
             role=role,
             log_group=self.log_group,
+            timeout=Duration.minutes(10),
         )

@@ -1,14 +1,11 @@
 """Running a task when it is due, bounding how long it takes, and saying when it failed."""
 
-from pathlib import Path
-
 from aws_cdk import Acknowledgment, Aws, Duration, Fn, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as events_targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
@@ -23,10 +20,10 @@ from galv_constructs._acknowledge import (
     acknowledge_standards,
     acknowledge_wildcards,
 )
+from galv_constructs._handler import handler_function
 from galv_constructs._task import Task
 from galv_constructs.network import selected_task_subnets
 
-_HANDLERS = Path(__file__).parent / "handlers"
 _ALARM_PERIOD = Duration.minutes(5)
 
 
@@ -87,16 +84,12 @@ class ScheduledRuns(Construct):
             ),
         )
         acknowledge_own_policies(scheduler_role)
-        self.function = lambda_.Function(
+        self.function = handler_function(
             self,
             "Function",
+            module="scheduled_task",
+            entry="handle",
             description=f"Runs of {task.node.path}",
-            # Each handler is an asset by itself, so that a change of another one leaves it alone.
-            code=lambda_.Code.from_asset(str(_HANDLERS), exclude=["*", "!scheduled_task.py"]),
-            handler="scheduled_task.handle",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            memory_size=256,
-            # Longer than all retries of its calls together.
             timeout=Duration.minutes(5),
             role=self._function_role(scheduler_role),
             log_group=self.log_group,

@@ -9,15 +9,14 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as s3_assets
-from aws_cdk import custom_resources as cr
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
-    acknowledge_provider,
     acknowledge_wildcards,
 )
+from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_build import SiteBuild
@@ -26,7 +25,6 @@ from galv_constructs._site_source import FetchedFiles, LocalFiles
 API_URL_VARIABLE = "VITE_GALV_API_BASE_URL"
 
 _PACKAGE = Path(__file__).parent
-_POLL_INTERVAL = Duration.seconds(10)
 
 
 class SiteRelease(Construct):
@@ -107,17 +105,13 @@ class SiteRelease(Construct):
         )
         acknowledge_log_group(self.log_group, None)
         self._allow(role, site)
-        provider = cr.Provider(
+        provider = handler_provider(
             self,
-            "Provider",
-            on_event_handler=self._function("OnEvent", "on_event", role),
-            is_complete_handler=self._function("IsComplete", "is_complete", role),
-            query_interval=_POLL_INTERVAL,
+            on_event=self._function("OnEvent", "on_event", role),
+            is_complete=self._function("IsComplete", "is_complete", role),
             total_timeout=timeout.plus(Duration.minutes(5)),
             log_group=self.log_group,
-            disable_waiter_state_machine_logging=True,
         )
-        acknowledge_provider(provider)
         self.resource = CustomResource(
             self,
             "Resource",
@@ -186,28 +180,16 @@ class SiteRelease(Construct):
             role, {streams: "A log stream is named after a build, whose id is not known before."}
         )
 
-    def _function(self, id: str, handler: str, role: iam.Role) -> lambda_.Function:
-        return lambda_.Function(
+    def _function(self, id: str, entry: str, role: iam.Role) -> lambda_.Function:
+        return handler_function(
             self,
             id,
-            description=f"Publishes the site of {self.node.path}: {handler}"[:256],
-            # The handler and what it imports, so that a change of another one leaves it alone.
-            code=lambda_.Code.from_asset(
-                str(_PACKAGE),
-                exclude=[
-                    "*",
-                    "!handlers",
-                    "handlers/*",
-                    "!handlers/_aws.py",
-                    "!handlers/site_release.py",
-                ],
-            ),
-            handler=f"handlers.site_release.{handler}",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            # Holds a whole release; and more memory is a faster network.
-            memory_size=1024,
-            # Longer than all retries together.
-            timeout=Duration.minutes(10),
+            module="site_release",
+            entry=entry,
+            description=f"Publishes the site of {self.node.path}: {entry}",
             role=role,
             log_group=self.log_group,
+            timeout=Duration.minutes(10),
+            # Holds a whole release; and more memory is a faster network.
+            memory_size=1024,
         )

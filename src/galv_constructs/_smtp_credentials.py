@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from aws_cdk import (
     Aws,
@@ -15,20 +14,18 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import custom_resources as cr
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
-    acknowledge_provider,
     acknowledge_secret,
 )
+from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._logs import log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_type, is_token
 
-_HANDLERS = Path(__file__).parent / "handlers"
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 
@@ -101,13 +98,9 @@ class SmtpCredentials(Construct):
             encryption_key=encryption_key,
         )
         acknowledge_log_group(log_group, encryption_key)
-        provider = cr.Provider(
-            self,
-            "Provider",
-            on_event_handler=self._function(log_group, encryption_key),
-            log_group=log_group,
+        provider = handler_provider(
+            self, on_event=self._function(log_group, encryption_key), log_group=log_group
         )
-        acknowledge_provider(provider)
         resource = CustomResource(
             self,
             "Resource",
@@ -150,17 +143,13 @@ class SmtpCredentials(Construct):
         )
         if encryption_key is not None:
             encryption_key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
-        return lambda_.Function(
+        return handler_function(
             self,
             "Handler",
+            module="smtp_credentials",
+            entry="on_event",
             description=f"SMTP credentials of {self.node.path}",
-            # Each handler is an asset by itself, so that a change of another one leaves it alone.
-            code=lambda_.Code.from_asset(str(_HANDLERS), exclude=["*", "!smtp_credentials.py"]),
-            handler="smtp_credentials.on_event",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            memory_size=256,
-            # Longer than all retries together.
-            timeout=Duration.minutes(5),
             role=role,
             log_group=log_group,
+            timeout=Duration.minutes(5),
         )

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Literal
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Fn, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
@@ -12,6 +12,7 @@ from galv_constructs._acknowledge import acknowledge_wildcards
 from galv_constructs._release_run import ReleaseRun
 from galv_constructs._release_steps import check_command
 from galv_constructs._task import Task
+from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _RUNS = ("off", "warn", "fail")
@@ -57,6 +58,17 @@ class StatusCheck(Construct):
                 "*": "The check lists buckets to see whether S3 answers; s3:ListAllMyBuckets has "
                 "no resource-level permissions."
             },
+        )
+        network, region = runtime.network, Stack.of(self).region
+        assign_public_ip = "ENABLED" if network.assign_public_ip else "DISABLED"
+        self.run_command = (
+            f"aws ecs run-task --region {region} --cluster {runtime.cluster.cluster_name}"
+            f" --task-definition {self.task.task_definition.family} --launch-type FARGATE"
+            " --network-configuration 'awsvpcConfiguration={"
+            f"subnets=[{Fn.join(',', selected_task_subnets(network).subnet_ids)}],"
+            f"securityGroups=[{self.task.security_group.security_group_id}],"
+            f"assignPublicIp={assign_public_ip}}}'"
+            f" && aws logs tail --region {region} --follow {self.task.log_group.log_group_name}"
         )
         if run != "off":
             release = ReleaseRun(

@@ -500,6 +500,11 @@ class GalvBackend(Construct):
         return self._check_status.task.task_definition
 
     @property
+    def check_status_run_command(self) -> str:
+        """Shell command, of the AWS CLI, that runs the check once and follows its log."""
+        return self._check_status.run_command
+
+    @property
     def load_balancer(self) -> elbv2.ApplicationLoadBalancer:
         """The load balancer."""
         return self._load_balancer.resource

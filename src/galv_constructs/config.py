@@ -9,11 +9,9 @@ from typing import Any
 from constructs import Node
 
 from galv_constructs._config_keys import CERTIFICATE_ARN, KEYS
+from galv_constructs.edge import EDGE_REGION
 from galv_constructs.network import NetworkPreset
 
-# CloudFront takes certificates from this region only:
-# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
-EDGE_REGION = "us-east-1"
 # Context that is CDK's own: feature flags, answers to look-ups, settings of the CLI.
 _FOREIGN = re.compile(r"@|.*:|cdk|aws-cdk|acknowledged-issue-numbers$|tree-metadata$")
 
@@ -77,6 +75,9 @@ class GalvConfig:
     smtp_secret_name: str | None
     """`smtpSecretName`: secret with SMTP credentials to use. `None`: they are made."""
 
+    smtp_rotation: int
+    """`smtpRotation`: number of the SMTP credentials that are made."""
+
     backend_environment: Mapping[str, str]
     """`backendEnvironment`: variables for the backend, without null and empty ones."""
 
@@ -100,6 +101,9 @@ class GalvConfig:
 
     network_preset: NetworkPreset
     """`networkPreset`: how tasks reach the internet."""
+
+    alarm_email: str | None
+    """`alarmEmail`: address that alarms are sent to. `None`: nobody is told."""
 
     @property
     def backend_domain_name(self) -> str:
@@ -185,6 +189,7 @@ class GalvConfig:
             mail_from_user=values.get("mailFromUser", "galv-no-reply"),
             mail_from_domain=values.get("mailFromDomain", f"mail.{domain_name}"),
             smtp_secret_name=values.get("smtpSecretName"),
+            smtp_rotation=values.get("smtpRotation", 1),
             backend_environment=values.get("backendEnvironment", {}),
             backend_secrets_name=values.get("backendSecretsName", f"{name}-backend-secrets"),
             backend_secrets_keys=values.get("backendSecretsKeys", ()),
@@ -193,6 +198,7 @@ class GalvConfig:
             frontend_secrets_keys=values.get("frontendSecretsKeys", ()),
             monitor_interval_minutes=values.get("monitorIntervalMinutes", 5),
             network_preset=values.get("networkPreset", NetworkPreset.NAT_GATEWAY),
+            alarm_email=values.get("alarmEmail"),
         )
 
 
@@ -231,6 +237,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
                 f"{part}Environment, {part}SecretsKeys: both have {', '.join(both)}; keep each "
                 "name in one of them"
             )
+    if "smtpSecretName" in values and "smtpRotation" in values:
+        mistakes.append(
+            "smtpSecretName, smtpRotation: are both set, and credentials that are given cannot be "
+            "made anew; drop smtpRotation, and put new ones in the secret"
+        )
     if values.get("isRoute53Domain"):
         mistakes += [
             f"{key}: is set, and isRoute53Domain is true, so that certificates are made; drop "

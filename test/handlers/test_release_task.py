@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore import exceptions as aws
 
-from galv_constructs.handlers import release_task
+from galv_constructs.handlers import _aws, release_task
 
 Json = dict[str, Any]
 
@@ -34,6 +34,7 @@ def client_error(code: str, status: int = 400, message: str = "no") -> aws.Clien
 
 THROTTLED = client_error("ThrottlingException", message="Rate exceeded")
 DENIED = client_error("AccessDeniedException", message="User is not authorized")
+INVALID = client_error("InvalidParameterException", message="bad subnet")
 
 
 class FakeAws:
@@ -120,7 +121,8 @@ class Deployment:
         self.aws = fake
         self.now = NOW
         self.pauses: list[float] = []
-        monkeypatch.setattr(release_task, "client", lambda _service: fake)
+        for module in (release_task, _aws):
+            monkeypatch.setattr(module, "client", lambda _service: fake)
         monkeypatch.setattr(release_task, "time", lambda: self.now)
         monkeypatch.setattr(release_task, "sleep", self.pauses.append)
         self.event: Json = {
@@ -164,7 +166,7 @@ class Deployment:
         with pytest.raises(release_task.ReleaseError) as caught:
             self.poll()
         reason = str(caught.value)
-        assert len(reason.encode()) <= release_task.REASON_LIMIT
+        assert len(reason.encode()) <= _aws.REASON_LIMIT
         return reason
 
     @property
@@ -304,6 +306,8 @@ class TestOnEvent:
             client_error("ServerException", status=500),
             client_error("ClientException", message=FULL),
             client_error("ClientException", message="ECS was unable to assume the role 'r'"),
+            # A policy made just now is not known everywhere yet.
+            DENIED,
             aws.EndpointConnectionError(endpoint_url="ecs"),
             aws.ReadTimeoutError(endpoint_url="ecs"),
         ],
@@ -328,13 +332,19 @@ class TestOnEvent:
         assert str(caught.value) == f"{reason}\nCommand: manage migrate"
         assert deployment.pauses == [2, 4, 8]
 
+    def test_gives_up_on_a_denial_that_lasts(self, deployment: Deployment) -> None:
+        deployment.aws.faults["run_task"] = [DENIED] * 9
+
+        with pytest.raises(release_task.ReleaseError, match="not authorized"):
+            deployment.start()
+        assert deployment.pauses == [2, 4, 8]
+
     @pytest.mark.parametrize(
         ("fault", "text"),
         [
             ({"tasks": [], "failures": [{"reason": "MISSING", "arn": "x"}]}, "MISSING"),
             ({"tasks": [], "failures": [{"reason": "INACTIVE"}]}, "INACTIVE"),
-            (DENIED, "not authorized"),
-            (client_error("InvalidParameterException", message="bad subnet"), "bad subnet"),
+            (INVALID, "bad subnet"),
             (aws.NoCredentialsError(), "credentials"),
         ],
         ids=str,
@@ -544,7 +554,7 @@ class TestIsComplete:
     def test_a_retry_that_cannot_be_started_fails(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.stopped(reason=PULL_TIMEOUT)
-        deployment.aws.faults["run_task"] = [DENIED]
+        deployment.aws.faults["run_task"] = [INVALID]
 
         assert "could not be started" in deployment.refusal()
 
@@ -652,7 +662,7 @@ class TestWarn:
     def test_a_task_that_cannot_be_started_is_only_logged(
         self, deployment: Deployment, caplog: pytest.LogCaptureFixture
     ) -> None:
-        deployment.aws.faults["run_task"] = [DENIED]
+        deployment.aws.faults["run_task"] = [INVALID]
 
         assert deployment.start()["Data"] == {"TaskArn": ""}
         assert "Release task could not be started" in caplog.text
@@ -758,7 +768,7 @@ class TestReason:
         assert "log-events/release$252Fmain$252F1\n…" in reason
         assert reason.endswith("\nthe end")
         # No more is lost than the parts of one letter.
-        assert len(reason.encode()) > release_task.REASON_LIMIT - 4
+        assert len(reason.encode()) > _aws.REASON_LIMIT - 4
 
     def test_all_that_is_long_gives_way(self, deployment: Deployment) -> None:
         deployment.event["ResourceProperties"]["Command"] = "語" * 500
@@ -778,7 +788,7 @@ class TestReason:
         deployment.start()
         deployment.stopped(exit_code=9)
         bare = len(deployment.refusal().removesuffix("\n(no log lines)"))
-        fill = "g" * (release_task.REASON_LIMIT - bare - left)
+        fill = "g" * (_aws.REASON_LIMIT - bare - left)
         deployment.event["ResourceProperties"]["LogGroup"] += fill
         deployment.aws.lines = ["a line of the log"]
 
@@ -831,12 +841,3 @@ def test_properties_are_not_logged(
     assert texts
     for text, value in itertools.product(texts, ("manage migrate", "subnet-1", "/ecs/$app")):
         assert value not in text
-
-
-def test_clients_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    release_task.client.cache_clear()
-
-    assert release_task.client("ecs") is release_task.client("ecs")
-    assert release_task.client("ecs").meta.config.retries["total_max_attempts"] == 4
-    release_task.client.cache_clear()

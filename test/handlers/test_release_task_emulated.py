@@ -17,7 +17,7 @@ from moto.cloudformation.models import cloudformation_backends
 from moto.ecs.models import ecs_backends
 from moto.moto_api import state_manager
 
-from galv_constructs.handlers import release_task
+from galv_constructs.handlers import _aws, release_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,13 +132,13 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     # Half of the time of these tests, otherwise.
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    release_task.client.cache_clear()
+    _aws.client.cache_clear()
     # A task stays as it is until a test ends it.
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1000})
     with mock_aws():
         yield Emulated()
     state_manager.unset_transition("ecs::task")
-    release_task.client.cache_clear()
+    _aws.client.cache_clear()
 
 
 def test_a_release_that_succeeds(emulated: Emulated) -> None:
@@ -248,7 +248,7 @@ def test_an_event_delivered_twice_asks_for_the_same_task(emulated: Emulated) -> 
     moto learns client tokens, the last assertion fails: compare the ARNs then.
     """
     requests: list[Json] = []
-    release_task.client("ecs").meta.events.register(
+    _aws.client("ecs").meta.events.register(
         "provide-client-params.ecs.RunTask", lambda params, **_: requests.append(params)
     )
 

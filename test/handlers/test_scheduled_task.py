@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from galv_constructs.handlers import scheduled_task
+from galv_constructs.handlers import _aws, scheduled_task
 
 Json = dict[str, Any]
 
@@ -129,7 +129,8 @@ class Schedule:
 @pytest.fixture
 def schedule(monkeypatch: pytest.MonkeyPatch) -> Schedule:
     fake = FakeAws()
-    monkeypatch.setattr(scheduled_task, "client", lambda _service: fake)
+    for module in (scheduled_task, _aws):
+        monkeypatch.setattr(module, "client", lambda _service: fake)
     monkeypatch.setattr(scheduled_task, "time", fake.time)
     for name, value in {
         "CLUSTER": CLUSTER,
@@ -454,11 +455,3 @@ class TestFailedRuns:
         )
 
         assert "https://console.amazonaws.cn/cloudwatch/home?region=cn-north-1#" in caplog.text
-
-
-def test_makes_a_client_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    scheduled_task.client.cache_clear()
-
-    assert scheduled_task.client("scheduler") is scheduled_task.client("scheduler")
-    scheduled_task.client.cache_clear()

@@ -18,7 +18,7 @@ from moto import mock_aws
 from moto.ecs.models import ecs_backends
 from moto.moto_api import state_manager
 
-from galv_constructs.handlers import scheduled_task
+from galv_constructs.handlers import _aws, scheduled_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Emulated:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ecs = boto3.client("ecs")
-        self.scheduler: Any = scheduled_task.client("scheduler")
+        self.scheduler: Any = _aws.client("scheduler")
         ec2 = boto3.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         # Without it moto's RunTask fails at the network interface.
@@ -115,13 +115,13 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    scheduled_task.client.cache_clear()
+    _aws.client.cache_clear()
     # A task stays as it is until a test ends it.
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1000})
     with mock_aws():
         yield Emulated(monkeypatch)
     state_manager.unset_transition("ecs::task")
-    scheduled_task.client.cache_clear()
+    _aws.client.cache_clear()
 
 
 def test_a_run_has_a_mark_and_a_deadline(emulated: Emulated) -> None:

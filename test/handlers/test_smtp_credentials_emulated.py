@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from galv_constructs.handlers import smtp_credentials
+from galv_constructs.handlers import _aws, smtp_credentials
 from galv_constructs.handlers.smtp_credentials import PASSWORD_KEY, USER_KEY
 
 Json = dict[str, Any]
@@ -72,10 +72,10 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    smtp_credentials.client.cache_clear()
+    _aws.client.cache_clear()
     with mock_aws():
         yield Emulated()
-    smtp_credentials.client.cache_clear()
+    _aws.client.cache_clear()
 
 
 def test_creates_credentials_once(emulated: Emulated) -> None:
@@ -139,7 +139,7 @@ def test_takes_the_key_back_when_the_secret_is_gone(emulated: Emulated) -> None:
     def vanish(**_: Any) -> None:
         emulated.secrets.delete_secret(SecretId=emulated.secret_id, ForceDeleteWithoutRecovery=True)
 
-    events = smtp_credentials.client("secretsmanager").meta.events
+    events = _aws.client("secretsmanager").meta.events
     events.register_first("before-call.secretsmanager.PutSecretValue", vanish)
 
     with pytest.raises(smtp_credentials.CredentialsError, match="could not be written"):

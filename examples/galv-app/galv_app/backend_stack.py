@@ -11,6 +11,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from galv_app.alarms import alarm_topic
 from galv_app.environment import PLACEHOLDER
 from galv_constructs import (
     GalvBackend,
@@ -70,8 +71,21 @@ class BackendStack(Stack):
             command=["python", "manage.py", "validate_against_schemas"],
             schedule=scheduler.ScheduleExpression.rate(Duration.minutes(max(interval, 1))),
             enabled=interval > 0,
+            alarm_topic=alarm_topic(self, config.alarm_email),
         )
         CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
+        CfnOutput(
+            self,
+            "Cluster",
+            value=self.backend.cluster.cluster_name,
+            description="ECS cluster that all tasks run in",
+        )
+        CfnOutput(
+            self,
+            "CheckStatus",
+            value=self.backend.check_status_run_command,
+            description="Checks the connections to database, S3 and mail",
+        )
         CfnOutput(
             self,
             "SuperuserPasswordSecret",
@@ -106,6 +120,7 @@ class BackendStack(Stack):
             sender=config.mail_sender,
             hosted_zone=zone if in_zone else None,
             secret_name=config.default_smtp_secret_name,
+            rotation=config.smtp_rotation,
             production=config.is_production,
             removal_protection=config.removal_protection,
         )

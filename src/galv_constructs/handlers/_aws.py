@@ -6,6 +6,7 @@ import functools
 import logging
 import re
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 from botocore import exceptions as aws
@@ -16,6 +17,7 @@ REASON_LIMIT = 900
 ELLIPSIS = "…"
 SERVER_ERROR = 500
 AWS_ERRORS = (aws.ClientError, aws.BotoCoreError)
+CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 _PASSES = re.compile(
     r"throttl|slow ?down|too ?many ?requests|too ?many ?invalidations|rate exceeded"
@@ -45,12 +47,15 @@ def client(service: str) -> Any:
 
 def passes(error: Exception) -> bool:
     """Whether the same call may work later."""
+    return is_unanswered(error) or bool(_PASSES.search(str(error)))
+
+
+def is_unanswered(error: object) -> bool:
+    """Whether AWS did not answer, or only that it cannot."""
     if isinstance(error, (aws.ConnectionError, aws.HTTPClientError)):
         return True
     answer = error.response if isinstance(error, aws.ClientError) else {}
-    if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR:
-        return True
-    return bool(_PASSES.search(str(error)))
+    return bool(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR)
 
 
 def clip(text: str, size: int, *, end: bool = False) -> str:
@@ -73,3 +78,37 @@ def stack_status(stack_id: str) -> str:
         log.warning("cannot describe the stack: %s", error)
         return ""
     return str(stacks[0]["StackStatus"])
+
+
+def log_link(arn: str, group: str, stream: str) -> str:
+    """A link to a log stream, in the console of the partition and region of an ARN."""
+    _, partition, _, region, *_ = arn.split(":")
+    # The console decodes twice, and has "$" for "%" in what follows the "#".
+    group, stream = (
+        quote(quote(name, safe=""), safe="").replace("%", "$") for name in (group, stream)
+    )
+    host = CONSOLES.get(partition, "console.aws.amazon.com")
+    place = f"logsV2:log-groups/log-group/{group}/log-events/{stream}"
+    return f"https://{host}/cloudwatch/home?region={region}#{place}"
+
+
+def tasks_of_family(cluster: str, task_definition: str, status: str) -> list[dict[str, Any]]:
+    """The tasks of a family that ECS still knows, whatever the revision."""
+    ecs = client("ecs")
+    family = task_definition.rpartition("/")[2].partition(":")[0]
+    pages = ecs.get_paginator("list_tasks").paginate(
+        cluster=cluster, family=family, desiredStatus=status
+    )
+    return [
+        task
+        for page in pages
+        # A page has at most 100, which is also what DescribeTasks takes; none is refused.
+        if page["taskArns"]
+        for task in ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
+    ]
+
+
+def why_not_run(response: dict[str, Any]) -> str:
+    """What ECS says where RunTask answers without a task."""
+    reasons = [f"{f.get('reason')} {f.get('detail', '')}".strip() for f in response["failures"]]
+    return ", ".join(reasons)

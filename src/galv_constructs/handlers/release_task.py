@@ -2,22 +2,30 @@
 
 Two handlers for the Provider framework of `aws_cdk.custom_resources`: `on_event` starts the task,
 `is_complete` is polled until it has ended. What they raise is the reason that CloudFormation shows.
-This file is a Lambda asset by itself, so it imports nothing of the package.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import re
 from time import sleep, time
 from typing import Any
-from urllib.parse import quote
 
-import boto3
 from botocore import exceptions as aws
-from botocore.config import Config
+
+from ._aws import (
+    AWS_ERRORS,
+    ELLIPSIS,
+    REASON_LIMIT,
+    client,
+    clip,
+    is_unanswered,
+    log_link,
+    stack_status,
+    tasks_of_family,
+    why_not_run,
+)
 
 Json = dict[str, Any]
 
@@ -25,12 +33,6 @@ MAX_ATTEMPTS = 3
 PAUSES = (2, 4, 8)
 # Seconds: an attempt that starts closer to the deadline could not do its work.
 SHORTEST_ATTEMPT = 60
-# CloudFormation shows about 1 kB. Counted in UTF-8 bytes, so it holds for characters too.
-REASON_LIMIT = 900
-ELLIPSIS = "…"
-SERVER_ERROR = 500
-AWS_ERRORS = (aws.ClientError, aws.BotoCoreError)
-CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 # ECS gives reasons as prose. LASTS wins over PASSES; what is in neither is not tried again.
 LASTS = re.compile(
@@ -58,17 +60,6 @@ class ReleaseError(Exception):
 
 class PlacementError(Exception):
     """ECS answered RunTask without a task; the text is ECS's reason."""
-
-
-@functools.cache
-def client(service: str) -> Any:
-    """The client of an AWS service, made at its first use."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=10
-    )
-    # One function for several services: the stubs know a type for each name only.
-    make: Any = boto3.client
-    return make(service, config=config)
 
 
 def on_event(event: Json, _context: object) -> Json:
@@ -142,12 +133,8 @@ def _rolling_back(event: Json) -> bool:
     A rollback is an Update to the old task definition. Its task would meet the new schema, and its
     failure would leave the stack in UPDATE_ROLLBACK_FAILED.
     """
-    try:
-        stacks = client("cloudformation").describe_stacks(StackName=event["StackId"])["Stacks"]
-    except AWS_ERRORS as error:
-        log.warning("cannot describe the stack: %s", error)
-        return _goes_back(event)
-    return "ROLLBACK" in stacks[0]["StackStatus"]
+    status = stack_status(event["StackId"])
+    return "ROLLBACK" in status if status else _goes_back(event)
 
 
 def _goes_back(event: Json) -> bool:
@@ -173,9 +160,15 @@ def _start(event: Json, attempt: int) -> str:
             return _run_task(event, attempt)
         except (*AWS_ERRORS, PlacementError) as error:
             pause = next(pauses, None)
-            if pause is None or not _passes(error):
+            if pause is None or not (_passes(error) or _is_denied(error)):
                 raise _failure(event, f"could not be started: {error}") from error
         sleep(pause)
+
+
+def _is_denied(error: Exception) -> bool:
+    """Whether IAM refused, which it also does while a permission made just now spreads."""
+    answer = error.response if isinstance(error, aws.ClientError) else {}
+    return bool(answer.get("Error", {}).get("Code") == "AccessDeniedException")
 
 
 def _run_task(event: Json, attempt: int) -> str:
@@ -206,8 +199,7 @@ def _run_task(event: Json, attempt: int) -> str:
         },
     )
     if not response["tasks"]:
-        reasons = [f"{f.get('reason')} {f.get('detail', '')}".strip() for f in response["failures"]]
-        raise PlacementError(", ".join(reasons))
+        raise PlacementError(why_not_run(response))
     return str(response["tasks"][0]["taskArn"])
 
 
@@ -241,39 +233,18 @@ def _succeeded(event: Json) -> bool:
 def _attempts(event: Json) -> list[Json]:
     """The tasks of this request; none for a moment, as ECS is eventually consistent."""
     first_arn = event["Data"]["TaskArn"]
-    attempts = _describe(event, [first_arn])
+    properties = event["ResourceProperties"]
+    cluster = properties["Cluster"]
+    attempts = list(client("ecs").describe_tasks(cluster=cluster, tasks=[first_arn])["tasks"])
     if any(_may_repeat(event, task) for task in attempts):
+        # ListTasks takes `startedBy` only as the single filter, without a status.
         attempts += [
             task
-            for task in _family(event)
+            for status in ("RUNNING", "STOPPED")
+            for task in tasks_of_family(cluster, properties["TaskDefinition"], status)
             if task.get("startedBy") == _started_by(event) and task["taskArn"] != first_arn
         ]
     return attempts
-
-
-def _describe(event: Json, arns: list[str]) -> list[Json]:
-    cluster = event["ResourceProperties"]["Cluster"]
-    return list(client("ecs").describe_tasks(cluster=cluster, tasks=arns)["tasks"])
-
-
-def _family(event: Json) -> list[Json]:
-    """The tasks of the family that ECS still knows.
-
-    ListTasks takes `startedBy` only as the single filter, without a status, so it is compared here.
-    """
-    properties = event["ResourceProperties"]
-    family = properties["TaskDefinition"].rpartition("/")[2].partition(":")[0]
-    paginator = client("ecs").get_paginator("list_tasks")
-    return [
-        task
-        for status in ("RUNNING", "STOPPED")
-        for page in paginator.paginate(
-            cluster=properties["Cluster"], family=family, desiredStatus=status
-        )
-        # A page has at most 100, which is also what DescribeTasks takes; none is refused.
-        if page["taskArns"]
-        for task in _describe(event, page["taskArns"])
-    ]
 
 
 def _container(event: Json, task: Json) -> Json:
@@ -339,27 +310,25 @@ def _stop(event: Json, task_arn: str, reason: str) -> str:
 
 def _passes(why: str | Exception) -> bool:
     """Whether the same may work later."""
-    if isinstance(why, (aws.ConnectionError, aws.HTTPClientError)):
-        return True
-    answer = why.response if isinstance(why, aws.ClientError) else {}
-    if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR:
+    if is_unanswered(why):
         return True
     return bool(PASSES.search(str(why))) and not LASTS.search(str(why))
 
 
 def _failure(event: Json, what: str, task_arn: str = "") -> ReleaseError:
     """The failure in all that fits: what happened, the command, a link, the last log lines."""
-    rest = f"\nCommand: {_clip(event['ResourceProperties']['Command'], 120)}"
+    rest = f"\nCommand: {clip(event['ResourceProperties']['Command'], 120)}"
     lines = ""
     if task_arn:
-        rest += f"\nLog: {_console_link(event, task_arn)}"
+        link = log_link(event["ResourceProperties"]["Cluster"], *_log_stream(event, task_arn))
+        rest += f"\nLog: {link}"
         lines = _last_lines(event, task_arn)
     room = max(60, min(350, REASON_LIMIT - len(rest.encode())))
-    reason = f"{_clip(f'Release task {what}', room)}{rest}"
+    reason = f"{clip(f'Release task {what}', room)}{rest}"
     room = REASON_LIMIT - len(reason.encode()) - 1
     if lines and room > len(ELLIPSIS.encode()):
-        reason += f"\n{_clip(lines, room, end=True)}"
-    return ReleaseError(_clip(reason, REASON_LIMIT))
+        reason += f"\n{clip(lines, room, end=True)}"
+    return ReleaseError(clip(reason, REASON_LIMIT))
 
 
 def _log_stream(event: Json, task_arn: str) -> tuple[str, str]:
@@ -380,27 +349,3 @@ def _last_lines(event: Json, task_arn: str) -> str:
     except aws.BotoCoreError as error:
         return f"(no log: {type(error).__name__})"
     return "\n".join(line["message"].rstrip() for line in lines) or "(no log lines)"
-
-
-def _console_link(event: Json, task_arn: str) -> str:
-    _, partition, _, region, *_ = event["ResourceProperties"]["Cluster"].split(":")
-    # The console decodes twice, and has "$" for "%" in what follows the "#".
-    group, stream = (
-        quote(quote(name, safe=""), safe="").replace("%", "$")
-        for name in _log_stream(event, task_arn)
-    )
-    host = CONSOLES.get(partition, "console.aws.amazon.com")
-    place = f"logsV2:log-groups/log-group/{group}/log-events/{stream}"
-    return f"https://{host}/cloudwatch/home?region={region}#{place}"
-
-
-def _clip(text: str, size: int, *, end: bool = False) -> str:
-    """The text in at most `size` bytes of UTF-8: its beginning, or its end, and an ellipsis."""
-    # A log can hold a lone surrogate, which has no UTF-8.
-    data = text.encode(errors="replace")
-    if len(data) <= size:
-        return data.decode()
-    keep = max(size - len(ELLIPSIS.encode()), 0)
-    if end:
-        return ELLIPSIS + data[len(data) - keep :].decode(errors="ignore")
-    return data[:keep].decode(errors="ignore") + ELLIPSIS

@@ -2,12 +2,11 @@
 
 One handler for three events: a schedule is due, the deadline of a run has come, a run has failed.
 What it raises is tried again by Lambda, a minute and two minutes later, and ends in the dead-letter
-queue. This file is a Lambda asset by itself, so it imports nothing of the package.
+queue.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import logging
@@ -16,11 +15,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from time import time
 from typing import Any
-from urllib.parse import quote
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from ._aws import client, log_link, tasks_of_family, why_not_run
 
 Json = dict[str, Any]
 
@@ -28,7 +26,6 @@ Json = dict[str, Any]
 MARK = "scheduled-"
 # Seconds after its deadline at which a run has evidently outlived it.
 GRACE = 120
-CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
@@ -36,17 +33,6 @@ log.setLevel(logging.INFO)
 
 class RunError(Exception):
     """ECS answered RunTask without a task; the text is ECS's reason."""
-
-
-@functools.cache
-def client(service: str) -> Any:
-    """The client of an AWS service, made at its first use."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=10
-    )
-    # One function for several services: the stubs know a type for each name only.
-    make: Any = boto3.client
-    return make(service, config=config)
 
 
 def handle(event: Json, context: Any) -> None:
@@ -97,16 +83,7 @@ def _id(task: Json) -> str:
 
 def _running() -> list[Json]:
     """The tasks of the family that are going on, started by hand or by a schedule."""
-    cluster = os.environ["CLUSTER"]
-    family = os.environ["TASK_DEFINITION"].rpartition("/")[2].partition(":")[0]
-    paginator = client("ecs").get_paginator("list_tasks")
-    return [
-        task
-        for page in paginator.paginate(cluster=cluster, family=family, desiredStatus="RUNNING")
-        # A page has at most 100, which is also what DescribeTasks takes; none is refused.
-        if page["taskArns"]
-        for task in client("ecs").describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
-    ]
+    return tasks_of_family(os.environ["CLUSTER"], os.environ["TASK_DEFINITION"], "RUNNING")
 
 
 def _timeout() -> int:
@@ -158,8 +135,7 @@ def _run(mark: str, due: str) -> None:
         log.info("the run due at %s was started before", due)
         return
     if not response["tasks"]:
-        reasons = [f"{f.get('reason')} {f.get('detail', '')}".strip() for f in response["failures"]]
-        raise RunError(f"the run due at {due} could not be started: {', '.join(reasons)}")
+        raise RunError(f"the run due at {due} could not be started: {why_not_run(response)}")
     log.info("the run due at %s is %s", due, _id(response["tasks"][0]))
 
 
@@ -203,17 +179,5 @@ def _explain(task: Json) -> str:
         what = "never started"
     parts = (task.get("stopCode"), task.get("stoppedReason"), container.get("reason"))
     why = "; ".join(part for part in parts if part)
-    return f"FAILED: {_id(task)} {what} ({why}). Log: {_console_link(task)}"
-
-
-def _console_link(task: Json) -> str:
-    _, partition, _, region, *_ = task["taskArn"].split(":")
-    name = os.environ["CONTAINER_NAME"]
-    # The console decodes twice, and has "$" for "%" in what follows the "#".
-    group, stream = (
-        quote(quote(part, safe=""), safe="").replace("%", "$")
-        for part in (os.environ["LOG_GROUP"], f"{name}/{name}/{_id(task)}")
-    )
-    host = CONSOLES.get(partition, "console.aws.amazon.com")
-    place = f"logsV2:log-groups/log-group/{group}/log-events/{stream}"
-    return f"https://{host}/cloudwatch/home?region={region}#{place}"
+    link = log_link(task["taskArn"], os.environ["LOG_GROUP"], f"{name}/{name}/{_id(task)}")
+    return f"FAILED: {_id(task)} {what} ({why}). Log: {link}"

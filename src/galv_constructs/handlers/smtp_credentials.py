@@ -3,7 +3,6 @@
 A handler for the Provider framework of `aws_cdk.custom_resources`. It makes an access key for an
 IAM user, derives the SMTP password, and puts both in a secret. Neither the key nor the password
 leaves this function by another way: what it logs, returns and raises names the key's id only.
-This file is a Lambda asset by itself, so it imports nothing of the package.
 
 The id of the access key is the physical id of the resource. When a deployment changes the number
 of the rotation, the answer has a new id, which CloudFormation takes for a replacement: it deletes
@@ -14,7 +13,6 @@ one; or the new one, after a rollback.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import hmac
 import json
@@ -23,9 +21,9 @@ import re
 from time import sleep
 from typing import Any
 
-import boto3
 from botocore import exceptions as aws
-from botocore.config import Config
+
+from ._aws import AWS_ERRORS, client
 
 Json = dict[str, Any]
 
@@ -35,7 +33,6 @@ PASSWORD_KEY = "DJANGO_EMAIL_HOST_PASSWORD"  # noqa: S105 - the key in the secre
 ACCESS_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
 # IAM tells of a new user everywhere only after seconds.
 PAUSES = (2, 4, 8, 16)
-AWS_ERRORS = (aws.ClientError, aws.BotoCoreError)
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
@@ -43,17 +40,6 @@ log.setLevel(logging.INFO)
 
 class CredentialsError(Exception):
     """There are no new credentials; the text is the reason for CloudFormation."""
-
-
-@functools.cache
-def client(service: str) -> Any:
-    """The client of an AWS service, made at its first use."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=10
-    )
-    # One function for several services: the stubs know a type for each name only.
-    make: Any = boto3.client
-    return make(service, config=config)
 
 
 def on_event(event: Json, _context: object) -> Json:

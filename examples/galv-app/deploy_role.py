@@ -1,0 +1,44 @@
+"""The roles with which GitHub Actions deploys and looks: deployed once, by hand.
+
+cdk deploy --app "python3 deploy_role.py octo-org/octo-repo"
+"""
+
+import argparse
+
+from aws_cdk import App
+from galv_app.deploy_role_stack import DeployRoleStack
+from galv_app.environment import deployment_environment
+
+from galv_constructs import GalvConfig, GitHubSubject
+
+parser = argparse.ArgumentParser(prog="deploy_role.py")
+parser.add_argument("repositories", nargs="+", metavar="owner/name", help="may deploy")
+parser.add_argument("--environment", default="production", help="of GitHub's; default: production")
+parser.add_argument(
+    "--provider-exists",
+    action="store_true",
+    help="the account has the OpenID Connect provider for GitHub already",
+)
+arguments = parser.parse_args()
+
+app = App()
+env = deployment_environment()
+try:
+    config = GalvConfig.from_context(app.node, account=env.account, region=env.region)
+    DeployRoleStack(
+        app,
+        f"{config.name}-DeployRoleStack",
+        config=config,
+        subjects=[
+            GitHubSubject.environment(repository, arguments.environment)
+            for repository in arguments.repositories
+        ],
+        review_subjects=[
+            GitHubSubject.pull_request(repository) for repository in arguments.repositories
+        ],
+        provider_exists=arguments.provider_exists,
+        env=env,
+    )
+except ValueError as error:
+    parser.error(str(error))
+app.synth()

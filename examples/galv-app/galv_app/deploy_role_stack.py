@@ -1,0 +1,56 @@
+"""The stack of the roles for GitHub Actions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from galv_constructs import GalvConfig, GalvDeployRole, GitHubSubject
+
+
+class DeployRoleStack(Stack):
+    """A role that deploys and checks, and one that may only look, for pull requests."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: GalvConfig,
+        subjects: Sequence[GitHubSubject],
+        review_subjects: Sequence[GitHubSubject],
+        provider_exists: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, id, **kwargs)
+        provider = None
+        if provider_exists:
+            provider = iam.OidcProviderNative.from_oidc_provider_arn(
+                self,
+                "Provider",
+                f"arn:{self.partition}:iam::{self.account}:oidc-provider/"
+                "token.actions.githubusercontent.com",
+            )
+        self.deploy = GalvDeployRole(
+            self,
+            "DeployRole",
+            subjects=subjects,
+            provider=provider,
+            check_stacks=[f"{config.name}-BackendStack"],
+        )
+        self.review = GalvDeployRole(
+            self,
+            "ReviewRole",
+            subjects=review_subjects,
+            provider=self.deploy.provider,
+            read_only=True,
+        )
+        for name, role in (("DEPLOY_ROLE_ARN", self.deploy), ("REVIEW_ROLE_ARN", self.review)):
+            CfnOutput(
+                self,
+                name.title().replace("_", ""),
+                value=role.role.role_arn,
+                description=f"Variable {name} of the repository",
+            )

@@ -1,0 +1,85 @@
+"""The functions that run what is in `handlers/` during a deployment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import custom_resources as cr
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_provider
+
+_PACKAGE = Path(__file__).parent
+_POLL_INTERVAL = Duration.seconds(10)
+
+
+def handler_function(
+    scope: Construct,
+    id: str,
+    *,
+    module: str,
+    entry: str,
+    description: str,
+    role: iam.IRole,
+    log_group: logs.ILogGroup,
+    timeout: Duration,
+    memory_size: int = 256,
+    environment: Mapping[str, str] | None = None,
+    retry_attempts: int | None = None,
+    max_event_age: Duration | None = None,
+    on_failure: lambda_.IDestination | None = None,
+) -> lambda_.Function:
+    """Define a function that runs `entry` of `handlers/<module>.py`."""
+    return lambda_.Function(
+        scope,
+        id,
+        description=description[:256],
+        # The handler and what it imports, so that a change of another one leaves it alone.
+        code=lambda_.Code.from_asset(
+            str(_PACKAGE),
+            exclude=[
+                "*",
+                "!handlers",
+                "handlers/*",
+                "!handlers/_aws.py",
+                f"!handlers/{module}.py",
+            ],
+        ),
+        handler=f"handlers.{module}.{entry}",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        memory_size=memory_size,
+        # Has to be longer than all retries of its calls together.
+        timeout=timeout,
+        role=role,
+        log_group=log_group,
+        environment=None if environment is None else dict(environment),
+        retry_attempts=retry_attempts,
+        max_event_age=max_event_age,
+        on_failure=on_failure,
+    )
+
+
+def handler_provider(
+    scope: Construct,
+    *,
+    on_event: lambda_.IFunction,
+    is_complete: lambda_.IFunction | None = None,
+    total_timeout: Duration | None = None,
+    log_group: logs.ILogGroup,
+) -> cr.Provider:
+    """Define CDK's framework around handlers; `is_complete` is asked every ten seconds."""
+    provider = cr.Provider(
+        scope,
+        "Provider",
+        on_event_handler=on_event,
+        is_complete_handler=is_complete,
+        query_interval=None if is_complete is None else _POLL_INTERVAL,
+        total_timeout=total_timeout,
+        log_group=log_group,
+        disable_waiter_state_machine_logging=None if is_complete is None else True,
+    )
+    acknowledge_provider(provider)
+    return provider

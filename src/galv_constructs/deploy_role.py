@@ -1,0 +1,302 @@
+"""The role with which GitHub Actions deploys."""
+
+import re
+from collections.abc import Sequence
+
+import jsii
+from aws_cdk import Annotations, ArnFormat, Duration, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from galv_constructs._acknowledge import acknowledge_own_policies, acknowledge_wildcards
+from galv_constructs._validation import check_construct, check_type, is_token
+from galv_constructs.edge import EDGE_REGION
+from galv_constructs.github_subject import GitHubSubject
+
+_ISSUER = "token.actions.githubusercontent.com"
+_AUDIENCE = "sts.amazonaws.com"
+
+# The roles of `cdk bootstrap` that the CDK CLI assumes. What they may do in turn, their template
+# says: `cdk bootstrap --show-template`. It calls them cdk-<qualifier>-<name>-<account>-<region>.
+_LOOK = ("lookup-role",)
+_DEPLOY = ("deploy-role", "file-publishing-role", "image-publishing-role", *_LOOK)
+
+_WILDCARD = (
+    "The role is there before the stacks that it deploys, whose resources get their names when "
+    "CloudFormation makes them. ecs:DescribeTaskDefinition has no resource-level permissions, nor "
+    "has listing stacks."
+)
+_QUALIFIER = re.compile(r"[A-Za-z0-9_-]{1,10}")
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
+_STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+_CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+
+@jsii.implements(iam.IGrantable)
+class GalvDeployRole(Construct):
+    """A role that GitHub Actions assumes without any stored key, to run the CDK CLI.
+
+    Defines an IAM role and, unless given, the OpenID Connect provider for GitHub. The role trusts
+    the runs that `subjects` name, and no others. It may assume the roles of `cdk bootstrap` and do
+    nothing else, except run `check_status` and read its log for the stacks in `check_stacks`.
+
+    What it deploys is not limited by that: CloudFormation acts with the execution role of the
+    bootstrap, which is an administrator unless `cdk bootstrap` was told otherwise. So the subjects
+    are what guards the account: prefer an environment whose rules demand a review.
+
+    Costs nothing.
+
+    Example:
+        ```python
+        production = GitHubSubject.environment("octo-org/octo-repo", "production")
+        GalvDeployRole(
+            self,
+            "DeployRole",
+            subjects=[production],
+            check_stacks=["galv-BackendStack"],
+        )
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        subjects: Sequence[GitHubSubject],
+        provider: iam.IOidcProvider | None = None,
+        qualifiers: Sequence[str] | None = None,
+        regions: Sequence[str] | None = None,
+        check_stacks: Sequence[str] = (),
+        check_clusters: Sequence[str] | None = None,
+        read_only: bool = False,
+        broad: bool = False,
+    ) -> None:
+        """Define the role.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            subjects: Runs that may assume the role.
+            provider: The OpenID Connect provider for `token.actions.githubusercontent.com`, of
+                which an account can have only one, with the audience `sts.amazonaws.com`:
+                `GalvDeployRole.provider` of another role, or
+                `iam.OidcProviderNative.from_oidc_provider_arn(…)`. Default: a new one.
+            qualifiers: Qualifiers of the bootstraps to deploy through. Default: that of the
+                application, `hnb659fds` unless its context has another. A stack that was given a
+                synthesizer does not tell its own.
+            regions: Regions to deploy to. Default: that of the stack, and us-east-1, where
+                CloudFront has its certificates.
+            check_stacks: Names of stacks with a `GalvBackend` whose `check_status` task the role
+                may run. Whoever may run a task may run any command in it. Default: none.
+            check_clusters: Names of the clusters that these tasks run in, for backends that were
+                given one. Default: the clusters that the stacks make.
+            read_only: Whether the role may look only, for `cdk diff --method=template` and
+                `cdk synth`: it gets the lookup role alone, which reads everything in the account
+                that is not encrypted with a key of its own. Default: false.
+            broad: Whether subjects may be whole organizations, and the role is for the bootstraps
+                of every qualifier and region of the account. Simple and robust, but it makes
+                everyone who can push to any of the repositories an administrator, so it comes with
+                a warning. Default: false.
+
+        Raises:
+            ValueError: If an argument is malformed or contradicts another one, or a subject has no
+                place in such a role.
+        """
+        check_type("read_only", read_only, bool, "true or false")
+        check_type("broad", broad, bool, "true or false")
+        _check_subjects(subjects, read_only=read_only, broad=broad)
+        check_construct(
+            "provider",
+            provider,
+            "aws_iam.IOidcProvider",
+            "iam.OidcProviderNative.from_oidc_provider_arn(scope, id, arn)",
+        )
+        if broad and (qualifiers is not None or regions is not None):
+            raise ValueError(
+                "qualifiers or regions are given with broad, which is for all of them: leave out "
+                "broad, or the others"
+            )
+        _check_names("qualifiers", qualifiers, _QUALIFIER, "hnb659fds")
+        _check_names("regions", regions, _REGION, "eu-west-2")
+        _check_names("check_clusters", check_clusters, _CLUSTER, "galv")
+        if check_stacks:
+            _check_names("check_stacks", check_stacks, _STACK, "galv-BackendStack")
+            if read_only:
+                raise ValueError(
+                    "check_stacks are given with read_only, and running a task is more than "
+                    "looking: leave out one of them"
+                )
+        elif check_clusters is not None:
+            raise ValueError("check_clusters are given without check_stacks: pass both")
+        stack = Stack.of(scope)
+        if qualifiers is None:
+            qualifiers = [_qualifier_of(stack)]
+        super().__init__(scope, id)
+        if provider is None:
+            provider = iam.OidcProviderNative(
+                self, "Provider", url=f"https://{_ISSUER}", client_ids=[_AUDIENCE]
+            )
+        self._provider = provider
+        if regions is None:
+            regions = list(dict.fromkeys([stack.region, EDGE_REGION]))
+        if broad:
+            qualifiers, regions = ["*"], ["*"]
+            Annotations.of(self).add_warning_v2(
+                "galv-constructs:broadDeployRole",
+                "broad is set: whoever can push to any repository that this role trusts can do "
+                "anything in this account. Name the repository, and its environment, branch or "
+                "tag, instead.",
+            )
+        bootstrap_roles = [
+            self._role_arn(f"cdk-{qualifier}-{name}-{stack.account}-{region}")
+            for qualifier in qualifiers
+            for name in (_LOOK if read_only else _DEPLOY)
+            for region in regions
+        ]
+        statements = [iam.PolicyStatement(actions=["sts:AssumeRole"], resources=bootstrap_roles)]
+        for name in check_stacks:
+            statements += self._check_status(name, check_clusters)
+        self._role = iam.Role(
+            self,
+            "Resource",
+            assumed_by=iam.OpenIdConnectPrincipal(
+                provider,
+                {
+                    "StringEquals": {f"{_ISSUER}:aud": _AUDIENCE},
+                    "StringLike": {
+                        f"{_ISSUER}:sub": list(
+                            dict.fromkeys(claim for each in subjects for claim in each.claims)
+                        )
+                    },
+                },
+            ),
+            description="Assumed by GitHub Actions to run the CDK CLI",
+            # A first deployment can take an hour, and the check comes after it.
+            max_session_duration=Duration.hours(2),
+            inline_policies={"Deploy": iam.PolicyDocument(statements=statements)},
+        )
+        self._acknowledge(statements)
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """The role."""
+        return self._role.grant_principal
+
+    @property
+    def role(self) -> iam.Role:
+        """The role, whose ARN the workflow needs."""
+        return self._role
+
+    @property
+    def provider(self) -> iam.IOidcProvider:
+        """The OpenID Connect provider, for further roles of the account."""
+        return self._provider
+
+    def _check_status(
+        self, stack_name: str, clusters: Sequence[str] | None
+    ) -> list[iam.PolicyStatement]:
+        """What `galv-ops check` calls, for a stack that need not exist yet."""
+        # CloudFormation joins the names of stack and resource, and shortens both where the result
+        # is longer than the 64 letters that a role's name may have.
+        roles = f"{stack_name}-*" if len(stack_name) <= 24 else f"{stack_name[:24]}*"
+        of_cluster = [f"{name}/*" for name in clusters or [f"{stack_name}-*"]]
+        tasks = [self._arn("ecs", "task", name) for name in of_cluster]
+        return [
+            # It finds the stacks that belong together by their tag. The bootstrap's roles may read
+            # all of them, too.
+            iam.PolicyStatement(
+                actions=["cloudformation:DescribeStacks", "cloudformation:ListStackResources"],
+                resources=["*"],
+            ),
+            iam.PolicyStatement(actions=["ecs:DescribeTaskDefinition"], resources=["*"]),
+            iam.PolicyStatement(
+                actions=["ecs:DescribeServices"],
+                resources=[self._arn("ecs", "service", name) for name in of_cluster],
+            ),
+            iam.PolicyStatement(actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=tasks),
+            iam.PolicyStatement(
+                actions=["ecs:TagResource"],
+                resources=tasks,
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+            ),
+            # Of any stack: the roles that may be passed say of which.
+            iam.PolicyStatement(
+                actions=["ecs:RunTask"],
+                resources=[self._arn("ecs", "task-definition", "*CheckStatusTask*:*")],
+            ),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[self._role_arn(roles)],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            ),
+            iam.PolicyStatement(
+                actions=["logs:GetLogEvents"],
+                resources=[self._arn("logs", "log-group", f"/{stack_name}/*/check-status:*", ":")],
+            ),
+        ]
+
+    def _acknowledge(self, statements: Sequence[iam.PolicyStatement]) -> None:
+        acknowledge_own_policies(self._role)
+        resources = [arn for statement in statements for arn in statement.resources if "*" in arn]
+        acknowledge_wildcards(self._role, dict.fromkeys(resources, _WILDCARD))
+
+    def _arn(self, service: str, resource: str, name: str, separator: str = "/") -> str:
+        return Stack.of(self).format_arn(
+            service=service,
+            region="*",
+            resource=f"{resource}{separator}{name}",
+            arn_format=ArnFormat.NO_RESOURCE_NAME,
+        )
+
+    def _role_arn(self, name: str) -> str:
+        return Stack.of(self).format_arn(
+            service="iam", region="", resource="role", resource_name=name
+        )
+
+
+def _qualifier_of(stack: Stack) -> str:
+    qualifier = stack.synthesizer.bootstrap_qualifier
+    if qualifier is None:
+        # One that was given in Python is copied on its way, and the copy does not know it.
+        raise ValueError(
+            f"qualifiers are not given, and the synthesizer of the stack {stack.stack_name} does "
+            "not tell its own: pass them, such as qualifiers=['hnb659fds']"
+        )
+    return qualifier
+
+
+def _check_subjects(subjects: object, *, read_only: bool, broad: bool) -> None:
+    if (
+        not isinstance(subjects, Sequence)
+        or not subjects
+        or not all(isinstance(subject, GitHubSubject) for subject in subjects)
+    ):
+        raise ValueError(
+            f"subjects must be a list of GitHubSubject, at least one, got {subjects!r}: such as "
+            "[GitHubSubject.environment('octo-org/octo-repo', 'production')]"
+        )
+    for subject in subjects:
+        if subject.kind == "pull_request" and not read_only:
+            raise ValueError(
+                "subjects has pull requests, which run code that nobody may have read yet: give "
+                "them a role of their own, with read_only=True"
+            )
+        if subject.kind == "organization" and not broad:
+            raise ValueError(
+                f"subjects has a whole organization, {subject.claims[0]!r}: name its repositories, "
+                "or pass broad=True if all who can push to any of them may do anything in this "
+                "account"
+            )
+
+
+def _check_names(name: str, values: object, form: re.Pattern[str], example: str) -> None:
+    if values is None:
+        return
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise ValueError(f"{name} must be a list such as [{example!r}], got {values!r}")
+    for value in values:
+        if not is_token(value) and not (isinstance(value, str) and form.fullmatch(value)):
+            raise ValueError(
+                f"{name} must be names such as {example!r}, without wildcards, got {value!r}"
+            )

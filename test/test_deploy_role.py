@@ -1,0 +1,326 @@
+"""The role that GitHub Actions assumes: whom it trusts, and what it may do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk import Aws, DefaultStackSynthesizer, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Annotations, Match
+from backends import Refusal, new_app, regional_stack
+from iam_simulation import ACCOUNT, REGION, Resolved, is_allowed
+from templates import Json, of_type, only, only_id, synthesize
+
+from galv_constructs import GalvDeployRole, GitHubSubject
+
+PRODUCTION = GitHubSubject.environment("octo-org/octo-repo", "production")
+REVIEW = GitHubSubject.pull_request("octo-org/octo-repo")
+ORGANIZATION = GitHubSubject.organization("octo-org")
+ISSUER = "token.actions.githubusercontent.com"
+PROVIDER_ARN = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+
+Make = Callable[..., GalvDeployRole]
+
+
+def role_in(stack: Stack, id: str = "Role", /, **arguments: Any) -> GalvDeployRole:
+    return GalvDeployRole(stack, id, **{"subjects": [PRODUCTION], **arguments})
+
+
+@pytest.fixture
+def make(stack: Stack) -> Make:
+    return lambda **arguments: role_in(stack, **arguments)
+
+
+def bootstrap(name: str, qualifier: str = "hnb659fds", region: str = REGION) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/cdk-{qualifier}-{name}-{ACCOUNT}-{region}"
+
+
+class Can:
+    """What the role of a template may do."""
+
+    def __init__(self, template: Json) -> None:
+        resolved, logical_id = Resolved(template), only_id(template, "AWS::IAM::Role")
+        self._policies = list(resolved.policies(logical_id))
+        self._trust = resolved.role(logical_id)["AssumeRolePolicyDocument"]
+
+    def __call__(self, action: str, resource: str = "*", **context: str) -> bool:
+        return is_allowed(self._policies, action, resource, **context)
+
+    def assume(self, name: str, qualifier: str = "hnb659fds", region: str = REGION) -> bool:
+        return self("sts:AssumeRole", bootstrap(name, qualifier, region))
+
+    def be_assumed(self, sub: str, aud: str = "sts.amazonaws.com") -> bool:
+        claims = {f"{ISSUER}__sub": sub, f"{ISSUER}__aud": aud}
+        return is_allowed([self._trust], "sts:AssumeRoleWithWebIdentity", **claims)
+
+
+@pytest.fixture(scope="module")
+def can() -> Can:
+    """What a role with nothing but a subject may do."""
+    stack = Stack(new_app(), "Stack")
+    role_in(stack)
+    return Can(synthesize(stack))
+
+
+@pytest.fixture(scope="module")
+def checks() -> Can:
+    """What a role may do that runs check_status afterwards."""
+    stack = Stack(new_app(), "Stack")
+    role_in(stack, check_stacks=["galv-BackendStack"])
+    return Can(synthesize(stack))
+
+
+class TestTrust:
+    def test_trusts_the_subject_in_both_formats(self, can: Can) -> None:
+        assert can.be_assumed("repo:octo-org/octo-repo:environment:production")
+        assert can.be_assumed("repo:octo-org@1/octo-repo@2:environment:production")
+
+    @pytest.mark.parametrize(
+        "sub",
+        [
+            "repo:octo-org/octo-repo:environment:staging",
+            "repo:octo-org/octo-repo:ref:refs/heads/main",
+            "repo:octo-org/octo-repo:pull_request",
+            "repo:octo-org/other:environment:production",
+        ],
+    )
+    def test_trusts_nothing_else(self, can: Can, sub: str) -> None:
+        assert not can.be_assumed(sub)
+
+    def test_wants_tokens_that_are_for_aws(self, can: Can) -> None:
+        assert not can.be_assumed("repo:octo-org/octo-repo:environment:production", aud="other")
+
+    def test_trusts_each_subject_once(self, stack: Stack, make: Make) -> None:
+        make(subjects=[PRODUCTION, GitHubSubject.tag("octo-org/octo-repo", "v*"), PRODUCTION])
+
+        template = synthesize(stack)
+        assert Can(template).be_assumed("repo:octo-org/octo-repo:ref:refs/tags/v1")
+        (statement,) = only(template, "AWS::IAM::Role")["AssumeRolePolicyDocument"]["Statement"]
+        assert len(statement["Condition"]["StringLike"][f"{ISSUER}:sub"]) == 4
+
+    def test_lasts_as_long_as_a_first_deployment(self, stack: Stack, make: Make) -> None:
+        make()
+
+        assert only(synthesize(stack), "AWS::IAM::Role")["MaxSessionDuration"] == 7200
+
+
+class TestProvider:
+    def test_makes_one(self, stack: Stack, make: Make) -> None:
+        role = make()
+
+        template = synthesize(stack)
+        provider = only(template, "AWS::IAM::OIDCProvider")
+        assert provider == {"ClientIdList": ["sts.amazonaws.com"], "Url": f"https://{ISSUER}"}
+        assert len(template["Resources"]) == 2
+        provider_id = only_id(template, "AWS::IAM::OIDCProvider")
+        assert stack.resolve(role.provider.oidc_provider_arn) == {"Ref": provider_id}
+
+    def test_uses_the_given_one(self, stack: Stack, make: Make) -> None:
+        given = iam.OidcProviderNative.from_oidc_provider_arn(stack, "Provider", PROVIDER_ARN)
+        make(provider=given)
+
+        template = synthesize(stack)
+        assert of_type(template, "AWS::IAM::OIDCProvider") == {}
+        (statement,) = only(template, "AWS::IAM::Role")["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Federated": PROVIDER_ARN}
+
+    def test_two_roles_share_one(self, stack: Stack, make: Make) -> None:
+        make()
+        first = stack.node.find_child("Role")
+        assert isinstance(first, GalvDeployRole)
+        role_in(stack, "Review", subjects=[REVIEW], provider=first.provider, read_only=True)
+
+        template = synthesize(stack)
+        assert len(of_type(template, "AWS::IAM::OIDCProvider")) == 1
+        assert len(of_type(template, "AWS::IAM::Role")) == 2
+
+
+class TestBootstrapRoles:
+    ROLES = ("deploy-role", "file-publishing-role", "image-publishing-role", "lookup-role")
+
+    @pytest.mark.parametrize("name", ROLES)
+    def test_may_assume_those_that_the_cli_needs(self, can: Can, name: str) -> None:
+        assert can.assume(name)
+        assert can.assume(name, region="us-east-1")
+
+    def test_may_assume_no_others(self, can: Can) -> None:
+        assert not can.assume("cfn-exec-role")
+        assert not can.assume("deploy-role", qualifier="other")
+        assert not can.assume("deploy-role", region="eu-west-2")
+        assert not can("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/admin")
+        assert not can("sts:AssumeRole", bootstrap("deploy-role").replace(ACCOUNT, "999999999999"))
+
+    def test_may_do_nothing_else(self, can: Can) -> None:
+        for action in ("cloudformation:CreateStack", "iam:PassRole", "s3:GetObject", "ecs:RunTask"):
+            assert not can(action)
+
+    def test_in_us_east_1_there_is_one_region(self) -> None:
+        stack = Stack(new_app(), "Stack", env={"account": ACCOUNT, "region": "us-east-1"})
+        role_in(stack)
+
+        (policy,) = only(synthesize(stack), "AWS::IAM::Role")["Policies"]
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert len(statement["Resource"]) == 4
+
+    def test_uses_the_given_qualifiers_and_regions(self, stack: Stack, make: Make) -> None:
+        make(qualifiers=["one", "two"], regions=[Aws.REGION, "eu-west-2"])
+
+        may = Can(synthesize(stack))
+        assert may.assume("deploy-role", "one")
+        assert may.assume("lookup-role", "two", "eu-west-2")
+        assert not may.assume("deploy-role")
+        assert not may.assume("deploy-role", "one", "us-east-1")
+
+    def test_uses_the_qualifier_of_the_application(self) -> None:
+        stack = Stack(new_app({"@aws-cdk/core:bootstrapQualifier": "galv"}), "Stack")
+        role_in(stack)
+
+        may = Can(synthesize(stack))
+        assert may.assume("deploy-role", "galv")
+        assert not may.assume("deploy-role")
+
+    def test_refuses_to_guess_the_qualifier_of_a_synthesizer(self) -> None:
+        given = DefaultStackSynthesizer(qualifier="galv")
+        stack = Stack(new_app(), "Stack", synthesizer=given)
+
+        with pytest.raises(ValueError, match=r"pass them, such as qualifiers=\['hnb659fds'\]"):
+            role_in(stack)
+        role_in(stack, qualifiers=["galv"])
+
+    def test_may_only_look_if_asked_to(self, stack: Stack, make: Make) -> None:
+        make(subjects=[REVIEW], read_only=True)
+
+        may = Can(synthesize(stack))
+        assert may.assume("lookup-role")
+        assert not any(may.assume(name) for name in self.ROLES if name != "lookup-role")
+        assert may.be_assumed("repo:octo-org/octo-repo:pull_request")
+
+
+class TestCheckStatus:
+    STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
+    ECS = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
+    LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
+
+    def test_may_run_the_check_and_read_its_log(self, checks: Can) -> None:
+        cluster = "galv-BackendStack-BackendClusterF18E857C-x"
+        family = "galvBackendStackBackendCheckStatusTaskTaskDefinitionD4F7C18F"
+        log = f"{self.LOGS}:/galv-BackendStack/Backend/0a1b2c3d/check-status:log-stream:x"
+        to_ecs = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
+        role = f"arn:aws:iam::{ACCOUNT}:role/galv-BackendStack-BackendCheckStatusTaskTas-x"
+        for action, resource in (
+            ("cloudformation:DescribeStacks", "*"),
+            ("cloudformation:ListStackResources", f"{self.STACK}/galv-BackendStack/0a1b"),
+            ("ecs:DescribeServices", f"{self.ECS}:service/{cluster}/web"),
+            ("ecs:DescribeTaskDefinition", "*"),
+            ("ecs:RunTask", f"{self.ECS}:task-definition/{family}:7"),
+            ("ecs:DescribeTasks", f"{self.ECS}:task/{cluster}/0a1b"),
+            ("ecs:StopTask", f"{self.ECS}:task/{cluster}/0a1b"),
+            ("logs:GetLogEvents", log),
+        ):
+            assert checks(action, resource), action
+        task = f"{self.ECS}:task/{cluster}/0a1b"
+        assert checks("ecs:TagResource", task, ecs__CreateAction="RunTask")
+        assert checks("iam:PassRole", role, **to_ecs)
+        assert not checks("iam:PassRole", role, iam__PassedToService="lambda.amazonaws.com")
+        assert not checks("iam:PassRole", role)
+
+    def test_may_do_nothing_like_it_elsewhere(self, checks: Can) -> None:
+        for action, resource in (
+            ("cloudformation:UpdateStack", f"{self.STACK}/galv-BackendStack/0a1b"),
+            ("ecs:RunTask", f"{self.ECS}:task-definition/galvBackendStackBackendWebTask:1"),
+            ("ecs:ExecuteCommand", f"{self.ECS}:task/galv-BackendStack-x/0a1b"),
+            ("ecs:StopTask", f"{self.ECS}:task/other/0a1b"),
+            ("ecs:TagResource", f"{self.ECS}:task/galv-BackendStack-x/0a1b"),
+            ("logs:GetLogEvents", f"{self.LOGS}:/galv-BackendStack/Backend/0a1b2c3d/web:x"),
+            ("secretsmanager:GetSecretValue", "*"),
+        ):
+            assert not checks(action, resource), action
+        assert not checks(
+            "iam:PassRole",
+            f"arn:aws:iam::{ACCOUNT}:role/admin",
+            iam__PassedToService="ecs-tasks.amazonaws.com",
+        )
+
+    def test_may_not_without_it(self, stack: Stack, make: Make) -> None:
+        make()
+
+        assert not Can(synthesize(stack))("ecs:DescribeTaskDefinition")
+
+    def test_uses_the_given_clusters(self, stack: Stack, make: Make) -> None:
+        make(check_stacks=["Galv"], check_clusters=["shared"])
+
+        may = Can(synthesize(stack))
+        assert may("ecs:DescribeTasks", f"{self.ECS}:task/shared/0a1b")
+        assert not may("ecs:DescribeTasks", f"{self.ECS}:task/Galv-x/0a1b")
+
+    def test_knows_that_a_long_name_is_shortened(self, stack: Stack, make: Make) -> None:
+        make(check_stacks=["a-very-long-name-of-a-stack-indeed"])
+
+        assert Can(synthesize(stack))(
+            "iam:PassRole",
+            f"arn:aws:iam::{ACCOUNT}:role/a-very-long-name-of-a-st-BackendCheckStatusTaskTa-x",
+            iam__PassedToService="ecs-tasks.amazonaws.com",
+        )
+
+
+class TestBroad:
+    def test_trusts_an_organization_and_says_so(self, stack: Stack, make: Make) -> None:
+        make(subjects=[ORGANIZATION], broad=True)
+
+        may = Can(synthesize(stack))
+        assert may.be_assumed("repo:octo-org/any:ref:refs/heads/main")
+        assert not may.be_assumed("repo:other/any:ref:refs/heads/main")
+        assert may.assume("deploy-role", "any", "ap-south-1")
+        assert not may.assume("cfn-exec-role")
+        Annotations.from_stack(stack).has_warning(
+            "/Stack/Role", Match.string_like_regexp("broad is set: whoever can push")
+        )
+
+    def test_says_nothing_when_it_is_not(self, stack: Stack, make: Make) -> None:
+        make()
+
+        Annotations.from_stack(stack).has_no_warning("*", Match.any_value())
+
+
+def test_others_can_grant_it_something() -> None:
+    stack = regional_stack()
+    s3.Bucket.from_bucket_name(stack, "Bucket", "ours").grant_read(role_in(stack))
+
+    assert Can(synthesize(stack))("s3:GetObject", "arn:aws:s3:::ours/key")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"subjects": []}, "subjects must be a list of GitHubSubject, at least one, got []"),
+        ({"subjects": "octo-org/octo-repo"}, "subjects must be a list of GitHubSubject"),
+        ({"subjects": ["repo:octo-org/octo-repo:*"]}, "subjects must be a list of GitHubSubject"),
+        ({"subjects": PRODUCTION}, "subjects must be a list of GitHubSubject"),
+        ({"subjects": [PRODUCTION, REVIEW]}, "give them a role of their own, with read_only=True"),
+        ({"subjects": [ORGANIZATION]}, "subjects has a whole organization, 'repo:octo-org/*'"),
+        ({"provider": PROVIDER_ARN}, "provider must be an aws_iam.IOidcProvider"),
+        ({"qualifiers": []}, "qualifiers must be a list such as ['hnb659fds'], got []"),
+        ({"qualifiers": "galv"}, "qualifiers must be a list such as ['hnb659fds'], got 'galv'"),
+        ({"qualifiers": ["*"]}, "without wildcards, got '*'"),
+        ({"qualifiers": ["elevenletters"]}, "got 'elevenletters'"),
+        ({"regions": ["eu-west-*"]}, "regions must be names such as 'eu-west-2', without wildcard"),
+        ({"regions": [7]}, "got 7"),
+        ({"check_stacks": "galv"}, "check_stacks must be a list such as ['galv-BackendStack']"),
+        ({"check_stacks": ["*"]}, "check_stacks must be names such as 'galv-BackendStack'"),
+        ({"check_stacks": ["a"], "check_clusters": ["*"]}, "check_clusters must be names"),
+        ({"check_clusters": ["a"]}, "check_clusters are given without check_stacks"),
+        (
+            {"check_stacks": ["galv"], "subjects": [REVIEW], "read_only": True},
+            "check_stacks are given with read_only",
+        ),
+        ({"read_only": "yes"}, "read_only must be true or false, got 'yes'"),
+        ({"broad": 1}, "broad must be true or false, got 1"),
+        ({"broad": True, "regions": ["eu-west-2"]}, "qualifiers or regions are given with broad"),
+        ({"broad": True, "qualifiers": ["galv"]}, "qualifiers or regions are given with broad"),
+    ],
+)
+def test_refuses_what_is_unsafe_or_contradictory(
+    make: Make, refusal: Refusal, arguments: Json, message: str
+) -> None:
+    assert message in refusal(lambda: make(**arguments))
