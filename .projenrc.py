@@ -32,6 +32,7 @@ REPOSITORY = "https://github.com/galv-team/galv-constructs"
 PYTHON_VERSIONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 PYTHON_MINIMUM = PYTHON_VERSIONS[0]
 APP = "examples/galv-app"
+PLATFORM_APP = "examples/platform-app"
 
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
 # the first version whose modules load lazily: synthesis is four times faster than before it.
@@ -112,8 +113,8 @@ RUFF = {
 MYPY = {
     "strict": True,
     "python_version": PYTHON_MINIMUM,
-    "files": [".projenrc.py", "src", APP, "test", "tools"],
-    "mypy_path": ["src", APP, "tools", "test"],
+    "files": [".projenrc.py", "src", APP, PLATFORM_APP, "test", "tools"],
+    "mypy_path": ["src", APP, PLATFORM_APP, "tools", "test"],
     "explicit_package_bases": True,
     # Installed beside the rest, in .venv-e2e.
     "overrides": [{"module": "ministack.*", "ignore_missing_imports": True}],
@@ -133,7 +134,7 @@ PYTEST = {
             "slow: takes seconds by itself; run by `npm run test:slow`",
             "smoke: what `npm run e2e -- --smoke` runs",
         ],
-        "pythonpath": [APP, "tools", "test"],
+        "pythonpath": [APP, PLATFORM_APP, "tools", "test"],
         "testpaths": ["test"],
         # They take minutes: `npm run e2e`.
         "norecursedirs": ["e2e"],

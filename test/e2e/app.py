@@ -34,7 +34,7 @@ _MANAGE = """\
 # Stands in for the application: what this image does is in the files beside it.
 echo "$2"
 echo "$2 ${GALV_RELEASE_EVENT-}" >> calls
-[ -f "$2" ] && exec sh "./$2"
+[ -f "$2" ] && exec sh "./$2" "$@"
 exit 0
 """
 _GUNICORN = "#!/bin/sh\necho serving\nexec sleep 3600\n"

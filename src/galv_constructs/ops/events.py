@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 from galv_constructs.ops.stack import Stack
 
 # What follows from another failure, and explains none.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion")
 _STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
-_ROOT = "AWS::CloudFormation::Stack"
 
 
 @dataclass(frozen=True)
@@ -24,18 +23,27 @@ class Failure:
     reason: str
 
 
-def failures(stack: Stack) -> list[Failure]:
-    """Return what failed in the last change of a stack, oldest first."""
+@dataclass(frozen=True)
+class Change:
+    """The last change of a stack: when it began, and what failed in it, oldest first."""
+
+    began: datetime
+    failures: list[Failure]
+
+
+def last_change(stack: Stack) -> Change:
+    """Read the last change of a stack from its events."""
+    began = datetime.min.replace(tzinfo=timezone.utc)
     found: list[Failure] = []
     for page in stack.aws.cloudformation.get_paginator("describe_stack_events").paginate(
         StackName=stack.id
     ):
         for event in page["StackEvents"]:
-            status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
-            own = event.get("PhysicalResourceId") == event["StackId"]
-            if own and event.get("ResourceType") == _ROOT:
+            began, status = event["Timestamp"], event.get("ResourceStatus", "")
+            reason = event.get("ResourceStatusReason", "")
+            if event.get("PhysicalResourceId") == event["StackId"]:
                 if status in _STARTS:
-                    return found[::-1]
+                    return Change(began, found[::-1])
             elif status.endswith("_FAILED") and not reason.startswith(_CANCELLED):
                 found.append(
                     Failure(
@@ -46,4 +54,4 @@ def failures(stack: Stack) -> list[Failure]:
                         reason=reason,
                     )
                 )
-    return found[::-1]
+    return Change(began, found[::-1])

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
 
 _STATUSES: tuple[DesiredStatusType, ...] = ("RUNNING", "STOPPED")
+# How setup begins the lines about its steps.
+_STEP = "[release]"
+_STREAMS = 5
 _GONE = {"ClusterNotFoundException", "InvalidParameterException"}
 
 
@@ -45,8 +48,12 @@ class LastRun:
         }
 
 
-def known_tasks(deployment: Deployment, family: str) -> list[TaskTypeDef]:
-    """Return the tasks of a family that ECS still knows, newest first."""
+def known_runs(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
+    """Return the runs of a task that ECS still knows, newest first, but for one-off commands."""
+    return [one for one in _known(deployment, task.family) if not _is_one_off(one)]
+
+
+def _known(deployment: Deployment, family: str) -> list[TaskTypeDef]:
     ecs, cluster = deployment.aws.ecs, deployment.cluster
     if cluster is None:
         return []
@@ -70,7 +77,7 @@ def known_tasks(deployment: Deployment, family: str) -> list[TaskTypeDef]:
 
 def running(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
     """Return the runs of a task that are going on, newest first."""
-    found = known_tasks(deployment, task.family)
+    found = known_runs(deployment, task)
     return [one for one in found if one.get("lastStatus") != "STOPPED"]
 
 
@@ -91,7 +98,7 @@ def last_run(deployment: Deployment, task: Task, failures: str = "") -> LastRun:
         failures: Log group with a line for each run that failed, of a schedule. It is looked at
             for a run that ECS knows no longer.
     """
-    found = known_tasks(deployment, task.family)
+    found = known_runs(deployment, task)
     if found:
         return _of_task(found[0], task)
     return _of_log(deployment, task, failures)
@@ -109,30 +116,44 @@ def _of_task(found: TaskTypeDef, task: Task) -> LastRun:
 
 
 def _of_log(deployment: Deployment, task: Task, failures: str) -> LastRun:
-    logs = deployment.aws.logs
+    for stream, when in _streams(deployment, task):
+        id = short(stream)
+        if failures:
+            said = deployment.aws.logs.filter_log_events(
+                logGroupName=failures, filterPattern=f'"FAILED: {id}"'
+            )["events"]
+            text = said[0].get("message", "").strip() if said else "succeeded"
+            return LastRun("bad" if said else "ok", f"{text} {moment(when)}", id, when)
+        lines = tail(deployment.aws, task.log_group, stream)
+        # Others are one-off commands in the same task.
+        if any(line.startswith(_STEP) for line in lines):
+            failed = any("failed with exit code" in line for line in lines)
+            return LastRun("bad" if failed else "ok", f"{lines[-1]} {moment(when)}", id, when)
+    return LastRun("off", "never ran")
+
+
+def _streams(deployment: Deployment, task: Task) -> list[tuple[str, datetime]]:
+    """Return the newest streams of the log of a task, and when something was written there."""
     try:
-        streams = logs.describe_log_streams(
-            logGroupName=task.log_group, orderBy="LastEventTime", descending=True, limit=1
+        found = deployment.aws.logs.describe_log_streams(
+            logGroupName=task.log_group, orderBy="LastEventTime", descending=True, limit=_STREAMS
         )["logStreams"]
     except ClientError as error:
         if code_of(error) != NOT_FOUND:
             raise
-        streams = []
-    if not streams:
-        return LastRun("off", "never ran")
-    stream = streams[0].get("logStreamName", "")
-    milliseconds = streams[0].get("lastEventTimestamp", streams[0].get("creationTime", 0))
-    when = datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)
-    id = short(stream)
-    if failures:
-        said = logs.filter_log_events(logGroupName=failures, filterPattern=f'"FAILED: {id}"')
-        failed = bool(said["events"])
-        text = said["events"][0].get("message", "").strip() if failed else "succeeded"
-    else:
-        lines = tail(deployment.aws, task.log_group, stream)
-        failed = any("failed with exit code" in line for line in lines)
-        text = lines[-1] if lines else "left no log"
-    return LastRun("bad" if failed else "ok", f"{moment(when)}: {text}", id, when)
+        return []
+    return [
+        (
+            one.get("logStreamName", ""),
+            datetime.fromtimestamp(one.get("lastEventTimestamp", 0) / 1000, tz=timezone.utc),
+        )
+        for one in found
+    ]
+
+
+def _is_one_off(found: TaskTypeDef) -> bool:
+    overrides = found.get("overrides", {}).get("containerOverrides", [])
+    return any(one.get("command") for one in overrides)
 
 
 def _created(task: TaskTypeDef) -> datetime:

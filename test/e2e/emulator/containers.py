@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 from e2e.emulator.ecs import network_of
 from e2e.emulator.process import Process
+from e2e.emulator.types import Json
 from e2e.reach import Reach
 from ministack.services import ecs
 
@@ -104,6 +105,15 @@ def _client(service: str) -> Any:
 CONTAINERS: dict[str, _Container] = {}
 
 
+def _command(task_arn: str, container: Json) -> list[str]:
+    """Return the command of a container, which a single run may have replaced."""
+    overrides: list[Json] = ecs._tasks[task_arn]["overrides"].get("containerOverrides", [])
+    own: list[str] = container.get("command", [])
+    return next(
+        (o["command"] for o in overrides if o["name"] == container["name"] and "command" in o), own
+    )
+
+
 class _Containers:
     def run(
         self, image: str, *, environment: dict[str, str], labels: dict[str, str], **_: object
@@ -118,7 +128,7 @@ class _Containers:
         reach = Reach(_client)
         if problems := reach.start_problems(definition_arn, network):
             raise RuntimeError("; ".join(problems))
-        command = [*container.get("entryPoint", []), *container.get("command", [])]
+        command = [*container.get("entryPoint", []), *_command(task_arn, container)]
         if problems := reach.run_problems(definition_arn, network):
             log.warning("%s cannot reach what it needs: %s", name, problems)
             # What the application would say, a minute later.

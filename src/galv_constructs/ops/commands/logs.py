@@ -76,8 +76,8 @@ def log_groups(deployment: Deployment) -> dict[str, str]:
     A named one has the name of its task (`…/web`); another one that of its construct.
     """
     found: dict[str, str] = {}
-    for _, resource in deployment.resources("AWS::Logs::LogGroup"):
-        if resource.id.startswith("/"):
+    for stack, resource in deployment.resources("AWS::Logs::LogGroup"):
+        if resource.id.startswith(f"/{stack.name}/"):
             name = resource.id.rpartition("/")[2]
         else:
             name = _words(resource.stem.removesuffix("LogGroup"))

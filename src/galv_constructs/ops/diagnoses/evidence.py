@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from galv_constructs.ops.aws import EDGE_REGION
 from galv_constructs.ops.deployment import Deployment
 from galv_constructs.ops.errors import code_of
-from galv_constructs.ops.events import Failure, failures
+from galv_constructs.ops.events import Change, Failure, last_change
 from galv_constructs.ops.log import tail
 from galv_constructs.ops.output import moment
 from galv_constructs.ops.parts.certificates import describe_certificates
 from galv_constructs.ops.parts.web import describe_service
 from galv_constructs.ops.run import why_stopped
 from galv_constructs.ops.task import Task
-from galv_constructs.ops.tasks import exit_code, known_tasks
+from galv_constructs.ops.tasks import exit_code, known_runs
 
 if TYPE_CHECKING:
     from types_boto3_acm.type_defs import CertificateDetailTypeDef
     from types_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
 
 _TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+_BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 # Of each task: a service that cannot start leaves one every minute.
 _STOPPED_TASKS = 3
 
@@ -62,21 +64,26 @@ class Evidence:
     @cached_property
     def failures(self) -> list[Failure]:
         """What failed in the last change of each stack, oldest first."""
-        found = [one for stack in self.deployment.stacks for one in failures(stack)]
+        found = [one for change in self._changes.values() for one in change.failures]
         return sorted(found, key=lambda one: one.when)
 
     @cached_property
     def stopped(self) -> list[Stopped]:
-        """The newest stopped runs of each task that ECS still knows."""
+        """The newest runs of each task that stopped since the last change began."""
         if not self.deployment.has_backend:
             return []
         return [one for task in self.deployment.tasks.values() for one in self._stopped(task)]
 
     @cached_property
     def service_events(self) -> list[str]:
-        """What ECS said last about the web service."""
+        """What ECS said about the web service since the last change began."""
         service = describe_service(self.deployment) if self.deployment.has_backend else None
-        return [one.get("message", "") for one in (service or {}).get("events", [])[:10]]
+        events = [] if service is None else service.get("events", [])
+        return [
+            one.get("message", "")
+            for one in events
+            if one.get("createdAt", self._began) >= self._began
+        ]
 
     @cached_property
     def unhealthy_targets(self) -> list[TargetHealthDescriptionTypeDef]:
@@ -126,17 +133,27 @@ class Evidence:
 
     def running_log(self, task: Task, limit: int = 100) -> list[str]:
         """Return the last lines that the newest run of a task wrote."""
-        newest = next(iter(known_tasks(self.deployment, task.family)), None)
+        newest = next(iter(known_runs(self.deployment, task)), None)
         if newest is None:
             return []
         stream = task.log_stream(newest.get("taskArn", ""))
         return tail(self.deployment.aws, task.log_group, stream, limit)
 
+    @cached_property
+    def _changes(self) -> dict[str, Change]:
+        return {stack.id: last_change(stack) for stack in self.deployment.stacks}
+
+    @property
+    def _began(self) -> datetime:
+        """When the last change of the backend began: what was before it explains nothing."""
+        return self._changes[self.deployment.backend.id].began
+
     def _stopped(self, task: Task) -> list[Stopped]:
         found = [
             one
-            for one in known_tasks(self.deployment, task.family)
+            for one in known_runs(self.deployment, task)
             if one.get("lastStatus") == "STOPPED"
+            and one.get("createdAt", self._began) >= self._began
         ]
         return [
             Stopped(
@@ -152,14 +169,8 @@ class Evidence:
 
     def _is_bootstrapped(self, region: str) -> bool:
         # What CDK's templates ask for too; another qualifier has another name.
-        name = next(
-            (
-                stack.parameters["BootstrapVersion"]
-                for stack in self.deployment.stacks
-                if "BootstrapVersion" in stack.parameters
-            ),
-            "/cdk-bootstrap/hnb659fds/version",
-        )
+        names = [stack.parameters.get("BootstrapVersion", "") for stack in self.deployment.stacks]
+        name = next((one for one in names if one.startswith("/")), _BOOTSTRAP_VERSION)
         ssm = self.deployment.aws.in_region(region).ssm
         try:
             ssm.get_parameter(Name=name)
