@@ -186,6 +186,7 @@ JsonFile(
             "api": f"{RUN} python tools/api_doc.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
+            "diagram": f"{RUN} --synth python tools/diagram.py",
             "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
             "security": f"{RUN} python tools/security_doc.py",
             "format": f"{RUN} projen format",
