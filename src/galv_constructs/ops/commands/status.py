@@ -1,0 +1,76 @@
+"""`galv-ops status`: the whole deployment on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from galv_constructs.ops.command import Ops, command
+from galv_constructs.ops.deployment import Deployment
+from galv_constructs.ops.errors import FAILED, explain, is_denied
+from galv_constructs.ops.output import colored
+from galv_constructs.ops.parts.certificates import certificates
+from galv_constructs.ops.parts.database import database
+from galv_constructs.ops.parts.mail import mail
+from galv_constructs.ops.parts.part import Part
+from galv_constructs.ops.parts.schedules import schedules
+from galv_constructs.ops.parts.setup import setup
+from galv_constructs.ops.parts.site import site
+from galv_constructs.ops.parts.stacks import stacks
+from galv_constructs.ops.parts.web import web
+
+_Read = Callable[[Deployment], Iterator[Part]]
+_BACKEND: tuple[_Read, ...] = (web, database, setup, schedules, certificates, mail, site)
+_WITHOUT_BACKEND: tuple[_Read, ...] = (certificates, site)
+
+
+@command("status")
+def status(ops: Ops) -> int:
+    """Show how the deployment is.
+
+    Exits with 1 if something is not well.
+    """
+    deployment = ops.deployment
+    found = list(stacks(deployment))
+    for read in _BACKEND if deployment.has_backend else _WITHOUT_BACKEND:
+        ops.out.progress(f"reading: {read.__name__}", passing=True)
+        found += _read(read, deployment)
+    if not deployment.has_backend:
+        found.append(Part("backend", "bad", "there is no backend yet: see `galv-ops doctor`"))
+    well = all(part.state != "bad" for part in found)
+    ops.out.result(_data(deployment, found, well=well), _screen(deployment, found))
+    return 0 if well else FAILED
+
+
+def _read(read: _Read, deployment: Deployment) -> list[Part]:
+    try:
+        return list(read(deployment))
+    except ClientError as error:
+        # The rest can be told nevertheless.
+        if not is_denied(error):
+            raise
+        return [Part(read.__name__, "unknown", explain(error))]
+
+
+def _data(deployment: Deployment, parts: list[Part], *, well: bool) -> dict[str, Any]:
+    return {
+        "deployment": deployment.name,
+        "region": deployment.region,
+        "well": well,
+        "parts": [
+            {"name": part.name, "state": part.state, "text": part.text, **part.data}
+            for part in parts
+        ],
+    }
+
+
+def _screen(deployment: Deployment, parts: list[Part]) -> str:
+    states = max(len(part.state) for part in parts)
+    names = max(len(part.name) for part in parts)
+    lines = [f"{deployment.name} in {deployment.region}", ""]
+    for part in parts:
+        lines.append(f"{colored(part.state, states)}  {part.name.ljust(names)}  {part.text}")
+        lines += [f"{' ' * (states + names + 4)}{line}" for line in part.more]
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""Setup failed: the migrations, or another of its steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from galv_constructs.ops.deployment import SETUP
+from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_constructs.ops.events import Failure
+
+_STEP = re.compile(r"\[release\] ([\w-]+): failed with exit code (\d+)")
+_HUNG = re.compile(r"Release task hung")
+_EXITED = re.compile(r"Release task exited with code (\d+)")
+_LAST_LINES = 6
+
+_REMEDIES = {
+    "migrate": "The old version goes on serving, on a database that the migrations before this one "
+    "may have changed. Mend the migration, publish the image and deploy it.",
+    "create_superuser": "Look at DJANGO_SUPERUSER_USERNAME in backendEnvironment, then deploy "
+    "again.",
+    "loaddata": "The fixtures do not fit this database: see docs/operations.md on deploying over "
+    "one that has data already.",
+    "collectstatic": "It writes to the bucket for static files: look for AccessDenied in the log.",
+}
+_REMEDY = "Mend what the log says, then deploy again."
+
+
+def setup(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Tell which step of setup failed, and how its log ends."""
+    found = list(_release_failures(evidence))
+    if not found:
+        found = list(_by_hand(evidence))
+    for text in found:
+        step, hung, exited = _STEP.search(text), _HUNG.search(text), _EXITED.search(text)
+        lines = [line for line in text.splitlines() if line.strip()][-_LAST_LINES:]
+        if step:
+            what = (
+                "The database migrations" if step[1] == "migrate" else f"The setup step {step[1]}"
+            )
+            yield Diagnosis(
+                f"{what} failed with exit code {step[2]}.", lines, _REMEDIES.get(step[1], _REMEDY)
+            )
+        elif hung:
+            yield Diagnosis(
+                "Setup was not done in time, and was stopped.",
+                lines,
+                "A migration may wait for a lock that the running version holds, or take longer "
+                "than setup_timeout of GalvBackend: raise it, up to 55 minutes.",
+            )
+        elif exited:
+            yield Diagnosis(f"A release task failed with exit code {exited[1]}.", lines, _REMEDY)
+
+
+def _release_failures(evidence: Evidence) -> Iterator[str]:
+    for failure in evidence.failures:
+        if failure.type == "Custom::GalvReleaseTask":
+            yield _without_stack_trace(failure)
+
+
+def _by_hand(evidence: Evidence) -> Iterator[str]:
+    """Yield the log of the newest run of setup, if that failed."""
+    newest = next((one for one in evidence.stopped if one.task.name == SETUP), None)
+    if newest is not None and newest.exit_code:
+        yield "\n".join(evidence.log_tail(newest))
+
+
+def _without_stack_trace(failure: Failure) -> str:
+    """Leave out what CDK's framework adds behind the reason of a handler."""
+    return re.split(r"\n\s*(?:Logs: /aws/lambda|at )", failure.reason)[0]

@@ -1,0 +1,105 @@
+"""What goes wrong, in one line that says what to do."""
+
+import re
+
+from botocore import exceptions as aws
+
+# Like docker and timeout(1), beside which the exit codes of a command itself have room.
+FAILED = 1
+USAGE = 2
+TIMED_OUT = 124
+COULD_NOT = 125
+INTERRUPTED = 130
+
+AWS_ERRORS = (aws.BotoCoreError, aws.ClientError)
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_UNKNOWN_KEY = {
+    "AuthFailure",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_LOG_IN = "log in again (such as `aws sso login`), or pass another --profile"
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    (
+        (aws.NoCredentialsError, aws.PartialCredentialsError),
+        "there are no AWS credentials: log in (such as `aws sso login`), or pass --profile",
+    ),
+    ((aws.ProfileNotFound,), "{}: `aws configure list-profiles` lists those that there are"),
+    ((aws.InvalidRegionError,), "{}: pass --region with one such as eu-west-2"),
+    ((aws.SSOError, aws.TokenRetrievalError), f"the AWS login has expired: {_LOG_IN}"),
+    (
+        (aws.ConnectionError, aws.HTTPClientError),
+        "{}: check the network, and whether --region is spelled right",
+    ),
+)
+
+
+class OpsError(Exception):
+    """What went wrong and what to do about it, for a person."""
+
+    def __init__(self, message: str, code: int = COULD_NOT) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def code_of(error: Exception) -> str:
+    """Return AWS's code of an error; empty if it is none of AWS's."""
+    if not isinstance(error, aws.ClientError):
+        return ""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_denied(error: Exception) -> bool:
+    """Tell whether AWS refused a call for lack of permission."""
+    return code_of(error) in {
+        "AccessDenied",
+        "AccessDeniedException",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+    }
+
+
+def is_throttled(error: Exception) -> bool:
+    """Tell whether AWS refused a call because there were too many."""
+    return bool(re.search("throttl|toomanyrequests|limitexceeded", code_of(error), re.IGNORECASE))
+
+
+def explain(error: Exception) -> str:
+    """Say in one line what an error of boto3 means and what to do."""
+    if isinstance(error, aws.ClientError):
+        return one_line(_explain_answer(error))
+    return one_line(_explain_client(error))
+
+
+def one_line(text: str) -> str:
+    """Return the text in one line."""
+    return " ".join(text.split())
+
+
+def _explain_answer(error: aws.ClientError) -> str:
+    code, message = code_of(error), error.response.get("Error", {}).get("Message", "")
+    call = error.operation_name
+    if code in _EXPIRED:
+        return f"the AWS credentials have expired: {_LOG_IN}"
+    if code in _UNKNOWN_KEY:
+        return f"AWS does not accept the credentials ({code}): {_LOG_IN}"
+    if is_denied(error):
+        return (
+            f"not allowed to call {call}: {message.rstrip('.')}. docs/galv-ops.md lists the "
+            "permissions that each command needs"
+        )
+    if is_throttled(error):
+        return f"AWS throttles {call}, also after some retries: try again in a minute"
+    return f"AWS refused {call}: {message} ({code})"
+
+
+def _explain_client(error: Exception) -> str:
+    for kinds, text in _MEANINGS:
+        if isinstance(error, kinds):
+            return text.format(error)
+    return f"AWS could not be asked: {error}"

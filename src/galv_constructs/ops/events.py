@@ -1,0 +1,57 @@
+"""What CloudFormation said during the last change of a stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from galv_constructs.ops.stack import Stack
+
+# What follows from another failure, and explains none.
+_CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion")
+_STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A resource that failed."""
+
+    stack: str
+    resource: str
+    type: str
+    when: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last change of a stack: when it began, and what failed in it, oldest first."""
+
+    began: datetime
+    failures: list[Failure]
+
+
+def last_change(stack: Stack) -> Change:
+    """Read the last change of a stack from its events."""
+    began = datetime.min.replace(tzinfo=timezone.utc)
+    found: list[Failure] = []
+    for page in stack.aws.cloudformation.get_paginator("describe_stack_events").paginate(
+        StackName=stack.id
+    ):
+        for event in page["StackEvents"]:
+            began, status = event["Timestamp"], event.get("ResourceStatus", "")
+            reason = event.get("ResourceStatusReason", "")
+            if event.get("PhysicalResourceId") == event["StackId"]:
+                if status in _STARTS:
+                    return Change(began, found[::-1])
+            elif status.endswith("_FAILED") and not reason.startswith(_CANCELLED):
+                found.append(
+                    Failure(
+                        stack=stack.name,
+                        resource=event.get("LogicalResourceId", ""),
+                        type=event.get("ResourceType", ""),
+                        when=event["Timestamp"],
+                        reason=reason,
+                    )
+                )
+    return Change(began, found[::-1])

@@ -1,0 +1,123 @@
+"""Finding a deployment: by the name of a stack, or by the tag `project-name`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from botocore.exceptions import ClientError
+
+from galv_constructs.ops.aws import EDGE_REGION, Aws
+from galv_constructs.ops.deployment import Deployment, is_backend, is_galv
+from galv_constructs.ops.errors import USAGE, OpsError, code_of, is_denied
+from galv_constructs.ops.stack import Stack
+
+TAG = "project-name"
+
+
+def find(aws: Aws, *, stack: str | None, project: str | None) -> Deployment:
+    """Find the deployment that is meant.
+
+    Args:
+        aws: Account and region to look in.
+        stack: Name of one of its stacks. Default: what `project` says.
+        project: Value of the tag `project-name` on its stacks. Default: the only one there is.
+
+    Raises:
+        OpsError: If there is none, or more than one.
+    """
+    if stack is not None:
+        return _by_stack(aws, stack)
+    projects = _projects(aws)
+    if project is None:
+        project = _only(aws, projects)
+    elif project not in projects:
+        raise OpsError(
+            f"no stack in {aws.region} has the tag {TAG}={project}{_there_are(projects)}: check "
+            "--project, --region and --profile"
+        )
+    return _deployment(aws, project, projects[project])
+
+
+def _by_stack(aws: Aws, name: str) -> Deployment:
+    try:
+        (description,) = aws.cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if code_of(error) != "ValidationError":
+            raise
+        there = _there_are([one.name for one in _stacks(aws) if TAG in one.tags])
+        raise OpsError(
+            f"there is no stack {name} in {aws.region}{there}: check --stack, --region and "
+            "--profile"
+        ) from error
+    stack = Stack(aws, description)
+    project = stack.tags.get(TAG)
+    if project is None:
+        return _deployment(aws, stack.name, [stack])
+    others = [one for one in _projects(aws)[project] if one.id != stack.id]
+    return _deployment(aws, project, [stack, *others], named=stack)
+
+
+def _deployment(
+    aws: Aws, name: str, stacks: Sequence[Stack], named: Stack | None = None
+) -> Deployment:
+    backends = [one for one in stacks if is_backend(one)]
+    if named in backends:
+        # Of several backends with one tag, this one is meant.
+        stacks = [one for one in stacks if one is named or one not in backends]
+        backends = [one for one in backends if one is named]
+    if len(backends) > 1:
+        names = ", ".join(one.name for one in backends)
+        raise OpsError(f"{name} has several backends: pass --stack with one of {names}", USAGE)
+    edge = _edge(aws, name, [f"{one.name}-Edge" for one in stacks])
+    return Deployment(aws, name, [*stacks, *edge], backends[0] if backends else None)
+
+
+def _only(aws: Aws, projects: dict[str, list[Stack]]) -> str:
+    ours = [name for name, stacks in projects.items() if any(is_galv(one) for one in stacks)]
+    # A deployment that failed early has nothing that only this library makes.
+    found = ours or list(projects)
+    if len(found) > 1:
+        raise OpsError(
+            f"there are several deployments in {aws.region}: choose one with --project, of "
+            f"{', '.join(sorted(found))}",
+            USAGE,
+        )
+    if not found:
+        raise OpsError(
+            f"no stack in {aws.region} has the tag {TAG}: check --region and --profile, or pass "
+            "--stack with the name of a stack"
+        )
+    return found[0]
+
+
+def _projects(aws: Aws) -> dict[str, list[Stack]]:
+    """Return the stacks of the region by the value of the tag."""
+    projects: dict[str, list[Stack]] = {}
+    for stack in _stacks(aws):
+        if TAG in stack.tags:
+            projects.setdefault(stack.tags[TAG], []).append(stack)
+    return projects
+
+
+def _stacks(aws: Aws) -> list[Stack]:
+    pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
+    return [Stack(aws, description) for page in pages for description in page["Stacks"]]
+
+
+def _edge(aws: Aws, project: str, names: Sequence[str]) -> list[Stack]:
+    """Return the stacks of the deployment in us-east-1, which hold what is for CloudFront."""
+    if aws.region == EDGE_REGION:
+        return []
+    try:
+        found = _stacks(aws.in_region(EDGE_REGION))
+    except ClientError as error:
+        # Many organisations forbid other regions, and a backend alone needs none.
+        if is_denied(error):
+            return []
+        raise
+    return [one for one in found if one.tags.get(TAG) == project or one.name in names]
+
+
+def _there_are(names: Iterable[str]) -> str:
+    listed = ", ".join(sorted(names))
+    return f" (there are: {listed})" if listed else ""

@@ -1,0 +1,74 @@
+"""The certificates of the load balancer and of the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from galv_constructs.ops.deployment import Deployment
+from galv_constructs.ops.output import moment
+from galv_constructs.ops.parts.part import Part
+
+if TYPE_CHECKING:
+    from types_boto3_acm.type_defs import CertificateDetailTypeDef
+
+
+def certificates(deployment: Deployment) -> Iterator[Part]:
+    """Tell whether each certificate is issued, and until when."""
+    for found in describe_certificates(deployment):
+        name, status = found.get("DomainName", ""), str(found.get("Status", "unknown"))
+        until = found.get("NotAfter")
+        pending = status == "PENDING_VALIDATION"
+        yield Part(
+            "certificate",
+            "ok" if status == "ISSUED" else "busy" if pending else "bad",
+            f"{name} {status}{f' until {moment(until)}' if until else ''}",
+            [f"it waits for the record {record}" for record in wanted_records(found)]
+            if pending
+            else [],
+            {
+                "arn": found.get("CertificateArn", ""),
+                "domain": name,
+                "status": status,
+                "until": until,
+            },
+        )
+
+
+def describe_certificates(deployment: Deployment) -> list[CertificateDetailTypeDef]:
+    """Return the certificates that the stacks made or use."""
+    arns = {one.id for _, one in deployment.resources("AWS::CertificateManager::Certificate")}
+    arns |= set(_of_listeners(deployment)) | set(_of_distributions(deployment))
+    return [
+        deployment.aws.in_region(arn.split(":")[3]).acm.describe_certificate(CertificateArn=arn)[
+            "Certificate"
+        ]
+        for arn in sorted(arns)
+    ]
+
+
+def wanted_records(certificate: CertificateDetailTypeDef) -> list[str]:
+    """Return the DNS records that prove to AWS whose the names are."""
+    records = []
+    for option in certificate.get("DomainValidationOptions", []):
+        record = option.get("ResourceRecord")
+        if record is not None and option.get("ValidationStatus") != "SUCCESS":
+            records.append(f"{record['Name']} {record['Type']} {record['Value']}")
+    return records
+
+
+def _of_listeners(deployment: Deployment) -> Iterator[str]:
+    arns = [one.id for _, one in deployment.resources("AWS::ElasticLoadBalancingV2::Listener")]
+    if not arns:
+        return
+    for listener in deployment.aws.elbv2.describe_listeners(ListenerArns=arns)["Listeners"]:
+        for certificate in listener.get("Certificates", []):
+            yield certificate.get("CertificateArn", "")
+
+
+def _of_distributions(deployment: Deployment) -> Iterator[str]:
+    for _, one in deployment.resources("AWS::CloudFront::Distribution"):
+        config = deployment.aws.cloudfront.get_distribution_config(Id=one.id)["DistributionConfig"]
+        arn = config.get("ViewerCertificate", {}).get("ACMCertificateArn")
+        if arn:
+            yield arn

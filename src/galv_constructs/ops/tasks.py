@@ -1,0 +1,160 @@
+"""Tasks that run or have run: ECS tells of stopped ones for about an hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from galv_constructs.ops.deployment import Deployment
+from galv_constructs.ops.errors import code_of
+from galv_constructs.ops.log import NOT_FOUND, tail
+from galv_constructs.ops.output import moment
+from galv_constructs.ops.parts.part import State
+from galv_constructs.ops.run import why_stopped
+from galv_constructs.ops.task import Task, short
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.literals import DesiredStatusType
+    from types_boto3_ecs.type_defs import TaskTypeDef
+
+_STATUSES: tuple[DesiredStatusType, ...] = ("RUNNING", "STOPPED")
+# How setup begins the lines about its steps.
+_STEP = "[release]"
+_STREAMS = 5
+_GONE = {"ClusterNotFoundException", "InvalidParameterException"}
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run of a task."""
+
+    state: State
+    text: str
+    task: str = ""
+    when: datetime | None = None
+    exit_code: int | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The run for programs."""
+        return {
+            "lastRun": self.when,
+            "lastRunState": self.state,
+            "lastRunTask": self.task,
+            "exitCode": self.exit_code,
+        }
+
+
+def known_runs(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
+    """Return the runs of a task that ECS still knows, newest first, but for one-off commands."""
+    return [one for one in _known(deployment, task.family) if not _is_one_off(one)]
+
+
+def _known(deployment: Deployment, family: str) -> list[TaskTypeDef]:
+    ecs, cluster = deployment.aws.ecs, deployment.cluster
+    if cluster is None:
+        return []
+    found: list[TaskTypeDef] = []
+    try:
+        for status in _STATUSES:
+            pages = ecs.get_paginator("list_tasks").paginate(
+                cluster=cluster, family=family, desiredStatus=status
+            )
+            for page in pages:
+                # At most 100, which is what DescribeTasks takes; it refuses none.
+                if page["taskArns"]:
+                    answer = ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])
+                    found += answer["tasks"]
+    except ClientError as error:
+        # Rolled back with the first deployment.
+        if code_of(error) not in _GONE:
+            raise
+    return sorted(found, key=_created, reverse=True)
+
+
+def running(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
+    """Return the runs of a task that are going on, newest first."""
+    found = known_runs(deployment, task)
+    return [one for one in found if one.get("lastStatus") != "STOPPED"]
+
+
+def exit_code(task: TaskTypeDef, name: str) -> int | None:
+    """Return the exit code of the container of that name; none if it never ran."""
+    for container in task.get("containers", []):
+        if container.get("name") == name:
+            return container.get("exitCode")
+    return None
+
+
+def last_run(deployment: Deployment, task: Task, failures: str = "") -> LastRun:
+    """Say how the newest run of a task went.
+
+    Args:
+        deployment: Where it ran.
+        task: What ran.
+        failures: Log group with a line for each run that failed, of a schedule. It is looked at
+            for a run that ECS knows no longer.
+    """
+    found = known_runs(deployment, task)
+    if found:
+        return _of_task(found[0], task)
+    return _of_log(deployment, task, failures)
+
+
+def _of_task(found: TaskTypeDef, task: Task) -> LastRun:
+    id, when = short(found.get("taskArn", "")), _created(found)
+    code = exit_code(found, task.name)
+    if found.get("lastStatus") != "STOPPED":
+        return LastRun("busy", f"running since {moment(when)}", id, when)
+    if code == 0 and found.get("stopCode", "EssentialContainerExited") != "UserInitiated":
+        return LastRun("ok", f"succeeded {moment(when)}", id, when, code)
+    what = "never ran" if code is None else f"exited with code {code}"
+    return LastRun("bad", f"{what} {moment(when)}: {why_stopped(found)}", id, when, code)
+
+
+def _of_log(deployment: Deployment, task: Task, failures: str) -> LastRun:
+    for stream, when in _streams(deployment, task):
+        id = short(stream)
+        if failures:
+            said = deployment.aws.logs.filter_log_events(
+                logGroupName=failures, filterPattern=f'"FAILED: {id}"'
+            )["events"]
+            text = said[0].get("message", "").strip() if said else "succeeded"
+            return LastRun("bad" if said else "ok", f"{text} {moment(when)}", id, when)
+        lines = tail(deployment.aws, task.log_group, stream)
+        # Others are one-off commands in the same task.
+        if any(line.startswith(_STEP) for line in lines):
+            failed = any("failed with exit code" in line for line in lines)
+            return LastRun("bad" if failed else "ok", f"{lines[-1]} {moment(when)}", id, when)
+    return LastRun("off", "never ran")
+
+
+def _streams(deployment: Deployment, task: Task) -> list[tuple[str, datetime]]:
+    """Return the newest streams of the log of a task, and when something was written there."""
+    try:
+        found = deployment.aws.logs.describe_log_streams(
+            logGroupName=task.log_group, orderBy="LastEventTime", descending=True, limit=_STREAMS
+        )["logStreams"]
+    except ClientError as error:
+        if code_of(error) != NOT_FOUND:
+            raise
+        return []
+    return [
+        (
+            one.get("logStreamName", ""),
+            datetime.fromtimestamp(one.get("lastEventTimestamp", 0) / 1000, tz=timezone.utc),
+        )
+        for one in found
+    ]
+
+
+def _is_one_off(found: TaskTypeDef) -> bool:
+    overrides = found.get("overrides", {}).get("containerOverrides", [])
+    return any(one.get("command") for one in overrides)
+
+
+def _created(task: TaskTypeDef) -> datetime:
+    return task.get("createdAt", datetime.min.replace(tzinfo=timezone.utc))
