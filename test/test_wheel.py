@@ -100,7 +100,10 @@ def test_links_on_pypi_lead_somewhere(wheel: Path) -> None:
 
 
 def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> None:
-    code = "from importlib.metadata import requires; print(*requires('galv-constructs'))"
+    code = (
+        "from importlib.metadata import requires\n"
+        "print(*(one for one in requires('galv-constructs') if 'extra ==' not in one))"
+    )
     needed = run("python", "-c", code, env=user)
     installed = run("uv", "pip", "freeze", env=user)
 
@@ -110,6 +113,19 @@ def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> Non
         "jsii",
     }
     assert "boto3" not in installed
+
+
+def test_the_operators_command_says_what_it_lacks(user: Mapping[str, str]) -> None:
+    command = shutil.which("galv-ops", path=user["PATH"])
+    assert command is not None
+
+    done = subprocess.run([command], env=user, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "galv-ops needs boto3 and click, which the extra brings: "
+        'pip install "galv-constructs[ops]"\n'
+    )
 
 
 def test_synthesizes_the_example(user: Mapping[str, str], tmp_path: Path) -> None:
