@@ -4,9 +4,11 @@ Edit it, then run ``npm run projen``.
 """
 
 import json
+import sys
 from pathlib import Path
 
 from projen import IniFile, JsonFile, Task, TaskStep
+from projen.github import GitHubOptions
 from projen.python import (
     BuildSystem,
     ProjenrcOptions,
@@ -19,6 +21,9 @@ from projen.python import (
     VenvOptions,
 )
 
+sys.path.append("tools")
+from workflows import add_workflows
+
 NAME = "galv-constructs"
 MODULE = "galv_constructs"
 DESCRIPTION = "AWS CDK constructs that run Galv, the battery data platform, on AWS"
@@ -27,6 +32,7 @@ REPOSITORY = "https://github.com/galv-team/galv-constructs"
 PYTHON_VERSIONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 PYTHON_MINIMUM = PYTHON_VERSIONS[0]
 APP = "examples/galv-app"
+PLATFORM_APP = "examples/platform-app"
 
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
 # the first version whose modules load lazily: synthesis is four times faster than before it.
@@ -107,8 +113,8 @@ RUFF = {
 MYPY = {
     "strict": True,
     "python_version": PYTHON_MINIMUM,
-    "files": [".projenrc.py", "src", APP, "test", "tools"],
-    "mypy_path": ["src", APP, "tools", "test"],
+    "files": [".projenrc.py", "src", APP, PLATFORM_APP, "test", "tools"],
+    "mypy_path": ["src", APP, PLATFORM_APP, "tools", "test"],
     "explicit_package_bases": True,
     # Installed beside the rest, in .venv-e2e.
     "overrides": [{"module": "ministack.*", "ignore_missing_imports": True}],
@@ -128,7 +134,7 @@ PYTEST = {
             "slow: takes seconds by itself; run by `npm run test:slow`",
             "smoke: what `npm run e2e -- --smoke` runs",
         ],
-        "pythonpath": [APP, "tools", "test"],
+        "pythonpath": [APP, PLATFORM_APP, "tools", "test"],
         "testpaths": ["test"],
         # They take minutes: `npm run e2e`.
         "norecursedirs": ["e2e"],
@@ -164,7 +170,8 @@ project = PythonProject(
     description=DESCRIPTION,
     author_name=AUTHOR,
     author_email="",
-    github=False,
+    github=True,
+    github_options=GitHubOptions(mergify=False, pull_request_lint=False),
     sample=False,
     projen_command="npm run projen",
     venv_options=VenvOptions(envdir=".venv", python_exec="python3"),
@@ -190,6 +197,8 @@ JsonFile(
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
             "test:slow": f"{RUN} pytest -m slow",
+            "test:lowest": f"{RUN} python tools/versions.py lowest",
+            "test:newest": f"{RUN} python tools/versions.py newest",
             "bench": f"{RUN} --synth python tools/bench.py",
             "api": f"{RUN} python tools/api_doc.py",
             "api:diff": f"{RUN} python tools/api_diff.py",
@@ -203,6 +212,7 @@ JsonFile(
             "lock": f"{RUN} projen lock",
             "upgrade": f"{RUN} projen upgrade",
             "package": f"{RUN} projen package",
+            "release": f"{RUN} projen release",
         },
         "devDependencies": NODE_DEPENDENCIES,
     },
@@ -277,7 +287,7 @@ PyprojectTomlFile(
         ruff=RUFF,
     ),
 )
-for pattern in ["/.venv-e2e", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
+for pattern in ["/.venv-*/", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
 # What buildout leaves behind, says projen; here it is a package of galv-ops.
 project.gitignore.remove_patterns("parts/")
@@ -343,5 +353,7 @@ package = task("package", "Build the wheel and the source distribution")
 package.exec("uv build --quiet --clear --no-create-gitignore --out-dir dist/python")
 package.exec("uvx twine@7.0.0 check --strict dist/python/*")
 package.exec("uvx check-wheel-contents@0.6.3 dist/python/*.whl")
+
+add_workflows(project, PYTHON_VERSIONS)
 
 project.synth()

@@ -7,6 +7,7 @@ from typing import Any
 
 import aws_cdk
 import pytest
+from backends import validation
 from templates import Json
 
 APP = Path(__file__).parent.parent / "examples" / "galv-app"
@@ -63,5 +64,5 @@ def example_app(outdir: Path, **context: Any) -> aws_cdk.App:
     return aws_cdk.App(
         context={key: value for key, value in values.items() if value is not ...},
         outdir=str(outdir),
-        builtin_cloud_formation_validation=False,
+        **validation(on=False),
     )

@@ -14,6 +14,7 @@ import aws_cdk
 import deploy_permissions
 import pytest
 import yaml  # type: ignore[import-untyped]  # it declares none
+from backends import validation
 from templates import Json, of_type
 
 ROOT = Path(__file__).parent.parent
@@ -32,9 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         monkeypatch.delenv(variable, raising=False)
 
     def template(*arguments: str) -> Json:
-        app = aws_cdk.App(
-            context=CONTEXT, outdir=str(tmp_path), builtin_cloud_formation_validation=False
-        )
+        app = aws_cdk.App(context=CONTEXT, outdir=str(tmp_path), **validation(on=False))
         monkeypatch.setattr(aws_cdk, "App", lambda: app)
         monkeypatch.setattr(sys, "argv", ["deploy_role.py", *arguments])
         runpy.run_path(str(APP / "deploy_role.py"))

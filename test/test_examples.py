@@ -1,114 +1,21 @@
 """Every example in a docstring and every Python snippet of the documentation runs."""
 
-import ast
-import re
-import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 import aws_cdk
 import pytest
 from aws_cdk import Stack
-from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_ecr as ecr
-from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_rds as rds
-from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_sns as sns
-from backends import backend_in, new_app, zone_in
+from backends import new_app
+from snippets import SNIPPETS, run
 
 import galv_constructs
-from galv_constructs import GalvLogBucket
-
-ROOT = Path(__file__).parent.parent
-# API.md has those of the docstrings.
-DOCUMENTS = [
-    *ROOT.glob("src/**/*.py"),
-    *(path for path in ROOT.glob("*.md") if path.name != "API.md"),
-    *ROOT.glob("docs/**/*.md"),
-    *ROOT.glob("examples/*/README.md"),
-]
-SNIPPETS = {
-    f"{path.relative_to(ROOT)}-{number}": textwrap.dedent(code)
-    for path in sorted(DOCUMENTS)
-    for number, code in enumerate(
-        re.findall(r"^ *```python\n(.*?)^ *```$", path.read_text(), re.DOTALL | re.MULTILINE), 1
-    )
-}
-
-
-def cluster_in(stack: Stack) -> ecs.ICluster:
-    vpc = ec2.Vpc.from_vpc_attributes(
-        stack,
-        "Vpc",
-        vpc_id="vpc-1",
-        availability_zones=["a", "b"],
-        private_subnet_ids=["subnet-1", "subnet-2"],
-    )
-    return ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc)
-
-
-def database_in(stack: Stack) -> rds.IDatabaseInstance:
-    return rds.DatabaseInstance.from_database_instance_attributes(
-        stack,
-        "Database",
-        instance_identifier="reports",
-        instance_endpoint_address="reports.example.com",
-        port=5432,
-        security_groups=[ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")],
-    )
-
-
-# What a reader has already, by the name that snippets give it.
-GIVEN: dict[str, Callable[[Stack], object]] = {
-    "self": lambda stack: stack,
-    "app": lambda stack: stack.node.root,
-    "backend": lambda stack: backend_in(stack, "GivenBackend"),
-    "bucket": lambda stack: s3.Bucket(stack, "GivenBucket"),
-    "cluster": cluster_in,
-    "database": database_in,
-    "ecs": lambda _: ecs,
-    "logs": lambda stack: GalvLogBucket(stack, "GivenLogs"),
-    "reports_bucket": lambda stack: s3.Bucket(stack, "GivenReports"),
-    "repository": lambda stack: ecr.Repository(stack, "GivenRepository"),
-    "scheduler": lambda _: scheduler,
-    "search_service": lambda stack: s3.Bucket(stack, "GivenSearch"),
-    "TimeZone": lambda _: aws_cdk.TimeZone,
-    "topic": lambda stack: sns.Topic(stack, "GivenTopic"),
-    "zone": lambda stack: stack.node.try_find_child("Zone") or zone_in(stack),
-}
-
-
-def missing_names(code: str) -> set[str]:
-    """The names that a snippet uses and does not define."""
-    used: set[str] = set()
-    defined: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else defined).add(node.id)
-        elif isinstance(node, ast.alias):
-            defined.add(node.asname or node.name)
-        elif isinstance(node, ast.arg):
-            defined.add(node.arg)
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
-            defined.add(node.name)
-    return used - defined
 
 
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_runs(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(aws_cdk, "App", new_app)  # for a snippet that is a whole program
-    stack = Stack(new_app({"name": "galv", "domainName": "example.com"}), "Stack")
-    names: dict[str, object] = {"__name__": "__main__"}
-    for missing in sorted(missing_names(SNIPPETS[name])):
-        if missing in GIVEN:
-            names[missing] = GIVEN[missing](stack)
-        elif missing in galv_constructs.__all__:
-            names[missing] = getattr(galv_constructs, missing)
-
-    exec(compile(SNIPPETS[name], name, "exec"), names)
+    run(name, Stack(new_app({"name": "galv", "domainName": "example.com"}), "Stack"))
 
 
 def test_finds_those_of_the_readme_and_of_every_construct() -> None:

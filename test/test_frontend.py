@@ -16,6 +16,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.cx_api import CloudAssembly
+from backends import validation
 from cdk_nag import (
     AwsSolutionsChecks,
     HIPAASecurityChecks,
@@ -838,7 +839,7 @@ class TestLint:
         app = App(
             outdir=str(tmp_path),
             context={"@aws-cdk/core:validateAgainstDefaultRules": True},
-            builtin_cloud_formation_validation=True,
+            **validation(on=True),
         )
         frontend(stack_in(region, app))
 

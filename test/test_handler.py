@@ -8,6 +8,7 @@ import pytest
 from aws_cdk import App, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
+from backends import validation
 
 from galv_constructs import handlers
 from galv_constructs._handler import handler_function
@@ -17,7 +18,7 @@ MODULES = [path.stem for path in Path(handlers.__path__[0]).glob("[!_]*.py")]
 
 @pytest.mark.parametrize("module", MODULES)
 def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> None:
-    stack = Stack(App(outdir=str(tmp_path), builtin_cloud_formation_validation=False), "Stack")
+    stack = Stack(App(outdir=str(tmp_path), **validation(on=False)), "Stack")
     function = handler_function(
         stack,
         "Function",

@@ -59,6 +59,8 @@ def _place(construct: IConstruct) -> str:
     """Where a construct is, without the stack and what an L2 construct is made of."""
     path = "/".join(construct.node.path.split("/")[1:])
     path = re.sub(r"/(Resource|Default)$", "", path)
+    # A rule is named after both security groups.
+    path = re.sub(r"/(from|to) [^/]+$", "", path)
     # CDK's own functions, one for a stack, are named by a hash.
     return re.sub(r"^LogRetention[0-9a-f]+", "LogRetention", path)
 

@@ -108,13 +108,6 @@ class Database(Construct):
             not_rotated="Running tasks read the password once, when they start: a rotation that "
             "does not also replace them cuts the application off from its database.",
         )
-        unreadable = (
-            "The tasks' security groups alone are let in, on the port of the database, which the "
-            "rule cannot read because RDS tells it only when it is made."
-        )
-        acknowledge_standards(
-            security_group, {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
-        )
         self._acknowledge()
 
     def _keep_logs(self) -> None:

@@ -14,9 +14,11 @@ from constructs import Construct, IConstruct, IDependable
 from galv_constructs._acknowledge import (
     acknowledge_log_group,
     acknowledge_own_policies,
+    acknowledge_standards,
     acknowledge_wildcards,
 )
 from galv_constructs._dependencies import stand_for
+from galv_constructs._validation import is_token
 from galv_constructs.task_runtime import TaskRuntime
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -173,11 +175,21 @@ class Task(Construct):
         groups = [self.security_group, *other.connections.security_groups]
         before = [len(group.node.children) for group in groups]
         self.connections.allow_to_default_port(other)
-        return [
+        rules = [
             rule
             for group, there in zip(groups, before, strict=True)
             for rule in group.node.children[there:]
         ]
+        unreadable = (
+            "One task's security group alone is let in, on the port of the database, which the "
+            "rule cannot read because RDS tells it only when it is made."
+        )
+        for rule in rules:
+            if isinstance(rule, ec2.CfnSecurityGroupIngress) and is_token(rule.from_port):
+                acknowledge_standards(
+                    rule, {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
+                )
+        return rules
 
     def _acknowledge(self) -> None:
         acknowledge_log_group(self.log_group, self.runtime.encryption_key)

@@ -8,7 +8,7 @@ from aws_cdk import Annotations, ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_own_policies, acknowledge_wildcard
+from galv_constructs._acknowledge import acknowledge_own_policies, acknowledge_wildcards
 from galv_constructs._validation import check_construct, check_type, is_token
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.github_subject import GitHubSubject
@@ -82,9 +82,9 @@ class GalvDeployRole(Construct):
                 which an account can have only one, with the audience `sts.amazonaws.com`:
                 `GalvDeployRole.provider` of another role, or
                 `iam.OidcProviderNative.from_oidc_provider_arn(…)`. Default: a new one.
-            qualifiers: Qualifiers of the bootstraps to deploy through. Default: that of the
-                application, `hnb659fds` unless its context has another. A stack that was given a
-                synthesizer does not tell its own.
+            qualifiers: Qualifiers of the bootstraps to deploy through; to be given where the stack
+                was given a synthesizer. Default: that of the application, `hnb659fds` unless its
+                context has another.
             regions: Regions to deploy to. Default: that of the stack, and us-east-1, where
                 CloudFront has its certificates.
             check_stacks: Names of stacks with a `GalvBackend` whose `check_status` task the role
@@ -93,7 +93,7 @@ class GalvDeployRole(Construct):
                 given one. Default: the clusters that the stacks make.
             read_only: Whether the role may look only, for `cdk diff --method=template` and
                 `cdk synth`: it gets the lookup role alone, which reads everything in the account
-                that is not encrypted with a key of its own. Default: false.
+                that no KMS key of its own protects. Default: false.
             broad: Whether subjects may be whole organizations, and the role is for the bootstraps
                 of every qualifier and region of the account. Simple and robust, but it makes
                 everyone who can push to any of the repositories an administrator, so it comes with
@@ -238,9 +238,8 @@ class GalvDeployRole(Construct):
 
     def _acknowledge(self, statements: Sequence[iam.PolicyStatement]) -> None:
         acknowledge_own_policies(self._role)
-        for resource in {arn for statement in statements for arn in statement.resources}:
-            if "*" in resource:
-                acknowledge_wildcard(self._role, resource, reason=_WILDCARD)
+        resources = [arn for statement in statements for arn in statement.resources if "*" in arn]
+        acknowledge_wildcards(self._role, dict.fromkeys(resources, _WILDCARD))
 
     def _arn(self, service: str, resource: str, name: str, separator: str = "/") -> str:
         return Stack.of(self).format_arn(

@@ -6,13 +6,16 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from e2e.backend import Backend
+from e2e.backend_invariants import backend_problems
 from e2e.cloud import ACCOUNT, REGION, ROOT, Cloud
+from e2e.frontend import Frontend
+from e2e.frontend_invariants import frontend_problems
+from e2e.stack import Json, Stack
 
-Json = dict[str, Any]
 DOMAIN = "example.com"
+_PATIENCE = Path(__file__).with_name("patience.cjs")
 
 _QUIET = {
     "CI": "true",
@@ -20,6 +23,11 @@ _QUIET = {
     "CDK_DISABLE_VERSION_CHECK": "true",
     # It looks at templates, not at what becomes of them; `npm run synth` has it on.
     "CDK_VALIDATION": "false",
+}
+_AUTHOR = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in {"NAME": "Galv", "EMAIL": "galv@example.com"}.items()
 }
 _MANAGE = """\
 #!/bin/sh
@@ -30,6 +38,11 @@ echo "$2 ${GALV_RELEASE_EVENT-}" >> calls
 exit 0
 """
 _GUNICORN = "#!/bin/sh\necho serving\nexec sleep 3600\n"
+_BUILD = """\
+mkdir -p dist/assets
+echo "<script type=module src=/assets/index-{version}.js></script>" > dist/index.html
+echo "const api = '$VITE_GALV_API_BASE_URL'" > dist/assets/index-{version}.js
+"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,7 @@ class Application:
     cloud: Cloud
     name: str = "galv"
     context: dict[str, object] = field(default_factory=dict)
+    with_frontend: bool = False
 
     def __post_init__(self) -> None:
         self.context = {
@@ -59,20 +73,33 @@ class Application:
             "projectNameTag": self.name,
             "isProduction": False,
             # A name in DNS of its own: all share one zone.
-            "backendSubdomain": "api" if self.name == "galv" else self.name,
+            "backendSubdomain": f"api-{self.name}",
+            "frontendSubdomain": f"app-{self.name}",
             "mailFromDomain": f"mail-{self.name}.{DOMAIN}",
             **self.context,
         }
-        self.stack = f"{self.name}-BackendStack"
-        self.logs = f"{self.name}-LogBucketStack"
         self.folder = self.cloud.folder / self.name
         ignore = shutil.ignore_patterns("cdk.out", "cdk.context.json", "__pycache__")
         shutil.copytree(ROOT / "examples" / "galv-app", self.folder, ignore=ignore)
+        # What one application looked up, the next need not: it is the same account.
+        (self.folder / "cdk.context.json").symlink_to(self.cloud.folder / "cdk.context.json")
 
     @property
     def backend(self) -> Backend:
-        """What is deployed."""
-        return Backend(self.cloud, self.stack)
+        """The backend that is deployed."""
+        return Backend(self.cloud, f"{self.name}-BackendStack")
+
+    @property
+    def frontend(self) -> Frontend:
+        """The frontend that is deployed."""
+        return Frontend(self.cloud, f"{self.name}-FrontendStack")
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with what is deployed."""
+        found = backend_problems(self.backend)
+        if self.with_frontend:
+            found += frontend_problems(self.frontend, self.backend.outputs["BackendUrl"])
+        return found
 
     def prepare_account(self) -> None:
         """Make what has to be in an account before the first deployment."""
@@ -98,31 +125,61 @@ class Application:
             (image / name).chmod(0o755)
         return image
 
+    def publish_frontend(self, version: str, build: str = _BUILD) -> None:
+        """Tag a version of the frontend's source that a script of shell builds."""
+        repository = self.cloud.repositories / "galv-team" / "galv-frontend"
+        (repository / ".git").mkdir(parents=True, exist_ok=True)
+        (repository / "pnpm-lock.yaml").write_text("lockfileVersion: '9.0'\n")
+        (repository / "package.json").write_text("{}\n")
+        (repository / "build.sh").write_text(build.replace("{version}", version))
+        for command in (
+            ["init", "--quiet"],
+            ["add", "--all"],
+            ["commit", "--quiet", "--allow-empty", f"--message={version}"],
+            ["tag", version],
+        ):
+            environment = {**os.environ, **self.cloud.environment(), **_AUTHOR}
+            subprocess.run(["git", *command], cwd=repository, env=environment, check=True)
+
     def deploy(self, *options: str, **context: object) -> Outcome:
-        """Deploy the backend and its logs with some context keys changed for good."""
+        """Deploy with some context keys changed for good."""
         self.context.update(context)
-        return self._cdk("deploy", *self._what(), *self._context(), *options)
+        approved = "--require-approval=never"
+        return self._cdk("deploy", *self._which(), approved, *self._context(), *options)
 
     def diff(self) -> Outcome:
-        """Compare what would be deployed with what is."""
-        return self._cdk("diff", self.stack, *self._context())
+        """Compare what was synthesized last with what is deployed."""
+        return self._cdk("diff", *self._which(), "--app=cdk.out")
 
     def destroy(self) -> Outcome:
-        """Delete the backend and its logs."""
-        return self._cdk("destroy", self.stack, self.logs, "--force", *self._context())
+        """Delete what was synthesized last."""
+        stacks = (
+            ["--all"] if self.with_frontend else [self.backend.name, f"{self.name}-LogBucketStack"]
+        )
+        return self._cdk("destroy", *stacks, "--force", "--app=cdk.out")
 
     def deploy_template(self, template: Json) -> Outcome:
-        """Deploy the last synthesis with another template for the backend."""
-        assembly = self.folder / "cdk.out"
+        """Deploy what was synthesized last, but with another template for the backend."""
         changed = self.cloud.folder / f"{self.name}.changed.out"
         shutil.rmtree(changed, ignore_errors=True)
-        shutil.copytree(assembly, changed)
-        (changed / f"{self.stack}.template.json").write_text(json.dumps(template))
+        shutil.copytree(self.folder / "cdk.out", changed)
+        (changed / f"{self.backend.name}.template.json").write_text(json.dumps(template))
         self._forget_templates()
         try:
-            return self._cdk("deploy", *self._what(), f"--app={changed}")
+            approved = "--require-approval=never"
+            return self._cdk("deploy", *self._which(), approved, f"--app={changed}")
         finally:
             self._forget_templates()
+
+    def deploy_version(self, version: str) -> Outcome:
+        """Deploy what was synthesized last, but with another version of the backend.
+
+        Which is nothing but another tag of its image, and faster than synthesizing it.
+        """
+        text = json.dumps(self.template(self.backend))
+        before = f"galv-backend:{self.context['backendVersion']}"
+        assert before in text
+        return self.deploy_template(json.loads(text.replace(before, f"galv-backend:{version}")))
 
     def _forget_templates(self) -> None:
         """Make the CLI upload a template again although its name says that it is there."""
@@ -131,14 +188,14 @@ class Application:
             if item["Key"].endswith(".json"):
                 s3.delete_object(Bucket=bucket, Key=item["Key"])
 
-    def template(self) -> Json:
-        """Return the template of the backend as it was synthesized last."""
-        text = (self.folder / "cdk.out" / f"{self.stack}.template.json").read_text()
+    def template(self, stack: Stack) -> Json:
+        """Return the template of a stack as it was synthesized last."""
+        text = (self.folder / "cdk.out" / f"{stack.name}.template.json").read_text()
         return dict(json.loads(text))
 
-    def _what(self) -> list[str]:
-        """Name the stack to deploy; the stacks that it needs come first."""
-        return [self.stack, "--require-approval=never"]
+    def _which(self) -> list[str]:
+        """Name what to deploy; the stacks that it needs come first."""
+        return ["--all"] if self.with_frontend else [self.backend.name]
 
     def _context(self) -> list[str]:
         return [
@@ -155,7 +212,8 @@ class Application:
             | self.cloud.environment()
             | _QUIET
             # What jsii unpacked before, although HOME is another one.
-            | {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)},
+            | {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)}
+            | {"NODE_OPTIONS": f"--require={_PATIENCE}"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,66 +1,19 @@
 """A deployed backend, read through the service APIs."""
 
+import json
 import time
 from datetime import datetime, timezone
-from typing import Any
 
 from e2e.cloud import Cloud
+from e2e.stack import Json, Stack
 
-Json = dict[str, Any]
 
-
-class Backend:
+class Backend(Stack):
     """What the stack of the backend made."""
 
-    def __init__(self, cloud: Cloud, stack: str) -> None:
-        self.cloud = cloud
-        self.name = stack
-        self.cloudformation = cloud.client("cloudformation")
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        super().__init__(cloud, name)
         self.ecs = cloud.client("ecs")
-
-    @property
-    def stack(self) -> Json:
-        """The stack itself."""
-        (stack,) = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
-        return dict(stack)
-
-    @property
-    def status(self) -> str:
-        """Status of the stack."""
-        return str(self.stack["StackStatus"])
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """Outputs of the stack."""
-        return {o["OutputKey"]: o["OutputValue"] for o in self.stack["Outputs"]}
-
-    def resources(self, kind: str | None = None) -> dict[str, Json]:
-        """Return the resources of the stack, of one type if given, by logical id."""
-        found = self.cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
-        return {
-            resource["LogicalResourceId"]: resource
-            for resource in found
-            if kind in (None, resource["ResourceType"])
-        }
-
-    def id_of(self, kind: str) -> str:
-        """Return the physical id of the only resource of a type."""
-        (resource,) = self.resources(kind).values()
-        return str(resource["PhysicalResourceId"])
-
-    def ids(self, kind: str) -> list[str]:
-        """Return the physical ids of all resources of a type."""
-        return [str(one["PhysicalResourceId"]) for one in self.resources(kind).values()]
-
-    def reasons(self) -> list[str]:
-        """Return the reasons in the events of the stack, newest first."""
-        return [e["ResourceStatusReason"] for e in self.events() if e.get("ResourceStatusReason")]
-
-    def events(self) -> list[Json]:
-        """Return the events of the stack, newest first."""
-        pages = self.cloudformation.get_paginator("describe_stack_events")
-        found = pages.paginate(StackName=self.name)
-        return [event for page in found for event in page["StackEvents"]]
 
     @property
     def cluster(self) -> str:
@@ -98,14 +51,26 @@ class Backend:
             if one["Name"] in names
         ]
 
+    def definition(self, arn: str) -> Json:
+        """Describe a task definition."""
+        answer = self.ecs.describe_task_definition(taskDefinition=arn)
+        return dict(answer["taskDefinition"])
+
     @property
     def version(self) -> str:
         """Tag of the image that the web service runs."""
-        definition = self.ecs.describe_task_definition(
-            taskDefinition=self.service["taskDefinition"]
-        )["taskDefinition"]
-        (container,) = definition["containerDefinitions"]
+        (container,) = self.definition(self.service["taskDefinition"])["containerDefinitions"]
         return str(container["image"]).rpartition(":")[2]
+
+    def secret(self, value_from: str) -> str:
+        """Return what a container gets for a secret of its task definition."""
+        parts = value_from.split(":")
+        arn, (key, stage, version) = ":".join(parts[:7]), parts[7:10]
+        which = {"VersionStage": stage, "VersionId": version}
+        answer = self.cloud.client("secretsmanager").get_secret_value(
+            SecretId=arn, **{name: value for name, value in which.items() if value}
+        )
+        return str(json.loads(answer["SecretString"])[key])
 
     def tasks(self, name: str, status: str = "STOPPED") -> list[Json]:
         """Return the tasks whose container has this name, oldest first."""
@@ -122,13 +87,13 @@ class Backend:
         mine = [task for task in tasks if task["containers"][0]["name"] == name]
         return sorted(mine, key=lambda task: task["createdAt"])
 
-    def wait_for_task(self, name: str) -> Json:
-        """Return the newest stopped task whose container has this name, once there is one."""
+    def wait_for_task(self, name: str, number: int = 1) -> Json:
+        """Return the stopped task of that number whose container has this name, once there is."""
         deadline = time.monotonic() + 20
-        while not (tasks := self.tasks(name)):
-            assert time.monotonic() < deadline, f"no {name} stopped"
+        while len(tasks := self.tasks(name)) < number:
+            assert time.monotonic() < deadline, f"no {name} number {number} stopped"
             time.sleep(0.1)
-        return tasks[-1]
+        return tasks[number - 1]
 
     def send(self, schedule: Json) -> Json:
         """Do what EventBridge Scheduler does when a schedule is due."""
@@ -140,8 +105,7 @@ class Backend:
 
     def log(self, task: Json) -> list[str]:
         """Return the lines that a task wrote."""
-        definition = self.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])
-        (container,) = definition["taskDefinition"]["containerDefinitions"]
+        (container,) = self.definition(task["taskDefinitionArn"])["containerDefinitions"]
         options = container["logConfiguration"]["options"]
         id = task["taskArn"].rpartition("/")[2]
         events = self.cloud.client("logs").get_log_events(

@@ -1,6 +1,5 @@
 """The emulator as a process of its own, and clients for it."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -23,14 +22,14 @@ REGION = "eu-west-2"
 class Cloud:
     """An emulated AWS on a free port of loopback, with all its state below one folder.
 
-    It is started in a session of its own, and its whole process group is ended on leaving: killing
-    only the emulator would leave the processes of Lambda functions and containers behind.
+    What it starts (functions, containers, builds) it ends itself when its input does: on leaving,
+    and also when this process is killed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.images = folder / "images"
-        self.groups = folder / "groups"
+        self.repositories = folder / "repositories"
         self.log = folder / "emulator.log"
         self.port = _free_port()
         # By this name: with an address the CLI takes template URLs for something else.
@@ -38,14 +37,14 @@ class Cloud:
         self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> "Cloud":  # noqa: PYI034 - typing.Self came with Python 3.11
-        for name in ("images", "home", "tmp", "state"):
+        for name in ("images", "repositories", "home", "tmp", "state"):
             (self.folder / name).mkdir()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [ENVIRONMENT / "bin" / "python", "-m", "e2e.emulator"],
                 cwd=self.folder,
                 env=self._server_environment(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -67,11 +66,13 @@ class Cloud:
 
     def stop(self) -> None:
         """End the emulator and everything that it started."""
-        containers = self.groups.read_text().split() if self.groups.exists() else []
-        for group in [self._process.pid, *map(int, containers)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
-        self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which a program speaks to this cloud and no other."""
@@ -111,7 +112,6 @@ class Cloud:
             **variables,
             "PATH": f"{ROOT / '.venv' / 'bin'}:{os.defpath}",
             "PYTHONPATH": str(ROOT / "test"),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "NODE_PATH": str(ENVIRONMENT / "node_modules"),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
@@ -124,7 +124,7 @@ class Cloud:
             # Step functions wait a fiftieth of the time: a poll each 10 s becomes one each 0.2 s.
             "SFN_WAIT_SCALE": "0.02",
             "E2E_IMAGES": str(self.images),
-            "E2E_GROUPS": str(self.groups),
+            "E2E_REPOSITORIES": str(self.repositories),
         }
 
     def _wait_until_ready(self) -> None:

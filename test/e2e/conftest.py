@@ -26,3 +26,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with Cloud(Path(tmp_path_factory.mktemp("cloud"))) as cloud:
         Application(cloud, "account").prepare_account()
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def deployed(cloud: Cloud) -> Application:
+    """The example's backend, deployed once for all tests that leave it as it is."""
+    application = Application(cloud, "deployed")
+    application.publish("2.11.4")
+    done = application.deploy(backendVersion="2.11.4")
+    assert done.ok, done.output
+    return application

@@ -3,13 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from e2e.app import Application
-from e2e.backend import Backend, Json
+from e2e.backend import Backend
 from e2e.cloud import Cloud
-from e2e.invariants import problems
+from e2e.templates import resource
 
 GOOD, BROKEN, HANGING = "3.0.0", "3.0.1", "3.0.2"
 
@@ -27,11 +26,6 @@ def app(cloud: Cloud) -> Application:
 @pytest.fixture(scope="module")
 def backend(app: Application) -> Backend:
     return app.backend
-
-
-def resource(template: Json, kind: str) -> Any:
-    (found,) = [r for r in template["Resources"].values() if r["Type"] == kind]
-    return found
 
 
 def processes(app: Application) -> list[str]:
@@ -55,22 +49,22 @@ def test_a_first_deployment_that_fails_leaves_nothing_in_the_way(
     assert backend.status == "ROLLBACK_COMPLETE"
     assert any("create_superuser: failed with exit code 1" in r for r in backend.reasons())
 
-    again = app.deploy(backendVersion=GOOD)
+    again = app.deploy_version(GOOD)
 
     assert again.ok, again.output
     assert backend.status == "CREATE_COMPLETE"
-    assert problems(backend) == []
+    assert app.problems() == []
 
 
 def test_setup_that_hangs_is_stopped_at_the_deadline(app: Application, backend: Backend) -> None:
-    template = app.template()
+    template = app.template(backend)
     definition = template["Resources"][
         resource(template, "Custom::GalvReleaseTask")["Properties"]["TaskDefinition"]["Ref"]
     ]
     # A deadline that the construct would refuse, so that nobody has to wait a minute.
     resource(template, "Custom::GalvReleaseTask")["Properties"]["TimeoutSeconds"] = "3"
     (container,) = definition["Properties"]["ContainerDefinitions"]
-    container["Image"] = container["Image"].replace(GOOD, HANGING)
+    container["Image"] = container["Image"].replace(BROKEN, HANGING)
 
     done = app.deploy_template(template)
 
@@ -86,7 +80,7 @@ def test_setup_that_hangs_is_stopped_at_the_deadline(app: Application, backend: 
 
 
 def test_a_version_that_does_not_exist_is_told(app: Application, backend: Backend) -> None:
-    done = app.deploy(backendVersion="9.9.9")
+    done = app.deploy_version("9.9.9")
 
     assert not done.ok
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
@@ -97,7 +91,7 @@ def test_a_version_that_does_not_exist_is_told(app: Application, backend: Backen
 def test_a_service_that_does_not_come_up_is_rolled_back(app: Application, backend: Backend) -> None:
     app.publish("3.1.0", gunicorn="#!/bin/sh\necho 'ImportError: no module named config'\nexit 3\n")
 
-    done = app.deploy(backendVersion="3.1.0")
+    done = app.deploy_version("3.1.0")
 
     assert not done.ok
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"

@@ -7,26 +7,26 @@ import pytest
 from e2e.app import Application
 from e2e.backend import Backend
 from e2e.cloud import Cloud
-from e2e.invariants import problems
 from e2e.inventory import inventory
-
-pytestmark = pytest.mark.smoke
+from e2e.stack import Json
+from e2e.templates import resource
 
 FIRST, SECOND, BROKEN, THIRD = "2.11.0", "2.11.1", "2.12.0", "2.12.1"
+SITE, BROKEN_SITE, NEXT_SITE = "v2.2.0", "v2.2.1", "v2.2.2"
 MIGRATION_FAILS = """\
 echo 'Applying galv.0042_cells...'
 echo 'django.db.utils.ProgrammingError: column "cell" already exists'
 exit 3
 """
 OWN_LOGS = (
-    r"logs: /aws/lambda/galv-\w+Stack-"
+    r"logs: /aws/lambda/life-\w+Stack-"
     "(LogRetention|CustomS3AutoDelete|CustomVpcRestrictDefaultSG).*"
 )
 
 
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
-    return Application(cloud)
+    return Application(cloud, "life", with_frontend=True)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,9 @@ def before(app: Application, cloud: Cloud) -> set[str]:
 
 @pytest.fixture(scope="module")
 def images(app: Application) -> dict[str, Path]:
+    app.publish_frontend(SITE)
+    app.publish_frontend(BROKEN_SITE, build="echo 'src/App.tsx(3,1): error TS2304'; exit 2")
+    app.publish_frontend(NEXT_SITE)
     return {
         FIRST: app.publish(FIRST),
         SECOND: app.publish(SECOND),
@@ -46,7 +49,7 @@ def images(app: Application) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def backend(before: set[str], images: object, app: Application, cloud: Cloud) -> Backend:
-    done = app.deploy(backendVersion=FIRST)
+    done = app.deploy(backendVersion=FIRST, frontendVersion=SITE)
     assert done.ok, done.output
     return app.backend
 
@@ -57,13 +60,15 @@ def calls(image: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
+@pytest.mark.smoke
 def test_deploys_from_nothing(backend: Backend, app: Application, images: dict[str, Path]) -> None:
-    assert backend.status == "CREATE_COMPLETE"
-    template = app.template()["Resources"]
-    made = backend.resources()
-    assert set(made) == set(template)
-    assert {r["ResourceStatus"] for r in made.values()} == {"CREATE_COMPLETE"}
+    for stack in (backend, app.frontend):
+        assert stack.status == "CREATE_COMPLETE"
+        made = stack.resources()
+        assert set(made) == set(app.template(stack)["Resources"])
+        assert {r["ResourceStatus"] for r in made.values()} == {"CREATE_COMPLETE"}
 
+    assert app.problems() == []
     assert calls(images[FIRST]) == [
         "migrate Create",
         "create_superuser Create",
@@ -74,10 +79,7 @@ def test_deploys_from_nothing(backend: Backend, app: Application, images: dict[s
     assert backend.service["runningCount"] == 1
 
 
-def test_holds_what_must_hold(backend: Backend) -> None:
-    assert problems(backend) == []
-
-
+@pytest.mark.smoke
 def test_writes_the_log_of_setup(backend: Backend) -> None:
     (setup,) = backend.tasks("setup-db")
 
@@ -87,16 +89,28 @@ def test_writes_the_log_of_setup(backend: Backend) -> None:
     assert lines[-1] == "[release] collectstatic: done"
 
 
-def test_outputs_what_a_person_needs(backend: Backend, cloud: Cloud) -> None:
+@pytest.mark.smoke
+def test_outputs_what_a_person_needs(backend: Backend, app: Application, cloud: Cloud) -> None:
     outputs = backend.outputs
 
-    assert outputs["BackendUrl"] == "https://api.example.com"
+    assert outputs["BackendUrl"] == "https://api-life.example.com"
     secret = cloud.client("secretsmanager").get_secret_value(
         SecretId=outputs["SuperuserPasswordSecret"]
     )
     assert len(secret["SecretString"]) == 32
+    assert app.frontend.outputs["FrontendUrl"] == "https://app-life.example.com"
+    assert app.frontend.outputs["FrontendVersion"] == SITE
 
 
+@pytest.mark.smoke
+def test_serves_the_site_for_its_api(backend: Backend, app: Application) -> None:
+    assert app.frontend.files() == {
+        "index.html": f"<script type=module src=/assets/index-{SITE}.js></script>\n",
+        f"assets/index-{SITE}.js": "const api = 'https://api-life.example.com'\n",
+    }
+
+
+@pytest.mark.smoke
 def test_validates_when_it_is_due(backend: Backend, images: dict[str, Path]) -> None:
     """The emulator's clock is left alone: what the schedule sends is sent here."""
     (schedule,) = backend.schedules()
@@ -118,18 +132,46 @@ def test_changes_nothing_when_nothing_changed(
     again, diff = app.deploy(), app.diff()
 
     assert again.ok, again.output
-    assert "(no changes)" in again.output
+    assert again.output.count("(no changes)") == 4
     assert "Number of stacks with differences: 0" in diff.output
     assert backend.events() == events
     assert calls(images[FIRST]) == ran
 
 
-def test_runs_setup_once_before_the_service_changes(
+def test_a_failing_build_leaves_the_old_site(
     backend: Backend, app: Application, images: dict[str, Path]
 ) -> None:
-    done = app.deploy(backendVersion=SECOND)
+    files = app.frontend.files()
+
+    done = app.deploy(frontendVersion=BROKEN_SITE, monitorIntervalMinutes=0)
+
+    assert not done.ok
+    assert app.frontend.status == "UPDATE_ROLLBACK_COMPLETE"
+    reason = next(reason for reason in app.frontend.reasons() if "Site: " in reason)
+    assert "the build ended with FAILED in BUILD" in reason
+    assert "src/App.tsx(3,1): error TS2304" in reason
+    assert app.frontend.files() == files
+    assert app.problems() == []
+
+
+def test_interval_0_ends_the_schedule_and_needs_no_setup(
+    backend: Backend, images: dict[str, Path]
+) -> None:
+    """It was part of the deployment before, whose backend went well."""
+    assert backend.status == "UPDATE_COMPLETE"
+    assert backend.schedules() == []
+    assert backend.ids("AWS::SQS::Queue") == []
+    assert len(backend.tasks("setup-db")) == 1
+    assert len(calls(images[FIRST])) == 5
+
+
+def test_an_update_runs_setup_once_before_the_service_changes(
+    backend: Backend, app: Application, images: dict[str, Path]
+) -> None:
+    done = app.deploy(backendVersion=SECOND, frontendVersion=NEXT_SITE, monitorIntervalMinutes=10)
 
     assert done.ok, done.output
+    assert app.problems() == []
     assert calls(images[SECOND]) == [
         "migrate Update",
         "create_superuser Update",
@@ -141,12 +183,30 @@ def test_runs_setup_once_before_the_service_changes(
     assert len(backend.tasks("setup-db")) == 2
 
 
+def test_the_schedule_is_back(backend: Backend, images: dict[str, Path]) -> None:
+    (schedule,) = backend.schedules()
+
+    assert schedule["ScheduleExpression"] == "rate(10 minutes)"
+    assert "FunctionError" not in backend.send(schedule)
+    backend.wait_for_task("validation-monitor", number=2)
+    assert "validate_against_schemas " in calls(images[SECOND])
+
+
+def test_the_next_build_is_published(app: Application) -> None:
+    assert NEXT_SITE in app.frontend.files()["index.html"]
+    assert app.frontend.outputs["FrontendVersion"] == NEXT_SITE
+    # Pages that are open go on loading parts of the site that they belong to.
+    assert f"assets/index-{SITE}.js" in app.frontend.files()
+
+
+@pytest.mark.smoke
 def test_a_failing_migration_leaves_the_service_as_it_was(
     backend: Backend, app: Application, images: dict[str, Path]
 ) -> None:
-    service, ran = backend.service, calls(images[SECOND])
+    service, version = backend.service, backend.version
+    ran = calls(images[version])
 
-    done = app.deploy(backendVersion=BROKEN)
+    done = app.deploy_version(BROKEN)
 
     assert not done.ok
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
@@ -158,22 +218,73 @@ def test_a_failing_migration_leaves_the_service_as_it_was(
     assert "[release] migrate: failed with exit code 3" in reason
     assert "Release task exited with code 3" in done.output
     assert calls(images[BROKEN]) == ["migrate Update"]
-    assert calls(images[SECOND]) == ran, "setup must not run during the rollback"
-    assert backend.version == SECOND
+    assert calls(images[version]) == ran, "setup must not run during the rollback"
+    assert backend.version == version
     assert backend.service["deployments"] == service["deployments"]
 
 
 def test_the_next_good_deployment_works(
     backend: Backend, app: Application, images: dict[str, Path]
 ) -> None:
-    done = app.deploy(backendVersion=THIRD)
+    done = app.deploy_version(THIRD)
 
     assert done.ok, done.output
     assert backend.status == "UPDATE_COMPLETE"
     assert backend.version == THIRD
     assert calls(images[THIRD])[0] == "migrate Update"
+    assert app.problems() == []
 
 
+def test_new_credentials_for_mail_replace_the_old_ones(backend: Backend, app: Application) -> None:
+    (old,), setups = access_keys(backend), len(backend.tasks("setup-db"))
+
+    done = app.deploy_template(with_rotation(app, 2))
+
+    assert done.ok, done.output
+    assert app.problems() == []
+    (new,) = access_keys(backend)
+    assert new != old
+    assert mail_user(backend) == new
+    # Its task definition names the version of the secret too.
+    assert len(backend.tasks("setup-db")) == setups + 1
+
+
+def test_new_credentials_are_taken_back_with_the_rest(
+    backend: Backend, app: Application, images: dict[str, Path]
+) -> None:
+    (images[SECOND] / "migrate").write_text("exit 1")
+    before = access_keys(backend)
+
+    done = app.deploy_template(with_rotation(app, 3))
+
+    assert not done.ok
+    assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert access_keys(backend) == before
+    assert mail_user(backend) == before[0]
+
+
+def with_rotation(app: Application, number: int) -> Json:
+    """The template with another `rotation` of `GalvMail`, which the example has no key for."""
+    template = app.template(app.backend)
+    resource(template, "Custom::GalvSmtpCredentials")["Properties"]["Rotation"] = str(number)
+    return template
+
+
+def access_keys(backend: Backend) -> list[str]:
+    """Ids of the access keys of the user that sends mail."""
+    keys = backend.cloud.client("iam").list_access_keys(UserName=backend.id_of("AWS::IAM::User"))
+    return [key["AccessKeyId"] for key in keys["AccessKeyMetadata"]]
+
+
+def mail_user(backend: Backend) -> str:
+    """The SMTP user name that the web service got when it started."""
+    definition = backend.definition(backend.service["taskDefinition"])
+    (container,) = definition["containerDefinitions"]
+    (secret,) = [s for s in container["secrets"] if s["name"] == "DJANGO_EMAIL_HOST_USER"]
+    return backend.secret(secret["valueFrom"])
+
+
+@pytest.mark.smoke
 def test_leaves_nothing_when_it_is_destroyed(
     backend: Backend, app: Application, before: set[str], cloud: Cloud
 ) -> None:
@@ -183,5 +294,5 @@ def test_leaves_nothing_when_it_is_destroyed(
     left = inventory(cloud) - before
     # Lambda makes these for functions of CDK's own, and CloudFormation knows nothing of them.
     own = {name for name in left if re.fullmatch(OWN_LOGS, name)}
-    assert len(own) == 4
+    assert len(own) == 5
     assert left == own

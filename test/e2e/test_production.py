@@ -4,7 +4,6 @@ import pytest
 from e2e.app import Application
 from e2e.backend import Backend
 from e2e.cloud import Cloud
-from e2e.invariants import problems
 from e2e.inventory import inventory
 
 GOOD, BROKEN = "4.0.0", "4.0.1"
@@ -12,7 +11,8 @@ GOOD, BROKEN = "4.0.0", "4.0.1"
 
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
-    application = Application(cloud, "lab", {"isProduction": True})
+    application = Application(cloud, "lab", {"isProduction": True}, with_frontend=True)
+    application.publish_frontend("v4.0.0")
     application.publish(GOOD)
     application.publish(BROKEN, migrate="exit 1")
     return application
@@ -39,7 +39,7 @@ def let_go(backend: Backend) -> None:
 def test_a_first_deployment_that_fails_has_to_be_let_go_of(
     before: set[str], app: Application, cloud: Cloud
 ) -> None:
-    done = app.deploy(backendVersion=BROKEN)
+    done = app.deploy(backendVersion=BROKEN, frontendVersion="v4.0.0")
 
     assert not done.ok
     assert app.backend.status == "ROLLBACK_FAILED"
@@ -50,10 +50,10 @@ def test_a_first_deployment_that_fails_has_to_be_let_go_of(
 
 
 def test_deploys_over_what_remained(app: Application) -> None:
-    done = app.deploy(backendVersion=GOOD)
+    done = app.deploy_version(GOOD)
 
     assert done.ok, done.output
-    assert problems(app.backend) == []
+    assert app.problems() == []
 
 
 @pytest.fixture(scope="module")

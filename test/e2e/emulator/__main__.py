@@ -1,26 +1,50 @@
-"""Start the emulator: `python -m e2e.emulator`, configured by environment variables."""
+"""Start the emulator: `python -m e2e.emulator`, configured by environment variables.
+
+It ends, with all that it started, when its standard input does: also when whoever started it was
+killed.
+"""
+
+import os
+import signal
+import sys
+import threading
 
 from e2e.emulator import (
     application_autoscaling,
     awslambda,
+    cloudfront,
+    codebuild,
     containers,
     ec2,
     ecs,
     iam,
     names,
     order,
+    process,
     protection,
     rollback,
     s3,
     secretsmanager,
     ses,
+    stack_output,
     wafv2,
 )
 from ministack import app
 
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    process.end_all()
+    # Functions run in the group of the emulator.
+    os.killpg(0, signal.SIGKILL)
+
+
+threading.Thread(target=_end_with_input, daemon=True).start()
 for part in (
     application_autoscaling,
     awslambda,
+    cloudfront,
+    codebuild,
     containers,
     ec2,
     ecs,
@@ -32,6 +56,7 @@ for part in (
     s3,
     secretsmanager,
     ses,
+    stack_output,
     wafv2,
 ):
     part.install()

@@ -7,15 +7,10 @@ and command with that directory first on PATH. What the command finds there (`py
 the test has written. So shells, steps, exit codes, output and signals are real.
 """
 
-import contextlib
 import functools
 import logging
 import os
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +18,7 @@ from typing import Any
 
 import boto3
 from e2e.emulator.ecs import network_of
+from e2e.emulator.process import Process
 from e2e.emulator.types import Json
 from e2e.reach import Reach
 from ministack.services import ecs
@@ -30,8 +26,6 @@ from ministack.services import ecs
 log = logging.getLogger("e2e.containers")
 
 IMAGES = Path(os.environ["E2E_IMAGES"])
-# Whoever ends the emulator ends these too.
-GROUPS = Path(os.environ["E2E_GROUPS"])
 
 
 def _image(name: str) -> Path:
@@ -65,50 +59,29 @@ class _Container:
     def __init__(self, image: Path, command: list[str], environment: dict[str, str]) -> None:
         self.id = os.urandom(16).hex()
         self.attrs = {"NetworkSettings": {"Networks": {"vpc": {"IPAddress": _address()}}}}
-        self.status = "running"
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - read until the task is forgotten
-        self._stopped = False
-        self._process = subprocess.Popen(
-            command,
-            cwd=image,
-            # Like a container's, the environment is the task definition's and nothing else.
-            env={**environment, "PATH": f"{image}:{os.defpath}"},
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            # A group of its own: what it started ends with it.
-            preexec_fn=os.setpgrp,  # noqa: PLW1509 - process_group= came with Python 3.11
-        )
-        with GROUPS.open("a") as groups:
-            groups.write(f"{self._process.pid}\n")
-        self._ended = threading.Event()
-        threading.Thread(target=self._wait, daemon=True).start()
+        # Like a container's, the environment is the task definition's and nothing else.
+        path = {"PATH": f"{image}:{os.defpath}"}
+        self._process = Process(command, image, {**environment, **path})
 
-    def _wait(self) -> None:
-        self._process.wait()
-        # With its first process a container ends whole.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self.status = "exited"
-        self._ended.set()
+    @property
+    def status(self) -> str:
+        return "exited" if self._process.ended.is_set() else "running"
 
     def reload(self) -> None:
-        """Nothing to read again: `status` is kept up to date."""
+        """Nothing to read again: `status` is what is."""
 
     def wait(self) -> dict[str, int]:
-        code = self._process.wait()
-        # As a shell and Docker tell the end by a signal.
-        return {"StatusCode": code if code >= 0 else 128 - code}
+        return {"StatusCode": self._process.code()}
 
     def logs(self, *, stream: bool = False, tail: int = 0, **_: object) -> Any:
-        return self._follow() if stream else os.pread(self._output.fileno(), 1 << 20, 0)
+        return self._follow() if stream else self._process.output()
 
     def _follow(self) -> Iterator[bytes]:
         """Yield whole lines as they come."""
         position, rest = 0, b""
         while True:
-            ended = self._ended.wait(0.05)
-            while chunk := os.pread(self._output.fileno(), 1 << 16, position):
+            ended = self._process.ended.wait(0.05)
+            while chunk := self._process.output(position):
                 position += len(chunk)
                 *lines, rest = (rest + chunk).split(b"\n")
                 if lines:
@@ -118,10 +91,7 @@ class _Container:
                 return
 
     def stop(self, **_: object) -> None:
-        if not self._ended.is_set():
-            os.killpg(self._process.pid, signal.SIGTERM)
-            if not self._ended.wait(1):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.end()
 
     def remove(self, **_: object) -> None:
         CONTAINERS.pop(self.id, None)

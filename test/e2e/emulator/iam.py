@@ -69,6 +69,12 @@ def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[
         yield "iam:PassRole", role, {"iam:passedtoservice": "scheduler.amazonaws.com"}
 
 
+def _codebuild_resource(body: Json) -> str:
+    """What CodeBuild authorizes: the project, by which ids of builds start."""
+    (project,) = {id.partition(":")[0] for id in body.get("ids", [body.get("id")])}
+    return f"arn:aws:codebuild:{get_region()}:{get_account_id()}:project/{project}"
+
+
 def _log_resource(group: str) -> str:
     """What CloudWatch Logs authorizes: a stream, which is empty where only a group is named."""
     stream = json.loads(_body.get() or b"{}").get("logStreamName", "")
@@ -84,6 +90,8 @@ def _decide(access_key: str, action: str, service: str, region: str, **given: An
     elif service == "scheduler" and ":schedule/" in checks[0][1] and _body.get():
         found = _scheduler_checks(action, checks[0][1], json.loads(_body.get()))
         checks = [(also, resource, {**context, **more}) for also, resource, more in found]
+    elif action in ("codebuild:BatchGetBuilds", "codebuild:StopBuild"):
+        checks = [(action, _codebuild_resource(json.loads(_body.get())), checks[0][2])]
     elif service == "logs" and ":log-group:" in checks[0][1]:
         checks = [(action, _log_resource(checks[0][1]), checks[0][2])]
     for also, resource, context in checks:

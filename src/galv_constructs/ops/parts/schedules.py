@@ -25,10 +25,8 @@ def schedules(deployment: Deployment) -> Iterator[Part]:
             continue
         name = schedule.id.rpartition("/")[2].rpartition("|")[2]
         answer = deployment.aws.scheduler.get_schedule(Name=name, GroupName=groups[f"{runs}Group"])
-        expression, enabled = (
-            answer.get("ScheduleExpression", ""),
-            answer.get("State") != "DISABLED",
-        )
+        expression = answer.get("ScheduleExpression", "")
+        enabled = answer.get("State") != "DISABLED"
         run = last_run(deployment, task, logs.get(f"{runs}LogGroup", ""))
         last = run.text if run.state == "off" else f"last run {run.text}"
         yield Part(

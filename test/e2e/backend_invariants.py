@@ -1,16 +1,17 @@
-"""What must hold after every deployment, read through the service APIs and never in a template."""
+"""What must hold of a backend after every deployment, read through the service APIs."""
 
-import json
 from collections.abc import Iterator
 
-from e2e.backend import Backend, Json
-from e2e.cloud import ACCOUNT, REGION
+from e2e.backend import Backend
+from e2e.bucket_invariants import bucket_problems, may_write
+from e2e.cloud import ACCOUNT
 from e2e.reach import ANYWHERE, Reach
+from e2e.stack import Json
 
 HEALTH_CHECK = "/health/"
 
 
-def problems(backend: Backend) -> list[str]:
+def backend_problems(backend: Backend) -> list[str]:
     """Say what is wrong with a deployed backend."""
     reach = Reach(backend.cloud.client)
     return [
@@ -19,7 +20,7 @@ def problems(backend: Backend) -> list[str]:
         *_schedule_problems(backend, reach),
         *_entrance_problems(backend, reach),
         *_target_problems(backend, reach),
-        *_bucket_problems(backend),
+        *bucket_problems(backend),
         *_database_problems(backend, reach),
         *_rule_problems(backend, reach),
         *_log_problems(backend),
@@ -127,20 +128,6 @@ def _dns_problems(backend: Backend, host: str, target: str) -> Iterator[str]:
     yield f"{host} does not lead to the load balancer"
 
 
-def _bucket_problems(backend: Backend) -> Iterator[str]:
-    """No bucket can become public, none takes requests in the clear."""
-    s3 = backend.cloud.client("s3")
-    for bucket in backend.ids("AWS::S3::Bucket"):
-        block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-        if not all(block.values()):
-            yield f"the bucket {bucket} may become public: {block}"
-        policy = _policy(backend, bucket)
-        if not any(
-            one["Effect"] == "Deny" and one.get("Condition", {}).get("Bool") for one in policy
-        ):
-            yield f"the bucket {bucket} takes requests without TLS"
-
-
 def _database_problems(backend: Backend, reach: Reach) -> Iterator[str]:
     """The database is out of reach from outside."""
     rds = backend.cloud.client("rds")
@@ -165,63 +152,22 @@ def _rule_problems(backend: Backend, reach: Reach) -> Iterator[str]:
                 yield f"{group['GroupName']} is open to everyone: {rule}"
 
 
-def _policy(backend: Backend, bucket: str) -> list[Json]:
-    s3 = backend.cloud.client("s3")
-    try:
-        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    except s3.exceptions.ClientError:
-        return []
-    statements: list[Json] = policy["Statement"]
-    return statements
-
-
 def _log_problems(backend: Backend) -> Iterator[str]:
     """Every place where logs are sent takes them."""
-    s3, elb = backend.cloud.client("s3"), backend.cloud.client("elbv2")
+    elb = backend.cloud.client("elbv2")
     arn = backend.load_balancer["LoadBalancerArn"]
     answer = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
     attributes = {one["Key"]: one["Value"] for one in answer}
     if attributes.get("access_logs.s3.enabled") == "true":
         bucket = attributes["access_logs.s3.bucket"]
         key = f"{attributes.get('access_logs.s3.prefix', '')}/AWSLogs/{ACCOUNT}/x".lstrip("/")
-        if not _may_write(backend, bucket, key, "elasticloadbalancing"):
+        if not may_write(backend, bucket, key, "elasticloadbalancing"):
             yield f"the load balancer may not write its log to {bucket}"
     flow_logs = backend.cloud.client("ec2").describe_flow_logs(
         FlowLogIds=backend.ids("AWS::EC2::FlowLog")
     )["FlowLogs"]
     for flow_log in flow_logs:
         bucket, _, key = flow_log["LogDestination"].rpartition(":")[2].partition("/")
-        if not _may_write(
-            backend, bucket, f"{key}/AWSLogs/{ACCOUNT}/x".lstrip("/"), "delivery.logs"
-        ):
+        key = f"{key}/AWSLogs/{ACCOUNT}/x".lstrip("/")
+        if not may_write(backend, bucket, key, "delivery.logs"):
             yield f"the flow log may not be written to {bucket}"
-    for bucket in backend.ids("AWS::S3::Bucket"):
-        logging = s3.get_bucket_logging(Bucket=bucket).get("LoggingEnabled")
-        if logging:
-            target, key = logging["TargetBucket"], f"{logging.get('TargetPrefix', '')}x"
-            if not _may_write(backend, target, key, "logging.s3"):
-                yield f"access to {bucket} may not be logged to {target}"
-
-
-# The account of AWS that load balancers of this region write as; newer regions have a service.
-_ELB_ACCOUNT = {"eu-west-2": "652711504416"}
-
-
-def _may_write(backend: Backend, bucket: str, key: str, writer: str) -> bool:
-    object_arn = f"arn:aws:s3:::{bucket}/{key}"
-    for statement in _policy(backend, bucket):
-        principal = json.dumps(statement["Principal"])
-        named = writer in principal or _ELB_ACCOUNT[REGION] in principal
-        actions, resources = (
-            one if isinstance(one, list) else [one]
-            for one in (statement["Action"], statement["Resource"])
-        )
-        covers = any(_matches(object_arn, resource) for resource in resources)
-        if statement["Effect"] == "Allow" and named and "s3:PutObject" in actions and covers:
-            return True
-    return False
-
-
-def _matches(arn: str, pattern: str) -> bool:
-    start, star, _ = pattern.partition("*")
-    return arn.startswith(start) if star else arn == pattern

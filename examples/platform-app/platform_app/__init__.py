@@ -1,0 +1,1 @@
+"""Stacks of a platform that runs Galv among other things."""

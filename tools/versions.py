@@ -1,0 +1,72 @@
+"""Run the tests with the lowest or the newest versions that the library declares.
+
+npm run test:lowest | test:newest [-- argument of pytest ...]
+
+Lowest: what pyproject.toml declares at its lower bounds, everything else as locked. Newest: all of
+it as new as the declarations allow. Each is an environment of its own, which is made anew.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from setup import EVERYTHING, ROOT, locked
+
+DECLARED = ["--requirements", "requirements-dev.txt", "--editable", "."]
+
+
+def lower_bounds() -> set[str]:
+    """Return the lowest versions that pyproject.toml allows, with what these need."""
+    resolved = subprocess.run(
+        ["uv", "pip", "compile", "--quiet", "--resolution", "lowest-direct", "pyproject.toml"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {line for line in resolved.stdout.splitlines() if line[:1].isalnum()}
+
+
+def package(requirement: str) -> str:
+    """Return the name in a line of a lock."""
+    return requirement.partition("==")[0]
+
+
+def install(python: Path, *, lowest: bool) -> None:
+    """Install the library and what its tests need."""
+    command = ["uv", "pip", "install", "--quiet", "--python", str(python), *DECLARED]
+    with tempfile.TemporaryDirectory() as folder:
+        if lowest:
+            bounds = lower_bounds()
+            decided = {package(line) for line in bounds}
+            rest = {line for line in locked(EVERYTHING) if package(line) not in decided}
+            # Whatever the tools of the tests, such as cdk-nag, ask for.
+            for option, lines in (("--overrides", bounds), ("--constraints", rest)):
+                file = Path(folder, option)
+                file.write_text("\n".join(lines))
+                command += [option, str(file)]
+        subprocess.run(command, cwd=ROOT, check=True)
+
+
+def main() -> int:
+    """Make the environment, say what is in it, and run the tests in it."""
+    which, *arguments = sys.argv[1:]
+    venv = ROOT / f".venv-{which}"
+    python = venv / "bin" / "python"
+    subprocess.run(
+        ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, venv], check=True
+    )
+    install(python, lowest=which == "lowest")
+    subprocess.run(["uv", "pip", "list", "--python", python], cwd=ROOT, check=True)
+    env = os.environ | {
+        "VIRTUAL_ENV": str(venv),
+        "PATH": os.pathsep.join([str(venv / "bin"), os.environ["PATH"]]),
+    }
+    tests = [str(venv / "bin" / "pytest"), *arguments]
+    return subprocess.run(tests, cwd=ROOT, env=env, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

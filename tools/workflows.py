@@ -1,0 +1,189 @@
+"""GitHub's workflows, as .projenrc.py has them written: build, upgrade and release."""
+
+from collections.abc import Sequence
+
+from projen import TaskStep
+from projen.github import (
+    ConcurrencyOptions,
+    GitHub,
+    GithubWorkflow,
+    PullRequestPatchSource,
+    WorkflowActions,
+    WorkflowJobs,
+)
+from projen.github.workflows import (
+    CronScheduleOptions,
+    Job,
+    JobMatrix,
+    JobPermission,
+    JobPermissions,
+    JobStep,
+    JobStepOutput,
+    JobStrategy,
+    PullRequestOptions,
+    PushOptions,
+    WorkflowDispatchOptions,
+)
+from projen.python import PythonProject
+from projen.release import Release, ReleaseTrigger
+
+RUNNER = ["ubuntu-latest"]
+
+# The commits that these tags were: a tag can be moved to other code, a commit cannot.
+PINS = {
+    "actions/checkout": "3d3c42e5aac5ba805825da76410c181273ba90b1",  # v7.0.1
+    "actions/setup-node": "820762786026740c76f36085b0efc47a31fe5020",  # v7.0.0
+    "actions/setup-python": "5fda3b95a4ea91299a34e894583c3862153e4b97",  # v7.0.0
+    "peter-evans/create-pull-request": "5f6978faf089d4d20b00c7766989d076bb2fc7f1",  # v8.1.1
+}
+
+# projen would begin with 0.0.0.
+NEXT_VERSION = '[ -n "$LATEST_TAG" ] || echo 0.1.0'
+
+
+def add_workflows(project: PythonProject, pythons: Sequence[str]) -> None:
+    """Add all workflows to a project that runs on these versions of Python."""
+    github = project.github
+    if github is None:
+        raise ValueError("workflows need a project with github=True")
+    for action, commit in PINS.items():
+        github.actions.set(action, f"{action}@{commit}")
+    _add_build(github, pythons)
+    _add_upgrade(github, pythons[0])
+    _add_release(project, github, pythons[0])
+
+
+def _job(
+    python: str,
+    *commands: str,
+    tags: bool = False,
+    ref: str | None = None,
+    strategy: JobStrategy | None = None,
+    outputs: dict[str, JobStepOutput] | None = None,
+    then: Sequence[JobStep] = (),
+) -> Job:
+    """A job that may read the repository. Its commands set themselves up."""
+    checkout: dict[str, object] = {"persist-credentials": False}
+    if tags:
+        checkout["fetch-depth"] = 0
+    if ref:
+        checkout["ref"] = ref
+    return Job(
+        runs_on=RUNNER,
+        permissions=JobPermissions(contents=JobPermission.READ),
+        strategy=strategy,
+        outputs=outputs,
+        steps=[
+            JobStep(id="checkout", uses="actions/checkout", with_=checkout),
+            JobStep(id="python", uses="actions/setup-python", with_={"python-version": python}),
+            *(JobStep(id=f"run-{number}", run=run) for number, run in enumerate(commands, 1)),
+            *then,
+        ],
+    )
+
+
+def _add_build(github: GitHub, pythons: Sequence[str]) -> None:
+    """What a pull request has to pass, and what its reviewer should know."""
+    workflow = GithubWorkflow(
+        github,
+        "build",
+        limit_concurrency=True,
+        concurrency_options=ConcurrencyOptions(
+            group="${{ github.workflow }}-${{ github.ref }}", cancel_in_progress=True
+        ),
+    )
+    workflow.on(
+        pull_request=PullRequestOptions(),
+        push=PushOptions(branches=["develop", "main"]),
+        workflow_dispatch=WorkflowDispatchOptions(),
+    )
+    matrix = JobMatrix(domain={"python": list(pythons)})
+    workflow.add_jobs(
+        {
+            # It also fails when anything generated is not what is committed.
+            "build": _job(pythons[0], "bash .ci/run"),
+            "python": _job(
+                "${{ matrix.python }}",
+                "python3 tools/setup.py pytest",
+                strategy=JobStrategy(fail_fast=False, matrix=matrix),
+            ),
+            "lowest": _job(pythons[0], "npm run test:lowest"),
+            "newest": _job(pythons[-1], "npm run test:newest"),
+            "since-release": _job(
+                pythons[0],
+                "npm run --silent api:diff",
+                'npm run --silent diff | tee -a "$GITHUB_STEP_SUMMARY"',
+                tags=True,
+            ),
+        }
+    )
+
+
+def _add_upgrade(github: GitHub, python: str) -> None:
+    """The newest version of every dependency, as a pull request a week."""
+    workflow = GithubWorkflow(github, "upgrade")
+    workflow.on(
+        schedule=[CronScheduleOptions(cron="0 3 * * 1")],
+        workflow_dispatch=WorkflowDispatchOptions(),
+    )
+    title = "build: upgrade dependencies"
+    workflow.add_jobs(
+        {
+            # What is downloaded runs in a job that may write nothing.
+            "upgrade": _job(
+                python,
+                "npm run upgrade",
+                "npm run projen",
+                ref="develop",
+                then=WorkflowActions.upload_git_patch(step_id="changes", output_name="changed"),
+                outputs={"changed": JobStepOutput(step_id="changes", output_name="changed")},
+            ),
+            "pull-request": WorkflowJobs.pull_request_from_patch(
+                patch=PullRequestPatchSource(
+                    job_id="upgrade", output_name="changed", ref="develop"
+                ),
+                workflow_name="upgrade",
+                pull_request_title=title,
+                pull_request_description="The newest versions that the declarations allow.",
+                base_branch="develop",
+                branch_name="upgrade",
+                credentials=github.projen_credentials,
+                runs_on=RUNNER,
+            ),
+        }
+    )
+    _keep_no_credentials(workflow, "pull-request", ref="develop")
+
+
+def _add_release(project: PythonProject, github: GitHub, python: str) -> None:
+    """A version, a tag on main and PyPI, from conventional commits, when someone asks for it."""
+    release = Release(
+        project,
+        branch="main",
+        version_file="package.json",
+        artifacts_directory="dist",
+        tasks=[project.build_task],
+        release_trigger=ReleaseTrigger.workflow_dispatch(),
+        release_workflow_setup_steps=[
+            JobStep(id="python", uses="actions/setup-python", with_={"python-version": python})
+        ],
+        workflow_permissions=JobPermissions(contents=JobPermission.READ),
+        workflow_runs_on=RUNNER,
+        next_version_command=NEXT_VERSION,
+        bump_package="commit-and-tag-version@13.2.1",
+        jsii_release_version="0.2.1061",
+    )
+    release.publisher.publish_to_py_pi(trusted_publishing=True, github_environment="pypi")
+    workflow = github.try_find_workflow("release")
+    task = project.tasks.try_find("release")
+    if workflow is None or task is None:
+        raise ValueError("projen named the workflow or the task of a release otherwise")
+    _keep_no_credentials(workflow, "release", **{"fetch-depth": 0})
+    # After "rm" and "bump", which says what the version is.
+    task.insert_step(2, TaskStep(exec="python tools/release_check.py"))
+    task.exec("python tools/template_diff.py >> dist/changelog.md")
+
+
+def _keep_no_credentials(workflow: GithubWorkflow, job: str, **checkout: object) -> None:
+    """Let what runs after a checkout of projen's own not find the token that it used."""
+    workflow.patch_step(job, "checkout", with_={**checkout, "persist-credentials": False})
