@@ -1,7 +1,7 @@
 """Publishing the site against an emulated AWS (moto): real boto3 calls, nothing stubbed.
 
 moto runs no build, so the files are those of a folder. A site that is built for real, published by
-these handlers and opened in a browser is in `test/e2e`.
+these handlers and opened in a browser is in `test/frontend_site`.
 """
 
 from __future__ import annotations
