@@ -205,6 +205,7 @@ JsonFile(
             "diff": f"{RUN} python tools/template_diff.py",
             "config-docs": f"{RUN} python tools/config_docs.py",
             "costs": f"{RUN} python tools/costs.py",
+            "diagram": f"{RUN} --synth python tools/diagram.py",
             "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
             "security": f"{RUN} python tools/security_doc.py",
             "format": f"{RUN} projen format",

@@ -10,6 +10,9 @@ import griffe
 import pytest
 import releases
 
+# Each test loads the whole package.
+pytestmark = pytest.mark.slow
+
 SOURCE = releases.ROOT / "src"
 
 
