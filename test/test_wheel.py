@@ -52,16 +52,15 @@ def wheel(distributions: Path) -> Path:
 @pytest.fixture(scope="module")
 def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The variables of a shell in which the wheel is installed, and nothing else of the project."""
-    venv = tmp_path_factory.mktemp("user") / "venv"
-    run("uv", "venv", "--quiet", "--python", sys.executable, venv)
-    python = venv / "bin" / "python"
-    asked = (
-        "-r",
-        EXAMPLES / "galv-app" / "requirements.txt",
-        "--constraints",
-        ROOT / "constraints.txt",
+    folder = tmp_path_factory.mktemp("user")
+    venv, versions = folder / "venv", folder / "versions.txt"
+    # The versions that the tests run with.
+    versions.write_text(
+        run("uv", "pip", "freeze", "--exclude-editable", "--python", sys.executable)
     )
-    run("uv", "pip", "install", "--quiet", "--python", python, *asked, wheel)
+    run("uv", "venv", "--quiet", "--python", sys.executable, venv)
+    asked = ("-r", EXAMPLES / "galv-app" / "requirements.txt", "--constraints", versions, wheel)
+    run("uv", "pip", "install", "--quiet", "--python", venv / "bin" / "python", *asked)
     return {
         "HOME": os.environ["HOME"],  # jsii's cache
         "JSII_NODE": os.environ["JSII_NODE"],
