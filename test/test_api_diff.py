@@ -9,6 +9,9 @@ import api_doc
 import pytest
 import releases
 
+# Each test loads the whole package.
+pytestmark = pytest.mark.slow
+
 SOURCE = releases.ROOT / "src"
 
 

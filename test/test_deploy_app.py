@@ -17,6 +17,9 @@ import yaml  # type: ignore[import-untyped]  # it declares none
 from backends import validation
 from templates import Json, of_type
 
+# Each test runs an application.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 APP = ROOT / "examples" / "galv-app"
 WORKFLOW = APP / ".github" / "workflows" / "deploy.yml"

@@ -118,6 +118,19 @@ def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> Non
     assert "boto3" not in installed
 
 
+def test_the_operators_command_says_what_it_lacks(user: Mapping[str, str]) -> None:
+    command = shutil.which("galv-ops", path=user["PATH"])
+    assert command is not None
+
+    done = subprocess.run([command], env=user, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "galv-ops needs boto3 and click, which the extra brings: "
+        'pip install "galv-constructs[ops]"\n'
+    )
+
+
 @pytest.mark.parametrize(("app", "stacks"), [("galv-app", 3), ("platform-app", 2)])
 def test_synthesizes_an_example(
     user: Mapping[str, str], tmp_path: Path, app: str, stacks: int

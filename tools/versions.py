@@ -14,13 +14,14 @@ from pathlib import Path
 
 from setup import EVERYTHING, ROOT, locked
 
-DECLARED = ["--requirements", "requirements-dev.txt", "--editable", "."]
+COMPILE = ["uv", "pip", "compile", "--quiet", "--all-extras"]
+DECLARED = ["--requirements", "requirements-dev.txt", "--editable", ".[ops]"]
 
 
 def lower_bounds() -> set[str]:
     """Return the lowest versions that pyproject.toml allows, with what these need."""
     resolved = subprocess.run(
-        ["uv", "pip", "compile", "--quiet", "--resolution", "lowest-direct", "pyproject.toml"],
+        [*COMPILE, "--resolution", "lowest-direct", "pyproject.toml"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -7,6 +7,7 @@ import pytest
 from e2e.app import Application
 from e2e.backend import Backend
 from e2e.cloud import Cloud
+from e2e.describable import missing
 from e2e.inventory import inventory
 from e2e.stack import Json
 from e2e.templates import resource
@@ -67,6 +68,7 @@ def test_deploys_from_nothing(backend: Backend, app: Application, images: dict[s
         made = stack.resources()
         assert set(made) == set(app.template(stack)["Resources"])
         assert {r["ResourceStatus"] for r in made.values()} == {"CREATE_COMPLETE"}
+        assert list(missing(stack)) == []
 
     assert app.problems() == []
     assert calls(images[FIRST]) == [

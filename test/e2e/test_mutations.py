@@ -3,17 +3,14 @@
 The templates go to CloudFormation directly, which is faster than the CLI for so many.
 """
 
-import json
 import re
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from e2e.app import Application
 from e2e.backend import Backend
 from e2e.backend_invariants import backend_problems
-from e2e.cloud import ACCOUNT, REGION, Cloud
+from e2e.mutants import Mutation, deploy_mutant
 from e2e.templates import Template
 
 AT_ONCE = 3
@@ -124,8 +121,6 @@ def scheduler_may_not_invoke(template: Template) -> None:
     template.drop_action("ValidationMonitor", "lambda:InvokeFunction")
 
 
-Mutation = Callable[[Template], None]
-
 # Each fails a deployment of its own, with this among the reasons.
 FAIL: dict[Mutation, str] = {
     database_rule_missing: r"the database .* lets nothing in",
@@ -155,43 +150,20 @@ FOUND: dict[Mutation, str] = {
 }
 
 
-def deploy(app: Application, name: str, *mutations: Mutation) -> Backend:
-    """Deploy the backend once more, mutated, beside the one that is there."""
-    # Names of its own in DNS and of its secret, as all share one account.
-    text = json.dumps(app.template(app.backend))
-    text = text.replace(f"{app.name}.example.com", f"{name}.example.com")
-    template = json.loads(text.replace(f'"{app.name}-smtp"', f'"{name}-smtp"'))
-    for mutate in mutations:
-        mutate(Template(template["Resources"]))
-    bucket, key = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}", f"{name}.json"
-    app.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(template))
-    app.cloud.client("cloudformation").create_stack(
-        StackName=name,
-        TemplateURL=f"{app.cloud.url}/{bucket}/{key}",
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-        # The reasons are there, and the rest is deleted with the emulator.
-        OnFailure="DO_NOTHING",
-    )
-    backend = Backend(app.cloud, name)
-    while backend.status.endswith("_IN_PROGRESS"):
-        time.sleep(0.1)
-    return backend
-
-
 @pytest.fixture(scope="module")
-def failed(deployed: Application, cloud: Cloud) -> dict[str, Backend]:
+def failed(deployed: Application) -> dict[str, Backend]:
     """What was deployed with each mistake, a few at a time."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         names = [mutate.__name__.replace("_", "-") for mutate in FAIL]
-        made = pool.map(lambda name, mutate: deploy(deployed, name, mutate), names, FAIL)
+        made = pool.map(lambda name, mutate: deploy_mutant(deployed, name, mutate), names, FAIL)
         return dict(zip(names, made, strict=True))
 
 
 @pytest.fixture(scope="module")
 def found(deployed: Application) -> str:
     """What was found out after a deployment with many mistakes."""
-    backend = deploy(deployed, "mistaken", *FOUND)
-    assert backend.status == "CREATE_COMPLETE"
+    backend = deploy_mutant(deployed, "mistaken", *FOUND)
+    assert backend.status == "CREATE_COMPLETE", backend.reasons()
     return "\n".join(backend_problems(backend))
 
 

@@ -185,6 +185,8 @@ class Recorded:
         lines = self.log_lines.get(request["logStreamName"])
         if lines is None:
             raise AwsError("ResourceNotFoundException", "The specified log stream does not exist.")
+        if request.get("nextToken") == "f/end":
+            lines = []
         events = [{"timestamp": 0, "message": line} for line in lines]
         return {"events": events, "nextForwardToken": "f/end", "nextBackwardToken": "b/end"}
 

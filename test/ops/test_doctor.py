@@ -20,6 +20,9 @@ from ops.recorded import (
     stack,
 )
 
+# Clients of a dozen services for each test.
+pytestmark = pytest.mark.slow
+
 BACKEND = "galv-BackendStack"
 NEVER_STARTED = "TaskFailedToStart"
 SECRETS = (

@@ -21,10 +21,10 @@ def site(deployment: Deployment) -> Iterator[Part]:
         failed = resource.status.endswith("FAILED")
         busy = resource.status.endswith("IN_PROGRESS")
         version = next((v for k, v in stack.outputs.items() if k.endswith(_VERSION)), "")
+        which = f"version {version}, " if version else ""
         yield Part(
             "site",
             "bad" if failed else "busy" if busy else "ok",
-            f"{f'version {version}, ' if version else ''}{resource.status} "
-            f"{moment(resource.changed)}",
+            f"{which}{resource.status} {moment(resource.changed)}",
             data={"version": version, "status": resource.status, "changed": resource.changed},
         )

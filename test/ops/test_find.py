@@ -1,0 +1,153 @@
+"""Which deployment is meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click.testing import Result
+from ops.recorded import REGION, Recorded, resource, stack
+
+# Clients of a dozen services for each test.
+pytestmark = pytest.mark.slow
+
+BACKEND, LOGS = "galv-BackendStack", "galv-LogBucketStack"
+OTHER = "staging-BackendStack"
+
+
+def found(result: Result) -> list[str]:
+    """The stacks of the deployment that was found."""
+    import json  # noqa: PLC0415
+
+    parts: list[dict[str, Any]] = json.loads(result.stdout)["parts"]
+    return [part["stack"] for part in parts if part["name"] == "stack"]
+
+
+def status(recorded: Recorded, *arguments: str) -> Result:
+    return recorded.run("status", "--json", *arguments)
+
+
+@pytest.fixture
+def two(recorded: Recorded) -> Recorded:
+    """Two deployments in a region, and a project that is none."""
+    recorded.stacks[REGION] += [stack(OTHER, project="staging"), stack("Blog", project="blog")]
+    recorded.resources[OTHER] = recorded.resources[BACKEND]
+    recorded.resources["Blog"] = []
+    return recorded
+
+
+def test_the_only_one(recorded: Recorded) -> None:
+    assert found(status(recorded)) == [LOGS, BACKEND]
+
+
+def test_projects_that_are_no_galv_do_not_count(recorded: Recorded) -> None:
+    recorded.stacks[REGION].append(stack("Blog", project="blog"))
+    recorded.resources["Blog"] = []
+
+    assert found(status(recorded)) == [LOGS, BACKEND]
+
+
+def test_of_several_one_is_to_be_chosen(two: Recorded) -> None:
+    result = status(two)
+
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "galv-ops: there are several deployments in eu-west-2: choose one with --project, of galv, "
+        "staging\n"
+    )
+    assert found(status(two, "--project", "staging")) == [OTHER]
+    assert found(status(two, "--stack", OTHER)) == [OTHER]
+    assert found(status(two, "--stack", LOGS)) == [LOGS, BACKEND]
+
+
+def test_the_shell_may_choose(two: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALV_PROJECT", "staging")
+    assert found(status(two)) == [OTHER]
+
+    monkeypatch.setenv("GALV_STACK", BACKEND)
+    assert found(status(two)) == [BACKEND, LOGS], "a stack is more precise"
+
+
+def test_a_stack_without_the_tag(recorded: Recorded) -> None:
+    recorded.stacks = {
+        REGION: [stack("Mine", project=None), stack(BACKEND)],
+        "us-east-1": [stack("Mine-Edge", project=None), stack("Else", project=None)],
+    }
+    recorded.resources |= {"Mine": recorded.resources[BACKEND], "Mine-Edge": [], "Else": []}
+
+    assert found(status(recorded, "--stack", "Mine")) == ["Mine", "Mine-Edge"]
+
+
+def test_stacks_in_us_east_1_belong_to_it(recorded: Recorded) -> None:
+    recorded.stacks["us-east-1"] = [stack("galv-FrontendStack-Edge"), stack("Blog", project="blog")]
+    recorded.resources |= {"galv-FrontendStack-Edge": [], "Blog": []}
+
+    assert found(status(recorded)) == [LOGS, BACKEND, "galv-FrontendStack-Edge"]
+
+
+def test_another_region_may_be_forbidden(recorded: Recorded) -> None:
+    answer = recorded.answers["cloudformation.DescribeStacks"]
+    recorded.refuse("cloudformation.DescribeStacks", "AccessDenied")
+    refuse = recorded.answers["cloudformation.DescribeStacks"]
+    recorded.answers["cloudformation.DescribeStacks"] = lambda request, region: (
+        refuse if region == "us-east-1" else answer
+    )(request, region)  # type: ignore[operator]  # both are functions here
+
+    assert found(status(recorded)) == [LOGS, BACKEND]
+
+
+def test_several_backends_with_one_tag(two: Recorded) -> None:
+    two.stacks[REGION] = [stack(BACKEND), stack(OTHER)]
+
+    result = status(two)
+
+    assert result.exit_code == 2
+    assert "galv has several backends: pass --stack with one of galv-BackendStack" in result.stderr
+    assert found(status(two, "--stack", OTHER)) == [OTHER]
+
+
+def test_two_backends_in_a_stack_are_refused(recorded: Recorded) -> None:
+    recorded.resources[BACKEND].append(
+        resource("SecondWebService12345678", "AWS::ECS::Service", "arn:second")
+    )
+
+    result = status(recorded)
+
+    assert result.exit_code == 125
+    assert "holds 2 backends, and galv-ops knows one a stack" in result.stderr
+
+
+def test_no_such_stack(recorded: Recorded) -> None:
+    result = status(recorded, "--stack", "galf")
+
+    assert result.exit_code == 125
+    assert result.stderr == (
+        "galv-ops: there is no stack galf in eu-west-2 (there are: galv-BackendStack, "
+        "galv-LogBucketStack): check --stack, --region and --profile\n"
+    )
+
+
+def test_no_such_project(recorded: Recorded) -> None:
+    result = status(recorded, "--project", "galf")
+
+    assert result.exit_code == 125
+    assert "no stack in eu-west-2 has the tag project-name=galf (there are: galv)" in result.stderr
+
+
+def test_nothing_in_the_region(recorded: Recorded) -> None:
+    result = status(recorded, "--region", "eu-north-1")
+
+    assert result.exit_code == 125
+    assert "no stack in eu-north-1 has the tag project-name: check --region" in result.stderr
+
+
+def test_a_deployment_without_a_backend(recorded: Recorded) -> None:
+    recorded.stacks[REGION] = [stack(LOGS)]
+
+    result = status(recorded)
+    refused = recorded.run("check")
+
+    assert result.exit_code == 1
+    assert found(result) == [LOGS]
+    assert refused.exit_code == 125
+    assert "galv has no backend yet, only galv-LogBucketStack" in refused.stderr

@@ -1,0 +1,85 @@
+"""Which log, since when."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from ops.recorded import Json, Recorded, log_group
+
+from galv_constructs.ops.commands.logs import parse_since
+from galv_constructs.ops.errors import OpsError
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("90s", NOW - timedelta(seconds=90)),
+        ("30m", NOW - timedelta(minutes=30)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("7d", NOW - timedelta(days=7)),
+        ("1 w", NOW - timedelta(weeks=1)),
+        ("2026-05-01", datetime(2026, 5, 1, tzinfo=timezone.utc)),
+        ("2026-05-01T02:00", datetime(2026, 5, 1, 2, tzinfo=timezone.utc)),
+        ("2026-05-01T02:00:00Z", datetime(2026, 5, 1, 2, tzinfo=timezone.utc)),
+        ("2026-05-01T02:00+02:00", datetime(2026, 5, 1, tzinfo=timezone.utc)),
+    ],
+)
+def test_since(text: str, when: datetime) -> None:
+    assert parse_since(text, NOW) == when
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "5", "-1h", "2h30m", "2026-13-01"])
+def test_refuses_what_is_no_time(text: str) -> None:
+    with pytest.raises(OpsError, match="--since must be how long ago"):
+        parse_since(text, NOW)
+
+
+def answer(recorded: Recorded) -> list[Json]:
+    asked: list[Json] = []
+
+    def filtered(request: Json, _region: str) -> Json:
+        asked.append(request)
+        return {"events": []}
+
+    recorded.answers["cloudwatch-logs.FilterLogEvents"] = filtered
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("web", log_group("web")),
+        ("setup-db", log_group("setup-db")),
+        (
+            "validation-monitor-runs",
+            "galv-BackendStack-ValidationMonitorRunsLogGroup54B62378-x",
+        ),
+    ],
+)
+def test_a_log_by_its_name(recorded: Recorded, name: str, group: str) -> None:
+    asked = answer(recorded)
+
+    result = recorded.run("logs", name, "--filter", "ERROR")
+
+    assert result.exit_code == 0
+    assert result.stderr == f"nothing in {group} since 1h\n"
+    assert (asked[0]["logGroupName"], asked[0]["filterPattern"]) == (group, "ERROR")
+
+
+def test_web_unless_another_is_named(recorded: Recorded) -> None:
+    asked = answer(recorded)
+    recorded.run("logs")
+
+    assert asked[0]["logGroupName"] == log_group("web")
+
+
+def test_a_log_that_is_gone(recorded: Recorded) -> None:
+    recorded.refuse("cloudwatch-logs.FilterLogEvents", "ResourceNotFoundException")
+
+    result = recorded.run("logs")
+
+    assert result.exit_code == 125
+    assert "is not there any more" in result.stderr

@@ -1,0 +1,178 @@
+"""Running tasks: what is asked of ECS, and how it can end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ops.recorded import CLUSTER, REGION, Json, Recorded, ran, stack
+
+from galv_constructs.ops import run
+
+# Clients of a dozen services for each test.
+pytestmark = pytest.mark.slow
+
+
+class Clock:
+    """Time that passes only when it is slept through."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(run, "sleep", made.sleep)
+    monkeypatch.setattr(run, "monotonic", lambda: made.now)
+    return made
+
+
+@pytest.fixture
+def ecs(recorded: Recorded, clock: Clock) -> Recorded:
+    """A cluster in which a task ends with 0 at once."""
+    ends(recorded, "setup-db", exit_code=0)
+    return recorded
+
+
+def ends(recorded: Recorded, name: str, **outcome: Any) -> None:
+    task = ran(name, **outcome)
+    recorded.tasks = [task]
+    recorded.answers["ecs.RunTask"] = {"tasks": [task], "failures": []}
+
+
+def request(recorded: Recorded) -> Json:
+    (found,) = [request for call, request in recorded.requests if call == "ecs.RunTask"]
+    return found
+
+
+def test_a_command_runs_where_the_web_service_does_but_as_its_task(ecs: Recorded) -> None:
+    assert ecs.run("run", "--", "manage.py", "showmigrations").exit_code == 0
+
+    asked = request(ecs)
+    assert (asked["cluster"], asked["launchType"]) == (CLUSTER, "FARGATE")
+    assert asked["networkConfiguration"]["awsvpcConfiguration"] == {
+        "subnets": ["subnet-1", "subnet-2"],
+        "securityGroups": ["sg-setup-db"],
+        "assignPublicIp": "DISABLED",
+    }
+    assert asked["overrides"]["containerOverrides"] == [
+        {"name": "setup-db", "command": ["python", "manage.py", "showmigrations"]}
+    ]
+
+
+def test_another_task_can_be_taken(ecs: Recorded) -> None:
+    ends(ecs, "web", exit_code=5)
+
+    result = ecs.run("run", "--task", "web", "--", "env")
+
+    assert result.exit_code == 5
+    assert request(ecs)["taskDefinition"].endswith("/galvBackendWebTask:3")
+
+
+def test_an_unknown_task_is_answered_with_those_there_are(ecs: Recorded) -> None:
+    result = ecs.run("run", "--task", "wbe", "--", "env")
+
+    assert result.exit_code == 125
+    assert "has no task 'wbe': it has check-status, setup-db, validation-monitor, web" in (
+        result.stderr
+    )
+
+
+def test_setup_says_for_what_it_runs(ecs: Recorded) -> None:
+    ecs.tasks = []
+    ecs.answers["ecs.StopTask"] = {}
+    assert ecs.run("setup", "--timeout", "1").exit_code == 124, "ECS never tells of the task"
+
+    assert request(ecs)["overrides"]["containerOverrides"] == [
+        {"name": "setup-db", "environment": [{"name": "GALV_RELEASE_EVENT", "value": "Update"}]}
+    ]
+
+
+def test_a_task_that_ecs_does_not_place(ecs: Recorded) -> None:
+    ecs.answers["ecs.RunTask"] = {"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}
+
+    result = ecs.run("run", "--", "env")
+
+    assert result.exit_code == 125
+    assert "ECS did not start setup-db: Capacity is unavailable" in result.stderr
+
+
+def test_a_task_that_never_runs(ecs: Recorded) -> None:
+    reason = "CannotPullContainerError: not found"
+    ends(ecs, "setup-db", stop_code="TaskFailedToStart", reason=reason)
+
+    result = ecs.run("run", "--", "env")
+
+    assert result.exit_code == 125
+    assert f"setup-db never ran: TaskFailedToStart; {reason}" in result.stderr
+
+
+def test_a_task_that_takes_too_long_is_stopped(ecs: Recorded, clock: Clock) -> None:
+    running = ran("check-status", lastStatus="RUNNING", desiredStatus="RUNNING")
+    ecs.tasks = [running]
+    ecs.answers["ecs.RunTask"] = {"tasks": [running]}
+    ecs.answers["ecs.StopTask"] = {"task": running}
+
+    result = ecs.run("check", "--timeout", "2")
+
+    assert result.exit_code == 124
+    assert "check-status was stopped: not done after 2 minutes" in result.stderr
+    assert 120 < clock.now < 130
+    (stop,) = [request for call, request in ecs.requests if call == "ecs.StopTask"]
+    assert stop["reason"] == "Not done after 2 minutes"
+
+
+def test_an_interrupted_run_goes_on_and_says_how_to_stop_it(ecs: Recorded) -> None:
+    def interrupt(_request: Json, _region: str) -> Json:
+        raise KeyboardInterrupt
+
+    ecs.answers["ecs.DescribeTasks"] = interrupt
+
+    result = ecs.run("run", "--", "env")
+
+    assert result.exit_code == 130
+    assert f"aws ecs stop-task --cluster {CLUSTER} --task 0a1b2c3d4e5f" in result.stderr
+
+
+def test_the_log_is_shown_to_its_end(ecs: Recorded) -> None:
+    ecs.log_lines["setup-db/setup-db/0a1b2c3d4e5f"] = ["one", "two"]
+
+    result = ecs.run("run", "--", "env")
+
+    assert result.stdout == "one\ntwo\n"
+    assert "setup-db: STOPPED after 0 s" in result.stderr
+
+
+def test_setup_waits_for_a_deployment(ecs: Recorded) -> None:
+    ecs.stacks[REGION] = [stack("galv-BackendStack", "UPDATE_IN_PROGRESS")]
+
+    result = ecs.run("setup")
+
+    assert result.exit_code == 125
+    assert "is being deployed (UPDATE_IN_PROGRESS), which runs setup itself" in result.stderr
+
+
+def test_setup_waits_for_another_setup(ecs: Recorded) -> None:
+    ecs.tasks = [ran("setup-db", lastStatus="RUNNING", desiredStatus="RUNNING", id="other")]
+
+    result = ecs.run("setup")
+
+    assert result.exit_code == 125
+    assert "setup is running already, as task other" in result.stderr
+    assert "ecs.RunTask" not in ecs.calls
+
+
+def test_nothing_runs_before_there_is_a_web_service(ecs: Recorded) -> None:
+    resources = ecs.resources["galv-BackendStack"]
+    ecs.resources["galv-BackendStack"] = [
+        one for one in resources if one["ResourceType"] != "AWS::ECS::Service"
+    ]
+
+    result = ecs.run("run", "--", "env")
+
+    assert result.exit_code == 125
+    assert "has no web service yet, so nothing can be run in it" in result.stderr

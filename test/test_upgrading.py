@@ -1,0 +1,97 @@
+"""docs/upgrading.md against templates: what replaces what holds data, and what does not."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import template_diff
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from backends import backend_in, new_app
+from templates import Json, synthesize
+
+from galv_constructs import GalvNetwork, NetworkPreset
+
+# Each option takes a synthesis.
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).parent.parent / "docs" / "upgrading.md"
+DATABASE, BUCKET, VPC = "AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::EC2::VPC"
+
+Arguments = Callable[[Stack], Json]
+
+
+def backend(arguments: Arguments) -> Json:
+    stack = Stack(new_app(), "Stack")
+    backend_in(stack, **arguments(stack))
+    return synthesize(stack)
+
+
+def network(stack: Stack, **arguments: object) -> Json:
+    options: Json = dict(arguments)
+    return {"network": GalvNetwork(stack, "Network", **options)}
+
+
+@pytest.fixture(scope="module")
+def before() -> Json:
+    """The template of a backend with nothing unusual."""
+    return backend(network)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "replaced"),
+    [
+        (lambda stack: {"encryption_key": kms.Key(stack, "Key")}, {DATABASE}),
+        (lambda stack: network(stack, cidr="10.9.0.0/16"), {VPC}),
+        (lambda _: {"production": False}, set()),
+        (lambda _: {"removal_protection": False}, set()),
+        (lambda _: {"domain_name": "galv.example.com"}, set()),
+        (lambda _: {"database_instance_type": ec2.InstanceType("t4g.small")}, set()),
+        *(
+            (lambda stack, preset=preset: network(stack, preset=preset), set())
+            for preset in NetworkPreset
+            if preset is not NetworkPreset.ENDPOINTS
+        ),
+    ],
+)
+def test_replaces(before: Json, arguments: Arguments, replaced: set[str]) -> None:
+    def options(stack: Stack) -> Json:
+        given = arguments(stack)
+        return given if "network" in given else {**network(stack), **given}
+
+    after = backend(options)
+
+    gone = {
+        change.type
+        for change in template_diff.changes(before, after)
+        if change.kind in ("replaced", "removed")
+    }
+    assert gone & {DATABASE, BUCKET, VPC} == replaced
+
+
+def test_another_id_replaces_everything(before: Json) -> None:
+    stack = Stack(new_app(), "Stack")
+    backend_in(stack, "Other", **network(stack))
+
+    gone = {
+        change.type
+        for change in template_diff.changes(before, synthesize(stack))
+        if change.kind == "removed"
+    }
+    assert {DATABASE, BUCKET} <= gone
+
+
+def test_properties_replace_what_the_page_says() -> None:
+    rows = re.findall(r"^\| `(AWS::[\w:]+)`[^|]* \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+
+    assert {DATABASE, BUCKET, VPC} <= {resource for resource, _ in rows}
+    for resource, properties in rows:
+        for name in re.findall(r"`(\w+)`", properties):
+            old, new = (
+                {"Resources": {"It": {"Type": resource, "Properties": {name: value}}}}
+                for value in "ab"
+            )
+            (change,) = template_diff.changes(old, new)
+            assert (change.kind, change.why) == ("replaced", name)
