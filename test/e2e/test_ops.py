@@ -382,7 +382,7 @@ def test_doctor_tells_of_a_secret_without_a_key(
 
     done = galv_ops("doctor")
 
-    assert "The secret ops-backend-secrets lacks the key DJANGO_TOKEN" in done.out
+    assert "The secret ops-backend-secrets lacks the key DJANGO_TOKEN, which a task" in done.out
 
 
 def test_doctor_tells_that_us_east_1_has_no_bootstrap(galv_ops: GalvOps, cloud: Cloud) -> None:

@@ -99,7 +99,7 @@ def test_a_secret_without_a_key(recorded: Recorded) -> None:
     text = text_of(recorded)
 
     assert (
-        "1. The secret galv-backend-secrets lacks the key TOKEN, which a task needs for "
+        "1. The secret galv-backend-secrets-AbC123 lacks the key TOKEN, which a task needs for "
         "DJANGO_TOKEN.\n" in text
     )
     assert "backendSecretsKeys" in text

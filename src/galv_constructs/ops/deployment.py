@@ -82,12 +82,11 @@ class Deployment:
     @cached_property
     def tasks(self) -> dict[str, Task]:
         """The tasks of the backend's stack by name, such as `web` and `setup-db`."""
-        definitions = self.backend.resources(TASK_DEFINITION)
         groups = {one.stem: one.id for one in self.backend.resources(SECURITY_GROUP)}
-        tasks = [
-            describe_task(self.aws, one.id, one.stem.removesuffix("TaskDefinition"), groups)
-            for one in definitions
-        ]
+        tasks = []
+        for one in self.backend.resources(TASK_DEFINITION):
+            own = groups.get(f"{one.stem.removesuffix('TaskDefinition')}SecurityGroup")
+            tasks.append(describe_task(self.aws, one.id, [] if own is None else [own]))
         return {task.name: task for task in tasks}
 
     def task(self, name: str) -> Task:
