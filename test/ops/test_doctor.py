@@ -367,6 +367,25 @@ def test_what_it_does_not_know_it_quotes(recorded: Recorded) -> None:
     assert f"1. NetworkVpc1 (AWS::EC2::VPC) of galv-BackendStack failed.\n   | {quota}\n" in text
 
 
+def test_a_task_that_never_starts_for_another_reason(recorded: Recorded) -> None:
+    reason = "ResourceInitializationError: failed to validate logger args"
+    recorded.tasks = [ran("web", reason=reason, stop_code=NEVER_STARTED)]
+
+    assert f"1. ECS could not start web.\n   | web, 2026-05-01 02:05 UTC: {NEVER_STARTED}; " in (
+        text_of(recorded)
+    )
+
+
+def test_what_was_deleted_by_hand_hides_nothing_else(recorded: Recorded) -> None:
+    recorded.refuse("elastic-load-balancing-v2.DescribeTargetHealth", "TargetGroupNotFound", "gone")
+    recorded.tasks = [ran("web", exit_code=3)]
+
+    text = text_of(recorded)
+
+    assert "1. The web server ends by itself" in text
+    assert "Not seen: AWS refused DescribeTargetHealth: gone" in text
+
+
 def test_says_what_it_was_not_allowed_to_see(recorded: Recorded) -> None:
     recorded.refuse("acm.DescribeCertificate", "AccessDeniedException", "User is not authorized")
 
