@@ -31,9 +31,9 @@ SECRETS = (
 )
 
 
-def text_of(recorded: Recorded) -> str:
+def text_of(recorded: Recorded, *arguments: str) -> str:
     """What doctor finds."""
-    result = recorded.run("doctor")
+    result = recorded.run("doctor", *arguments)
     assert result.exit_code == 1, result.output
     return result.stdout
 
@@ -288,7 +288,9 @@ def test_no_bootstrap_before_there_is_a_backend(recorded: Recorded) -> None:
     recorded.stacks[REGION] = [stack("galv-LogBucketStack")]
     recorded.refuse("ssm.GetParameter", "ParameterNotFound")
 
-    assert "CDK is not bootstrapped in us-east-1" in text_of(recorded)
+    text = text_of(recorded, "--stack", "galv-LogBucketStack")
+
+    assert "CDK is not bootstrapped in us-east-1" in text
 
 
 def test_a_server_that_ends(recorded: Recorded) -> None:
