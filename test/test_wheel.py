@@ -130,6 +130,22 @@ def test_the_operators_command_says_what_it_lacks(user: Mapping[str, str]) -> No
     )
 
 
+def test_the_operators_command_needs_its_extra_alone(wheel: Path, tmp_path: Path) -> None:
+    """Nothing of CDK, and each package in the oldest version that is allowed."""
+    python = tmp_path / "venv" / "bin" / "python"
+    run("uv", "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    install = ("uv", "pip", "install", "--quiet", "--python", python)
+    run(*install, "--no-deps", wheel)
+    code = "from importlib.metadata import requires; print(*requires('galv-constructs'), sep='\\n')"
+    needed = run(python, "-c", code).splitlines()
+    extra = [line.partition(";")[0] for line in needed if "extra ==" in line]
+    run(*install, "--resolution=lowest-direct", *extra)
+
+    said = run(python.with_name("galv-ops"), "--version")
+
+    assert re.fullmatch(r"galv-ops, version \S+\n", said)
+
+
 @pytest.mark.parametrize(("app", "stacks"), [("galv-app", 3), ("platform-app", 2)])
 def test_synthesizes_an_example(
     user: Mapping[str, str], tmp_path: Path, app: str, stacks: int

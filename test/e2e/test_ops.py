@@ -125,7 +125,7 @@ def test_status_shows_a_deployment_that_is_well(galv_ops: GalvOps) -> None:
         r"ok +database +available: postgres 17, db.t4g.micro",
         r"ok +setup +succeeded \d{4}-",
         r"off +validation-monitor +rate\(5 minutes\); never ran",
-        r"ok +certificate +ops.example.com ISSUED",
+        r"ok +certificate +api-ops.example.com ISSUED",
         r"ok +mail +mail-ops.example.com verified",
         r"off +site ",
     ):
@@ -190,7 +190,7 @@ def test_run_takes_any_program(galv_ops: GalvOps) -> None:
     done = galv_ops("run", "--json", "--", "sh", "-c", "echo $VIRTUAL_HOST")
 
     assert done.code == done.json["exit_code"] == 0
-    assert done.json["lines"] == ["ops.example.com"]
+    assert done.json["lines"] == ["api-ops.example.com"]
 
 
 def test_setup_runs_the_steps_as_a_deployment_does(galv_ops: GalvOps, app: Application) -> None:
@@ -259,7 +259,8 @@ def test_logs_are_followed(galv_ops: GalvOps, cloud: Cloud, operator: dict[str, 
 def test_open_prints_urls(galv_ops: GalvOps) -> None:
     urls = galv_ops("open", "--json").json
 
-    assert (urls["api"], urls["site"]) == ("https://ops.example.com", "https://app.example.com")
+    assert urls["api"] == "https://api-ops.example.com"
+    assert urls["site"].endswith(".example.com")
     assert "stack%2Fops-BackendStack%2F" in urls["stack"]
 
 
@@ -378,11 +379,12 @@ def test_doctor_tells_of_a_secret_without_a_key(
 ) -> None:
     secret = {"Name": "ops-backend-secrets", "SecretString": '{"OTHER": "1"}'}
     cloud.client("secretsmanager").create_secret(**secret)
-    assert not app.deploy(backendVersion=GOOD, backendSecretsKeys=["DJANGO_TOKEN"]).ok
+    keys = {"backendSecretsName": secret["Name"], "backendSecretsKeys": ["DJANGO_TOKEN"]}
+    assert not app.deploy(backendVersion=GOOD, **keys).ok
 
     done = galv_ops("doctor")
 
-    assert "The secret ops-backend-secrets lacks the key DJANGO_TOKEN" in done.out
+    assert "The secret ops-backend-secrets lacks the key DJANGO_TOKEN, which a task" in done.out
 
 
 def test_doctor_tells_that_us_east_1_has_no_bootstrap(galv_ops: GalvOps, cloud: Cloud) -> None:
