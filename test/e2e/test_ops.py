@@ -125,7 +125,7 @@ def test_status_shows_a_deployment_that_is_well(galv_ops: GalvOps) -> None:
         r"ok +database +available: postgres 17, db.t4g.micro",
         r"ok +setup +succeeded \d{4}-",
         r"off +validation-monitor +rate\(5 minutes\); never ran",
-        r"ok +certificate +ops.example.com ISSUED",
+        r"ok +certificate +api-ops.example.com ISSUED",
         r"ok +mail +mail-ops.example.com verified",
         r"off +site ",
     ):
@@ -190,7 +190,7 @@ def test_run_takes_any_program(galv_ops: GalvOps) -> None:
     done = galv_ops("run", "--json", "--", "sh", "-c", "echo $VIRTUAL_HOST")
 
     assert done.code == done.json["exit_code"] == 0
-    assert done.json["lines"] == ["ops.example.com"]
+    assert done.json["lines"] == ["api-ops.example.com"]
 
 
 def test_setup_runs_the_steps_as_a_deployment_does(galv_ops: GalvOps, app: Application) -> None:
@@ -259,7 +259,10 @@ def test_logs_are_followed(galv_ops: GalvOps, cloud: Cloud, operator: dict[str, 
 def test_open_prints_urls(galv_ops: GalvOps) -> None:
     urls = galv_ops("open", "--json").json
 
-    assert (urls["api"], urls["site"]) == ("https://ops.example.com", "https://app.example.com")
+    assert (urls["api"], urls["site"]) == (
+        "https://api-ops.example.com",
+        "https://app-ops.example.com",
+    )
     assert "stack%2Fops-BackendStack%2F" in urls["stack"]
 
 
@@ -343,7 +346,7 @@ def test_says_what_it_did_not_find(galv_ops: GalvOps) -> None:
 
 
 def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application) -> None:
-    assert not app.deploy(backendVersion=MIGRATION).ok
+    assert not app.deploy_version(MIGRATION).ok
 
     done = galv_ops("doctor")
 
@@ -355,7 +358,7 @@ def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application)
 
 
 def test_doctor_tells_of_an_image_that_is_not_there(galv_ops: GalvOps, app: Application) -> None:
-    assert not app.deploy(backendVersion="9.9.9").ok
+    assert not app.deploy_version("9.9.9").ok
 
     done = galv_ops("doctor", "--json")
 
@@ -365,7 +368,7 @@ def test_doctor_tells_of_an_image_that_is_not_there(galv_ops: GalvOps, app: Appl
 
 
 def test_doctor_tells_of_a_server_that_ends(galv_ops: GalvOps, app: Application) -> None:
-    assert not app.deploy(backendVersion=CRASH).ok
+    assert not app.deploy_version(CRASH).ok
 
     done = galv_ops("doctor")
 
@@ -378,7 +381,7 @@ def test_doctor_tells_of_a_secret_without_a_key(
 ) -> None:
     secret = {"Name": "ops-backend-secrets", "SecretString": '{"OTHER": "1"}'}
     cloud.client("secretsmanager").create_secret(**secret)
-    assert not app.deploy(backendVersion=GOOD, backendSecretsKeys=["DJANGO_TOKEN"]).ok
+    assert not app.deploy(backendSecretsKeys=["DJANGO_TOKEN"]).ok
 
     done = galv_ops("doctor")
 
