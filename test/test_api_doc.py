@@ -46,15 +46,17 @@ def package(folder: Path, source: str) -> griffe.Module:
     return api_doc.load(folder)
 
 
-def test_is_up_to_date() -> None:
-    module = api_doc.load()
+@pytest.fixture(scope="module")
+def module() -> griffe.Module:
+    return api_doc.load()
 
+
+def test_is_up_to_date(module: griffe.Module) -> None:
     assert api_doc.mistakes(module) == []
     assert api_doc.PAGE.read_text() == api_doc.Reference(module).page()
 
 
-def test_has_every_public_name() -> None:
-    module = api_doc.load()
+def test_has_every_public_name(module: griffe.Module) -> None:
     headings = [
         line.split()[1] for line in api_doc.PAGE.read_text().splitlines() if line[:4] == "### "
     ]
@@ -157,8 +159,12 @@ def test_shows_what_a_private_name_stands_for(tmp_path: Path) -> None:
 
 
 def test_check_refuses_a_stale_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    module: griffe.Module,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(api_doc, "load", lambda: module)
     monkeypatch.setattr(api_doc, "PAGE", tmp_path / "API.md")
     monkeypatch.setattr("sys.argv", ["api_doc", "--check"])
 

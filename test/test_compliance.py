@@ -170,7 +170,7 @@ SHAPES = {
     **{f"regional-{make.__name__}": make for make in REGIONAL},
 }
 # The checks that look at a template for seconds see only these, which differ most.
-VARIED = ["any-endpoints", "regional-encrypted"]
+VARIED = ["any-endpoints", "any-roles", "regional-encrypted"]
 
 
 def stack_of(app: App, shape: str) -> Stack:

@@ -7,6 +7,7 @@ from pathlib import Path
 import aws_cdk
 import pytest
 from aws_cdk import Validations
+from backends import validation
 from cdk_nag import (
     AwsSolutionsChecks,
     HIPAASecurityChecks,
@@ -29,7 +30,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     app = aws_cdk.App(
         context=json.loads((APP / "cdk.json").read_text())["context"],
         outdir=str(directory),
-        builtin_cloud_formation_validation=False,
+        **validation(on=False),
     )
     Validations.of(app).add_plugins(
         AwsSolutionsChecks(app),

@@ -52,16 +52,15 @@ def wheel(distributions: Path) -> Path:
 @pytest.fixture(scope="module")
 def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The variables of a shell in which the wheel is installed, and nothing else of the project."""
-    venv = tmp_path_factory.mktemp("user") / "venv"
-    run("uv", "venv", "--quiet", "--python", sys.executable, venv)
-    python = venv / "bin" / "python"
-    asked = (
-        "-r",
-        EXAMPLES / "galv-app" / "requirements.txt",
-        "--constraints",
-        ROOT / "constraints.txt",
+    folder = tmp_path_factory.mktemp("user")
+    venv, versions = folder / "venv", folder / "versions.txt"
+    # The versions that the tests run with.
+    versions.write_text(
+        run("uv", "pip", "freeze", "--exclude-editable", "--python", sys.executable)
     )
-    run("uv", "pip", "install", "--quiet", "--python", python, *asked, wheel)
+    run("uv", "venv", "--quiet", "--python", sys.executable, venv)
+    asked = ("-r", EXAMPLES / "galv-app" / "requirements.txt", "--constraints", versions, wheel)
+    run("uv", "pip", "install", "--quiet", "--python", venv / "bin" / "python", *asked)
     return {
         "HOME": os.environ["HOME"],  # jsii's cache
         "JSII_NODE": os.environ["JSII_NODE"],
@@ -129,6 +128,22 @@ def test_the_operators_command_says_what_it_lacks(user: Mapping[str, str]) -> No
         "galv-ops needs boto3 and click, which the extra brings: "
         'pip install "galv-constructs[ops]"\n'
     )
+
+
+def test_the_operators_command_needs_its_extra_alone(wheel: Path, tmp_path: Path) -> None:
+    """Nothing of CDK, and each package in the oldest version that is allowed."""
+    python = tmp_path / "venv" / "bin" / "python"
+    run("uv", "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    install = ("uv", "pip", "install", "--quiet", "--python", python)
+    run(*install, "--no-deps", wheel)
+    code = "from importlib.metadata import requires; print(*requires('galv-constructs'), sep='\\n')"
+    needed = run(python, "-c", code).splitlines()
+    extra = [line.partition(";")[0] for line in needed if "extra ==" in line]
+    run(*install, "--resolution=lowest-direct", *extra)
+
+    said = run(python.with_name("galv-ops"), "--version")
+
+    assert re.fullmatch(r"galv-ops, version \S+\n", said)
 
 
 @pytest.mark.parametrize(("app", "stacks"), [("galv-app", 3), ("platform-app", 2)])

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml  # type: ignore[import-untyped]  # its types are another package
 
 ROOT = Path(__file__).parent.parent
@@ -21,9 +22,16 @@ STEPS: list[dict[str, Any]] = [
 ]
 
 
-def test_zizmor_finds_nothing() -> None:
-    """Neither a mistake in the syntax nor a way in."""
-    command = ["zizmor", "--offline", "--strict-collection", "--no-progress", str(FOLDER)]
+@pytest.mark.parametrize(
+    "linter",
+    [
+        ["zizmor", "--offline", "--strict-collection", "--no-progress"],
+        ["check-jsonschema", "--builtin-schema=vendor.github-workflows"],
+    ],
+    ids=lambda linter: linter[0],
+)
+def test_a_linter_finds_nothing(linter: list[str]) -> None:
+    command = [*linter, *map(str, FOLDER.glob("*.yml"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout

@@ -7,6 +7,7 @@ it as new as the declarations allow. Each is an environment of its own, which is
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,8 @@ from pathlib import Path
 from setup import EVERYTHING, ROOT, locked
 
 COMPILE = ["uv", "pip", "compile", "--quiet", "--all-extras"]
-DECLARED = ["--requirements", "requirements-dev.txt", "--editable", ".[ops]"]
+# What tests start as programs of their own: those of .venv do, whatever they need themselves.
+PROGRAMS = {"check-jsonschema", "mypy", "ruff", "uv", "zizmor"}
 
 
 def lower_bounds() -> set[str]:
@@ -31,13 +33,16 @@ def lower_bounds() -> set[str]:
 
 
 def package(requirement: str) -> str:
-    """Return the name in a line of a lock."""
-    return requirement.partition("==")[0]
+    """Return the name in a line of a lock, or of what is asked for."""
+    return re.split(r"[\[=<>]", requirement)[0]
 
 
 def install(python: Path, *, lowest: bool) -> None:
     """Install the library and what its tests need."""
-    command = ["uv", "pip", "install", "--quiet", "--python", str(python), *DECLARED]
+    asked = (ROOT / "requirements-dev.txt").read_text().splitlines()
+    asked = [line for line in asked if line[:1].isalnum() and package(line) not in PROGRAMS]
+    command = ["uv", "pip", "install", "--quiet", "--python", str(python)]
+    command += ["--editable", ".[ops]", *asked]
     with tempfile.TemporaryDirectory() as folder:
         if lowest:
             bounds = lower_bounds()

@@ -121,7 +121,7 @@ def _add_build(github: GitHub, pythons: Sequence[str]) -> None:
 
 def _add_upgrade(github: GitHub, python: str) -> None:
     """The newest version of every dependency, as a pull request a week."""
-    workflow = GithubWorkflow(github, "upgrade")
+    workflow = GithubWorkflow(github, "upgrade", limit_concurrency=True)
     workflow.on(
         schedule=[CronScheduleOptions(cron="0 3 * * 1")],
         workflow_dispatch=WorkflowDispatchOptions(),

@@ -63,8 +63,7 @@ class Reach:
             yield f"the secret {arn} does not exist"
             return
         if key and key not in _object(value):
-            # ECS's own words.
-            yield f"retrieved secret from Secrets Manager did not contain json key {key}"
+            yield f"the secret {arn} has no key {key!r}"
         if not self.allowed(role, "secretsmanager:GetSecretValue", self._secret_arn(arn)):
             yield f"{role} may not read {arn}"
 

@@ -31,9 +31,9 @@ SECRETS = (
 )
 
 
-def text_of(recorded: Recorded) -> str:
+def text_of(recorded: Recorded, *arguments: str) -> str:
     """What doctor finds."""
-    result = recorded.run("doctor")
+    result = recorded.run("doctor", *arguments)
     assert result.exit_code == 1, result.output
     return result.stdout
 
@@ -99,7 +99,7 @@ def test_a_secret_without_a_key(recorded: Recorded) -> None:
     text = text_of(recorded)
 
     assert (
-        "1. The secret galv-backend-secrets lacks the key TOKEN, which a task needs for "
+        "1. The secret galv-backend-secrets-AbC123 lacks the key TOKEN, which a task needs for "
         "DJANGO_TOKEN.\n" in text
     )
     assert "backendSecretsKeys" in text
@@ -288,7 +288,9 @@ def test_no_bootstrap_before_there_is_a_backend(recorded: Recorded) -> None:
     recorded.stacks[REGION] = [stack("galv-LogBucketStack")]
     recorded.refuse("ssm.GetParameter", "ParameterNotFound")
 
-    assert "CDK is not bootstrapped in us-east-1" in text_of(recorded)
+    text = text_of(recorded, "--stack", "galv-LogBucketStack")
+
+    assert "CDK is not bootstrapped in us-east-1" in text
 
 
 def test_a_server_that_ends(recorded: Recorded) -> None:
@@ -365,6 +367,25 @@ def test_what_it_does_not_know_it_quotes(recorded: Recorded) -> None:
     text = text_of(recorded)
 
     assert f"1. NetworkVpc1 (AWS::EC2::VPC) of galv-BackendStack failed.\n   | {quota}\n" in text
+
+
+def test_a_task_that_never_starts_for_another_reason(recorded: Recorded) -> None:
+    reason = "ResourceInitializationError: failed to validate logger args"
+    recorded.tasks = [ran("web", reason=reason, stop_code=NEVER_STARTED)]
+
+    assert f"1. ECS could not start web.\n   | web, 2026-05-01 02:05 UTC: {NEVER_STARTED}; " in (
+        text_of(recorded)
+    )
+
+
+def test_what_was_deleted_by_hand_hides_nothing_else(recorded: Recorded) -> None:
+    recorded.refuse("elastic-load-balancing-v2.DescribeTargetHealth", "TargetGroupNotFound", "gone")
+    recorded.tasks = [ran("web", exit_code=3)]
+
+    text = text_of(recorded)
+
+    assert "1. The web server ends by itself" in text
+    assert "Not seen: AWS refused DescribeTargetHealth: gone" in text
 
 
 def test_says_what_it_was_not_allowed_to_see(recorded: Recorded) -> None:

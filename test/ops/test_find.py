@@ -106,6 +106,15 @@ def test_several_backends_with_one_tag(two: Recorded) -> None:
     assert found(status(two, "--stack", OTHER)) == [OTHER]
 
 
+def test_what_an_application_adds_is_no_backend(recorded: Recorded) -> None:
+    other, task = "galv-ReportsStack", "AWS::ECS::TaskDefinition"
+    recorded.stacks[REGION].append(stack(other))
+    recorded.resources[other] = [resource("ReindexRun12345678", "Custom::GalvReleaseTask", "r")]
+    recorded.resources[BACKEND].append(resource("Own12345678", task, "arn:own"))
+
+    assert found(status(recorded)) == [LOGS, BACKEND, other]
+
+
 def test_two_backends_in_a_stack_are_refused(recorded: Recorded) -> None:
     recorded.resources[BACKEND].append(
         resource("SecondWebService12345678", "AWS::ECS::Service", "arn:second")
@@ -138,14 +147,27 @@ def test_nothing_in_the_region(recorded: Recorded) -> None:
     result = status(recorded, "--region", "eu-north-1")
 
     assert result.exit_code == 125
-    assert "no stack in eu-north-1 has the tag project-name: check --region" in result.stderr
+    assert result.stderr == (
+        "galv-ops: there is no Galv in eu-north-1 on stacks with the tag project-name: check "
+        "--region and --profile, or pass --stack with the name of a stack\n"
+    )
+
+
+def test_projects_that_may_be_one_are_named(recorded: Recorded) -> None:
+    recorded.stacks[REGION] = [stack(LOGS), stack("Blog", project="blog")]
+    recorded.resources["Blog"] = []
+
+    result = status(recorded)
+
+    assert result.exit_code == 125
+    assert "choose one of blog, galv with --project" in result.stderr
 
 
 def test_a_deployment_without_a_backend(recorded: Recorded) -> None:
     recorded.stacks[REGION] = [stack(LOGS)]
 
-    result = status(recorded)
-    refused = recorded.run("check")
+    result = status(recorded, "--project", "galv")
+    refused = recorded.run("check", "--project", "galv")
 
     assert result.exit_code == 1
     assert found(result) == [LOGS]

@@ -147,6 +147,23 @@ def test_the_log_is_shown_to_its_end(ecs: Recorded) -> None:
     assert "setup-db: STOPPED after 0 s" in result.stderr
 
 
+def test_check_asks_for_what_github_may_do(ecs: Recorded) -> None:
+    """What `GalvDeployRole` allows: another call here is another statement there."""
+    ends(ecs, "check-status", exit_code=0)
+
+    assert ecs.run("check").exit_code == 0
+
+    assert set(ecs.calls) == {
+        "cloudformation.DescribeStacks",
+        "cloudformation.ListStackResources",
+        "cloudwatch-logs.GetLogEvents",
+        "ecs.DescribeServices",
+        "ecs.DescribeTaskDefinition",
+        "ecs.DescribeTasks",
+        "ecs.RunTask",
+    }
+
+
 def test_setup_waits_for_a_deployment(ecs: Recorded) -> None:
     ecs.stacks[REGION] = [stack("galv-BackendStack", "UPDATE_IN_PROGRESS")]
 

@@ -162,6 +162,15 @@ def test_a_part_that_may_not_be_read(recorded: Recorded) -> None:
     assert line(recorded, "database", 0).startswith("unknown database not allowed to call")
 
 
+def test_a_part_that_was_deleted_by_hand(recorded: Recorded) -> None:
+    recorded.refuse("rds.DescribeDBInstances", "DBInstanceNotFound", "DBInstance db not found.")
+
+    assert line(recorded, "database") == (
+        "bad database AWS refused DescribeDBInstances: DBInstance db not found. "
+        "(DBInstanceNotFound)"
+    )
+
+
 def test_throttling_is_no_part(recorded: Recorded) -> None:
     recorded.refuse("rds.DescribeDBInstances", "Throttling")
 

@@ -17,6 +17,12 @@ SECURITY_GROUP = "AWS::EC2::SecurityGroup"
 RELEASE = "Custom::GalvReleaseTask"
 SITE_RELEASE = "Custom::GalvSiteRelease"
 
+# How the logical ids of what GalvBackend makes end, without their hash: the last constructs of
+# their paths.
+_SERVICE = "WebService"
+_SETUP = "SetupRun"
+_TASK = "TaskTaskDefinition"
+
 WEB = "web"
 SETUP = "setup-db"
 CHECK = "check-status"
@@ -63,7 +69,7 @@ class Deployment:
     @cached_property
     def service(self) -> str | None:
         """ARN of the web service; none before it is made."""
-        found = [one for one in self.backend.resources(SERVICE) if one.stem.endswith("WebService")]
+        found = [one for one in self.backend.resources(SERVICE) if one.stem.endswith(_SERVICE)]
         if len(found) > 1:
             raise OpsError(
                 f"{self.backend.name} holds {len(found)} backends, and galv-ops knows one a stack: "
@@ -82,12 +88,13 @@ class Deployment:
     @cached_property
     def tasks(self) -> dict[str, Task]:
         """The tasks of the backend's stack by name, such as `web` and `setup-db`."""
-        definitions = self.backend.resources(TASK_DEFINITION)
         groups = {one.stem: one.id for one in self.backend.resources(SECURITY_GROUP)}
-        tasks = [
-            describe_task(self.aws, one.id, one.stem.removesuffix("TaskDefinition"), groups)
-            for one in definitions
-        ]
+        tasks = []
+        for one in self.backend.resources(TASK_DEFINITION):
+            # Of this library: an application may have others beside them.
+            if one.stem.endswith(_TASK):
+                own = groups.get(f"{one.stem.removesuffix('TaskDefinition')}SecurityGroup")
+                tasks.append(describe_task(self.aws, one.id, [] if own is None else [own]))
         return {task.name: task for task in tasks}
 
     def task(self, name: str) -> Task:
@@ -130,7 +137,8 @@ class Deployment:
 
 def is_backend(stack: Stack) -> bool:
     """Tell whether a stack holds a backend, or held one that was rolled back."""
-    return any(one.type == RELEASE for one in stack.history)
+    # Release tasks of an application's own can be in any stack.
+    return any(one.type == RELEASE and one.stem.endswith(_SETUP) for one in stack.history)
 
 
 def is_galv(stack: Stack) -> bool:

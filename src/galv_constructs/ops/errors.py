@@ -64,6 +64,11 @@ def is_denied(error: Exception) -> bool:
     }
 
 
+def is_gone(error: Exception) -> bool:
+    """Tell whether something is not there, as when it was deleted by hand."""
+    return "NotFound" in code_of(error) or code_of(error).startswith("NoSuch")
+
+
 def is_throttled(error: Exception) -> bool:
     """Tell whether AWS refused a call because there were too many."""
     return bool(re.search("throttl|toomanyrequests|limitexceeded", code_of(error), re.IGNORECASE))

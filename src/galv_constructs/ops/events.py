@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -9,6 +10,8 @@ from galv_constructs.ops.stack import Stack
 
 # What follows from another failure, and explains none.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion")
+# What CDK's framework adds behind the reason of a handler.
+_FRAMEWORK = re.compile(r"\n\s*(?:Logs: /aws/lambda|at )")
 _STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
 
 
@@ -51,7 +54,7 @@ def last_change(stack: Stack) -> Change:
                         resource=event.get("LogicalResourceId", ""),
                         type=event.get("ResourceType", ""),
                         when=event["Timestamp"],
-                        reason=reason,
+                        reason=_FRAMEWORK.split(reason)[0].strip(),
                     )
                 )
     return Change(began, found[::-1])

@@ -73,9 +73,7 @@ def _deployment(
 
 
 def _only(aws: Aws, projects: dict[str, list[Stack]]) -> str:
-    ours = [name for name, stacks in projects.items() if any(is_galv(one) for one in stacks)]
-    # A deployment that failed early has nothing that only this library makes.
-    found = ours or list(projects)
+    found = [name for name, stacks in projects.items() if any(is_galv(one) for one in stacks)]
     if len(found) > 1:
         raise OpsError(
             f"there are several deployments in {aws.region}: choose one with --project, of "
@@ -83,9 +81,11 @@ def _only(aws: Aws, projects: dict[str, list[Stack]]) -> str:
             USAGE,
         )
     if not found:
+        # One that failed early has nothing yet that tells it from other projects.
+        choose = f", choose one of {', '.join(sorted(projects))} with --project" if projects else ""
         raise OpsError(
-            f"no stack in {aws.region} has the tag {TAG}: check --region and --profile, or pass "
-            "--stack with the name of a stack"
+            f"there is no Galv in {aws.region} on stacks with the tag {TAG}: check --region and "
+            f"--profile{choose}, or pass --stack with the name of a stack"
         )
     return found[0]
 

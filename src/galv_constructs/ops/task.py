@@ -46,13 +46,12 @@ class Task:
         return f"{self.log_stream_prefix}/{self.name}/{short(task_arn)}"
 
 
-def describe_task(aws: Aws, definition: str, stem: str, groups: Mapping[str, str]) -> Task:
-    """Read a task definition whose logical id starts with `stem`."""
+def describe_task(aws: Aws, definition: str, security_groups: Sequence[str] = ()) -> Task:
+    """Read a task definition, which does not say in which security groups it is to run."""
     answer = aws.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
     # The main container is the first, and has the name of the task.
     container = answer.get("containerDefinitions", [])[0]
     options = container.get("logConfiguration", {}).get("options", {})
-    own_group = groups.get(f"{stem}SecurityGroup")
     return Task(
         name=container.get("name", ""),
         definition=definition,
@@ -64,7 +63,7 @@ def describe_task(aws: Aws, definition: str, stem: str, groups: Mapping[str, str
         secrets={one["name"]: one["valueFrom"] for one in container.get("secrets", [])},
         log_group=options.get("awslogs-group", ""),
         log_stream_prefix=options.get("awslogs-stream-prefix", ""),
-        security_groups=[] if own_group is None else [own_group],
+        security_groups=security_groups,
     )
 
 

@@ -15,10 +15,10 @@ from galv_constructs.ops.diagnoses.crash import crash
 from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
 from galv_constructs.ops.diagnoses.health_check import health_check
 from galv_constructs.ops.diagnoses.image import image
-from galv_constructs.ops.diagnoses.others import stuck, unexplained
+from galv_constructs.ops.diagnoses.others import never_started, stuck, unexplained
 from galv_constructs.ops.diagnoses.secret import secret
 from galv_constructs.ops.diagnoses.setup import setup
-from galv_constructs.ops.errors import FAILED, explain, is_denied
+from galv_constructs.ops.errors import FAILED, explain, is_denied, is_gone
 
 _Cause = Callable[[Evidence], Iterator[Diagnosis]]
 _CAUSES: tuple[_Cause, ...] = (image, secret, setup, health_check, crash, certificate, bootstrap)
@@ -41,7 +41,7 @@ def doctor(ops: Ops) -> int:
         found += diagnoses
         gaps += gap
     if not found:
-        found += _look(unexplained, evidence)[0]
+        found += [*_look(never_started, evidence)[0], *_look(unexplained, evidence)[0]]
     found += stuck(evidence)
     busy = [stack.name for stack in evidence.deployment.stacks if stack.is_busy]
     ops.out.result(
@@ -62,7 +62,7 @@ def _look(cause: _Cause, evidence: Evidence) -> tuple[list[Diagnosis], list[str]
     try:
         return list(cause(evidence)), []
     except ClientError as error:
-        if not is_denied(error):
+        if not (is_denied(error) or is_gone(error)):
             raise
         return [], [explain(error)]
 

@@ -73,9 +73,9 @@ def _task(deployment: Deployment) -> TaskTypeDef:
         raise OpsError("there is no web service yet: `galv-ops doctor` says why")
     if not service.get("enableExecuteCommand"):
         raise OpsError(
-            "ECS Exec is off, as it is in production: deploy with isProduction false, or "
-            "GalvBackend(execute_command=True), which also makes the file system writable. For "
-            "one command `galv-ops run -- manage.py …` needs none of that"
+            "ECS Exec is off, as it is in production: GalvBackend(execute_command=True) turns it "
+            "on with the next deployment, and makes the file system writable. A command does "
+            "without: `galv-ops run -- manage.py …`"
         )
     found = [
         one

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from galv_constructs.ops.command import Ops, command
 from galv_constructs.ops.deployment import Deployment
-from galv_constructs.ops.errors import FAILED, explain, is_denied
+from galv_constructs.ops.errors import FAILED, explain, is_denied, is_gone
 from galv_constructs.ops.output import colored
 from galv_constructs.ops.parts.certificates import certificates
 from galv_constructs.ops.parts.database import database
@@ -49,9 +49,9 @@ def _read(read: _Read, deployment: Deployment) -> list[Part]:
         return list(read(deployment))
     except ClientError as error:
         # The rest can be told nevertheless.
-        if not is_denied(error):
+        if not (is_denied(error) or is_gone(error)):
             raise
-        return [Part(read.__name__, "unknown", explain(error))]
+        return [Part(read.__name__, "unknown" if is_denied(error) else "bad", explain(error))]
 
 
 def _data(deployment: Deployment, parts: list[Part], *, well: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def certificate(evidence: Evidence) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 f"The certificate for {name} is {status}.",
                 [str(found["FailureReason"])] if "FailureReason" in found else [],
-                "A CAA record of the domain must allow amazon.com, and the name must be spelled "
-                "right; then deploy again.",
+                "AWS issues one if no CAA record of the domain forbids amazon.com, and renews one "
+                "as long as its DNS record is there. Mend that, then deploy again; one from "
+                "elsewhere is renewed where it came from.",
             )

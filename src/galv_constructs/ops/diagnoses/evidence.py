@@ -17,7 +17,7 @@ from galv_constructs.ops.output import moment
 from galv_constructs.ops.parts.certificates import describe_certificates
 from galv_constructs.ops.parts.web import describe_service
 from galv_constructs.ops.run import why_stopped
-from galv_constructs.ops.task import Task
+from galv_constructs.ops.task import Task, describe_task
 from galv_constructs.ops.tasks import exit_code, known_runs
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ class Stopped:
     """A task that has stopped."""
 
     task: Task
-    image: str
     when: str
     reason: str
     exit_code: int | None
@@ -146,7 +145,9 @@ class Evidence:
     @property
     def _began(self) -> datetime:
         """When the last change of the backend began: what was before it explains nothing."""
-        return self._changes[self.deployment.backend.id].began
+        began = self._changes[self.deployment.backend.id].began
+        # Not every service counts in less than seconds.
+        return began.replace(microsecond=0)
 
     def _stopped(self, task: Task) -> list[Stopped]:
         found = [
@@ -157,8 +158,7 @@ class Evidence:
         ]
         return [
             Stopped(
-                task=task,
-                image=next((c.get("image", "") for c in one.get("containers", [])), task.image),
+                task=self._as_it_ran(task, one.get("taskDefinitionArn", task.definition)),
                 when=moment(one.get("stoppedAt")),
                 reason=why_stopped(one),
                 exit_code=exit_code(one, task.name),
@@ -166,6 +166,12 @@ class Evidence:
             )
             for one in found[:_STOPPED_TASKS]
         ]
+
+    def _as_it_ran(self, task: Task, definition: str) -> Task:
+        """Return the task of a revision that a rollback has replaced."""
+        if definition == task.definition:
+            return task
+        return describe_task(self.deployment.aws, definition)
 
     def _is_bootstrapped(self, region: str) -> bool:
         # What CDK's templates ask for too; another qualifier has another name.

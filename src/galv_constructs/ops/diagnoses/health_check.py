@@ -35,9 +35,9 @@ def health_check(evidence: Evidence) -> Iterator[Diagnosis]:
             "Django refuses the load balancer's health check, because the Host that it sends, the "
             "address of the task, is not among ALLOWED_HOSTS.",
             [*shown, *refused[-2:]],
-            f"The subnets of the tasks must be within {_CIDRS}, which is {nets}, and the image "
-            "must be one that reads it (from 2.5 on). GalvBackend sets it from its network: "
-            "deploy a newer version, or with the network that the tasks run in.",
+            f"The subnets of the tasks must be within {_CIDRS}, which is {nets}: GalvBackend sets "
+            "it from its network, so deploy with the network that the tasks run in. If they are, "
+            "the image does not read it: deploy a newer version.",
         )
     else:
         yield Diagnosis(

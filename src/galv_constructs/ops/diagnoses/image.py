@@ -24,7 +24,9 @@ def image(evidence: Evidence) -> Iterator[Diagnosis]:
         return
     text = " ".join(shown)
     named = _NAME.search(text)
-    name = named[0].rstrip(".:") if named else next((s.image for s in evidence.stopped), "")
+    name = (
+        named[0].rstrip(".:") if named else next((one.task.image for one in evidence.stopped), "")
+    )
     if _UNREACHABLE.search(text) and "not found" not in text:
         yield Diagnosis(
             f"The image {name} could not be pulled: its registry could not be reached.",

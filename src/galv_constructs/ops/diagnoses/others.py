@@ -37,3 +37,16 @@ def unexplained(evidence: Evidence) -> Iterator[Diagnosis]:
                 [failure.reason],
                 "What failed first is usually the cause.",
             )
+
+
+def never_started(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Tell why ECS could not start a task."""
+    seen: set[str] = set()
+    for stopped in evidence.stopped:
+        if "TaskFailedToStart" in stopped.reason and stopped.task.name not in seen:
+            seen.add(stopped.task.name)
+            yield Diagnosis(
+                f"ECS could not start {stopped.task.name}.",
+                [str(stopped)],
+                "Mend what ECS says, then deploy again.",
+            )

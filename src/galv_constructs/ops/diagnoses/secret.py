@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
 
-_NO_KEY = re.compile(r"did not contain json key ([\w.-]+)", re.IGNORECASE)
+_NO_KEY = re.compile(r"(?:did not contain|unable to retrieve) json key '?([\w.-]+)", re.IGNORECASE)
 _NO_JSON = re.compile(r"from asm.*invalid character", re.IGNORECASE)
 _NO_SECRET = re.compile(r"can.t find the specified secret", re.IGNORECASE)
 _ARN = re.compile(r"arn:[\w-]+:secretsmanager:[\w-]+:\d+:secret:([\w/+=.@-]+)")
@@ -40,12 +40,13 @@ def secret(evidence: Evidence) -> Iterator[Diagnosis]:
 
 def _who_asks(evidence: Evidence, key: str) -> tuple[str, str]:
     """Return the name of the secret and the variable that a key is for."""
-    for task in evidence.deployment.tasks.values() if evidence.deployment.has_backend else ():
+    asked = [stopped.task for stopped in evidence.stopped if key in stopped.reason]
+    for task in asked:
         for variable, source in task.secrets.items():
+            # The ARN of the secret has seven parts, and after it comes the key.
             parts = source.split(":")
             if parts[7:8] == [key]:
-                # Its name, and after it a dash and six characters that AWS adds.
-                return re.sub(r"-\w{6}$", "", parts[6]), variable
+                return parts[6], variable
     return "that a task reads", key
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from galv_constructs.ops.deployment import SETUP
 from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
-from galv_constructs.ops.events import Failure
 
 _STEP = re.compile(r"\[release\] ([\w-]+): failed with exit code (\d+)")
 _HUNG = re.compile(r"Release task hung")
@@ -55,7 +54,7 @@ def setup(evidence: Evidence) -> Iterator[Diagnosis]:
 def _release_failures(evidence: Evidence) -> Iterator[str]:
     for failure in evidence.failures:
         if failure.type == "Custom::GalvReleaseTask":
-            yield _without_stack_trace(failure)
+            yield failure.reason
 
 
 def _by_hand(evidence: Evidence) -> Iterator[str]:
@@ -63,8 +62,3 @@ def _by_hand(evidence: Evidence) -> Iterator[str]:
     newest = next((one for one in evidence.stopped if one.task.name == SETUP), None)
     if newest is not None and newest.exit_code:
         yield "\n".join(evidence.log_tail(newest))
-
-
-def _without_stack_trace(failure: Failure) -> str:
-    """Leave out what CDK's framework adds behind the reason of a handler."""
-    return re.split(r"\n\s*(?:Logs: /aws/lambda|at )", failure.reason)[0]
