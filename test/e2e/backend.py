@@ -103,14 +103,20 @@ class Backend(Stack):
         answer = self.cloud.client("lambda").invoke(FunctionName=target["Arn"], Payload=payload)
         return dict(answer)
 
+    def log_group(self, task: Json) -> str:
+        """Name of the log group that a task writes to."""
+        return str(self._log_options(task)["awslogs-group"])
+
     def log(self, task: Json) -> list[str]:
         """Return the lines that a task wrote."""
-        (container,) = self.definition(task["taskDefinitionArn"])["containerDefinitions"]
-        options = container["logConfiguration"]["options"]
-        id = task["taskArn"].rpartition("/")[2]
+        id, name = task["taskArn"].rpartition("/")[2], task["containers"][0]["name"]
         events = self.cloud.client("logs").get_log_events(
-            logGroupName=options["awslogs-group"],
-            logStreamName=f"{options['awslogs-stream-prefix']}/{container['name']}/{id}",
+            logGroupName=self.log_group(task),
+            logStreamName=f"{self._log_options(task)['awslogs-stream-prefix']}/{name}/{id}",
             startFromHead=True,
         )["events"]
         return [event["message"] for event in events]
+
+    def _log_options(self, task: Json) -> Json:
+        (container,) = self.definition(task["taskDefinitionArn"])["containerDefinitions"]
+        return dict(container["logConfiguration"]["options"])

@@ -17,9 +17,11 @@ def bucket_problems(stack: Stack) -> Iterator[str]:
         block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
         if not all(block.values()):
             yield f"the bucket {bucket} may become public: {block}"
+        policy = stack.bucket_policy(bucket)
+        if any(one["Effect"] == "Allow" and "*" in str(one["Principal"]) for one in policy):
+            yield f"anyone may use the bucket {bucket}"
         if not any(
-            one["Effect"] == "Deny" and one.get("Condition", {}).get("Bool")
-            for one in stack.bucket_policy(bucket)
+            one["Effect"] == "Deny" and one.get("Condition", {}).get("Bool") for one in policy
         ):
             yield f"the bucket {bucket} takes requests without TLS"
         logging = s3.get_bucket_logging(Bucket=bucket).get("LoggingEnabled")

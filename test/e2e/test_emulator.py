@@ -37,6 +37,16 @@ REFUSED = {
         resources("AWS::EC2::SecurityGroupIngress", GroupId="sg-0", **RULE),
         "InvalidGroup.NotFound",
     ),
+    "two subnets in one range": (
+        {
+            **resources("AWS::EC2::Subnet", VpcId={"Ref": "Vpc"}, CidrBlock="10.9.0.0/24"),
+            "Other": {
+                "Type": "AWS::EC2::Subnet",
+                "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.9.0.128/25"},
+            },
+        },
+        "InvalidSubnet.Conflict",
+    ),
     "a NAT gateway without an address": (
         resources("AWS::EC2::NatGateway", SubnetId="subnet-0", AllocationId="eipalloc-0"),
         "InvalidSubnet.NotFound",

@@ -1,6 +1,7 @@
 """The life of a deployment outside production, from nothing to nothing, one test a step."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -96,12 +97,46 @@ def test_outputs_what_a_person_needs(backend: Backend, app: Application, cloud: 
     outputs = backend.outputs
 
     assert outputs["BackendUrl"] == "https://api-life.example.com"
+    assert backend.cluster.endswith(outputs["Cluster"])
     secret = cloud.client("secretsmanager").get_secret_value(
         SecretId=outputs["SuperuserPasswordSecret"]
     )
     assert len(secret["SecretString"]) == 32
     assert app.frontend.outputs["FrontendUrl"] == "https://app-life.example.com"
     assert app.frontend.outputs["FrontendVersion"] == SITE
+
+
+@pytest.mark.smoke
+def test_the_command_for_check_status_runs_it(backend: Backend, images: dict[str, Path]) -> None:
+    """Its options are those of the call that the AWS CLI makes of it."""
+    run, _, tail = backend.outputs["CheckStatus"].partition(" && ")
+    assert run.startswith("aws ecs run-task --")
+    words = shlex.split(run)[3:]
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    network = re.fullmatch(
+        r"awsvpcConfiguration={subnets=\[(.+)],securityGroups=\[(.+)],assignPublicIp=(\w+)}",
+        given.pop("--network-configuration"),
+    )
+    assert network is not None
+    assert given.keys() == {"--region", "--cluster", "--task-definition", "--launch-type"}
+
+    backend.ecs.run_task(
+        cluster=given["--cluster"],
+        taskDefinition=given["--task-definition"],
+        launchType=given["--launch-type"],
+        networkConfiguration={
+            "awsvpcConfiguration": {
+                "subnets": network[1].split(","),
+                "securityGroups": network[2].split(","),
+                "assignPublicIp": network[3],
+            }
+        },
+    )
+
+    task = backend.wait_for_task("check-status")
+    assert task["containers"][0]["exitCode"] == 0, task
+    assert "check_status " in calls(images[FIRST])
+    assert backend.log_group(task) == tail.rpartition(" ")[2]
 
 
 @pytest.mark.smoke
@@ -164,7 +199,7 @@ def test_interval_0_ends_the_schedule_and_needs_no_setup(
     assert backend.schedules() == []
     assert backend.ids("AWS::SQS::Queue") == []
     assert len(backend.tasks("setup-db")) == 1
-    assert len(calls(images[FIRST])) == 5
+    assert calls(images[FIRST]).count("migrate Create") == 1
 
 
 def test_an_update_runs_setup_once_before_the_service_changes(

@@ -344,7 +344,7 @@ def test_says_what_it_did_not_find(galv_ops: GalvOps) -> None:
 
 
 def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application) -> None:
-    assert not app.deploy(backendVersion=MIGRATION).ok
+    assert not app.deploy_version(MIGRATION).ok
 
     done = galv_ops("doctor")
 
@@ -356,7 +356,7 @@ def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application)
 
 
 def test_doctor_tells_of_an_image_that_is_not_there(galv_ops: GalvOps, app: Application) -> None:
-    assert not app.deploy(backendVersion="9.9.9").ok
+    assert not app.deploy_version("9.9.9").ok
 
     done = galv_ops("doctor", "--json")
 
@@ -366,7 +366,7 @@ def test_doctor_tells_of_an_image_that_is_not_there(galv_ops: GalvOps, app: Appl
 
 
 def test_doctor_tells_of_a_server_that_ends(galv_ops: GalvOps, app: Application) -> None:
-    assert not app.deploy(backendVersion=CRASH).ok
+    assert not app.deploy_version(CRASH).ok
 
     done = galv_ops("doctor")
 

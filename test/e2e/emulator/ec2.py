@@ -1,11 +1,14 @@
 """What is missing of EC2: rules of their own, addresses, NAT gateways, flow logs."""
 
 from functools import partial
+from ipaddress import ip_network
 
 from e2e.emulator.types import Json, Made, add_type, check_before, random_id
 from ministack.services import ec2, s3
 from ministack.services.cloudformation import provisioners
 
+_subnet = provisioners._RESOURCE_HANDLERS["AWS::EC2::Subnet"]
+_subnet_made = _subnet["create"]
 _RULES = {"Ingress": "IpPermissions", "Egress": "IpPermissionsEgress"}
 
 
@@ -52,6 +55,18 @@ def _no_duplicates(properties: Json) -> None:
         rules = [_bare(_rule(rule)) for rule in properties.get(key, [])]
         if len(set(rules)) != len(rules):
             raise ValueError("InvalidPermission.Duplicate: the same rule twice in one group")
+
+
+def _create_subnet(logical_id: str, properties: Json, stack: str) -> Made:
+    wanted = ip_network(properties["CidrBlock"])
+    for other in ec2._subnets.values():
+        same = other["VpcId"] == properties["VpcId"]
+        if same and wanted.overlaps(ip_network(other["CidrBlock"])):
+            raise ValueError(
+                f"InvalidSubnet.Conflict: The CIDR '{wanted}' conflicts with another subnet"
+            )
+    made: Made = _subnet_made(logical_id, properties, stack)
+    return made
 
 
 def _create_address(_logical_id: str, properties: Json, _stack: str) -> Made:
@@ -111,3 +126,4 @@ def install() -> None:
     add_type("AWS::EC2::EIP", create=_create_address, delete=_delete_address)
     add_type("AWS::EC2::NatGateway", create=_create_nat_gateway, delete=_delete_nat_gateway)
     check_before("AWS::EC2::SecurityGroup", _no_duplicates)
+    _subnet.update(create=_create_subnet)
