@@ -275,6 +275,12 @@ class TestHosting:
             assert group["DeletionPolicy"] == policy
             assert group["Properties"]["RetentionInDays"] == days
 
+    def test_logs_that_were_kept_are_not_in_the_way_of_the_next_ones(self) -> None:
+        groups = of_type(template(), "AWS::Logs::LogGroup").values()
+
+        assert len(groups) == 2
+        assert not any("LogGroupName" in group["Properties"] for group in groups)
+
 
 class TestContentSecurityPolicy:
     def test_allows_the_site_and_the_api(self) -> None:

@@ -295,6 +295,9 @@ class TestCredentials:
         }
         assert kept == {"AWS::Logs::LogGroup"}
 
+    def test_a_log_that_was_kept_is_not_in_the_way_of_the_next_one(self, mail: Json) -> None:
+        assert "LogGroupName" not in only(mail, "AWS::Logs::LogGroup")
+
     def test_the_log_goes_too_without_removal_protection(self) -> None:
         template = synth_mail(production=False)
 

@@ -224,7 +224,9 @@ class TestTask:
             for statement in statements(result, role_id)
             if only_id(result, "AWS::S3::Bucket", "Reports") in references(statement["Resource"])
         }
-        assert readers == {only_id(result, "AWS::IAM::Role", "ReportTaskTaskDefinitionTaskRole")}
+        role = only_id(result, "AWS::IAM::Role", "ReportTaskTaskDefinitionTaskRole")
+        assert readers == {role}
+        assert references(stack.resolve(task.task_role.role_arn)) == {role}
         assert task.security_group not in backend.connections.security_groups
 
     def test_a_connection_to_it_is_to_its_own_security_group(

@@ -41,14 +41,12 @@ class SiteBuild(Construct):
         bucket: s3.IBucket,
         secrets: Mapping[str, ecs.Secret],
         policy: DeploymentPolicy,
-        log_group_name: str,
         timeout: Duration,
     ) -> None:
         super().__init__(scope, id)
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
-            log_group_name=log_group_name,
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
         )

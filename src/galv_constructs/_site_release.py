@@ -41,7 +41,6 @@ class SiteRelease(Construct):
         environment: Mapping[str, str],
         secrets: Mapping[str, ecs.Secret],
         policy: DeploymentPolicy,
-        log_group_prefix: str,
         timeout: Duration,
     ) -> None:
         super().__init__(scope, id)
@@ -63,7 +62,6 @@ class SiteRelease(Construct):
                     bucket=site.bucket,
                     secrets=secrets,
                     policy=policy,
-                    log_group_name=f"{log_group_prefix}/site-build",
                     timeout=timeout,
                 )
                 properties |= {
@@ -99,7 +97,6 @@ class SiteRelease(Construct):
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
-            log_group_name=f"{log_group_prefix}/site-release",
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
         )

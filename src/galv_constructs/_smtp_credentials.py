@@ -22,7 +22,6 @@ from galv_constructs._acknowledge import (
     acknowledge_secret,
 )
 from galv_constructs._handler import handler_function, handler_provider
-from galv_constructs._logs import log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_type, is_token
 
@@ -92,7 +91,6 @@ class SmtpCredentials(Construct):
         log_group = logs.LogGroup(
             self,
             "LogGroup",
-            log_group_name=f"{log_group_prefix(self)}/handler",
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
             encryption_key=encryption_key,

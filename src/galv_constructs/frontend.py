@@ -21,7 +21,6 @@ from galv_constructs._frontend_checks import (
     check_retention,
     check_source,
 )
-from galv_constructs._logs import log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_headers import check_policy_additions, site_policy
@@ -184,7 +183,6 @@ class GalvFrontend(Construct):
             environment=environment or {},
             secrets=secrets or {},
             policy=policy,
-            log_group_prefix=log_group_prefix(self),
             timeout=build_timeout or Duration.minutes(20),
         )
         stand_for(self, lambda: [self._release.resource])

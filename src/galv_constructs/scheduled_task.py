@@ -188,6 +188,11 @@ class GalvScheduledTask(Construct):
         return self._task.connections
 
     @property
+    def task_role(self) -> iam.IRole:
+        """Role that the task runs with."""
+        return self._task.task_role
+
+    @property
     def task_definition(self) -> ecs.FargateTaskDefinition:
         """The task definition, which can be run by hand too."""
         return self._task.task_definition
