@@ -37,8 +37,9 @@ PLATFORM_APP = "examples/platform-app"
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
 # the first version whose modules load lazily: synthesis is four times faster than before it.
 DEPENDENCIES = ["aws-cdk-lib>=2.274,<3", "constructs>=10.5,<11", "jsii>=1.141,<2"]
-# What the operator's command needs besides: `pip install "galv-constructs[ops]"`.
-OPS_DEPENDENCIES = ["boto3>=1.34,<2", "click>=8.1,<9"]
+# What the operator's command needs besides: `pip install "galv-constructs[ops]"`. click 8.2 is the
+# first whose test runner keeps standard error apart.
+OPS_DEPENDENCIES = ["boto3>=1.34,<2", "click>=8.2,<9"]
 
 TYPED_SERVICES = [
     *("acm", "cloudformation", "cloudfront", "codebuild", "ecs", "elbv2", "logs", "rds", "s3"),

@@ -11,7 +11,14 @@ from snippets import SNIPPETS, run
 import galv_constructs
 
 
-@pytest.mark.parametrize("name", SNIPPETS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Half a second each, and there are many of them.
+        pytest.param(name, marks=pytest.mark.slow if name.startswith("docs/") else ())
+        for name in SNIPPETS
+    ],
+)
 def test_runs(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(aws_cdk, "App", new_app)  # for a snippet that is a whole program

@@ -16,6 +16,7 @@ from e2e.backend import Backend
 from e2e.cloud import REGION, ROOT, Cloud
 
 GOOD, MIGRATION, CRASH = "5.0.0", "5.0.1", "5.0.2"
+SITE, BROKEN_SITE = "1.5.0", "1.5.1"
 CHECKS = """\
 echo 'INFO checking'
 [ "$3" = --json ] || exit 9
@@ -53,7 +54,9 @@ GalvOps = Callable[..., Done]
 
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
-    application = Application(cloud, "ops")
+    application = Application(cloud, "ops", with_frontend=True)
+    application.publish_frontend(SITE)
+    application.publish_frontend(BROKEN_SITE, build="echo 'App.tsx(3,1): error TS2304'; exit 2")
     application.publish(GOOD, check_status=CHECKS, fail="exit 7\n")
     application.publish(MIGRATION, migrate=MIGRATION_FAILS)
     application.publish(CRASH, gunicorn=SERVER_ENDS)
@@ -62,7 +65,7 @@ def app(cloud: Cloud) -> Application:
 
 @pytest.fixture(scope="module")
 def backend(app: Application) -> Backend:
-    done = app.deploy(backendVersion=GOOD)
+    done = app.deploy(backendVersion=GOOD, frontendVersion=SITE)
     assert done.ok, done.output
     return app.backend
 
@@ -121,13 +124,16 @@ def test_status_shows_a_deployment_that_is_well(galv_ops: GalvOps) -> None:
     assert "\x1b" not in done.out
     for line in (
         r"ok +stack +ops-BackendStack CREATE_COMPLETE \d{4}-",
+        r"ok +stack +ops-FrontendStack CREATE_COMPLETE",
+        r"ok +stack +ops-FrontendStack-Edge CREATE_COMPLETE",
         rf"ok +web +1 of 1 tasks run, rollout COMPLETED, image ghcr\.io/\S+:{GOOD}",
         r"ok +database +available: postgres 17, db.t4g.micro",
         r"ok +setup +succeeded \d{4}-",
         r"off +validation-monitor +rate\(5 minutes\); never ran",
         r"ok +certificate +api-ops.example.com ISSUED",
         r"ok +mail +mail-ops.example.com verified",
-        r"off +site ",
+        r"ok +certificate +app-ops.example.com ISSUED",
+        rf"ok +site +version {SITE}, CREATE_COMPLETE",
     ):
         assert re.search(f"^{line}", done.out, re.MULTILINE), line
 
@@ -260,7 +266,7 @@ def test_open_prints_urls(galv_ops: GalvOps) -> None:
     urls = galv_ops("open", "--json").json
 
     assert urls["api"] == "https://api-ops.example.com"
-    assert urls["site"].endswith(".example.com")
+    assert urls["site"] == "https://app-ops.example.com"
     assert "stack%2Fops-BackendStack%2F" in urls["stack"]
 
 
@@ -343,6 +349,16 @@ def test_says_what_it_did_not_find(galv_ops: GalvOps) -> None:
     assert "no stack in eu-north-1 has the tag project-name=ops: check" in region.err
 
 
+def test_doctor_tells_of_a_site_that_cannot_be_built(galv_ops: GalvOps, app: Application) -> None:
+    assert not app.deploy(frontendVersion=BROKEN_SITE).ok
+
+    done = galv_ops("doctor")
+
+    assert done.out.startswith("1. The site could not be built or published")
+    assert "error TS2304" in done.out
+    assert "2. " not in done.out
+
+
 def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application) -> None:
     assert not app.deploy_version(MIGRATION).ok
 
@@ -351,7 +367,6 @@ def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application)
     assert done.code == 1
     assert done.out.startswith("1. The database migrations failed with exit code 3.\n")
     assert 'ProgrammingError: column "cell" already exists' in done.out
-    assert "2. " not in done.out
     assert galv_ops("status").code == 1, "the update was rolled back"
 
 

@@ -227,6 +227,22 @@ def test_setup_that_failed_by_hand(recorded: Recorded) -> None:
     assert "1. The setup step create_superuser failed with exit code 4.\n" in text_of(recorded)
 
 
+def test_a_site_that_cannot_be_built(recorded: Recorded) -> None:
+    front = "galv-FrontendStack"
+    recorded.stacks[REGION].append(stack(front, "UPDATE_ROLLBACK_COMPLETE"))
+    recorded.resources[front] = []
+    reason = "Site: the build failed in BUILD\nsrc/App.tsx(3,1): error TS2304"
+    recorded.events[front] = [
+        event(front, "FrontendRelease1", "Custom::GalvSiteRelease", "UPDATE_FAILED", reason, LATER)
+    ]
+
+    text = text_of(recorded)
+
+    assert "1. The site could not be built or published" in text
+    assert "   | src/App.tsx(3,1): error TS2304\n" in text
+    assert "2. " not in text
+
+
 def test_a_certificate_that_is_pending(recorded: Recorded) -> None:
     recorded.answers["acm.DescribeCertificate"] = {
         "Certificate": {

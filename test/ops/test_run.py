@@ -138,6 +138,16 @@ def test_an_interrupted_run_goes_on_and_says_how_to_stop_it(ecs: Recorded) -> No
     assert f"aws ecs stop-task --cluster {CLUSTER} --task 0a1b2c3d4e5f" in result.stderr
 
 
+def test_a_run_that_cannot_be_watched_goes_on(ecs: Recorded) -> None:
+    ecs.refuse("ecs.DescribeTasks", "ThrottlingException")
+
+    result = ecs.run("run", "--", "env")
+
+    assert result.exit_code == 125
+    assert "setup-db: task 0a1b2c3d4e5f goes on; to stop it: aws ecs stop-task" in result.stderr
+    assert "AWS throttles DescribeTasks" in result.stderr
+
+
 def test_the_log_is_shown_to_its_end(ecs: Recorded) -> None:
     ecs.log_lines["setup-db/setup-db/0a1b2c3d4e5f"] = ["one", "two"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from galv_constructs.ops.deployment import Deployment
-from galv_constructs.ops.errors import TIMED_OUT, OpsError, one_line
+from galv_constructs.ops.errors import AWS_ERRORS, TIMED_OUT, OpsError, one_line
 from galv_constructs.ops.log import Tail
 from galv_constructs.ops.task import Task, short
 
@@ -19,6 +19,13 @@ STARTED_BY = "galv-ops"
 _POLL_SECONDS = 2
 # How long a log must be quiet after the end of its task: CloudWatch shows lines some seconds late.
 _QUIET_SECONDS = 2
+
+
+class Progress(Protocol):
+    """Tells how a run goes."""
+
+    def __call__(self, text: str, *, passing: bool = False) -> None:
+        """Tell it; what is `passing` is no change."""
 
 
 @dataclass
@@ -39,7 +46,7 @@ def run_task(
     environment: Mapping[str, str] | None = None,
     timeout_minutes: int,
     show: Callable[[str], None],
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> Outcome:
     """Run a task until it has ended, and show its log meanwhile.
 
@@ -50,7 +57,7 @@ def run_task(
         environment: Variables in addition to the task's own.
         timeout_minutes: After which it is stopped.
         show: Called with each line of its log.
-        progress: Called when something changes that is no line of a log.
+        progress: Called with how it goes.
 
     Raises:
         OpsError: If it was not started, never began, or was stopped.
@@ -84,7 +91,7 @@ def run_task(
     progress(f"{task.name}: started task {run.id}")
     try:
         return run.watch(timeout_minutes, show, progress)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, *AWS_ERRORS):
         progress(
             f"{task.name}: task {run.id} goes on; to stop it: aws ecs stop-task --cluster "
             f"{network.cluster} --task {run.id} --region {aws.region}"
@@ -103,15 +110,15 @@ class _Run:
         self._lines: list[str] = []
 
     def watch(
-        self, timeout_minutes: int, show: Callable[[str], None], progress: Callable[[str], None]
+        self, timeout_minutes: int, show: Callable[[str], None], progress: Progress
     ) -> Outcome:
         began, status = monotonic(), ""
         while True:
             found = self._describe()
             self._show(show)
-            if found.get("lastStatus", "") != status:
-                status = found.get("lastStatus", "")
-                progress(f"{self._task.name}: {status} after {monotonic() - began:.0f} s")
+            before, status = status, found.get("lastStatus", "")
+            passed = f"{monotonic() - began:.0f} s"
+            progress(f"{self._task.name}: {status} after {passed}", passing=status == before)
             if status == "STOPPED":
                 break
             if monotonic() - began > timeout_minutes * 60:

@@ -18,10 +18,20 @@ from galv_constructs.ops.diagnoses.image import image
 from galv_constructs.ops.diagnoses.others import never_started, stuck, unexplained
 from galv_constructs.ops.diagnoses.secret import secret
 from galv_constructs.ops.diagnoses.setup import setup
+from galv_constructs.ops.diagnoses.site import site
 from galv_constructs.ops.errors import FAILED, explain, is_denied, is_gone
 
 _Cause = Callable[[Evidence], Iterator[Diagnosis]]
-_CAUSES: tuple[_Cause, ...] = (image, secret, setup, health_check, crash, certificate, bootstrap)
+_CAUSES: tuple[_Cause, ...] = (
+    image,
+    secret,
+    setup,
+    health_check,
+    crash,
+    site,
+    certificate,
+    bootstrap,
+)
 _INDENT = "   "
 
 

@@ -1,0 +1,20 @@
+"""The site could not be built or published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from galv_constructs.ops.deployment import SITE_RELEASE
+from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
+
+
+def site(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Tell what its build, or its publication, said."""
+    for failure in evidence.failures:
+        if failure.type == SITE_RELEASE:
+            yield Diagnosis(
+                "The site could not be built or published; what was published before is served.",
+                [failure.reason],
+                "`galv-ops logs site-build` has all of its build. Mend that, or set "
+                "frontendVersion to a version that can be built, and deploy again.",
+            )
