@@ -124,7 +124,7 @@ def scheduler_may_not_invoke(template: Template) -> None:
 # Each fails a deployment of its own, with this among the reasons.
 FAIL: dict[Mutation, str] = {
     database_rule_missing: r"the database .* lets nothing in",
-    secret_without_the_key: r"json key 'passphrase'",
+    secret_without_the_key: r"did not contain json key passphrase",
     no_right_to_pass_roles: r"not authorized to perform: ecs:RunTask",
     setup_waits_for_nothing: r"Release task",
     service_does_not_wait_for_setup: r"Circuit Breaker",

@@ -294,11 +294,15 @@ def test_exec_hands_over_to_the_plugin(
     galv_ops: GalvOps, backend: Backend, cloud: Cloud, tmp_path: Path
 ) -> None:
     # The emulator drops the property of the template.
-    cloud.client("ecs").update_service(
+    ecs, service = cloud.client("ecs"), backend.service["serviceArn"]
+    ecs.update_service(
         cluster=backend.cluster,
-        service=backend.service["serviceArn"],
+        service=service,
         enableExecuteCommand=True,
         forceNewDeployment=True,
+    )
+    ecs.get_waiter("services_stable").wait(
+        cluster=backend.cluster, services=[service], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
     without = galv_ops("exec", PATH=str(tmp_path))
     plugin = tmp_path / "session-manager-plugin"

@@ -1,6 +1,7 @@
 """What ECS does around a task, and what CloudFormation waits for."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ _TYPE = "AWS::ECS::Service"
 _networks: dict[str, Json] = {}
 _run_task = ecs._run_task
 _make_deployment = ecs._make_deployment
+_resolve_secrets = ecs._resolve_container_secrets
 
 
 def network_of(task_arn: str) -> Json:
@@ -57,6 +59,20 @@ def _stable(arn: str) -> None:
     raise ValueError(f"Service {arn} did not stabilize")
 
 
+def _secrets_of(definition: Json) -> Json:
+    """Read secrets, and say in the words of ECS which key is missing."""
+    try:
+        secrets: Json = _resolve_secrets(definition)
+    except ecs._SecretResolutionError as error:
+        if key := re.search(r"json key '(.+?)'", str(error)):
+            raise ecs._SecretResolutionError(
+                "unable to retrieve secret from asm: service call has been retried 1 time(s): "
+                f"retrieved secret from Secrets Manager did not contain json key {key[1]}"
+            ) from error
+        raise
+    return secrets
+
+
 def _container_definitions(definitions: list[Json]) -> list[Json]:
     """Spell all keys as the service does, of secrets and health checks too."""
     return [provisioners._pascal_to_camel(definition) for definition in definitions]
@@ -77,6 +93,7 @@ def install() -> None:
         raise AttributeError("MiniStack spells container definitions in another way now")
     provisioners._normalize_container_defs = _container_definitions
     ecs._make_deployment = _unproven_deployment
+    ecs._resolve_container_secrets = _secrets_of
     ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run_and_remember
     handler = provisioners._RESOURCE_HANDLERS[_TYPE]
     handler.update(create=_waiting(handler["create"]), update=_waiting(handler["update"]))
