@@ -456,8 +456,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         name="alarmEmail",
         kind=_ADDRESS,
-        meaning="Address that is told when a run of the validations fails or cannot start; it has to "
-        "confirm a mail of AWS's",
+        meaning="Address that is told when a run of the validations fails or cannot start; it "
+        "has to confirm a mail of AWS's",
         default="nobody is told",
         ours=True,
     ),
