@@ -270,7 +270,14 @@ class TestCredentials:
     def test_no_secret_value_is_in_the_template(self, mail: Json) -> None:
         assert of_type(mail, "AWS::IAM::AccessKey") == {}
         properties = only(mail, CREDENTIALS)
-        assert set(properties) == {"ServiceToken", "UserName", "SecretId", "Region", "Rotation"}
+        assert set(properties) == {
+            "ServiceToken",
+            "ServiceTimeout",
+            "UserName",
+            "SecretId",
+            "Region",
+            "Rotation",
+        }
         assert properties["UserName"] == {"Ref": only_id(mail, USER)}
         assert properties["SecretId"] == {"Ref": only_id(mail, SECRET)}
         assert properties["Region"] == {"Ref": "AWS::Region"}

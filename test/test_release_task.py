@@ -125,6 +125,8 @@ class TestTask:
         run = only(template, RUN)
         assert run["ContainerName"] == run["LogStreamPrefix"] == "search_index"
         assert run["TimeoutSeconds"] == "3300"
+        # As long as CloudFormation waits for anything.
+        assert run["ServiceTimeout"] == "3600"
         assert (
             only(template, "AWS::Logs::LogGroup", "ReindexTask")["LogGroupName"]
             == "/reports/search_index"
@@ -142,6 +144,7 @@ class TestTask:
         _, properties = task_definition(template, "reindex-all")
         assert (properties["Cpu"], properties["Memory"]) == ("512", "1024")
         assert only(template, RUN)["TimeoutSeconds"] == "900"
+        assert only(template, RUN)["ServiceTimeout"] == "1500"
         assert only(template, RUN)["OnFailure"] == "fail"
 
     @pytest.mark.parametrize(

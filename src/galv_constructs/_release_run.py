@@ -58,6 +58,8 @@ class ReleaseRun(Construct):
             "Resource",
             resource_type="Custom::GalvReleaseTask",
             service_token=provider.service_token,
+            # A handler that never answers is not waited for as long as CloudFormation would.
+            service_timeout=Duration.seconds(min(3600, timeout.to_seconds() + 600)),
             properties={
                 "Cluster": runtime.cluster.cluster_arn,
                 "TaskDefinition": task.task_definition.task_definition_arn,

@@ -104,6 +104,8 @@ class SmtpCredentials(Construct):
             "Resource",
             resource_type="Custom::GalvSmtpCredentials",
             service_token=provider.service_token,
+            # A handler that never answers is not waited for as long as CloudFormation would.
+            service_timeout=Duration.minutes(10),
             properties={
                 "UserName": self.user.user_name,
                 "SecretId": self.secret.secret_arn,
