@@ -81,7 +81,7 @@ def log_groups(deployment: Deployment) -> dict[str, str]:
             name = resource.id.rpartition("/")[2]
         else:
             name = _words(resource.stem.removesuffix("LogGroup"))
-        if name in found or name == "handler":
+        if name in found:
             name = _words(resource.stem.removesuffix("LogGroup"))
         found[name] = resource.id
     return found

@@ -15,6 +15,7 @@ def site(evidence: Evidence) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 "The site could not be built or published; what was published before is served.",
                 [failure.reason],
-                "`galv-ops logs site-build` has all of its build. Mend that, or set "
-                "frontendVersion to a version that can be built, and deploy again.",
+                "All of its build is in the log that ends in release-build, such as "
+                "`galv-ops logs frontend-release-build`. Mend that, or set frontendVersion to a "
+                "version that can be built, and deploy again.",
             )
