@@ -197,6 +197,7 @@ JsonFile(
             "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
+            "e2e:ops": f"{RUN} --e2e projen e2e:ops",
             "test:slow": f"{RUN} pytest -m slow",
             "test:lowest": f"{RUN} python tools/versions.py lowest",
             "test:newest": f"{RUN} python tools/versions.py newest",
@@ -317,7 +318,12 @@ test.exec("mypy")
 test.add_steps(TaskStep(exec_args=["pytest"], receive_args=True))
 
 e2e = task("e2e", "Deploy the example to an emulator of AWS, through its whole life")
-e2e.add_steps(TaskStep(exec_args=["pytest", "test/e2e"], receive_args=True))
+e2e_ops = task("e2e:ops", "Let galv-ops look at what is deployed to the emulator, and at faults")
+OPS_TESTS = "test/e2e/test_ops.py"
+e2e.add_steps(
+    TaskStep(exec_args=["pytest", "test/e2e", f"--ignore={OPS_TESTS}"], receive_args=True)
+)
+e2e_ops.add_steps(TaskStep(exec_args=["pytest", OPS_TESTS], receive_args=True))
 
 fmt = task("format", "Format the code and fix what the linter can")
 fmt.exec("ruff format")

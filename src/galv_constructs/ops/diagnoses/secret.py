@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
 
-_NO_KEY = re.compile(r"(?:did not contain|unable to retrieve) json key '?([\w.-]+)", re.IGNORECASE)
+_NO_KEY = re.compile(r"did not contain json key '?([\w.-]+)", re.IGNORECASE)
 _NO_JSON = re.compile(r"from asm.*invalid character", re.IGNORECASE)
 _NO_SECRET = re.compile(r"can.t find the specified secret", re.IGNORECASE)
 _ARN = re.compile(r"arn:[\w-]+:secretsmanager:[\w-]+:\d+:secret:([\w/+=.@-]+)")
