@@ -317,12 +317,13 @@ test.exec("mypy")
 # A list, so that an argument with spaces stays one argument.
 test.add_steps(TaskStep(exec_args=["pytest"], receive_args=True))
 
-e2e = task("e2e", "Deploy the example to an emulator of AWS, through its whole life")
-e2e_ops = task("e2e:ops", "Let galv-ops look at what is deployed to the emulator, and at faults")
 OPS_TESTS = "test/e2e/test_ops.py"
+e2e = task("e2e", "Deploy the example to an emulator of AWS, through its whole life")
 e2e.add_steps(
     TaskStep(exec_args=["pytest", "test/e2e", f"--ignore={OPS_TESTS}"], receive_args=True)
 )
+
+e2e_ops = task("e2e:ops", "Let galv-ops look at what is deployed to the emulator, and at faults")
 e2e_ops.add_steps(TaskStep(exec_args=["pytest", OPS_TESTS], receive_args=True))
 
 fmt = task("format", "Format the code and fix what the linter can")
