@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "galv-app"
 ROUNDS = 9
-# A little more than it was when it was last worked on, so that a change for the worse is seen.
-LIMIT = 2.6
+# What is aimed at; docs/performance.md says where it stands.
+LIMIT = 2.0
 
 ONE_BUCKET = """
 from aws_cdk import App, Stack, aws_s3
