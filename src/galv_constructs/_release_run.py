@@ -15,7 +15,6 @@ from galv_constructs._acknowledge import (
 )
 from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._task import Task
-from galv_constructs.network import selected_task_subnets
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
 LONGEST_TIMEOUT = Duration.minutes(55)
@@ -64,9 +63,9 @@ class ReleaseRun(Construct):
                 "Cluster": runtime.cluster.cluster_arn,
                 "TaskDefinition": task.task_definition.task_definition_arn,
                 "ContainerName": task.container.container_name,
-                "Subnets": selected_task_subnets(runtime.network).subnet_ids,
+                "Subnets": task.subnet_ids,
                 "SecurityGroups": [task.security_group.security_group_id],
-                "AssignPublicIp": "ENABLED" if runtime.network.assign_public_ip else "DISABLED",
+                "AssignPublicIp": task.assign_public_ip,
                 "LogGroup": task.log_group.log_group_name,
                 "LogStreamPrefix": task.name,
                 "Command": command_text,

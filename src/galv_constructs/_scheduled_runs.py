@@ -22,7 +22,6 @@ from galv_constructs._acknowledge import (
 )
 from galv_constructs._handler import handler_function
 from galv_constructs._task import Task
-from galv_constructs.network import selected_task_subnets
 
 _ALARM_PERIOD = Duration.minutes(5)
 
@@ -100,9 +99,9 @@ class ScheduledRuns(Construct):
                 "CLUSTER": runtime.cluster.cluster_arn,
                 "TASK_DEFINITION": task.task_definition.task_definition_arn,
                 "CONTAINER_NAME": task.name,
-                "SUBNETS": Fn.join(",", selected_task_subnets(runtime.network).subnet_ids),
+                "SUBNETS": Fn.join(",", task.subnet_ids),
                 "SECURITY_GROUPS": task.security_group.security_group_id,
-                "ASSIGN_PUBLIC_IP": "ENABLED" if runtime.network.assign_public_ip else "DISABLED",
+                "ASSIGN_PUBLIC_IP": task.assign_public_ip,
                 "LOG_GROUP": task.log_group.log_group_name,
                 "TIMEOUT_SECONDS": str(round(timeout.to_seconds())),
                 "OVERLAP": overlap,

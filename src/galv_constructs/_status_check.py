@@ -12,7 +12,6 @@ from galv_constructs._acknowledge import acknowledge_wildcards
 from galv_constructs._release_run import ReleaseRun
 from galv_constructs._release_steps import check_command
 from galv_constructs._task import Task
-from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _RUNS = ("off", "warn", "fail")
@@ -59,15 +58,14 @@ class StatusCheck(Construct):
                 "no resource-level permissions."
             },
         )
-        network, region = runtime.network, Stack.of(self).region
-        assign_public_ip = "ENABLED" if network.assign_public_ip else "DISABLED"
+        region = Stack.of(self).region
         self.run_command = (
             f"aws ecs run-task --region {region} --cluster {runtime.cluster.cluster_name}"
             f" --task-definition {self.task.task_definition.family} --launch-type FARGATE"
             " --network-configuration 'awsvpcConfiguration={"
-            f"subnets=[{Fn.join(',', selected_task_subnets(network).subnet_ids)}],"
+            f"subnets=[{Fn.join(',', self.task.subnet_ids)}],"
             f"securityGroups=[{self.task.security_group.security_group_id}],"
-            f"assignPublicIp={assign_public_ip}}}'"
+            f"assignPublicIp={self.task.assign_public_ip}}}'"
             f" && aws logs tail --region {region} --follow {self.task.log_group.log_group_name}"
         )
         if run != "off":

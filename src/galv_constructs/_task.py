@@ -19,6 +19,7 @@ from galv_constructs._acknowledge import (
 )
 from galv_constructs._dependencies import stand_for
 from galv_constructs._validation import is_token
+from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -123,6 +124,16 @@ class Task(Construct):
     @property
     def connections(self) -> ec2.Connections:
         return ec2.Connections(security_groups=[self.security_group])
+
+    @property
+    def subnet_ids(self) -> list[str]:
+        """Subnets that a single run is started in."""
+        return selected_task_subnets(self.runtime.network).subnet_ids
+
+    @property
+    def assign_public_ip(self) -> str:
+        """Whether a single run gets a public address, as ECS spells it."""
+        return "ENABLED" if self.runtime.network.assign_public_ip else "DISABLED"
 
     @property
     def needed_to_run(self) -> list[IDependable]:

@@ -50,6 +50,18 @@ def command(name: str) -> Callable[[Callable[..., int]], click.Command]:
     return lambda function: _command(name, function)
 
 
+def timeout_option(*, default: int) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the minutes after which what it runs is stopped."""
+    return click.option(
+        "--timeout",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        metavar="MINUTES",
+        help="After which it is stopped.",
+    )
+
+
 def _command(name: str, function: Callable[..., int]) -> click.Command:
     @wraps(function)
     def run(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import click
-
 from galv_constructs.ops.check_report import find_json, rows
-from galv_constructs.ops.command import Ops, command
+from galv_constructs.ops.command import Ops, command, timeout_option
 from galv_constructs.ops.deployment import CHECK
 from galv_constructs.ops.output import table
 from galv_constructs.ops.run import run_task
@@ -15,14 +13,7 @@ _FLAG = "--json"
 
 
 @command("check")
-@click.option(
-    "--timeout",
-    type=click.IntRange(1),
-    default=15,
-    show_default=True,
-    metavar="MINUTES",
-    help="After which it is stopped.",
-)
+@timeout_option(default=15)
 def check(ops: Ops, *, timeout: int) -> int:
     """Run check_status in a task of its own, and exit with its code."""
     task = ops.deployment.task(CHECK)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from galv_constructs.ops.command import Ops, command
+from galv_constructs.ops.command import Ops, command, timeout_option
 from galv_constructs.ops.deployment import SETUP
 from galv_constructs.ops.run import run_task
 
@@ -22,14 +22,7 @@ _MANAGE = "manage.py"
     show_default=True,
     help="Task whose image, variables, secrets, roles and size the command gets.",
 )
-@click.option(
-    "--timeout",
-    type=click.IntRange(1),
-    default=60,
-    show_default=True,
-    metavar="MINUTES",
-    help="After which it is stopped.",
-)
+@timeout_option(default=60)
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...")
 def run(ops: Ops, *, name: str, timeout: int, words: Sequence[str]) -> int:
     """Run a command in a task of its own, and exit with its code.

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from galv_constructs.ops.command import Ops, command
+from galv_constructs.ops.command import Ops, command, timeout_option
 from galv_constructs.ops.deployment import SETUP
 from galv_constructs.ops.errors import OpsError
 from galv_constructs.ops.run import run_task
@@ -23,14 +23,7 @@ _EVENT = "GALV_RELEASE_EVENT"
     is_flag=True,
     help="Load the fixtures too, which resets the demonstration rows.",
 )
-@click.option(
-    "--timeout",
-    type=click.IntRange(1),
-    default=60,
-    show_default=True,
-    metavar="MINUTES",
-    help="After which it is stopped.",
-)
+@timeout_option(default=60)
 def setup(ops: Ops, *, load_fixtures: bool, timeout: int) -> int:
     """Run setup again: the steps that a deployment runs, in the image that is deployed.
 
