@@ -69,6 +69,8 @@ def all_reasons() -> Reasons:
     """Return the places of each acknowledgement, by rule and reason, in every shape."""
     places: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for app in _apps():
+        # What is named after resources is acknowledged when CDK knows how the template spells them.
+        app.synth()
         for rule, reason, place in acknowledged(app):
             places[rule, reason].add(place)
     return places

@@ -1,13 +1,12 @@
 """The ECS cluster that a backend makes when it is given none."""
 
-from aws_cdk import Acknowledgment, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_log_group
+from galv_constructs._acknowledge import acknowledge, log_group_findings
 from galv_constructs._policy import DeploymentPolicy
 
 
@@ -24,6 +23,7 @@ class Cluster(Construct):
         encryption_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, id)
+        findings: dict[str, str] = {}
         execute_command = None
         if policy.execute_command:
             audit_log = logs.LogGroup(
@@ -33,7 +33,7 @@ class Cluster(Construct):
                 removal_policy=policy.data_removal,
                 encryption_key=encryption_key,
             )
-            acknowledge_log_group(audit_log, encryption_key)
+            findings |= log_group_findings(encryption_key)
             execute_command = ecs.ExecuteCommandConfiguration(
                 logging=ecs.ExecuteCommandLogging.OVERRIDE,
                 log_configuration=ecs.ExecuteCommandLogConfiguration(
@@ -54,10 +54,9 @@ class Cluster(Construct):
             execute_command_configuration=execute_command,
         )
         if not policy.container_insights:
-            Validations.of(self.resource).acknowledge(
-                Acknowledgment(
-                    id="AwsSolutions-ECS4",
-                    reason="Container Insights is off as asked for: it is billed by the metric, "
-                    "and the free service metrics remain.",
-                )
+            findings["AwsSolutions-ECS4"] = (
+                "Container Insights is off as asked for: it is billed by the metric, and the free "
+                "service metrics remain."
             )
+        if findings:
+            acknowledge(self, findings)

@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_wildcards
+from galv_constructs._acknowledge import acknowledge, acknowledge_wildcards, bucket_findings
 from galv_constructs._log_delivery import log_requests_to_bucket
 from galv_constructs._policy import DeploymentPolicy
 
@@ -62,13 +62,15 @@ def data_bucket(
         removal_policy=policy.data_removal,
         auto_delete_objects=policy.delete_contents,
     )
-    acknowledge_bucket(
+    acknowledge(
         bucket,
-        policy,
-        not_kms=None
-        if encryption_key is not None
-        else "It is encrypted with keys that S3 owns; another one costs $1 a month, and for "
-        "uploads encryption_key takes it. Static files are public anyway.",
+        bucket_findings(
+            policy,
+            not_kms=None
+            if encryption_key is not None
+            else "It is encrypted with keys that S3 owns; another one costs $1 a month, and for "
+            "uploads encryption_key takes it. Static files are public anyway.",
+        ),
     )
     if log_bucket is not None:
         log_requests_to_bucket(bucket, log_bucket)
@@ -91,11 +93,10 @@ def grant_read_access(role: iam.IRole, bucket: s3.IBucket) -> None:
 
 
 def _grant(role: iam.IRole, bucket: s3.IBucket, *actions: str) -> None:
-    objects = bucket.arn_for_objects("*")
+    arn = bucket.bucket_arn
+    objects = f"{arn}/*"
     iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=[objects])
-    iam.Grant.add_to_principal(
-        grantee=role, actions=["s3:ListBucket"], resource_arns=[bucket.bucket_arn]
-    )
+    iam.Grant.add_to_principal(grantee=role, actions=["s3:ListBucket"], resource_arns=[arn])
     acknowledge_wildcards(
         role, {objects: "The application chooses the keys of the objects in its own bucket."}
     )

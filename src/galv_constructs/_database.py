@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Acknowledgment, ArnFormat, Stack, Validations
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -10,11 +10,11 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct, IConstruct
 
 from galv_constructs._acknowledge import (
-    acknowledge_deployment_functions,
-    acknowledge_own_policies,
-    acknowledge_secret,
-    acknowledge_standards,
+    DEPLOYMENT_FUNCTIONS,
+    acknowledge,
     acknowledge_wildcards,
+    secret_findings,
+    standards,
 )
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs.network import IGalvNetwork
@@ -102,13 +102,7 @@ class Database(Construct):
         assert isinstance(resource, rds.CfnDBInstance)  # noqa: S101 - what an L2 instance is made of
         resource.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3691"]}})
         self._keep_logs()
-        acknowledge_secret(
-            credentials,
-            encryption_key,
-            not_rotated="Running tasks read the password once, when they start: a rotation that "
-            "does not also replace them cuts the application off from its database.",
-        )
-        self._acknowledge()
+        self._acknowledge(encryption_key)
 
     def _keep_logs(self) -> None:
         # RDS makes these log groups itself and never expires them.
@@ -128,11 +122,9 @@ class Database(Construct):
         # CDK makes one function a stack for this, outside of this construct.
         function = stack.node.try_find_child(_LOG_RETENTION_FUNCTION)
         if function is not None:
-            acknowledge_own_policies(function)
-            acknowledge_deployment_functions(function)
             _acknowledge_log_retention(function, names)
 
-    def _acknowledge(self) -> None:
+    def _acknowledge(self, encryption_key: kms.IKey | None) -> None:
         findings = {
             "AwsSolutions-RDS6": "The application signs in with a password and cannot use IAM "
             "tokens; a way in that nothing uses is better closed.",
@@ -147,7 +139,7 @@ class Database(Construct):
             findings["AwsSolutions-RDS10"] = (
                 "Removal protection is off for this deployment: it is meant to be deleted whole."
             )
-        standards = {
+        rules = {
             "RDSEnhancedMonitoringEnabled": "RDS's own metrics say "
             "what an application of this size needs to know; those of the operating system are "
             "billed as logs.",
@@ -155,13 +147,15 @@ class Database(Construct):
             "them as long as the policy says.",
         }
         if not self._policy.multi_az:
-            standards["RDSMultiAZSupport"] = findings["AwsSolutions-RDS3"]
+            rules["RDSMultiAZSupport"] = findings["AwsSolutions-RDS3"]
         if not self._policy.deletion_protection:
-            standards["RDSInstanceDeletionProtectionEnabled"] = findings["AwsSolutions-RDS10"]
-        acknowledge_standards(self.instance, standards)
-        Validations.of(self.instance).acknowledge(
-            *(Acknowledgment(id=id, reason=reason) for id, reason in findings.items())
+            rules["RDSInstanceDeletionProtectionEnabled"] = findings["AwsSolutions-RDS10"]
+        secret = secret_findings(
+            encryption_key,
+            not_rotated="Running tasks read the password once, when they start: a rotation that "
+            "does not also replace them cuts the application off from its database.",
         )
+        acknowledge(self, findings | standards(rules) | secret)
 
 
 def _acknowledge_log_retention(function: IConstruct, names: Sequence[str]) -> None:
@@ -186,11 +180,12 @@ def _acknowledge_log_retention(function: IConstruct, names: Sequence[str]) -> No
             **dict.fromkeys(groups, one_group),
         },
     )
-    Validations.of(function).acknowledge(
-        Acknowledgment(
-            id="AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-            "AWSLambdaBasicExecutionRole]",
-            reason="CDK's own function for retention; the managed policy only lets it write its "
-            "log.",
-        )
+    acknowledge(
+        function,
+        DEPLOYMENT_FUNCTIONS
+        | {
+            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+            "AWSLambdaBasicExecutionRole]": "CDK's own function for retention; the managed policy "
+            "only lets it write its log."
+        },
     )

@@ -81,5 +81,5 @@ def handler_provider(
         log_group=log_group,
         disable_waiter_state_machine_logging=None if is_complete is None else True,
     )
-    acknowledge_provider(provider)
+    acknowledge_provider(provider, on_event, is_complete)
     return provider

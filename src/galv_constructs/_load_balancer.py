@@ -1,6 +1,6 @@
 """The way in: load balancer, certificate and DNS record."""
 
-from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import Duration
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_standards
+from galv_constructs._acknowledge import acknowledge, standards
 from galv_constructs._log_delivery import log_requests_to_load_balancer
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs.network import IGalvNetwork
@@ -93,25 +93,24 @@ class LoadBalancer(Construct):
                 record_name=f"{domain_name}.",
                 target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(self.resource)),
             )
-        acknowledge_standards(
+        acknowledge(
             redirect,
-            {
-                "ELBv2ACMCertificateRequired": "It answers on port 80 with the address on 443 and "
-                "nothing else."
-            },
+            standards(
+                {
+                    "ELBv2ACMCertificateRequired": "It answers on port 80 with the address on 443 "
+                    "and nothing else."
+                }
+            ),
         )
+        findings = {
+            "AwsSolutions-EC23": "The API is a public site: anyone may reach its load balancer on "
+            "443, and on 80 to be redirected there. Nothing else is open."
+        }
         if not policy.deletion_protection:
-            acknowledge_standards(
-                self.resource,
+            findings |= standards(
                 {
                     "ELBDeletionProtectionEnabled": "Removal protection is off for this "
                     "deployment: it is meant to be deleted whole."
-                },
+                }
             )
-        Validations.of(security_group).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-EC23",
-                reason="The API is a public site: anyone may reach its load balancer on 443, and "
-                "on 80 to be redirected there. Nothing else is open.",
-            )
-        )
+        acknowledge(self, findings)

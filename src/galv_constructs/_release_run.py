@@ -9,9 +9,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
-    acknowledge_log_group,
-    acknowledge_own_policies,
+    DEPLOYMENT_FUNCTIONS,
+    acknowledge,
     acknowledge_wildcards,
+    log_group_findings,
 )
 from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._task import Task
@@ -43,7 +44,7 @@ class ReleaseRun(Construct):
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
         )
-        acknowledge_log_group(self.log_group, runtime.encryption_key)
+        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(runtime.encryption_key))
         role = self._role()
         provider = handler_provider(
             self,
@@ -81,7 +82,6 @@ class ReleaseRun(Construct):
         role = iam.Role(
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
-        acknowledge_own_policies(role)
         self.log_group.grant_write(role)
         task.grant_run(role)
         streams = stack.format_arn(

@@ -1,6 +1,6 @@
 """Running a task when it is due, bounding how long it takes, and saying when it failed."""
 
-from aws_cdk import Acknowledgment, Aws, Duration, Fn, RemovalPolicy, Stack, Validations
+from aws_cdk import Aws, Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_events as events
@@ -15,10 +15,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
-    acknowledge_log_group,
-    acknowledge_own_policies,
-    acknowledge_standards,
+    OWN_POLICIES,
+    acknowledge,
     acknowledge_wildcards,
+    log_group_findings,
+    standards,
 )
 from galv_constructs._handler import handler_function
 from galv_constructs._task import Task
@@ -62,10 +63,6 @@ class ScheduledRuns(Construct):
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
-        Validations.of(self.dead_letter_queue).acknowledge(
-            Acknowledgment(id="AwsSolutions-SQS3", reason="It is itself a dead-letter queue.")
-        )
-        acknowledge_log_group(self.log_group, runtime.encryption_key)
         # Deleting the group also deletes the deadlines that the function has put into it.
         self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=RemovalPolicy.DESTROY)
         scheduler_role = iam.Role(
@@ -82,7 +79,6 @@ class ScheduledRuns(Construct):
                 },
             ),
         )
-        acknowledge_own_policies(scheduler_role)
         self.function = handler_function(
             self,
             "Function",
@@ -108,17 +104,6 @@ class ScheduledRuns(Construct):
                 "SCHEDULE_GROUP": self.group.schedule_group_name,
                 "SCHEDULE_ROLE": scheduler_role.role_arn,
                 "DEAD_LETTER_QUEUE": self.dead_letter_queue.queue_arn,
-            },
-        )
-        acknowledge_standards(
-            self.function,
-            {
-                "LambdaConcurrency": "Its calls come from one schedule and from the ends of its "
-                "runs; a bound could only lose some of them.",
-                "LambdaDLQ": "Events that it fails on go to the dead-letter queue, as a "
-                "destination, which the rule does not look at.",
-                "LambdaInsideVPC": "It calls AWS's own APIs over TLS and nothing in the VPC, where "
-                "it could reach what is none of its business.",
             },
         )
         # It knows the task definition: until a gate has opened, it runs the one before.
@@ -169,6 +154,7 @@ class ScheduledRuns(Construct):
             f"messages in the queue {self.dead_letter_queue.queue_name} say why.",
             alarm_topic,
         )
+        self._acknowledge(alarms_act=alarm_topic is not None)
 
     def metric_failed_runs(self) -> cloudwatch.Metric:
         return cloudwatch.Metric(
@@ -183,7 +169,6 @@ class ScheduledRuns(Construct):
         role = iam.Role(
             self, "FunctionRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
-        acknowledge_own_policies(role)
         self.log_group.grant_write(role)
         self._task.grant_run(role)
         deadlines = Stack.of(self).format_arn(
@@ -264,9 +249,25 @@ class ScheduledRuns(Construct):
         )
         if topic is not None:
             alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
-        else:
-            acknowledge_standards(
-                alarm,
-                {"CloudWatchAlarmAction": "No alarm_topic is given: it is there to be seen."},
-            )
         return alarm
+
+    def _acknowledge(self, *, alarms_act: bool) -> None:
+        rules = {
+            "LambdaConcurrency": "The function's calls come from one schedule and from the ends of "
+            "its runs; a bound could only lose some of them.",
+            "LambdaDLQ": "Events that the function fails on go to the dead-letter queue, as a "
+            "destination, which the rule does not look at.",
+            "LambdaInsideVPC": "The function calls AWS's own APIs over TLS and nothing in the VPC, "
+            "where it could reach what is none of its business.",
+        }
+        if not alarms_act:
+            rules["CloudWatchAlarmAction"] = (
+                "No alarm_topic is given: the alarms are there to be seen."
+            )
+        acknowledge(
+            self,
+            {"AwsSolutions-SQS3": "The queue is itself a dead-letter queue."}
+            | OWN_POLICIES
+            | log_group_findings(self._task.runtime.encryption_key)
+            | standards(rules),
+        )

@@ -4,7 +4,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_secret
+from galv_constructs._acknowledge import acknowledge, secret_findings
 from galv_constructs._policy import DeploymentPolicy
 
 
@@ -38,15 +38,10 @@ class ApplicationSecrets(Construct):
             encryption_key=encryption_key,
             removal_policy=policy.data_removal,
         )
-        acknowledge_secret(
-            self.secret_key,
-            encryption_key,
-            not_rotated="A new key signs every user out and breaks links already sent; it is "
+        for secret, not_rotated in {
+            self.secret_key: "A new key signs every user out and breaks links already sent; it is "
             "changed by a person who means that to happen.",
-        )
-        acknowledge_secret(
-            self.superuser_password,
-            encryption_key,
-            not_rotated="Read once, when the superuser is made; from then on the password lives in "
-            "the application, where rotating this secret would not change it.",
-        )
+            self.superuser_password: "Read once, when the superuser is made; from then on the "
+            "password lives in the application, where rotating this secret would not change it.",
+        }.items():
+            acknowledge(secret, secret_findings(encryption_key, not_rotated=not_rotated))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, Annotations, Duration, Validations
+from aws_cdk import Annotations, Duration
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
@@ -13,7 +13,7 @@ from aws_cdk import aws_route53_targets as targets
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_standards
+from galv_constructs._acknowledge import acknowledge, bucket_findings, standards
 from galv_constructs._log_delivery import log_requests_to_bucket, ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site_headers import global_name, security_headers
@@ -128,21 +128,16 @@ class Site(Construct):
             "@aws-cdk/aws-cloudfront-origins:listBucketSecurityRisk",
             "No request can list anything: each has the origin path in front and no query.",
         )
-        Validations.of(self.distribution).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-CFR1",
-                reason="Researchers use the site from wherever they are; what it shows them the "
-                "API decides.",
-            )
-        )
+        findings = {
+            "AwsSolutions-CFR1": "Researchers use the site from wherever they are; what it shows "
+            "them the API decides."
+        }
         if web_acl_arn is None:
-            Validations.of(self.distribution).acknowledge(
-                Acknowledgment(
-                    id="AwsSolutions-CFR2",
-                    reason="Public static files without any input; requests that do something go "
-                    "to the API, which has a web ACL of its own.",
-                )
+            findings["AwsSolutions-CFR2"] = (
+                "Public static files without any input; requests that do something go to the API, "
+                "which has a web ACL of its own."
             )
+        acknowledge(self.distribution, findings)
 
     def _add_records(
         self, zone: route53.IHostedZone, domain_name: str, alternative_domain_names: Sequence[str]
@@ -191,17 +186,18 @@ def _site_bucket(
         removal_policy=policy.data_removal,
         auto_delete_objects=policy.delete_contents,
     )
-    acknowledge_bucket(
+    acknowledge(
         bucket,
-        policy,
-        not_kms="It is encrypted with keys that S3 owns, and holds what everyone may read.",
-    )
-    acknowledge_standards(
-        bucket,
-        {
-            "S3BucketVersioningEnabled": "Releases are kept as such, and what a new one supersedes "
-            "for a while: versions of the same would only be more copies."
-        },
+        bucket_findings(
+            policy,
+            not_kms="It is encrypted with keys that S3 owns, and holds what everyone may read.",
+        )
+        | standards(
+            {
+                "S3BucketVersioningEnabled": "Releases are kept as such, and what a new one "
+                "supersedes for a while: versions of the same would only be more copies."
+            }
+        ),
     )
     if log_bucket is not None:
         log_requests_to_bucket(bucket, log_bucket)

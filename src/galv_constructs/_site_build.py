@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, ArnFormat, Duration, Stack, Validations
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -13,10 +13,11 @@ from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
-    acknowledge_log_group,
-    acknowledge_own_policies,
-    acknowledge_standards,
+    OWN_POLICIES,
+    acknowledge,
     acknowledge_wildcards,
+    log_group_findings,
+    standards,
 )
 from galv_constructs._policy import DeploymentPolicy
 
@@ -50,7 +51,6 @@ class SiteBuild(Construct):
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
         )
-        acknowledge_log_group(self.log_group, None)
         steps = s3_assets.Asset(
             self, "Steps", path=str(_STEPS), exclude=["*", "!buildspec.yml", "!build_site.py"]
         )
@@ -83,20 +83,25 @@ class SiteBuild(Construct):
 
     def _acknowledge(self, bucket: s3.IBucket) -> None:
         project = self.project
-        acknowledge_own_policies(project)
-        acknowledge_standards(
-            project,
-            {
-                "CodeBuildProjectSourceRepoUrl": "Its source is an asset in S3; a repository that "
-                "a build clones is public, and no credentials are involved."
-            },
-        )
-        Validations.of(project).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-CB4",
-                reason="The project has no artifacts: a build uploads the site, which is public, "
-                "to the site's own bucket.",
+        acknowledge(
+            self,
+            OWN_POLICIES
+            | log_group_findings(None)
+            | standards(
+                {
+                    "CodeBuildProjectSourceRepoUrl": "The project's source is an asset in S3; a "
+                    "repository that a build clones is public, and no credentials are involved."
+                }
             )
+            | {
+                "AwsSolutions-CB4": "The project has no artifacts: a build uploads the site, which "
+                "is public, to the site's own bucket."
+            }
+            | {
+                f"AwsSolutions-IAM5[Action::{action}]": "CDK's grant to read one asset, the steps "
+                "of the build."
+                for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*")
+            },
         )
         group = Stack.of(self).format_arn(
             service="logs",
@@ -111,13 +116,4 @@ class SiteBuild(Construct):
                 "its inputs, which is not known before.",
                 f"{group}:*": "CDK lets a project write its own log.",
             },
-        )
-        Validations.of(project).acknowledge(
-            *(
-                Acknowledgment(
-                    id=f"AwsSolutions-IAM5[Action::{action}]",
-                    reason="CDK's grant to read one asset, the steps of the build.",
-                )
-                for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*")
-            )
         )

@@ -12,9 +12,10 @@ from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
-    acknowledge_log_group,
-    acknowledge_own_policies,
+    DEPLOYMENT_FUNCTIONS,
+    acknowledge,
     acknowledge_wildcards,
+    log_group_findings,
 )
 from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._policy import DeploymentPolicy
@@ -100,7 +101,7 @@ class SiteRelease(Construct):
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
         )
-        acknowledge_log_group(self.log_group, None)
+        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(None))
         self._allow(role, site)
         provider = handler_provider(
             self,
@@ -149,7 +150,6 @@ class SiteRelease(Construct):
             ),
         ):
             role.add_to_policy(statement)
-        acknowledge_own_policies(role)
         acknowledge_wildcards(
             role, {objects: "The files of the site have the names that its build gives them."}
         )

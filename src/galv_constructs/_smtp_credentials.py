@@ -17,9 +17,10 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
-    acknowledge_log_group,
-    acknowledge_own_policies,
-    acknowledge_secret,
+    DEPLOYMENT_FUNCTIONS,
+    acknowledge,
+    log_group_findings,
+    secret_findings,
 )
 from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._policy import DeploymentPolicy
@@ -82,12 +83,6 @@ class SmtpCredentials(Construct):
             # The user goes with the stack, and what is in here is worth nothing without it.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        acknowledge_secret(
-            self.secret,
-            encryption_key,
-            not_rotated="Running tasks read the password once, when they start: it is rotated by a "
-            "deployment, which replaces them, when the number of the rotation is raised.",
-        )
         log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -95,7 +90,12 @@ class SmtpCredentials(Construct):
             removal_policy=policy.data_removal,
             encryption_key=encryption_key,
         )
-        acknowledge_log_group(log_group, encryption_key)
+        secret = secret_findings(
+            encryption_key,
+            not_rotated="Running tasks read the password once, when they start: it is rotated by a "
+            "deployment, which replaces them, when the number of the rotation is raised.",
+        )
+        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(encryption_key) | secret)
         provider = handler_provider(
             self, on_event=self._function(log_group, encryption_key), log_group=log_group
         )
@@ -123,7 +123,6 @@ class SmtpCredentials(Construct):
         role = iam.Role(
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
         )
-        acknowledge_own_policies(role)
         log_group.grant_write(role)
         role.add_to_policy(
             iam.PolicyStatement(

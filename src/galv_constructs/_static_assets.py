@@ -1,11 +1,12 @@
 """The API's own static files: a bucket that `collectstatic` fills, served by CloudFront."""
 
-from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import Duration
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge
 from galv_constructs._data_bucket import data_bucket
 from galv_constructs._log_delivery import ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
@@ -55,20 +56,14 @@ class StaticAssets(Construct):
         )
         if log_bucket is not None:
             self.distribution.node.add_dependency(*ready_for_logs(log_bucket))
-        Validations.of(self.distribution).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-CFR1",
-                reason="Style sheets and scripts that every user of the API needs, wherever they "
-                "are.",
-            ),
-            Acknowledgment(
-                id="AwsSolutions-CFR2",
-                reason="Files that are the same for everyone: a request reaches S3, read-only, and "
-                "no program that a firewall could protect.",
-            ),
-            Acknowledgment(
-                id="AwsSolutions-CFR4",
-                reason="Public files under CloudFront's own domain name, whose certificate fixes "
-                "the oldest TLS version; nothing personal is sent or served.",
-            ),
+        acknowledge(
+            self.distribution,
+            {
+                "AwsSolutions-CFR1": "Style sheets and scripts that every user of the API needs, "
+                "wherever they are.",
+                "AwsSolutions-CFR2": "Files that are the same for everyone: a request reaches S3, "
+                "read-only, and no program that a firewall could protect.",
+                "AwsSolutions-CFR4": "Public files under CloudFront's own domain name, whose "
+                "certificate fixes the oldest TLS version; nothing personal is sent or served.",
+            },
         )

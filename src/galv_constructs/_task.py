@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-from aws_cdk import Acknowledgment, Duration, Stack, Validations
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -12,10 +12,11 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct, IDependable
 
 from galv_constructs._acknowledge import (
-    acknowledge_log_group,
-    acknowledge_own_policies,
-    acknowledge_standards,
+    OWN_POLICIES,
+    acknowledge,
     acknowledge_wildcards,
+    log_group_findings,
+    standards,
 )
 from galv_constructs._dependencies import stand_for
 from galv_constructs._validation import is_token
@@ -65,9 +66,11 @@ class Task(Construct):
             description=f"Galv task {name}",
             allow_all_outbound=False,
         )
+        self.connections = ec2.Connections(security_groups=[self.security_group])
+        anyone = ec2.Peer.any_ipv4()
         for egress_port in runtime.egress_ports:
             self.security_group.add_egress_rule(
-                ec2.Peer.any_ipv4(), ec2.Port.tcp(egress_port), f"To any address on {egress_port}"
+                anyone, ec2.Port.tcp(egress_port), f"To any address on {egress_port}"
             )
 
         read_only = read_only and runtime.writable_paths is not None
@@ -90,6 +93,7 @@ class Task(Construct):
             ),
             volumes=[ecs.Volume(name=mount.source_volume) for mount in mounts],
         )
+        self.task_role = self.task_definition.task_role
         self.container = self.task_definition.add_container(
             "Container",
             container_name=name,
@@ -104,26 +108,19 @@ class Task(Construct):
             stop_timeout=stop_timeout,
         )
         self.container.add_mount_points(*mounts)
+        self.execution_role = self.task_definition.obtain_execution_role()
 
         rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
         for grant in runtime.grants:
             grant(self.task_role)
         if runtime.encryption_key is not None:
             # CDK says so in the policy of the key only, and cannot where the key is imported.
-            runtime.encryption_key.grant_decrypt(self.task_definition.obtain_execution_role())
+            runtime.encryption_key.grant_decrypt(self.execution_role)
         self._acknowledge()
         # What nothing in the definition refers to, though the task fails without it. Not whole
         # security groups: their other rules may belong to what waits for this very task.
-        needed = [self.task_role, self.task_definition.obtain_execution_role(), *rules]
+        needed = [self.task_role, self.execution_role, *rules]
         stand_for(self, lambda: needed)
-
-    @property
-    def task_role(self) -> iam.IRole:
-        return self.task_definition.task_role
-
-    @property
-    def connections(self) -> ec2.Connections:
-        return ec2.Connections(security_groups=[self.security_group])
 
     @property
     def subnet_ids(self) -> list[str]:
@@ -163,10 +160,7 @@ class Task(Construct):
             iam.PolicyStatement(actions=["ecs:ListTasks"], resources=["*"], conditions=on_cluster),
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
-                resources=[
-                    self.task_role.role_arn,
-                    definition.obtain_execution_role().role_arn,
-                ],
+                resources=[self.task_role.role_arn, self.execution_role.role_arn],
                 conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             ),
         ):
@@ -184,12 +178,13 @@ class Task(Construct):
     def _connect(self, other: ec2.IConnectable) -> list[IConstruct]:
         """Allow connections to something, and return the rules that do."""
         groups = [self.security_group, *other.connections.security_groups]
-        before = [len(group.node.children) for group in groups]
+        nodes = [group.node for group in groups]
+        before = [len(node.children) for node in nodes]
         self.connections.allow_to_default_port(other)
         rules = [
             rule
-            for group, there in zip(groups, before, strict=True)
-            for rule in group.node.children[there:]
+            for node, there in zip(nodes, before, strict=True)
+            for rule in node.children[there:]
         ]
         unreadable = (
             "One task's security group alone is let in, on the port of the database, which the "
@@ -197,24 +192,27 @@ class Task(Construct):
         )
         for rule in rules:
             if isinstance(rule, ec2.CfnSecurityGroupIngress) and is_token(rule.from_port):
-                acknowledge_standards(
-                    rule, {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
+                acknowledge(
+                    rule,
+                    standards(
+                        {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
+                    ),
                 )
         return rules
 
     def _acknowledge(self) -> None:
-        acknowledge_log_group(self.log_group, self.runtime.encryption_key)
-        acknowledge_own_policies(self.task_definition)
-        Validations.of(self.task_definition).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-ECS2",
-                reason="The plain variables are names, addresses and switches; every password and "
-                "key is injected from Secrets Manager.",
-            )
+        acknowledge(
+            self,
+            {
+                "AwsSolutions-ECS2": "The plain variables are names, addresses and switches; every "
+                "password and key is injected from Secrets Manager."
+            }
+            | OWN_POLICIES
+            | log_group_findings(self.runtime.encryption_key),
         )
         if isinstance(self.runtime.image, ecs.EcrImage):
             acknowledge_wildcards(
-                self.task_definition.obtain_execution_role(),
+                self.execution_role,
                 {"*": "ecr:GetAuthorizationToken has no resource-level permissions."},
             )
 

@@ -8,7 +8,7 @@ from aws_cdk import Annotations, ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_own_policies, acknowledge_wildcards
+from galv_constructs._acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
 from galv_constructs._validation import check_construct, check_type, is_token
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.github_subject import GitHubSubject
@@ -237,7 +237,7 @@ class GalvDeployRole(Construct):
         ]
 
     def _acknowledge(self, statements: Sequence[iam.PolicyStatement]) -> None:
-        acknowledge_own_policies(self._role)
+        acknowledge(self._role, OWN_POLICIES)
         resources = [arn for statement in statements for arn in statement.resources if "*" in arn]
         acknowledge_wildcards(self._role, dict.fromkeys(resources, _WILDCARD))
 

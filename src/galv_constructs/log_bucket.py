@@ -1,11 +1,11 @@
 """One bucket for the logs that AWS services write to S3."""
 
-from aws_cdk import Acknowledgment, ArnFormat, Duration, Fn, Stack, Validations
+from aws_cdk import ArnFormat, Duration, Fn, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge_bucket, acknowledge_standards
+from galv_constructs._acknowledge import acknowledge, bucket_findings, standards
 from galv_constructs._logs import stack_generation
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_type
@@ -111,14 +111,13 @@ class GalvLogBucket(Construct):
         for statement in self._statements():
             self._bucket.add_to_resource_policy(statement)
         unlogged = "The bucket that access logs go to: logging the writing of logs would never end."
-        Validations.of(self._bucket).acknowledge(
-            Acknowledgment(id="AwsSolutions-S1", reason=unlogged)
-        )
-        acknowledge_standards(self._bucket, {"S3BucketLoggingEnabled": unlogged})
-        acknowledge_bucket(
+        acknowledge(
             self._bucket,
-            policy,
-            not_kms="Load balancers and S3 itself write to no bucket that uses KMS.",
+            {"AwsSolutions-S1": unlogged}
+            | standards({"S3BucketLoggingEnabled": unlogged})
+            | bucket_findings(
+                policy, not_kms="Load balancers and S3 itself write to no bucket that uses KMS."
+            ),
         )
 
     @property

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from aws_cdk import Acknowledgment, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
-from galv_constructs._acknowledge import acknowledge_standards
+from galv_constructs._acknowledge import acknowledge, standards
 from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
 from galv_constructs._validation import check_construct, check_range, check_type
 
@@ -155,12 +154,14 @@ class GalvNetwork(Construct):
             )
         ]
         for subnet in self._vpc.public_subnets:
-            acknowledge_standards(
+            acknowledge(
                 subnet,
-                {
-                    "VPCNoUnrestrictedRouteToIGW": "A public subnet is one with a way to the "
-                    "internet: for the load balancer and for what tasks reach the internet by."
-                },
+                standards(
+                    {
+                        "VPCNoUnrestrictedRouteToIGW": "A public subnet is one with a way to the "
+                        "internet: for the load balancer and for what tasks reach the internet by."
+                    }
+                ),
             )
         self._flow_log = None if log_bucket is None else self._log_flows(log_bucket)
         if nat is not None:
@@ -298,12 +299,14 @@ class GalvNetwork(Construct):
         nat.connections.allow_from(
             ec2.Peer.ipv4(self._cidr), ec2.Port.all_traffic(), "From the VPC only"
         )
-        acknowledge_standards(
+        acknowledge(
             nat.security_group,
-            {
-                "EC2RestrictedCommonPorts": "It forwards what the VPC sends, on whatever port, and "
-                "lets in nothing from outside it."
-            },
+            standards(
+                {
+                    "EC2RestrictedCommonPorts": "It forwards what the VPC sends, on whatever port, "
+                    "and lets in nothing from outside it."
+                }
+            ),
         )
         for instance in nat.gateway_instances:
             resource = instance.node.default_child
@@ -318,27 +321,24 @@ class GalvNetwork(Construct):
             resource.metadata_options = ec2.CfnInstance.MetadataOptionsProperty(
                 http_tokens="required"
             )
-            acknowledge_standards(
+            acknowledge(
                 instance,
                 {
-                    "EC2InstanceDetailedMonitoringEnabled": "The instance forwards packets and "
-                    "keeps nothing: the basic metrics say what there is to know.",
-                    "EC2InstanceNoPublicIp": "A NAT device is what has a public address in place "
-                    "of the tasks; it lets in nothing but what comes from the VPC.",
-                    "EC2InstancesInVPC": "It is in the VPC, by its network interface, which the "
-                    "rule does not look at.",
-                },
-            )
-            Validations.of(instance).acknowledge(
-                Acknowledgment(
-                    id="AwsSolutions-EC28",
-                    reason="The instance forwards packets and keeps nothing: the basic five-minute "
-                    "metrics and EC2's own status checks say what there is to know.",
-                ),
-                Acknowledgment(
-                    id="AwsSolutions-EC29",
-                    reason="The instance keeps nothing and is replaced by a deployment; protection "
-                    "from termination would make that deployment fail.",
+                    "AwsSolutions-EC28": "The instance forwards packets and keeps nothing: the "
+                    "basic five-minute metrics and EC2's own status checks say what there is to "
+                    "know.",
+                    "AwsSolutions-EC29": "The instance keeps nothing and is replaced by a "
+                    "deployment; protection from termination would make that deployment fail.",
+                }
+                | standards(
+                    {
+                        "EC2InstanceDetailedMonitoringEnabled": "The instance forwards packets and "
+                        "keeps nothing: the basic metrics say what there is to know.",
+                        "EC2InstanceNoPublicIp": "A NAT device is what has a public address in "
+                        "place of the tasks; it lets in nothing but what comes from the VPC.",
+                        "EC2InstancesInVPC": "It is in the VPC, by its network interface, which "
+                        "the rule does not look at.",
+                    }
                 ),
             )
 
