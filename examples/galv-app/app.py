@@ -16,3 +16,5 @@ except ValueError as error:
     # What is wrong is in cdk.json; where in the code it was noticed helps nobody.
     sys.exit(str(error))
 app.synth()
+# Taking apart all that CDK made, before the process ends, takes as long as a small synthesis.
+gc.freeze()
