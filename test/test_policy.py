@@ -45,7 +45,7 @@ def test_production_says_how_careful_a_deployment_is(
     policy = DeploymentPolicy.of(production=production, removal_protection=override)
 
     assert policy.multi_az is production
-    assert policy.backup_retention.to_days() == days
+    assert policy.backup_retention_days == days
     assert policy.log_retention == retention
 
 

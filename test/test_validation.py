@@ -1,6 +1,7 @@
 """What every argument is checked with: the bounds, and what a refusal says."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def test_refuses_what_is_not_true_or_false(value: object) -> None:
     "value", [None, Duration.minutes(1), Duration.hours(1), Duration.millis(61_000)]
 )
 def test_takes_times_within_bounds(value: Duration | None) -> None:
-    check_duration("timeout", value, Duration.minutes(1), Duration.hours(1))
+    check_duration("timeout", value, timedelta(minutes=1), timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_takes_times_within_bounds(value: Duration | None) -> None:
 )
 def test_refuses_times_out_of_bounds(value: Duration, got: str) -> None:
     assert (
-        message(check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1))
+        message(check_duration, "timeout", value, timedelta(minutes=1), timedelta(hours=1))
         == f"timeout must be whole seconds from 60 to 3600, got {got} seconds"
     )
 
@@ -238,7 +239,7 @@ def test_refuses_times_that_are_not_known_yet() -> None:
     value = Duration.seconds(NUMBER)
 
     assert (
-        message(check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1))
+        message(check_duration, "timeout", value, timedelta(minutes=1), timedelta(hours=1))
         == "timeout must be known when the template is made, got a token: pass a plain Duration"
     )
 
@@ -246,7 +247,7 @@ def test_refuses_times_that_are_not_known_yet() -> None:
 @pytest.mark.parametrize("value", [900, "15m", 15.0])
 def test_refuses_what_is_no_duration(value: object) -> None:
     assert (
-        message(check_duration, "timeout", value, Duration.minutes(1), Duration.hours(1))
+        message(check_duration, "timeout", value, timedelta(minutes=1), timedelta(hours=1))
         == f"timeout must be a Duration, got {value!r}: use Duration.seconds(…)"
     )
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from aws_cdk import Aws, Duration, Stack, Token
+from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -25,6 +26,7 @@ from galv_constructs._validation import (
     check_known,
     check_range,
     check_type,
+    is_token,
 )
 from galv_constructs.mail import SMTP_PORT, GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork
@@ -87,7 +89,7 @@ def check_certificate_source(
         )
     if hosted_zone is not None:
         zone_name = hosted_zone.zone_name
-        known = not (Token.is_unresolved(zone_name) or Token.is_unresolved(domain_name))
+        known = not (is_token(zone_name) or is_token(domain_name))
         if known and domain_name != zone_name and not domain_name.endswith(f".{zone_name}"):
             raise ValueError(
                 f"domain_name {domain_name!r} is not in hosted_zone {zone_name!r}: pass the zone "
@@ -154,13 +156,13 @@ def check_capacity(
         check_known("workers", workers)
     check_range("min_tasks", min_tasks, 1, 100)
     check_range("max_tasks", max_tasks, 1, 100)
-    counts_known = not (Token.is_unresolved(min_tasks) or Token.is_unresolved(max_tasks))
+    counts_known = not (is_token(min_tasks) or is_token(max_tasks))
     if counts_known and max_tasks < min_tasks:
         raise ValueError(
             f"max_tasks must be at least min_tasks, got min_tasks={min_tasks} and "
             f"max_tasks={max_tasks}"
         )
-    check_duration("request_timeout", request_timeout, Duration.seconds(30), Duration.seconds(3600))
+    check_duration("request_timeout", request_timeout, timedelta(seconds=30), timedelta(hours=1))
 
 
 def check_database(
@@ -190,7 +192,7 @@ def check_database(
     )
     if database_name is not None:
         check_type("database_name", database_name, str, "text")
-        known = not Token.is_unresolved(database_name)
+        known = not is_token(database_name)
         if known and not _DATABASE_NAME.fullmatch(database_name):
             raise ValueError(
                 "database_name must be letters, digits and '_', at most 63, not starting with a "
@@ -233,7 +235,7 @@ def check_network(network: IGalvNetwork | None, cluster: ecs.ICluster | None) ->
         return
     ids = (network.vpc.vpc_id, cluster.vpc.vpc_id)
     # A token and a literal may be the same VPC.
-    comparable = Token.is_unresolved(ids[0]) == Token.is_unresolved(ids[1])
+    comparable = is_token(ids[0]) == is_token(ids[1])
     if comparable and ids[0] != ids[1]:
         raise ValueError(
             f"network ({network.vpc.node.path}) and cluster ({cluster.vpc.node.path}) are in "
@@ -281,7 +283,7 @@ def check_mail(scope: Construct, mail: IGalvMail | None, network: IGalvNetwork |
     if isinstance(network, GalvNetwork) and not network.has_internet:
         regions = (Aws.REGION, Stack.of(scope).region)
         at_ses = [f"email-smtp.{region}.amazonaws.com" for region in regions]
-        elsewhere = mail.host not in at_ses and not Token.is_unresolved(mail.host)
+        elsewhere = mail.host not in at_ses and not is_token(mail.host)
         if elsewhere or mail.port != SMTP_PORT:
             raise ValueError(
                 "network has no internet, and its only way to send mail is Amazon SES in the "

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -87,7 +87,7 @@ class Database(Construct):
             publicly_accessible=False,
             auto_minor_version_upgrade=True,
             allow_major_version_upgrade=False,
-            backup_retention=policy.backup_retention,
+            backup_retention=Duration.days(policy.backup_retention_days),
             delete_automated_backups=policy.delete_contents,
             copy_tags_to_snapshot=True,
             deletion_protection=policy.deletion_protection,

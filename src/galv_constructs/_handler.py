@@ -14,6 +14,7 @@ from galv_constructs._acknowledge import acknowledge_provider
 
 _PACKAGE = Path(__file__).parent
 _POLL_INTERVAL = Duration.seconds(10)
+_RUNTIME = lambda_.Runtime.PYTHON_3_14
 
 
 def handler_function(
@@ -49,7 +50,7 @@ def handler_function(
             ],
         ),
         handler=f"handlers.{module}.{entry}",
-        runtime=lambda_.Runtime.PYTHON_3_14,
+        runtime=_RUNTIME,
         memory_size=memory_size,
         # Has to be longer than all retries of its calls together.
         timeout=timeout,

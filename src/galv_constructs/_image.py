@@ -1,9 +1,10 @@
 """The image of the Galv backend."""
 
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from galv_constructs._validation import is_token
 from galv_constructs.network import IGalvNetwork
 
 _REPOSITORY = "ghcr.io/galv-team/galv-backend"
@@ -26,7 +27,7 @@ def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:
     # Only a container knows the name of an image that was given as an object.
     probe = ecs.FargateTaskDefinition(Stack(), "Probe").add_container("Image", image=image)
     name = probe.image_name
-    if Token.is_unresolved(name) or ".dkr.ecr." in name:
+    if is_token(name) or ".dkr.ecr." in name:
         return
     raise ValueError(
         f"network has no internet, and no VPC endpoint reaches the registry of image {name!r}: "

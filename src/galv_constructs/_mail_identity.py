@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from galv_constructs._validation import check_construct, check_domain_name
+from galv_constructs._validation import check_construct, check_domain_name, is_token
 
 _TTL = Duration.minutes(30)
 _BAD_NEWS = [
@@ -39,9 +39,11 @@ def check_mail_domains(
                 f"mail_from_domain must be a subdomain of {domain!r}, the domain of sender, got "
                 f"{mail_from_domain!r}: such as 'bounce.{domain}'"
             )
-    if hosted_zone is None or Token.is_unresolved(hosted_zone.zone_name):
+    if hosted_zone is None:
         return
     zone_name = hosted_zone.zone_name
+    if is_token(zone_name):
+        return
     if domain != zone_name and not domain.endswith(f".{zone_name}"):
         raise ValueError(
             f"the domain of sender, {domain!r}, is not in hosted_zone {zone_name!r}: pass the zone "

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 
 
@@ -33,13 +33,13 @@ class DeploymentPolicy:
     multi_az: bool
     """Whether the database has a standby in the second zone."""
 
-    backup_retention: Duration
+    backup_retention_days: int
     """How long automated database backups are kept."""
 
     log_retention: RetentionDays
     """How long logs are kept."""
 
-    log_expiration: Duration
+    log_expiration_days: int
     """How long logs in S3 are kept."""
 
     execute_command: bool
@@ -68,9 +68,9 @@ class DeploymentPolicy:
             versioned=protected,
             # production
             multi_az=production,
-            backup_retention=Duration.days(30 if production else 7),
+            backup_retention_days=30 if production else 7,
             log_retention=RetentionDays.ONE_YEAR if production else RetentionDays.ONE_MONTH,
-            log_expiration=Duration.days(365 if production else 30),
+            log_expiration_days=365 if production else 30,
             execute_command=(not production) if execute_command is None else execute_command,
             container_insights=production if container_insights is None else container_insights,
         )

@@ -1,5 +1,6 @@
 """Running a task to completion during a deployment."""
 
+from datetime import timedelta
 from typing import Literal
 
 from aws_cdk import ArnFormat, CustomResource, Duration, Stack
@@ -18,7 +19,7 @@ from galv_constructs._handler import handler_function, handler_provider
 from galv_constructs._task import Task
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
-LONGEST_TIMEOUT = Duration.minutes(55)
+LONGEST_TIMEOUT = timedelta(minutes=55)
 
 
 class ReleaseRun(Construct):
@@ -46,11 +47,12 @@ class ReleaseRun(Construct):
         )
         acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(runtime.encryption_key))
         role = self._role()
+        seconds = round(timeout.to_seconds())
         provider = handler_provider(
             self,
             on_event=self._function("OnEvent", "on_event", role),
             is_complete=self._function("IsComplete", "is_complete", role),
-            total_timeout=timeout.plus(Duration.minutes(5)),
+            total_timeout=Duration.seconds(seconds + 300),
             log_group=self.log_group,
         )
         self.resource = CustomResource(
@@ -59,7 +61,7 @@ class ReleaseRun(Construct):
             resource_type="Custom::GalvReleaseTask",
             service_token=provider.service_token,
             # A handler that never answers is not waited for as long as CloudFormation would.
-            service_timeout=Duration.seconds(min(3600, timeout.to_seconds() + 600)),
+            service_timeout=Duration.seconds(min(3600, seconds + 600)),
             properties={
                 "Cluster": runtime.cluster.cluster_arn,
                 "TaskDefinition": task.task_definition.task_definition_arn,
@@ -70,7 +72,7 @@ class ReleaseRun(Construct):
                 "LogGroup": task.log_group.log_group_name,
                 "LogStreamPrefix": task.name,
                 "Command": command_text,
-                "TimeoutSeconds": str(round(timeout.to_seconds())),
+                "TimeoutSeconds": str(seconds),
                 "OnFailure": on_failure,
             },
         )

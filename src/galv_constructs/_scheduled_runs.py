@@ -48,6 +48,7 @@ class ScheduledRuns(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._task = task
+        self._task_path = task.node.path
         runtime = task.runtime
         self.log_group = logs.LogGroup(
             self,
@@ -84,7 +85,7 @@ class ScheduledRuns(Construct):
             "Function",
             module="scheduled_task",
             entry="handle",
-            description=f"Runs of {task.node.path}",
+            description=f"Runs of {self._task_path}",
             timeout=Duration.minutes(5),
             role=self._function_role(scheduler_role),
             log_group=self.log_group,
@@ -141,7 +142,7 @@ class ScheduledRuns(Construct):
         self.failed_runs_alarm = self._alarm(
             "FailedRunsAlarm",
             self.metric_failed_runs(),
-            f"A run of {task.node.path} exited with another code than 0, was stopped or never "
+            f"A run of {self._task_path} exited with another code than 0, was stopped or never "
             f"started. Look for FAILED in the log group {self.log_group.log_group_name}.",
             alarm_topic,
         )
@@ -150,7 +151,7 @@ class ScheduledRuns(Construct):
             self.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 period=_ALARM_PERIOD, statistic=cloudwatch.Stats.MAXIMUM
             ),
-            f"A run of {task.node.path} could not be started, or not be stopped in time. The "
+            f"A run of {self._task_path} could not be started, or not be stopped in time. The "
             f"messages in the queue {self.dead_letter_queue.queue_name} say why.",
             alarm_topic,
         )
@@ -205,7 +206,7 @@ class ScheduledRuns(Construct):
         return events.Rule(
             self,
             "FailedRuns",
-            description=f"Failed runs of {task.node.path}",
+            description=f"Failed runs of {self._task_path}",
             event_pattern=events.EventPattern(
                 source=["aws.ecs"],
                 detail_type=["ECS Task State Change"],

@@ -45,12 +45,13 @@ class SiteRelease(Construct):
         timeout: Duration,
     ) -> None:
         super().__init__(scope, id)
+        seconds = round(timeout.to_seconds())
         self.build: SiteBuild | None = None
         properties: dict[str, object] = {
             "Bucket": site.bucket.bucket_name,
             "DistributionId": site.distribution.distribution_id,
             "ApiUrl": api_url,
-            "TimeoutSeconds": str(round(timeout.to_seconds())),
+            "TimeoutSeconds": str(seconds),
         }
         role = iam.Role(
             self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
@@ -107,7 +108,7 @@ class SiteRelease(Construct):
             self,
             on_event=self._function("OnEvent", "on_event", role),
             is_complete=self._function("IsComplete", "is_complete", role),
-            total_timeout=timeout.plus(Duration.minutes(5)),
+            total_timeout=Duration.seconds(seconds + 300),
             log_group=self.log_group,
         )
         self.resource = CustomResource(
@@ -116,7 +117,7 @@ class SiteRelease(Construct):
             resource_type="Custom::GalvSiteRelease",
             service_token=provider.service_token,
             # A handler that never answers is not waited for as long as CloudFormation would.
-            service_timeout=timeout.plus(Duration.minutes(10)),
+            service_timeout=Duration.seconds(seconds + 600),
             properties=properties,
         )
         # The rest of both is made before because the resource refers to it.

@@ -25,11 +25,12 @@ class StaticAssets(Construct):
         log_bucket: s3.IBucket | None,
     ) -> None:
         super().__init__(scope, id)
+        comment = f"Static files of {scope.node.path}"
         self.bucket = data_bucket(self, "Bucket", policy=policy, log_bucket=log_bucket)
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
-            comment=f"Static files of {scope.node.path}",
+            comment=comment,
             default_behavior=cloudfront.BehaviorOptions(
                 origin=origins.S3BucketOrigin.with_origin_access_control(self.bucket),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
@@ -37,7 +38,7 @@ class StaticAssets(Construct):
                 cache_policy=cloudfront.CachePolicy(
                     self,
                     "CachePolicy",
-                    comment=f"Static files of {scope.node.path}",
+                    comment=comment,
                     # `collectstatic` overwrites files under their names.
                     default_ttl=Duration.minutes(5),
                     enable_accept_encoding_gzip=True,

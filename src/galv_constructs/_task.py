@@ -24,6 +24,10 @@ from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_PLATFORM = ecs.RuntimePlatform(
+    cpu_architecture=ecs.CpuArchitecture.X86_64,
+    operating_system_family=ecs.OperatingSystemFamily.LINUX,
+)
 # Names of log groups by stack.
 _NAMES: WeakKeyDictionary[Stack, set[str]] = WeakKeyDictionary()
 
@@ -87,10 +91,7 @@ class Task(Construct):
             "TaskDefinition",
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
-            runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=ecs.CpuArchitecture.X86_64,
-                operating_system_family=ecs.OperatingSystemFamily.LINUX,
-            ),
+            runtime_platform=_PLATFORM,
             volumes=[ecs.Volume(name=mount.source_volume) for mount in mounts],
         )
         self.task_role = self.task_definition.task_role

@@ -7,6 +7,7 @@ construct has to calculate with them.
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from aws_cdk import Duration, Token
@@ -78,7 +79,7 @@ def check_range(name: str, value: float, low: int, high: int, unit: str = "") ->
         raise ValueError(f"{name} must be from {low} to {high}{unit}, got {value}")
 
 
-def check_duration(name: str, value: Duration | None, low: Duration, high: Duration) -> None:
+def check_duration(name: str, value: Duration | None, low: timedelta, high: timedelta) -> None:
     """Refuse a time that is not whole seconds or lies outside its bounds."""
     if value is None:
         return
@@ -89,7 +90,7 @@ def check_duration(name: str, value: Duration | None, low: Duration, high: Durat
             f"{name} must be known when the template is made, got a token: pass a plain Duration"
         )
     seconds = value.to_seconds(integral=False)
-    lowest, highest = low.to_seconds(), high.to_seconds()
+    lowest, highest = low.total_seconds(), high.total_seconds()
     if not lowest <= seconds <= highest or seconds != int(seconds):
         raise ValueError(
             f"{name} must be whole seconds from {lowest:g} to {highest:g}, got {seconds:g} seconds"

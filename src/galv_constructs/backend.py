@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Literal
 
 import jsii
@@ -246,7 +247,7 @@ class GalvBackend(Construct):
         )
         if setup_steps is not None:
             check_steps("setup_steps", setup_steps)
-        check_duration("setup_timeout", setup_timeout, Duration.minutes(1), LONGEST_TIMEOUT)
+        check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
         check_status_check(check_status, check_status_command)
         check_database(database, database_secret, database_name, database_instance_type)
         check_given(

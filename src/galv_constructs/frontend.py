@@ -1,6 +1,7 @@
 """The Galv frontend: a static site on S3 and CloudFront."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from aws_cdk import Annotations, CustomResource, Duration
 from aws_cdk import aws_certificatemanager as acm
@@ -31,7 +32,7 @@ from galv_constructs.edge import check_edge_zone
 from galv_constructs.frontend_source import FrontendSource
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
-_LONGEST_TIMEOUT = Duration.minutes(50)
+_LONGEST_TIMEOUT = timedelta(minutes=50)
 
 
 class GalvFrontend(Construct):
@@ -149,7 +150,7 @@ class GalvFrontend(Construct):
             log_bucket=log_bucket,
         )
         check_retention(release_retention)
-        check_duration("build_timeout", build_timeout, Duration.minutes(5), _LONGEST_TIMEOUT)
+        check_duration("build_timeout", build_timeout, timedelta(minutes=5), _LONGEST_TIMEOUT)
         check_switches(production=production, removal_protection=removal_protection)
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)

@@ -96,7 +96,9 @@ class GalvLogBucket(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Expire",
-                    expiration=policy.log_expiration if retention is None else retention,
+                    expiration=Duration.days(policy.log_expiration_days)
+                    if retention is None
+                    else retention,
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 ),
                 s3.LifecycleRule(
@@ -108,8 +110,9 @@ class GalvLogBucket(Construct):
             removal_policy=policy.data_removal,
             auto_delete_objects=policy.delete_contents,
         )
-        for statement in self._statements():
-            self._bucket.add_to_resource_policy(statement)
+        bucket_policy = self._bucket.policy
+        assert bucket_policy is not None  # noqa: S101 - enforce_ssl has made it
+        bucket_policy.document.add_statements(*self._statements())
         unlogged = "The bucket that access logs go to: logging the writing of logs would never end."
         acknowledge(
             self._bucket,

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import jsii
 from aws_cdk import CustomResource, Duration
@@ -87,8 +88,7 @@ class GalvReleaseTask(Construct):
                 `command` and `steps` is given.
         """
         check_runtime(runtime)
-        timeout = Duration.minutes(15) if timeout is None else timeout
-        check_duration("timeout", timeout, Duration.minutes(1), LONGEST_TIMEOUT)
+        check_duration("timeout", timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
         check_fargate_size(cpu, memory_limit_mib)
         check_variables(environment or {}, secrets or {}, _RESERVED)
         check_overlap(runtime, environment or {}, secrets or {})
@@ -118,7 +118,13 @@ class GalvReleaseTask(Construct):
             environment=environment,
             secrets=secrets,
         )
-        self._run = ReleaseRun(self, "Run", task=self._task, command_text=text, timeout=timeout)
+        self._run = ReleaseRun(
+            self,
+            "Run",
+            task=self._task,
+            command_text=text,
+            timeout=Duration.minutes(15) if timeout is None else timeout,
+        )
         stand_for(self, lambda: [self._run.resource])
 
     @property

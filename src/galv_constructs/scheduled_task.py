@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Literal
 
 import jsii
@@ -126,8 +127,6 @@ class GalvScheduledTask(Construct):
         Raises:
             ValueError: If an argument is malformed or out of range.
         """
-        timeout = Duration.hours(1) if timeout is None else timeout
-        max_event_age = Duration.hours(1) if max_event_age is None else max_event_age
         name = task_name(id) if name is None else name
         check_runtime(runtime)
         check_command("command", command)
@@ -136,12 +135,12 @@ class GalvScheduledTask(Construct):
         check_variables(environment or {}, secrets or {}, {})
         check_overlap(runtime, environment or {}, secrets or {})
         check_fargate_size(cpu, memory_limit_mib)
-        check_duration("timeout", timeout, Duration.minutes(1), Duration.days(7))
+        check_duration("timeout", timeout, timedelta(minutes=1), timedelta(days=7))
         if overlap not in _OVERLAPS:
             raise ValueError(f"overlap must be one of {', '.join(_OVERLAPS)}, got {overlap!r}")
         check_known("retry_attempts", retry_attempts)
         check_range("retry_attempts", retry_attempts, 0, 2)
-        check_duration("max_event_age", max_event_age, Duration.minutes(1), Duration.hours(6))
+        check_duration("max_event_age", max_event_age, timedelta(minutes=1), timedelta(hours=6))
         check_type("enabled", enabled, bool, "true or false")
         check_construct(
             "alarm_topic",
@@ -167,10 +166,10 @@ class GalvScheduledTask(Construct):
                 "Runs",
                 task=self._task,
                 schedule=schedule,
-                timeout=timeout,
+                timeout=Duration.hours(1) if timeout is None else timeout,
                 overlap=overlap,
                 retry_attempts=retry_attempts,
-                max_event_age=max_event_age,
+                max_event_age=Duration.hours(1) if max_event_age is None else max_event_age,
                 alarm_topic=alarm_topic,
             )
             if enabled

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_cdk import RemovalPolicy, Token
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import IDependable
 
-from galv_constructs._validation import check_construct, check_variables
+from galv_constructs._validation import check_construct, check_variables, is_token
 from galv_constructs.network import IGalvNetwork
 
 _LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,400}")
@@ -104,7 +104,7 @@ class TaskRuntime:
         )
         check_variables(self.environment, self.secrets, reserved={})
         prefix = self.log_group_prefix
-        if not Token.is_unresolved(prefix) and not _LOG_GROUP.fullmatch(prefix):
+        if not is_token(prefix) and not _LOG_GROUP.fullmatch(prefix):
             raise ValueError(
                 f"log_group_prefix must be letters, digits and any of '_./#-', such as '/reports', "
                 f"got {prefix!r}"
