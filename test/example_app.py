@@ -53,7 +53,7 @@ def run_example(app: aws_cdk.App, region: str | None = None) -> Assembly:
                 patch.delenv(variable, raising=False)
             else:
                 patch.setenv(variable, str(value))
-        patch.setattr(aws_cdk, "App", lambda **_: app)
+        patch.setattr(aws_cdk, "App", lambda *, stack_traces: app)
         runpy.run_path(str(APP / "app.py"))
     return Assembly(Path(app.outdir))
 

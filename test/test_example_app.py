@@ -214,24 +214,41 @@ def test_with_credentials_the_zone_is_looked_up(run: Run) -> None:
     assert "placeholder" not in assembly.warnings
 
 
-def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
-    """A process of its own, as the CLI starts it: twice, with the same result."""
-    context = json.dumps({**DOCUMENTED, "name": "lab", "domainName": "example.org"})
-    given = {"CDK_CONTEXT_JSON": context, "CDK_VALIDATION": "false"}
+def run_as_the_cli_does(outdir: Path, name: str = "galv", **variables: str) -> Assembly:
+    """Run the application in a process of its own."""
+    context = json.dumps({**DOCUMENTED, "name": name, "domainName": "example.org"})
+    given = {"CDK_CONTEXT_JSON": context, "CDK_VALIDATION": "false", "CDK_OUTDIR": str(outdir)}
     base = {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
-    directories = [tmp_path / "one", tmp_path / "two"]
-    runs = [
-        subprocess.Popen(
-            [sys.executable, str(APP / "app.py")],
-            env={**base, **given, "CDK_OUTDIR": str(directory)},
-            cwd=tmp_path,
-        )
-        for directory in directories
-    ]
-    assert [run.wait() for run in runs] == [0, 0]
+    subprocess.run(
+        [sys.executable, str(APP / "app.py")],
+        env={**base, **given, **variables},
+        cwd=outdir.parent,
+        check=True,
+    )
+    return Assembly(outdir)
+
+
+def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
+    """Twice, with the same result."""
     texts = [
-        (directory / "lab-BackendStack.template.json").read_text() for directory in directories
+        (
+            run_as_the_cli_does(tmp_path / run, "lab").directory / "lab-BackendStack.template.json"
+        ).read_text()
+        for run in ("one", "two")
     ]
 
     assert texts[0] == texts[1]
     assert "api.example.org" in texts[0]
+
+
+def test_says_where_constructs_are_made_when_asked_to(tmp_path: Path) -> None:
+    assembly = run_as_the_cli_does(tmp_path, JSII_HOST_STACK_TRACES="1")
+
+    assert "backend_stack.py" in assembly.warnings
+
+
+def test_names_no_temporary_file_of_cdk(tmp_path: Path) -> None:
+    assembly = run_as_the_cli_does(tmp_path)
+
+    assert "latestInProduction" in assembly.warnings
+    assert "program.js" not in assembly.warnings
