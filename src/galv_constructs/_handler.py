@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Duration
+from aws_cdk import Duration, IgnoreMode
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -15,6 +15,12 @@ from galv_constructs._acknowledge import acknowledge_provider
 _PACKAGE = Path(__file__).parent
 _POLL_INTERVAL = Duration.seconds(10)
 _RUNTIME = lambda_.Runtime.PYTHON_3_14
+_LAMBDA = iam.ServicePrincipal("lambda.amazonaws.com")
+
+
+def handler_role(scope: Construct, id: str = "HandlerRole") -> iam.Role:
+    """Define a role for functions, which may do nothing yet."""
+    return iam.Role(scope, id, assumed_by=_LAMBDA)
 
 
 def handler_function(
@@ -42,12 +48,14 @@ def handler_function(
         code=lambda_.Code.from_asset(
             str(_PACKAGE),
             exclude=[
-                "*",
-                "!handlers",
-                "handlers/*",
-                "!handlers/_aws.py",
-                f"!handlers/{module}.py",
+                "/*",
+                "!/handlers",
+                "/handlers/*",
+                "!/handlers/_aws.py",
+                f"!/handlers/{module}.py",
             ],
+            # Globs would be read again for each file of the package.
+            ignore_mode=IgnoreMode.GIT,
         ),
         handler=f"handlers.{module}.{entry}",
         runtime=_RUNTIME,

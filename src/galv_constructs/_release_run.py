@@ -15,7 +15,7 @@ from galv_constructs._acknowledge import (
     acknowledge_wildcards,
     log_group_findings,
 )
-from galv_constructs._handler import handler_function, handler_provider
+from galv_constructs._handler import handler_function, handler_provider, handler_role
 from galv_constructs._task import Task
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
@@ -66,7 +66,7 @@ class ReleaseRun(Construct):
                 "Cluster": runtime.cluster.cluster_arn,
                 "TaskDefinition": task.task_definition.task_definition_arn,
                 "ContainerName": task.container.container_name,
-                "Subnets": task.subnet_ids,
+                "Subnets": list(runtime.subnet_ids),
                 "SecurityGroups": [task.security_group.security_group_id],
                 "AssignPublicIp": task.assign_public_ip,
                 "LogGroup": task.log_group.log_group_name,
@@ -81,9 +81,7 @@ class ReleaseRun(Construct):
     def _role(self) -> iam.Role:
         """The role of both handlers: just what they call."""
         task, stack = self._task, Stack.of(self)
-        role = iam.Role(
-            self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
-        )
+        role = handler_role(self)
         self.log_group.grant_write(role)
         task.grant_run(role)
         streams = stack.format_arn(

@@ -21,7 +21,7 @@ from galv_constructs._acknowledge import (
     log_group_findings,
     standards,
 )
-from galv_constructs._handler import handler_function
+from galv_constructs._handler import handler_function, handler_role
 from galv_constructs._task import Task
 
 _ALARM_PERIOD = Duration.minutes(5)
@@ -96,7 +96,7 @@ class ScheduledRuns(Construct):
                 "CLUSTER": runtime.cluster.cluster_arn,
                 "TASK_DEFINITION": task.task_definition.task_definition_arn,
                 "CONTAINER_NAME": task.name,
-                "SUBNETS": Fn.join(",", task.subnet_ids),
+                "SUBNETS": Fn.join(",", list(runtime.subnet_ids)),
                 "SECURITY_GROUPS": task.security_group.security_group_id,
                 "ASSIGN_PUBLIC_IP": task.assign_public_ip,
                 "LOG_GROUP": task.log_group.log_group_name,
@@ -167,9 +167,7 @@ class ScheduledRuns(Construct):
         )
 
     def _function_role(self, scheduler_role: iam.Role) -> iam.Role:
-        role = iam.Role(
-            self, "FunctionRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
-        )
+        role = handler_role(self, "FunctionRole")
         self.log_group.grant_write(role)
         self._task.grant_run(role)
         deadlines = Stack.of(self).format_arn(

@@ -17,7 +17,7 @@ from galv_constructs._acknowledge import (
     acknowledge_wildcards,
     log_group_findings,
 )
-from galv_constructs._handler import handler_function, handler_provider
+from galv_constructs._handler import handler_function, handler_provider, handler_role
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_build import SiteBuild
@@ -53,9 +53,7 @@ class SiteRelease(Construct):
             "ApiUrl": api_url,
             "TimeoutSeconds": str(seconds),
         }
-        role = iam.Role(
-            self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
-        )
+        role = handler_role(self)
         match source:
             case FetchedFiles():
                 self.build = SiteBuild(

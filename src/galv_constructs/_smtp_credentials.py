@@ -22,7 +22,7 @@ from galv_constructs._acknowledge import (
     log_group_findings,
     secret_findings,
 )
-from galv_constructs._handler import handler_function, handler_provider
+from galv_constructs._handler import handler_function, handler_provider, handler_role
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_type, is_token
 
@@ -120,9 +120,7 @@ class SmtpCredentials(Construct):
     def _function(
         self, log_group: logs.ILogGroup, encryption_key: kms.IKey | None
     ) -> lambda_.Function:
-        role = iam.Role(
-            self, "HandlerRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
-        )
+        role = handler_role(self)
         log_group.grant_write(role)
         role.add_to_policy(
             iam.PolicyStatement(

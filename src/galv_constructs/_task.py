@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from weakref import WeakKeyDictionary
 
 from aws_cdk import Duration, Stack
@@ -20,7 +21,6 @@ from galv_constructs._acknowledge import (
 )
 from galv_constructs._dependencies import stand_for
 from galv_constructs._validation import is_token
-from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -28,6 +28,8 @@ _PLATFORM = ecs.RuntimePlatform(
     cpu_architecture=ecs.CpuArchitecture.X86_64,
     operating_system_family=ecs.OperatingSystemFamily.LINUX,
 )
+_ANYONE = ec2.Peer.any_ipv4()
+_tcp = cache(ec2.Port.tcp)
 # Names of log groups by stack.
 _NAMES: WeakKeyDictionary[Stack, set[str]] = WeakKeyDictionary()
 
@@ -71,10 +73,9 @@ class Task(Construct):
             allow_all_outbound=False,
         )
         self.connections = ec2.Connections(security_groups=[self.security_group])
-        anyone = ec2.Peer.any_ipv4()
         for egress_port in runtime.egress_ports:
             self.security_group.add_egress_rule(
-                anyone, ec2.Port.tcp(egress_port), f"To any address on {egress_port}"
+                _ANYONE, _tcp(egress_port), f"To any address on {egress_port}"
             )
 
         read_only = read_only and runtime.writable_paths is not None
@@ -122,11 +123,6 @@ class Task(Construct):
         # security groups: their other rules may belong to what waits for this very task.
         needed = [self.task_role, self.execution_role, *rules]
         stand_for(self, lambda: needed)
-
-    @property
-    def subnet_ids(self) -> list[str]:
-        """Subnets that a single run is started in."""
-        return selected_task_subnets(self.runtime.network).subnet_ids
 
     @property
     def assign_public_ip(self) -> str:
