@@ -11,6 +11,7 @@ from galv_constructs import GalvBackend
 
 ENVIRONMENT = Environment(account="111122223333", region="eu-west-1")
 CERTIFICATE_ARN = "arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d"
+WEB_ACL_ARN = "arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/ours/0a1b2c3d"
 KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d"
 
 MakeBackend = Callable[..., GalvBackend]

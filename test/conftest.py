@@ -5,10 +5,16 @@ import os
 from collections.abc import Callable
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import CfnParameter, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import (
     CERTIFICATE_ARN,
+    WEB_ACL_ARN,
     MakeBackend,
     Refusal,
     RefusedBackend,
@@ -19,7 +25,7 @@ from backends import (
 )
 from templates import Json, synthesize
 
-from galv_constructs import GalvBackend
+from galv_constructs import GalvBackend, GalvMail, GalvNetwork, NetworkPreset
 
 # It would turn off what test_compliance.py turns on.
 os.environ.pop("CDK_VALIDATION", None)
@@ -98,4 +104,75 @@ def development() -> Json:
     """The template of a backend that is not in production, checked at the end of a deployment."""
     stack = Stack(new_app(), "Stack")
     backend_in(stack, production=False, check_status="warn")
+    return synthesize(stack)
+
+
+@pytest.fixture(scope="session")
+def tuned() -> Json:
+    """The template of a backend with another value than the default for all that is tuned."""
+    stack = Stack(new_app(), "Stack")
+    secret = secretsmanager.Secret.from_secret_name_v2
+    backend_in(
+        stack,
+        domain_name="api.lab.example.com",
+        root_domain_name="example.net",
+        frontend_domain_names=["app.example.com", "lab.example.org"],
+        mail=GalvMail.from_secret(
+            secret(stack, "Smtp", "galv-smtp"),
+            sender="galv@example.org",
+            host="mx.example.org",
+            port=2525,
+        ),
+        version="2.11.4",
+        registry_credentials=secretsmanager.Secret(stack, "Registry"),
+        environment={"DJANGO_LOG_LEVEL": "INFO", "PGSSLMODE": "verify-full"},
+        secrets={"SENTRY_DSN": ecs.Secret.from_secrets_manager(secret(stack, "Own", "own"), "dsn")},
+        cpu=1024,
+        memory_limit_mib=4096,
+        workers=7,
+        min_tasks=2,
+        max_tasks=9,
+        request_timeout=Duration.minutes(10),
+        network=GalvNetwork(stack, "Network", preset=NetworkPreset.PUBLIC),
+        database_instance_type=ec2.InstanceType("m7g.large"),
+        web_acl_arn=WEB_ACL_ARN,
+    )
+    return synthesize(stack)
+
+
+@pytest.fixture(scope="session")
+def deferred() -> Json:
+    """The template of a backend with values that are not known before the deployment."""
+    stack = Stack(new_app(), "Stack")
+    zone = route53.HostedZone.from_hosted_zone_attributes(
+        stack,
+        "Other",
+        hosted_zone_id="Z1",
+        zone_name=CfnParameter(stack, "ZoneName").value_as_string,
+    )
+    backend_in(
+        stack,
+        domain_name="api.example.org",
+        hosted_zone=zone,
+        version=CfnParameter(stack, "Version").value_as_string,
+        environment={"DJANGO_LOG_LEVEL": CfnParameter(stack, "Level").value_as_string},
+        min_tasks=CfnParameter(stack, "Least", type="Number").value_as_number,
+    )
+    return synthesize(stack)
+
+
+@pytest.fixture(scope="session")
+def mailing() -> Json:
+    """The template of a backend that sends mail through SES."""
+    stack = Stack(new_app(), "Stack")
+    secret = secretsmanager.Secret.from_secret_name_v2(stack, "Smtp", "galv-smtp")
+    backend_in(stack, mail=GalvMail.from_secret(secret, sender="galv@mail.example.com"))
+    return synthesize(stack)
+
+
+@pytest.fixture(scope="session")
+def encrypted() -> Json:
+    """The template of a backend with a key of its own, `Key`."""
+    stack = Stack(new_app(), "Stack")
+    backend_in(stack, encryption_key=kms.Key(stack, "Key"), execute_command=True)
     return synthesize(stack)

@@ -68,6 +68,11 @@ def secrets(template: Json, name: str) -> dict[str, Any]:
     return {variable["Name"]: variable["ValueFrom"] for variable in variables}
 
 
+def key_arn(template: Json) -> Json:
+    """The ARN of the only key."""
+    return {"Fn::GetAtt": [only_id(template, "AWS::KMS::Key"), "Arn"]}
+
+
 def references(value: object) -> set[str]:
     """The logical ids and pseudo parameters that a value refers to."""
     match value:

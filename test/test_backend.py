@@ -74,6 +74,7 @@ class TestTemplates:
             *("removal_protection", "execute_command", "container_insights"),
         ]
 
+        # Nor does a second synthesis: no time or random number makes a task run again.
         assert text(synth(**dict.fromkeys(names))) == text(default)
 
     def test_the_default_network_and_cluster_are_those_of_a_vpc_of_its_own(

@@ -222,6 +222,7 @@ def findings() -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.slow
 class TestNag:
     @pytest.mark.parametrize("shape", SHAPES)
     def test_finds_nothing_that_is_not_acknowledged(
@@ -229,7 +230,6 @@ class TestNag:
     ) -> None:
         assert findings[shape] == set()
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("is_production", [True, False])
     def test_finds_nothing_in_the_example(self, tmp_path: Path, *, is_production: bool) -> None:
         app = example_app(tmp_path, isProduction=is_production, alarmEmail="lab@example.com")

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import KEY_ARN, RefusedBackend, Synth
-from templates import Json, environment, ingress_rules, of_type, only, only_id, secrets
+from backends import RefusedBackend, Synth
+from templates import Json, environment, ingress_rules, key_arn, of_type, only, only_id, secrets
 
 INSTANCE = "AWS::RDS::DBInstance"
 
@@ -76,17 +75,15 @@ class TestMade:
             "BackendNetworkVpcDatabaseSubnet2",
         ]
 
-    def test_uses_the_given_size(self, synth: Synth) -> None:
-        template = synth(database_instance_type=ec2.InstanceType("m7g.large"))
+    def test_uses_the_given_size(self, tuned: Json) -> None:
+        assert only(tuned, INSTANCE)["DBInstanceClass"] == "db.m7g.large"
 
-        assert only(template, INSTANCE)["DBInstanceClass"] == "db.m7g.large"
+    def test_uses_the_given_key(self, encrypted: Json) -> None:
+        key = key_arn(encrypted)
 
-    def test_uses_the_given_key(self, stack: Stack, synth: Synth) -> None:
-        template = synth(encryption_key=kms.Key.from_key_arn(stack, "Key", KEY_ARN))
-
-        secret = only(template, "AWS::SecretsManager::Secret", "BackendDatabase")
-        assert only(template, INSTANCE)["KmsKeyId"] == KEY_ARN
-        assert secret["KmsKeyId"] == KEY_ARN
+        secret = only(encrypted, "AWS::SecretsManager::Secret", "BackendDatabase")
+        assert only(encrypted, INSTANCE)["KmsKeyId"] == key
+        assert secret["KmsKeyId"] == key
 
     def test_its_password_is_generated_and_read_by_reference(self, default: Json) -> None:
         database = only(default, INSTANCE)
@@ -163,6 +160,14 @@ class TestGiven:
     def test_uses_the_given_database_with_its_secret(self, synth: Synth, given: Json) -> None:
         template = synth(**given)
 
+        rules = [
+            resource["Properties"]
+            for resource in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
+            if resource["Properties"]["GroupId"] == "sg-database"
+        ]
+        # One for each task.
+        assert len(rules) == 3
+        assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(5433, 5433)}
         assert of_type(template, INSTANCE) == {}
         assert of_type(template, "Custom::LogRetention") == {}
         variables = environment(template, "web")
@@ -171,17 +176,6 @@ class TestGiven:
         assert variables["POSTGRES_DB"] == "galv"
         parts = secrets(template, "web")["POSTGRES_PASSWORD"]["Fn::Join"][1]
         assert parts[-1].endswith("secret:shared/galv:password::")
-
-    def test_opens_the_given_database_to_each_task(self, synth: Synth, given: Json) -> None:
-        template = synth(**given)
-
-        rules = [
-            resource["Properties"]
-            for resource in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
-            if resource["Properties"]["GroupId"] == "sg-database"
-        ]
-        assert len(rules) == 3
-        assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(5433, 5433)}
 
     def test_uses_the_secret_that_cdk_made_with_the_database(
         self, stack: Stack, synth: Synth

@@ -1,14 +1,13 @@
 """The variables that tasks get: those that the application reads, and the user's own."""
 
 import pytest
-from aws_cdk import CfnParameter, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import RefusedBackend, Synth
 from templates import Json, environment, of_type, secrets
 
-from galv_constructs import GalvMail
 from galv_constructs._environment import RESERVED_VARIABLES
 
 TASKS = ["web", "setup-db", "check-status"]
@@ -58,13 +57,8 @@ class TestSet:
     def test_no_task_gets_what_nothing_reads(self, default: Json, name: str) -> None:
         assert not UNREAD & (set(environment(default, name)) | set(secrets(default, name)))
 
-    def test_what_the_construct_sets_is_reserved(self, stack: Stack, synth: Synth) -> None:
-        mail = GalvMail.from_secret(
-            secretsmanager.Secret.from_secret_name_v2(stack, "Smtp", "smtp"), sender="a@example.com"
-        )
-        template = synth(mail=mail)
-
-        names = set(environment(template, "web")) | set(secrets(template, "setup-db"))
+    def test_what_the_construct_sets_is_reserved(self, mailing: Json) -> None:
+        names = set(environment(mailing, "web")) | set(secrets(mailing, "setup-db"))
         assert names - set(RESERVED_VARIABLES) == {"AWS_STS_REGIONAL_ENDPOINTS", "PGSSLMODE"}
 
     def test_the_region_is_the_stack_s(self, default: Json) -> None:
@@ -83,16 +77,10 @@ class TestSet:
         allowed = environment(default, "web")["DJANGO_ALLOWED_CIDR_NETS"]
         assert set(allowed.split(",")) == cidrs
 
-    def test_uses_the_given_names(self, synth: Synth) -> None:
-        variables = environment(
-            synth(
-                root_domain_name="example.net",
-                frontend_domain_names=["app.example.com", "lab.example.org"],
-            ),
-            "web",
-        )
+    def test_uses_the_given_names(self, tuned: Json) -> None:
+        variables = environment(tuned, "web")
 
-        assert variables["VIRTUAL_HOST"] == "api.example.com"
+        assert variables["VIRTUAL_HOST"] == "api.lab.example.com"
         assert variables["VIRTUAL_HOST_ROOT"] == "example.net"
         assert variables["FRONTEND_VIRTUAL_HOST"] == (
             "https://app.example.com,https://lab.example.org"
@@ -101,6 +89,7 @@ class TestSet:
     def test_takes_names_from_zone_and_domain_when_none_are_given(self, default: Json) -> None:
         variables = environment(default, "web")
 
+        assert variables["VIRTUAL_HOST"] == "api.example.com"
         assert variables["VIRTUAL_HOST_ROOT"] == "example.com"
         assert variables["FRONTEND_VIRTUAL_HOST"] == "https://api.example.com"
 
@@ -117,39 +106,26 @@ class TestSet:
 
 
 class TestGiven:
-    def test_every_task_gets_the_given_variables(
-        self, synth: Synth, secret: secretsmanager.ISecret
-    ) -> None:
-        template = synth(
-            environment={"DJANGO_LOG_LEVEL": "INFO"},
-            secrets={"SENTRY_DSN": ecs.Secret.from_secrets_manager(secret, "dsn")},
-        )
-
+    def test_every_task_gets_the_given_variables(self, tuned: Json) -> None:
         for name in TASKS:
-            assert environment(template, name)["DJANGO_LOG_LEVEL"] == "INFO"
-            reference = secrets(template, name)["SENTRY_DSN"]["Fn::Join"][1]
+            assert environment(tuned, name)["DJANGO_LOG_LEVEL"] == "INFO"
+            reference = secrets(tuned, name)["SENTRY_DSN"]["Fn::Join"][1]
             assert reference[-1].endswith("secret:own:dsn::")
 
-    @pytest.mark.parametrize("as_secret", [True, False])
-    def test_a_default_may_be_given_instead(
-        self, synth: Synth, secret: secretsmanager.ISecret, as_secret: bool
+    def test_a_variable_may_be_given_instead_of_a_default(self, tuned: Json) -> None:
+        assert environment(tuned, "web")["PGSSLMODE"] == "verify-full"
+        assert "PGSSLMODE" not in secrets(tuned, "web")
+
+    def test_a_secret_may_be_given_instead_of_a_default(
+        self, synth: Synth, secret: secretsmanager.ISecret
     ) -> None:
-        template = (
-            synth(secrets={"PGSSLMODE": ecs.Secret.from_secrets_manager(secret)})
-            if as_secret
-            else synth(environment={"PGSSLMODE": "verify-full"})
-        )
+        template = synth(secrets={"PGSSLMODE": ecs.Secret.from_secrets_manager(secret)})
 
-        variables = environment(template, "web")
-        assert variables.get("PGSSLMODE") == (None if as_secret else "verify-full")
-        assert ("PGSSLMODE" in secrets(template, "web")) is as_secret
+        assert "PGSSLMODE" not in environment(template, "web")
+        assert "PGSSLMODE" in secrets(template, "web")
 
-    def test_takes_a_value_that_is_not_known_yet(self, stack: Stack, synth: Synth) -> None:
-        level = CfnParameter(stack, "Level").value_as_string
-
-        template = synth(environment={"DJANGO_LOG_LEVEL": level})
-
-        assert environment(template, "web")["DJANGO_LOG_LEVEL"] == {"Ref": "Level"}
+    def test_takes_a_value_that_is_not_known_yet(self, deferred: Json) -> None:
+        assert environment(deferred, "web")["DJANGO_LOG_LEVEL"] == {"Ref": "Level"}
 
     @pytest.mark.parametrize("name", sorted(RESERVED_VARIABLES))
     def test_refuses_reserved_names(self, refused_backend: RefusedBackend, name: str) -> None:

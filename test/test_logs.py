@@ -1,10 +1,9 @@
 """Log groups: their names, how long they keep what, who can read them."""
 
 from aws_cdk import Stack
-from aws_cdk import aws_kms as kms
 from backends import backend_in, new_app
 from constructs import Construct
-from templates import Json, container, of_type, only, only_id, synthesize
+from templates import Json, container, key_arn, of_type, only, synthesize
 
 from galv_constructs import GalvReleaseTask
 from galv_constructs._logs import log_group_prefix
@@ -91,16 +90,12 @@ def test_logs_expire(default: Json, development: Json) -> None:
         assert {group["Properties"]["RetentionInDays"] for group in groups} == {days}
 
 
-def test_encrypts_with_the_given_key(stack: Stack) -> None:
-    key = kms.Key(stack, "Key")
-    backend_in(stack, encryption_key=key, execute_command=True)
-    template = synthesize(stack)
+def test_encrypts_with_the_given_key(encrypted: Json) -> None:
+    groups = [resource["Properties"] for resource in of_type(encrypted, LOG_GROUP).values()]
 
-    arn = {"Fn::GetAtt": [only_id(template, "AWS::KMS::Key"), "Arn"]}
-    groups = [resource["Properties"] for resource in of_type(template, LOG_GROUP).values()]
     assert len(groups) == 5
-    assert all(group["KmsKeyId"] == arn for group in groups)
-    policy = only(template, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    assert all(group["KmsKeyId"] == key_arn(encrypted) for group in groups)
+    policy = only(encrypted, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
     (statement,) = (statement for statement in policy if statement.get("Sid") == "CloudWatchLogs")
     assert statement["Principal"]["Service"]["Fn::Join"][1] == [
         "logs.",

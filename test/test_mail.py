@@ -33,13 +33,9 @@ def open_ports(template: Json) -> set[int]:
     return {rule["FromPort"] for rule in rules}
 
 
-def test_sends_through_ses_when_no_host_is_given(
-    synth: Synth, secret: secretsmanager.ISecret
-) -> None:
-    template = synth(mail=GalvMail.from_secret(secret, sender="galv@mail.example.com"))
-
+def test_sends_through_ses_when_no_host_is_given(mailing: Json) -> None:
     for name in ("web", "setup-db", "check-status"):
-        assert mail_variables(template, name) == {
+        assert mail_variables(mailing, name) == {
             "DJANGO_DEFAULT_FROM_EMAIL": "galv@mail.example.com",
             "DJANGO_EMAIL_HOST": {
                 "Fn::Join": ["", ["email-smtp.", {"Ref": "AWS::Region"}, ".amazonaws.com"]]
@@ -47,26 +43,29 @@ def test_sends_through_ses_when_no_host_is_given(
             "DJANGO_EMAIL_PORT": "587",
             "DJANGO_EMAIL_USE_TLS": "True",
         }
-    assert open_ports(template) == {443, 587}
+    assert open_ports(mailing) == {443, 587}
 
 
-@pytest.mark.parametrize(
-    ("port", "encryption"), [(465, "DJANGO_EMAIL_USE_SSL"), (2525, "DJANGO_EMAIL_USE_TLS")]
-)
-def test_sends_through_the_given_server(
-    synth: Synth, secret: secretsmanager.ISecret, port: int, encryption: str
-) -> None:
-    mail = GalvMail.from_secret(secret, sender="galv@example.org", host="mx.example.org", port=port)
-
-    template = synth(mail=mail)
-
-    assert mail_variables(template) == {
+def test_sends_through_the_given_server(tuned: Json) -> None:
+    assert mail_variables(tuned) == {
         "DJANGO_DEFAULT_FROM_EMAIL": "galv@example.org",
         "DJANGO_EMAIL_HOST": "mx.example.org",
-        "DJANGO_EMAIL_PORT": str(port),
-        encryption: "True",
+        "DJANGO_EMAIL_PORT": "2525",
+        "DJANGO_EMAIL_USE_TLS": "True",
     }
-    assert open_ports(template) == {443, port}
+    assert open_ports(tuned) == {443, 2525}
+
+
+def test_encrypts_from_the_start_on_the_port_for_that(
+    synth: Synth, secret: secretsmanager.ISecret
+) -> None:
+    template = synth(mail=GalvMail.from_secret(secret, sender="galv@example.org", port=465))
+
+    variables = mail_variables(template)
+    assert variables["DJANGO_EMAIL_PORT"] == "465"
+    assert variables["DJANGO_EMAIL_USE_SSL"] == "True"
+    assert "DJANGO_EMAIL_USE_TLS" not in variables
+    assert open_ports(template) == {443, 465}
 
 
 def test_opens_a_port_once(synth: Synth, secret: secretsmanager.ISecret) -> None:
@@ -75,13 +74,9 @@ def test_opens_a_port_once(synth: Synth, secret: secretsmanager.ISecret) -> None
     assert open_ports(template) == {443}
 
 
-def test_credentials_come_from_the_given_secret(
-    synth: Synth, secret: secretsmanager.ISecret
-) -> None:
-    template = synth(mail=GalvMail.from_secret(secret, sender="galv@example.org"))
-
+def test_credentials_come_from_the_given_secret(mailing: Json) -> None:
     for name in ("DJANGO_EMAIL_HOST_USER", "DJANGO_EMAIL_HOST_PASSWORD"):
-        assert secrets(template, "web")[name]["Fn::Join"][1][-1].endswith(
+        assert secrets(mailing, "web")[name]["Fn::Join"][1][-1].endswith(
             f":secret:galv-smtp:{name}::"
         )
 

@@ -2,26 +2,20 @@
 
 import re
 
-from aws_cdk import Stack
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import KEY_ARN, MakeBackend, Synth
 from templates import (
     Json,
     as_list,
     environment,
+    key_arn,
     of_type,
     only,
     only_id,
     references,
     secrets,
     statements,
-    synthesize,
     task_definition,
     text,
 )
-
-from galv_constructs import GalvMail
 
 SECRET = "AWS::SecretsManager::Secret"
 PASSWORD = "DJANGO_SUPERUSER_PASSWORD"
@@ -53,23 +47,19 @@ def test_every_secret_is_generated(default: Json) -> None:
         assert properties["GenerateSecretString"]["PasswordLength"] >= 30
 
 
-def test_no_secret_value_is_in_the_template(stack: Stack, make_backend: MakeBackend) -> None:
-    smtp = secretsmanager.Secret.from_secret_name_v2(stack, "Smtp", "galv-smtp")
-    make_backend(mail=GalvMail.from_secret(smtp, sender="galv@example.com"))
-    template = synthesize(stack)
-
+def test_no_secret_value_is_in_the_template(mailing: Json) -> None:
     values = {
         name: value
         for task in ("web", "setup-db", "check-status")
-        for name, value in environment(template, task).items()
+        for name, value in environment(mailing, task).items()
     }
     assert not [name for name in values if re.search(r"PASSWORD|SECRET|TOKEN|_KEY|USER$", name)]
     # Whatever is called a password elsewhere is a reference that is resolved in the deployment.
     passwords = re.findall(
-        r'"(?:MasterUserPassword|Password|SecretString)": ("[^"]*"|\{)', text(template)
+        r'"(?:MasterUserPassword|Password|SecretString)": ("[^"]*"|\{)', text(mailing)
     )
     assert passwords == ["{"]
-    master = only(template, "AWS::RDS::DBInstance")["MasterUserPassword"]["Fn::Join"][1]
+    master = only(mailing, "AWS::RDS::DBInstance")["MasterUserPassword"]["Fn::Join"][1]
     assert master[0] == "{{resolve:secretsmanager:"
 
 
@@ -107,17 +97,17 @@ def test_passwords_suit_what_reads_them(default: Json) -> None:
     assert key["PasswordLength"] == 64
 
 
-def test_encrypts_with_the_given_key(stack: Stack, synth: Synth) -> None:
-    template = synth(encryption_key=kms.Key.from_key_arn(stack, "Key", KEY_ARN))
+def test_encrypts_with_the_given_key(encrypted: Json) -> None:
+    key = key_arn(encrypted)
 
     keys = [
-        resource["Properties"].get("KmsKeyId") for resource in of_type(template, SECRET).values()
+        resource["Properties"].get("KmsKeyId") for resource in of_type(encrypted, SECRET).values()
     ]
-    assert keys == [KEY_ARN] * 3
+    assert keys == [key] * 3
     for name in ("web", "setup-db", "check-status"):
         assert any(
-            "kms:Decrypt" in as_list(statement["Action"]) and statement["Resource"] == KEY_ARN
-            for statement in statements(template, execution_role(template, name))
+            "kms:Decrypt" in as_list(statement["Action"]) and statement["Resource"] == key
+            for statement in statements(encrypted, execution_role(encrypted, name))
         )
 
 

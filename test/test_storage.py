@@ -11,6 +11,7 @@ from templates import (
     Json,
     as_list,
     environment,
+    key_arn,
     of_type,
     only,
     only_id,
@@ -21,11 +22,6 @@ from templates import (
 BUCKET = "AWS::S3::Bucket"
 MEDIA = "BackendMediaBucket"
 STATIC = "BackendStaticAssetsBucket"
-
-
-@pytest.fixture
-def key(stack: Stack) -> kms.IKey:
-    return kms.Key.from_key_arn(stack, "Key", KEY_ARN)
 
 
 def task_role(template: Json, name: str) -> str:
@@ -109,10 +105,8 @@ class TestEveryBucket:
 
 
 class TestMediaBucket:
-    def test_browsers_may_read_from_the_given_frontends(self, synth: Synth) -> None:
-        template = synth(frontend_domain_names=["app.example.com", "lab.example.org"])
-
-        (rule,) = only(template, BUCKET, MEDIA)["CorsConfiguration"]["CorsRules"]
+    def test_browsers_may_read_from_the_given_frontends(self, tuned: Json) -> None:
+        (rule,) = only(tuned, BUCKET, MEDIA)["CorsConfiguration"]["CorsRules"]
         assert rule == {
             "AllowedOrigins": ["https://app.example.com", "https://lab.example.org"],
             "AllowedMethods": ["GET", "HEAD"],
@@ -136,9 +130,8 @@ class TestMediaBucket:
         writable = str(allowed(template, "web", "s3:PutObject"))
         assert ":s3:::our-media/*" in writable
 
-    def test_uses_the_key_of_the_given_bucket(
-        self, stack: Stack, synth: Synth, key: kms.IKey
-    ) -> None:
+    def test_uses_the_key_of_the_given_bucket(self, stack: Stack, synth: Synth) -> None:
+        key = kms.Key.from_key_arn(stack, "Key", KEY_ARN)
         bucket = s3.Bucket.from_bucket_attributes(
             stack, "Media", bucket_name="our-media", encryption_key=key
         )
@@ -153,18 +146,17 @@ class TestMediaBucket:
             "Ref": only_id(default, BUCKET, MEDIA)
         }
 
-    def test_encrypts_with_the_given_key(self, synth: Synth, key: kms.IKey) -> None:
-        template = synth(encryption_key=key)
-
-        (rule,) = only(template, BUCKET, MEDIA)["BucketEncryption"][
+    def test_encrypts_with_the_given_key(self, encrypted: Json) -> None:
+        (rule,) = only(encrypted, BUCKET, MEDIA)["BucketEncryption"][
             "ServerSideEncryptionConfiguration"
         ]
+
         assert rule["ServerSideEncryptionByDefault"] == {
             "SSEAlgorithm": "aws:kms",
-            "KMSMasterKeyID": KEY_ARN,
+            "KMSMasterKeyID": key_arn(encrypted),
         }
         assert rule["BucketKeyEnabled"] is True
-        assert KEY_ARN in allowed(template, "web", "kms:GenerateDataKey")
+        assert key_arn(encrypted) in allowed(encrypted, "web", "kms:GenerateDataKey")
 
     @pytest.mark.parametrize(
         ("argument", "how"),

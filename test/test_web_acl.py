@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from aws_cdk import Environment, Stack
-from backends import ENVIRONMENT, Refusal, RefusedBackend, Synth, backend_in, new_app
+from backends import ENVIRONMENT, WEB_ACL_ARN, Refusal, RefusedBackend, backend_in, new_app
 from templates import Json, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvLogBucket, GalvWebAcl
@@ -13,7 +13,6 @@ WEB_ACL = "AWS::WAFv2::WebACL"
 ASSOCIATION = "AWS::WAFv2::WebACLAssociation"
 LOGGING = "AWS::WAFv2::LoggingConfiguration"
 IP_SET = "AWS::WAFv2::IPSet"
-ARN = "arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/ours/0a1b2c3d"
 
 
 def rules(template: Json) -> dict[str, Json]:
@@ -227,11 +226,9 @@ class TestOfTheBackend:
         for listener in listeners:
             assert only_id(default, ASSOCIATION) in needs(default, listener)
 
-    def test_uses_the_given_one(self, synth: Synth) -> None:
-        template = synth(web_acl_arn=ARN)
-
-        assert of_type(template, WEB_ACL) == of_type(template, LOGGING) == {}
-        assert only(template, ASSOCIATION)["WebACLArn"] == ARN
+    def test_uses_the_given_one(self, tuned: Json) -> None:
+        assert of_type(tuned, WEB_ACL) == of_type(tuned, LOGGING) == {}
+        assert only(tuned, ASSOCIATION)["WebACLArn"] == WEB_ACL_ARN
 
     def test_uses_one_with_lists_of_its_own(self) -> None:
         stack = Stack(new_app(), "Stack")
@@ -255,7 +252,7 @@ class TestOfTheBackend:
         "arn",
         [
             "ours",
-            ARN.replace("regional", "global"),
+            WEB_ACL_ARN.replace("regional", "global"),
             "arn:aws:waf-regional:eu-west-1:111122223333:webacl/0a1b2c3d",
         ],
     )
@@ -268,7 +265,7 @@ class TestOfTheBackend:
         assert message.endswith(f"got {arn!r}")
 
     def test_refuses_one_that_is_switched_off(self, refused_backend: RefusedBackend) -> None:
-        assert refused_backend(web_acl_arn=ARN, web_acl=False) == (
+        assert refused_backend(web_acl_arn=WEB_ACL_ARN, web_acl=False) == (
             "web_acl_arn is given with web_acl=False: drop one of them"
         )
 

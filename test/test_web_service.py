@@ -18,11 +18,24 @@ from templates import (
     task_definition,
 )
 
-from galv_constructs import GalvNetwork, NetworkPreset
+from galv_constructs import GalvNetwork
 from galv_constructs._web_service import default_workers
 
 SERVICE = "AWS::ECS::Service"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+
+
+def stops_within(template: Json, *, timeout: int, graceful: int) -> None:
+    """Look at how long everything that ends the web task lets requests go on."""
+    web = container(template, "web")
+    assert f"--timeout={timeout}" in web["Command"]
+    assert f"--graceful-timeout={graceful}" in web["Command"]
+    assert graceful < web["StopTimeout"] == 120
+    attributes = {
+        attribute["Key"]: attribute["Value"]
+        for attribute in only(template, TARGET_GROUP)["TargetGroupAttributes"]
+    }
+    assert attributes["deregistration_delay.timeout_seconds"] == str(timeout)
 
 
 class TestTask:
@@ -50,12 +63,11 @@ class TestTask:
             "/var/log/galv": False,
         }
 
-    def test_uses_the_given_size_and_workers(self, synth: Synth) -> None:
-        template = synth(cpu=1024, memory_limit_mib=4096, workers=7)
+    def test_uses_the_given_size_and_workers(self, tuned: Json) -> None:
+        _, properties = task_definition(tuned, "web")
 
-        _, properties = task_definition(template, "web")
         assert (properties["Cpu"], properties["Memory"]) == ("1024", "4096")
-        assert "--workers=7" in container(template, "web")["Command"]
+        assert "--workers=7" in container(tuned, "web")["Command"]
 
     def test_is_small_when_no_size_is_given(self, default: Json) -> None:
         _, properties = task_definition(default, "web")
@@ -130,15 +142,12 @@ class TestService:
         assert network["AssignPublicIp"] == "DISABLED"
         assert all("TasksSubnet" in subnet["Ref"] for subnet in network["Subnets"])
 
-    def test_runs_with_public_addresses_where_the_network_says_so(
-        self, stack: Stack, synth: Synth
-    ) -> None:
-        template = synth(network=GalvNetwork(stack, "Network", preset=NetworkPreset.PUBLIC))
+    def test_runs_with_public_addresses_where_the_network_says_so(self, tuned: Json) -> None:
+        network = only(tuned, SERVICE)["NetworkConfiguration"]["AwsvpcConfiguration"]
 
-        network = only(template, SERVICE)["NetworkConfiguration"]["AwsvpcConfiguration"]
         assert network["AssignPublicIp"] == "ENABLED"
         assert all("PublicSubnet" in subnet["Ref"] for subnet in network["Subnets"])
-        run = only(template, "Custom::GalvReleaseTask")
+        run = only(tuned, "Custom::GalvReleaseTask")
         assert run["AssignPublicIp"] == "ENABLED"
         assert run["Subnets"] == network["Subnets"]
 
@@ -153,21 +162,11 @@ class TestService:
             target_group["HealthCheckTimeoutSeconds"] < target_group["HealthCheckIntervalSeconds"]
         )
 
-    @pytest.mark.parametrize(("seconds", "graceful"), [(30, 30), (600, 110)])
-    def test_stops_gracefully_within_what_fargate_allows(
-        self, synth: Synth, seconds: int, graceful: int
-    ) -> None:
-        template = synth(request_timeout=Duration.seconds(seconds))
+    def test_finishes_requests_that_take_less_than_fargate_allows(self, synth: Synth) -> None:
+        stops_within(synth(request_timeout=Duration.seconds(30)), timeout=30, graceful=30)
 
-        web = container(template, "web")
-        assert f"--timeout={seconds}" in web["Command"]
-        assert f"--graceful-timeout={graceful}" in web["Command"]
-        assert graceful < web["StopTimeout"] == 120
-        attributes = {
-            attribute["Key"]: attribute["Value"]
-            for attribute in only(template, TARGET_GROUP)["TargetGroupAttributes"]
-        }
-        assert attributes["deregistration_delay.timeout_seconds"] == str(seconds)
+    def test_finishes_longer_requests_as_far_as_fargate_allows(self, tuned: Json) -> None:
+        stops_within(tuned, timeout=600, graceful=110)
 
     def test_only_the_load_balancer_reaches_it(self, default: Json) -> None:
         (rule,) = (
@@ -182,10 +181,8 @@ class TestService:
 
 
 class TestScaling:
-    def test_scales_between_the_given_bounds(self, synth: Synth) -> None:
-        target = only(
-            synth(min_tasks=2, max_tasks=9), "AWS::ApplicationAutoScaling::ScalableTarget"
-        )
+    def test_scales_between_the_given_bounds(self, tuned: Json) -> None:
+        target = only(tuned, "AWS::ApplicationAutoScaling::ScalableTarget")
 
         assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 9)
 
@@ -194,10 +191,8 @@ class TestScaling:
 
         assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
 
-    def test_takes_bounds_that_are_not_known_yet(self, stack: Stack, synth: Synth) -> None:
-        least = CfnParameter(stack, "Least", type="Number").value_as_number
-
-        target = only(synth(min_tasks=least), "AWS::ApplicationAutoScaling::ScalableTarget")
+    def test_takes_bounds_that_are_not_known_yet(self, deferred: Json) -> None:
+        target = only(deferred, "AWS::ApplicationAutoScaling::ScalableTarget")
 
         assert target["MinCapacity"] == {"Ref": "Least"}
 
