@@ -1,7 +1,9 @@
 """Backends to test, and the types of the fixtures that make them."""
 
+import json
 from collections.abc import Callable
 from inspect import signature
+from pathlib import Path
 
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_route53 as route53
@@ -27,6 +29,14 @@ def validation(*, on: bool) -> Json:
     """
     name = "builtin_cloud_formation_validation"
     return {name: on} if name in signature(App.__init__).parameters else {}
+
+
+def recommended_flags() -> Json:
+    """The feature flags that CDK sets in a new application."""
+    folder = Path(__file__).parent.parent / "node_modules/aws-cdk/lib/init-templates"
+    flags: Json = json.loads((folder / ".recommended-feature-flags.json").read_text())
+    assert len(flags) > 50
+    return flags
 
 
 def new_app(context: Json | None = None, *, validate: bool = False) -> App:

@@ -8,6 +8,7 @@ from typing import Any
 import aws_cdk
 import pytest
 from backends import validation
+from galv_app.feature_flags import FEATURE_FLAGS
 from templates import Json
 
 APP = Path(__file__).parent.parent / "examples" / "galv-app"
@@ -53,14 +54,14 @@ def run_example(app: aws_cdk.App, region: str | None = None) -> Assembly:
                 patch.delenv(variable, raising=False)
             else:
                 patch.setenv(variable, str(value))
-        patch.setattr(aws_cdk, "App", lambda *, stack_traces: app)
+        patch.setattr(aws_cdk, "App", lambda *, context, stack_traces: app)
         runpy.run_path(str(APP / "app.py"))
     return Assembly(Path(app.outdir))
 
 
 def example_app(outdir: Path, **context: Any) -> aws_cdk.App:
-    """An app with the context of the example's cdk.json and other values; `...` drops a key."""
-    values = {**DOCUMENTED, **context}
+    """An app with the example's flags and cdk.json, and other values; `...` drops a key."""
+    values = {**FEATURE_FLAGS, **DOCUMENTED, **context}
     return aws_cdk.App(
         context={key: value for key, value in values.items() if value is not ...},
         outdir=str(outdir),

@@ -62,6 +62,18 @@ def test_names_a_resource_of_another_stack_by_its_export() -> None:
     assert names[0].endswith("/*]")
 
 
+def test_names_a_resource_behind_a_weak_reference_by_what_reads_it() -> None:
+    app = new_app({"@aws-cdk/core:defaultCrossStackReferences": "weak"})
+    role, _ = role_and_bucket(app, apart=True)
+
+    app.synth()
+
+    (name,) = (id for id in acknowledged(role) if "Elsewhere" in id)
+    start = 'Annotation::AwsSolutions-IAM5[Resource::{"Fn::GetStackOutput":{"StackName":"Elsewhere"'
+    assert name.startswith(start)
+    assert name.endswith('"}}/*]')
+
+
 def test_acknowledges_once_however_often_a_tree_is_synthesized() -> None:
     app = new_app()
     role, _ = role_and_bucket(app, apart=False)

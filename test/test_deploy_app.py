@@ -37,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
     def template(*arguments: str) -> Json:
         app = aws_cdk.App(context=CONTEXT, outdir=str(tmp_path), **validation(on=False))
-        monkeypatch.setattr(aws_cdk, "App", lambda: app)
+        monkeypatch.setattr(aws_cdk, "App", lambda *, context: app)
         monkeypatch.setattr(sys, "argv", ["deploy_role.py", *arguments])
         runpy.run_path(str(APP / "deploy_role.py"))
         (path,) = tmp_path.glob("*.template.json")

@@ -19,7 +19,17 @@ from example_app import (
     example_app,
     run_example,
 )
-from templates import container, environment, of_type, only, only_id, secrets, task_definition, text
+from templates import (
+    Json,
+    container,
+    environment,
+    of_type,
+    only,
+    only_id,
+    secrets,
+    task_definition,
+    text,
+)
 
 # Each test synthesizes the whole application.
 pytestmark = pytest.mark.slow
@@ -214,9 +224,12 @@ def test_with_credentials_the_zone_is_looked_up(run: Run) -> None:
     assert "placeholder" not in assembly.warnings
 
 
-def run_as_the_cli_does(outdir: Path, name: str = "galv", **variables: str) -> Assembly:
+def run_as_the_cli_does(
+    outdir: Path, name: str = "galv", flags: Json | None = None, **variables: str
+) -> Assembly:
     """Run the application in a process of its own."""
-    context = json.dumps({**DOCUMENTED, "name": name, "domainName": "example.org"})
+    own = {"name": name, "domainName": "example.org"}
+    context = json.dumps({**DOCUMENTED, **own, **(flags or {})})
     given = {"CDK_CONTEXT_JSON": context, "CDK_VALIDATION": "false", "CDK_OUTDIR": str(outdir)}
     base = {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
     subprocess.run(
@@ -252,3 +265,16 @@ def test_names_no_temporary_file_of_cdk(tmp_path: Path) -> None:
 
     assert "latestInProduction" in assembly.warnings
     assert "program.js" not in assembly.warnings
+
+
+def test_a_flag_in_cdk_json_goes_before_the_example_s(tmp_path: Path) -> None:
+    flags = {"@aws-cdk/aws-iam:minimizePolicies": False}
+    one = run_as_the_cli_does(tmp_path / "one").template()
+    other = run_as_the_cli_does(tmp_path / "other", flags=flags).template()
+
+    changed = {
+        resource["Type"]
+        for name, resource in one["Resources"].items()
+        if resource != other["Resources"][name]
+    }
+    assert changed == {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}

@@ -1,21 +1,17 @@
 """An application's feature flags are its own: with none and with all, security is the same."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cdk import Stack
-from backends import backend_in, new_app
+from backends import backend_in, new_app, recommended_flags
+from galv_app.feature_flags import FEATURE_FLAGS
 from templates import Json, as_list, container, of_type, only, statements, synthesize
 
 # It synthesizes a backend for each set of flags.
 pytestmark = pytest.mark.slow
 
-FLAGS = (
-    Path(__file__).parent.parent
-    / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
-)
 # What says how safe a resource is, by type.
 SECURITY = {
     "AWS::CloudFront::Distribution": [
@@ -50,9 +46,7 @@ SECURITY = {
 @pytest.fixture(scope="module")
 def flagged() -> Json:
     """The default backend with all flags that CDK recommends for new applications."""
-    flags = json.loads(FLAGS.read_text())
-    assert len(flags) > 50
-    stack = Stack(new_app(flags), "Stack")
+    stack = Stack(new_app(recommended_flags()), "Stack")
     backend_in(stack)
     return synthesize(stack)
 
@@ -115,3 +109,7 @@ def test_the_database_is_open_to_no_address(which: str, request: pytest.FixtureR
     rules = of_type(template, "AWS::EC2::SecurityGroupIngress", "BackendDatabase").values()
     assert len(rules) == 3
     assert not any(key.startswith("Cidr") for rule in rules for key in rule["Properties"])
+
+
+def test_the_example_sets_what_is_recommended_but_one() -> None:
+    assert {**recommended_flags(), "@aws-cdk/core:explicitStackTags": False} == FEATURE_FLAGS

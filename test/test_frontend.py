@@ -16,7 +16,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.cx_api import CloudAssembly
-from backends import validation
+from backends import recommended_flags, validation
 from cdk_nag import (
     AwsSolutionsChecks,
     HIPAASecurityChecks,
@@ -34,12 +34,6 @@ pytestmark = pytest.mark.slow
 
 ACCOUNT = "111122223333"
 EDGE_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"
-
-# Those that CDK recommends for new applications.
-FLAGS = (
-    Path(__file__).parent.parent
-    / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
-)
 
 Refusal = Callable[[Callable[[], object]], str]
 
@@ -477,7 +471,7 @@ class TestRelease:
         assert json.dumps(template(source=None)) == json.dumps(template(source=None))
 
     def test_feature_flags_change_neither_ids_nor_the_edge_stack(self) -> None:
-        contexts: list[Json] = [{}, json.loads(FLAGS.read_text())]
+        contexts: list[Json] = [{}, recommended_flags()]
         ids = []
         for context in contexts:
             stack = stack_in("eu-west-2", App(context=context))
@@ -644,8 +638,9 @@ def test_logical_ids_stay(name: str, region: str, shape: str) -> None:
     snapshot_stacks(templates, f"frontend/{name}")
 
 
-def test_has_no_finding_of_cdk_nag(dist: str) -> None:
-    app = App()
+@pytest.mark.parametrize("flags", [{}, recommended_flags()], ids=["no flags", "all flags"])
+def test_has_no_finding_of_cdk_nag(dist: str, flags: Json) -> None:
+    app = App(context=flags)
     for region, source, with_zone in (
         ("us-east-1", FrontendSource.git_tag("v2.2.0"), True),
         ("eu-west-2", FrontendSource.container_image("2.2.0"), True),

@@ -8,10 +8,14 @@ import sys
 gc.disable()
 
 from aws_cdk import App  # noqa: E402
+from galv_app.feature_flags import FEATURE_FLAGS  # noqa: E402
 from galv_app.stacks import add_stacks  # noqa: E402
 
-# Where a construct was made is told in terms of Python, or not at all.
-app = App(stack_traces="JSII_HOST_STACK_TRACES" in os.environ)
+app = App(
+    context=FEATURE_FLAGS,
+    # Where a construct was made is told in terms of Python, or not at all.
+    stack_traces="JSII_HOST_STACK_TRACES" in os.environ,
+)
 try:
     add_stacks(app)
 except ValueError as error:

@@ -8,6 +8,7 @@ import argparse
 from aws_cdk import App
 from galv_app.deploy_role_stack import DeployRoleStack
 from galv_app.environment import deployment_environment
+from galv_app.feature_flags import FEATURE_FLAGS
 
 from galv_constructs import GalvConfig, GitHubSubject
 
@@ -21,7 +22,7 @@ parser.add_argument(
 )
 arguments = parser.parse_args()
 
-app = App()
+app = App(context=FEATURE_FLAGS)
 env = deployment_environment()
 try:
     config = GalvConfig.from_context(app.node, account=env.account, region=env.region)

@@ -1,5 +1,6 @@
 """Acknowledgements of findings, each with the reason."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -62,7 +63,7 @@ _WILDCARDS: WeakKeyDictionary[Stack, _Wildcards] = WeakKeyDictionary()
 
 
 def _spell(value: Any) -> str:
-    """Spell a resolved value as cdk-nag does: a reference in angle brackets."""
+    """Spell a resolved value as cdk-nag does: a reference in angle brackets, the rest in JSON."""
     match value:
         case {"Fn::Join": [separator, parts]}:
             return str(separator).join(_spell(part) for part in parts)
@@ -72,8 +73,10 @@ def _spell(value: Any) -> str:
             return f"<{name}>"
         case {"Fn::ImportValue": name}:
             return _spell(name)
+        case str():
+            return value
         case _:
-            return str(value)
+            return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def standards(rules: Mapping[str, str]) -> dict[str, str]:
