@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Duration, IgnoreMode
+from aws_cdk import CustomResource, Duration, IgnoreMode
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -71,24 +71,39 @@ def handler_function(
     )
 
 
-def handler_provider(
+def handled_resource(
     scope: Construct,
     *,
+    resource_type: str,
+    properties: Mapping[str, object],
+    log_group: logs.ILogGroup,
     on_event: lambda_.IFunction,
     is_complete: lambda_.IFunction | None = None,
-    total_timeout: Duration | None = None,
-    log_group: logs.ILogGroup,
-) -> cr.Provider:
-    """Define CDK's framework around handlers; `is_complete` is asked every ten seconds."""
+    timeout_seconds: int = 0,
+) -> CustomResource:
+    """Define a custom resource and CDK's framework around its handlers.
+
+    `is_complete` is asked every ten seconds. The framework waits five minutes longer than
+    `timeout_seconds`, within which the handlers are to give up by themselves.
+    """
+    waits = is_complete is not None
     provider = cr.Provider(
         scope,
         "Provider",
         on_event_handler=on_event,
         is_complete_handler=is_complete,
-        query_interval=None if is_complete is None else _POLL_INTERVAL,
-        total_timeout=total_timeout,
+        query_interval=_POLL_INTERVAL if waits else None,
+        total_timeout=Duration.seconds(timeout_seconds + 300) if waits else None,
         log_group=log_group,
-        disable_waiter_state_machine_logging=None if is_complete is None else True,
+        disable_waiter_state_machine_logging=True if waits else None,
     )
     acknowledge_provider(provider, on_event, is_complete)
-    return provider
+    return CustomResource(
+        scope,
+        "Resource",
+        resource_type=resource_type,
+        service_token=provider.service_token,
+        # A handler that never answers is not waited for as long as CloudFormation would.
+        service_timeout=Duration.seconds(min(3600, timeout_seconds + 600)),
+        properties=properties,
+    )

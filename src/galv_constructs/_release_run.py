@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
-from aws_cdk import ArnFormat, CustomResource, Duration, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -15,7 +15,7 @@ from galv_constructs._acknowledge import (
     acknowledge_wildcards,
     log_group_findings,
 )
-from galv_constructs._handler import handler_function, handler_provider, handler_role
+from galv_constructs._handler import handled_resource, handler_function, handler_role
 from galv_constructs._task import Task
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
@@ -48,20 +48,13 @@ class ReleaseRun(Construct):
         acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(runtime.encryption_key))
         role = self._role()
         seconds = round(timeout.to_seconds())
-        provider = handler_provider(
+        self.resource = handled_resource(
             self,
+            resource_type="Custom::GalvReleaseTask",
             on_event=self._function("OnEvent", "on_event", role),
             is_complete=self._function("IsComplete", "is_complete", role),
-            total_timeout=Duration.seconds(seconds + 300),
             log_group=self.log_group,
-        )
-        self.resource = CustomResource(
-            self,
-            "Resource",
-            resource_type="Custom::GalvReleaseTask",
-            service_token=provider.service_token,
-            # A handler that never answers is not waited for as long as CloudFormation would.
-            service_timeout=Duration.seconds(min(3600, seconds + 600)),
+            timeout_seconds=seconds,
             properties={
                 "Cluster": runtime.cluster.cluster_arn,
                 "TaskDefinition": task.task_definition.task_definition_arn,

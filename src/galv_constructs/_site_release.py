@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import ArnFormat, CustomResource, Duration, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -17,7 +17,7 @@ from galv_constructs._acknowledge import (
     acknowledge_wildcards,
     log_group_findings,
 )
-from galv_constructs._handler import handler_function, handler_provider, handler_role
+from galv_constructs._handler import handled_resource, handler_function, handler_role
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_build import SiteBuild
@@ -102,20 +102,13 @@ class SiteRelease(Construct):
         )
         acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(None))
         self._allow(role, site)
-        provider = handler_provider(
+        self.resource = handled_resource(
             self,
+            resource_type="Custom::GalvSiteRelease",
             on_event=self._function("OnEvent", "on_event", role),
             is_complete=self._function("IsComplete", "is_complete", role),
-            total_timeout=Duration.seconds(seconds + 300),
             log_group=self.log_group,
-        )
-        self.resource = CustomResource(
-            self,
-            "Resource",
-            resource_type="Custom::GalvSiteRelease",
-            service_token=provider.service_token,
-            # A handler that never answers is not waited for as long as CloudFormation would.
-            service_timeout=Duration.seconds(seconds + 600),
+            timeout_seconds=seconds,
             properties=properties,
         )
         # The rest of both is made before because the resource refers to it.

@@ -3,12 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from aws_cdk import (
-    Aws,
-    CustomResource,
-    Duration,
-    RemovalPolicy,
-)
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -22,7 +17,7 @@ from galv_constructs._acknowledge import (
     log_group_findings,
     secret_findings,
 )
-from galv_constructs._handler import handler_function, handler_provider, handler_role
+from galv_constructs._handler import handled_resource, handler_function, handler_role
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_type, is_token
 
@@ -96,16 +91,11 @@ class SmtpCredentials(Construct):
             "deployment, which replaces them, when the number of the rotation is raised.",
         )
         acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(encryption_key) | secret)
-        provider = handler_provider(
-            self, on_event=self._function(log_group, encryption_key), log_group=log_group
-        )
-        resource = CustomResource(
+        resource = handled_resource(
             self,
-            "Resource",
             resource_type="Custom::GalvSmtpCredentials",
-            service_token=provider.service_token,
-            # A handler that never answers is not waited for as long as CloudFormation would.
-            service_timeout=Duration.minutes(10),
+            on_event=self._function(log_group, encryption_key),
+            log_group=log_group,
             properties={
                 "UserName": self.user.user_name,
                 "SecretId": self.secret.secret_arn,
