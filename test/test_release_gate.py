@@ -231,6 +231,17 @@ class TestPermissions:
         assert statement["Condition"] == {"ArnEquals": {"ecs:cluster": cluster}}
         assert statement["Resource"]["Fn::Join"][1][-1] == f":task-definition/{setup['Family']}:*"
 
+    def test_the_handlers_may_stop_only_runs_of_this_family(self, default: Json) -> None:
+        _, setup = task_definition(default, "setup-db")
+        (statement,) = handler_statements(default, "ecs:StopTask")
+
+        # Runs get the tags of their definition: the handlers ask for that.
+        assert {"Key": "galv:task-family", "Value": setup["Family"]} in setup["Tags"]
+        assert statement["Action"] == "ecs:StopTask"
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:ResourceTag/galv:task-family": setup["Family"]}
+        }
+
     def test_an_action_on_everything_has_no_resource_to_name(self, default: Json) -> None:
         for role_id in of_type(default, "AWS::IAM::Role", "BackendSetupRun"):
             for statement in statements(default, role_id):

@@ -434,6 +434,10 @@ class TestBounds:
         ]
         assert allowed["ecs:ListTasks"]["Condition"] == cluster
         assert allowed["ecs:RunTask"]["Condition"] == cluster
+        _, definition = task_definition(result, "nightly-report")
+        assert allowed["ecs:StopTask"]["Condition"] == {
+            "StringEquals": {"aws:ResourceTag/galv:task-family": definition["Family"]}
+        }
 
     def test_only_this_schedule_group_may_call_the_function(
         self, template: Callable[..., Json]
@@ -457,7 +461,10 @@ class TestBounds:
         Tags.of(stack).add("project-name", "galv")
 
         _, definition = task_definition(synthesize(stack), "nightly-report")
-        assert definition["Tags"] == [{"Key": "project-name", "Value": "galv"}]
+        assert definition["Tags"] == [
+            {"Key": "galv:task-family", "Value": definition["Family"]},
+            {"Key": "project-name", "Value": "galv"},
+        ]
 
 
 class TestDisabled:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from weakref import WeakKeyDictionary
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -23,6 +23,7 @@ from galv_constructs._dependencies import stand_for
 from galv_constructs._validation import is_token
 from galv_constructs.task_runtime import TaskRuntime
 
+_FAMILY_TAG = "galv:task-family"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PLATFORM = ecs.RuntimePlatform(
     cpu_architecture=ecs.CpuArchitecture.X86_64,
@@ -95,6 +96,13 @@ class Task(Construct):
             runtime_platform=_PLATFORM,
             volumes=[ecs.Volume(name=mount.source_volume) for mount in mounts],
         )
+        # Single runs copy it, for what may stop them:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/control-access-with-tags.html
+        Tags.of(self.task_definition).add(
+            _FAMILY_TAG,
+            self.task_definition.family,
+            include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
+        )
         self.task_role = self.task_definition.task_role
         self.container = self.task_definition.add_container(
             "Container",
@@ -152,7 +160,12 @@ class Task(Construct):
                 resources=[tasks],
                 conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
             ),
-            iam.PolicyStatement(actions=["ecs:DescribeTasks", "ecs:StopTask"], resources=[tasks]),
+            iam.PolicyStatement(actions=["ecs:DescribeTasks"], resources=[tasks]),
+            iam.PolicyStatement(
+                actions=["ecs:StopTask"],
+                resources=[tasks],
+                conditions={"StringEquals": {f"aws:ResourceTag/{_FAMILY_TAG}": definition.family}},
+            ),
             # ListTasks knows no resource but a container instance, which Fargate has none of.
             iam.PolicyStatement(actions=["ecs:ListTasks"], resources=["*"], conditions=on_cluster),
             iam.PolicyStatement(
@@ -165,7 +178,8 @@ class Task(Construct):
         acknowledge_wildcards(
             role,
             {
-                tasks: "A task's id is not known before it runs; all are tasks of this cluster.",
+                tasks: "A task's id is not known before it runs: the cluster is named, and for "
+                "ecs:StopTask a condition names the family.",
                 family: "Every deployment makes a revision of this one family.",
                 "*": "ecs:ListTasks has no resource-level permissions; a condition names the "
                 "cluster.",

@@ -27,6 +27,10 @@ def network_of(task_arn: str) -> Json:
 
 
 def _run_and_remember(request: Json) -> Any:
+    if request.get("propagateTags") == "TASK_DEFINITION":
+        key = ecs._resolve_td_key(request["taskDefinition"])
+        inherited = ecs._tags.get(ecs._task_defs[key]["taskDefinitionArn"], [])
+        request = {**request, "tags": [*inherited, *request.get("tags", [])]}
     answer = _run_task(request)
     network = request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
     for task in json.loads(answer[2]).get("tasks", []):

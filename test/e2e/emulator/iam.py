@@ -52,8 +52,9 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
             for task in body["tasks"]:
                 yield action, task if ":" in task else f"{tasks}/{task}", cluster
         case "StopTask":
-            task = body["task"]
-            yield action, task if ":" in task else f"{tasks}/{task}", cluster
+            task = body["task"] if ":" in body["task"] else f"{tasks}/{body['task']}"
+            tags = {f"aws:resourcetag/{t['key']}": t["value"] for t in ecs._tags.get(task, [])}
+            yield action, task, cluster | tags
         case "ListTasks":
             yield action, "*", cluster
         case _:
