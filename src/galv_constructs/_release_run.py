@@ -59,7 +59,7 @@ class ReleaseRun(Construct):
                 "Cluster": runtime.cluster.cluster_arn,
                 "TaskDefinition": task.task_definition.task_definition_arn,
                 "ContainerName": task.container.container_name,
-                "Subnets": list(runtime.subnet_ids),
+                "Subnets": task.subnet_ids,
                 "SecurityGroups": [task.security_group.security_group_id],
                 "AssignPublicIp": task.assign_public_ip,
                 "LogGroup": task.log_group.log_group_name,

@@ -96,7 +96,7 @@ class ScheduledRuns(Construct):
                 "CLUSTER": runtime.cluster.cluster_arn,
                 "TASK_DEFINITION": task.task_definition.task_definition_arn,
                 "CONTAINER_NAME": task.name,
-                "SUBNETS": Fn.join(",", list(runtime.subnet_ids)),
+                "SUBNETS": Fn.join(",", task.subnet_ids),
                 "SECURITY_GROUPS": task.security_group.security_group_id,
                 "ASSIGN_PUBLIC_IP": task.assign_public_ip,
                 "LOG_GROUP": task.log_group.log_group_name,

@@ -63,7 +63,7 @@ class StatusCheck(Construct):
             f"aws ecs run-task --region {region} --cluster {runtime.cluster.cluster_name}"
             f" --task-definition {self.task.task_definition.family} --launch-type FARGATE"
             " --network-configuration 'awsvpcConfiguration={"
-            f"subnets=[{Fn.join(',', list(runtime.subnet_ids))}],"
+            f"subnets=[{Fn.join(',', self.task.subnet_ids)}],"
             f"securityGroups=[{self.task.security_group.security_group_id}],"
             f"assignPublicIp={self.task.assign_public_ip}}}'"
             f" && aws logs tail --region {region} --follow {self.task.log_group.log_group_name}"

@@ -21,6 +21,7 @@ from galv_constructs._acknowledge import (
 )
 from galv_constructs._dependencies import stand_for
 from galv_constructs._validation import is_token
+from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _FAMILY_TAG = "galv:task-family"
@@ -131,6 +132,11 @@ class Task(Construct):
         # security groups: their other rules may belong to what waits for this very task.
         needed = [self.task_role, self.execution_role, *rules]
         stand_for(self, lambda: needed)
+
+    @property
+    def subnet_ids(self) -> list[str]:
+        """Subnets that a single run is started in."""
+        return selected_task_subnets(self.runtime.network).subnet_ids
 
     @property
     def assign_public_ip(self) -> str:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
@@ -14,7 +13,7 @@ from aws_cdk import aws_logs as logs
 from constructs import IDependable
 
 from galv_constructs._validation import check_construct, check_variables, is_token
-from galv_constructs.network import IGalvNetwork, selected_task_subnets
+from galv_constructs.network import IGalvNetwork
 
 _LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,400}")
 
@@ -110,8 +109,3 @@ class TaskRuntime:
                 f"log_group_prefix must be letters, digits and any of '_./#-', such as '/reports', "
                 f"got {prefix!r}"
             )
-
-    @cached_property
-    def subnet_ids(self) -> Sequence[str]:
-        """Ids of the subnets that tasks run in."""
-        return tuple(selected_task_subnets(self.network).subnet_ids)
