@@ -24,10 +24,12 @@ from backends import (
 )
 from templates import (
     Json,
+    as_list,
     container,
     of_type,
     only,
     only_id,
+    statements,
     synthesize,
     task_definition,
     text,
@@ -74,8 +76,11 @@ class TestTemplates:
             *("removal_protection", "execute_command", "container_insights"),
         ]
 
-        # Nor does a second synthesis: no time or random number makes a task run again.
         assert text(synth(**dict.fromkeys(names))) == text(default)
+
+    def test_two_syntheses_are_the_same(self, default: Json, synth: Synth) -> None:
+        # Neither a time nor a random number makes a task run again.
+        assert text(synth()) == text(default)
 
     def test_the_default_network_and_cluster_are_those_of_a_vpc_of_its_own(
         self, stack: Stack, synth: Synth, default: Json
@@ -218,6 +223,14 @@ class TestBringYourOwn:
         assert network["Subnets"] == ["subnet-3", "subnet-4"]
         balancer = only(brought, "AWS::ElasticLoadBalancingV2::LoadBalancer")
         assert balancer["Subnets"] == ["subnet-1", "subnet-2"]
+
+    def test_uses_the_given_key_of_which_no_policy_can_be_written(self, brought: Json) -> None:
+        for name in ("web", "setup-db", "check-status"):
+            role_id = task_definition(brought, name)[1]["ExecutionRoleArn"]["Fn::GetAtt"][0]
+            assert any(
+                "kms:Decrypt" in as_list(statement["Action"]) and statement["Resource"] == KEY_ARN
+                for statement in statements(brought, role_id)
+            )
 
     def test_health_checks_come_from_the_given_subnets(self, brought: Json) -> None:
         variables = {v["Name"]: v["Value"] for v in container(brought, "web")["Environment"]}

@@ -200,7 +200,9 @@ def report(app: App) -> list[Json]:
         violation
         for plugin in plugins
         for violation in plugin["violations"]
-        if not violation["ruleName"].startswith("Annotation::")
+        if not (
+            violation["ruleName"].startswith("Annotation::") and violation["severity"] == "warning"
+        )
     ]
 
 

@@ -160,14 +160,6 @@ class TestGiven:
     def test_uses_the_given_database_with_its_secret(self, synth: Synth, given: Json) -> None:
         template = synth(**given)
 
-        rules = [
-            resource["Properties"]
-            for resource in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
-            if resource["Properties"]["GroupId"] == "sg-database"
-        ]
-        # One for each task.
-        assert len(rules) == 3
-        assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(5433, 5433)}
         assert of_type(template, INSTANCE) == {}
         assert of_type(template, "Custom::LogRetention") == {}
         variables = environment(template, "web")
@@ -195,6 +187,17 @@ class TestGiven:
         template = synth(**given, database_name="battery_2")
 
         assert environment(template, "setup-db")["POSTGRES_DB"] == "battery_2"
+
+    def test_opens_the_given_database_to_each_task(self, synth: Synth, given: Json) -> None:
+        template = synth(**given)
+
+        rules = [
+            resource["Properties"]
+            for resource in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
+            if resource["Properties"]["GroupId"] == "sg-database"
+        ]
+        assert len(rules) == 3
+        assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(5433, 5433)}
 
 
 class TestRefusals:

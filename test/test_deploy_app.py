@@ -14,6 +14,7 @@ import aws_cdk
 import deploy_permissions
 import pytest
 import yaml  # type: ignore[import-untyped]  # it declares none
+from aws_cdk import App
 from backends import validation
 from templates import Json, of_type
 
@@ -36,8 +37,10 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         monkeypatch.delenv(variable, raising=False)
 
     def template(*arguments: str) -> Json:
-        app = aws_cdk.App(context=CONTEXT, outdir=str(tmp_path), **validation(on=False))
-        monkeypatch.setattr(aws_cdk, "App", lambda *, context: app)
+        def app(*, context: Json) -> App:
+            return App(context={**context, **CONTEXT}, outdir=str(tmp_path), **validation(on=False))
+
+        monkeypatch.setattr(aws_cdk, "App", app)
         monkeypatch.setattr(sys, "argv", ["deploy_role.py", *arguments])
         runpy.run_path(str(APP / "deploy_role.py"))
         (path,) = tmp_path.glob("*.template.json")

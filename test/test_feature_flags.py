@@ -111,5 +111,10 @@ def test_the_database_is_open_to_no_address(which: str, request: pytest.FixtureR
     assert not any(key.startswith("Cidr") for rule in rules for key in rule["Properties"])
 
 
-def test_the_example_sets_what_is_recommended_but_one() -> None:
-    assert {**recommended_flags(), "@aws-cdk/core:explicitStackTags": False} == FEATURE_FLAGS
+def test_the_example_sets_what_is_recommended_but_two() -> None:
+    others = {
+        "@aws-cdk/core:defaultCrossStackReferences": "strong",
+        "@aws-cdk/core:explicitStackTags": False,
+    }
+
+    assert {**recommended_flags(), **others} == FEATURE_FLAGS

@@ -7,7 +7,7 @@ from pathlib import Path
 import aws_cdk
 import pytest
 from aws_cdk import Validations
-from backends import validation
+from backends import recommended_flags, validation
 from cdk_nag import (
     AwsSolutionsChecks,
     HIPAASecurityChecks,
@@ -44,6 +44,13 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pytest.raises(RuntimeError, match="ValidationFailed"):
             runpy.run_path(str(APP / "main.py"))
     return directory
+
+
+def test_sets_the_flags_that_are_recommended_but_one() -> None:
+    context = json.loads((APP / "cdk.json").read_text())["context"]
+
+    strong = {"@aws-cdk/core:defaultCrossStackReferences": "strong"}
+    assert {**recommended_flags(), **strong} == context
 
 
 def template(assembly: Path, stack: str) -> Json:

@@ -4,9 +4,8 @@
 CLI on the same versions, because a comparison outlives a change of machine and a number of seconds
 does not. CloudFormation's validation, a constant of a second or two, is off.
 
-The app with one bucket is there twice. With the modules of CDK that the example loads it differs by
-what is defined and synthesized, and that ratio has a limit. As it would be written by itself it
-loads one module, and the example's two dozen count too.
+The app with one bucket is there twice: as one would write it, which is what the limit is about, and
+with Python's modules of the same services as the example, to see how much of it is loading those.
 """
 
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "galv-app"
 ROUNDS = 9
+# What is aimed at; docs/performance.md says where it stands.
 LIMIT = 2.0
 
 ONE_BUCKET = """
@@ -69,29 +69,27 @@ def app_in(folder: Path, code: str) -> Path:
 
 
 def main() -> int:
-    """Measure all in turn, print medians and ratios, and fail when the one is too high."""
+    """Measure all in turn, print medians and ratios, and fail when the first one is too high."""
     modules = loaded_modules()
     imports = "".join(f"import {name}\n" for name in modules)
     with tempfile.TemporaryDirectory() as folder:
         apps = {
             "example": EXAMPLE,
-            f"one bucket, {len(modules)} modules": app_in(
-                Path(folder, "same"), imports + ONE_BUCKET
-            ),
-            "one bucket by itself": app_in(Path(folder, "alone"), ONE_BUCKET),
+            "one bucket": app_in(Path(folder, "one"), ONE_BUCKET),
+            f"with {len(modules)} modules": app_in(Path(folder, "same"), imports + ONE_BUCKET),
         }
         for app in apps.values():
             seconds(app)
         rounds = [[seconds(app) for app in apps.values()] for _ in range(ROUNDS)]
-    ratios = []
+    ratios = {}
     for index, (name, times) in enumerate(zip(apps, zip(*rounds, strict=True), strict=True)):
-        ratios.append(statistics.median(each[0] / each[index] for each in rounds))
+        ratios[name] = statistics.median(each[0] / each[index] for each in rounds)
         print(
-            f"{name:22}  median {statistics.median(times):.2f} s"
-            f"  (from {min(times):.2f} to {max(times):.2f})  ratio {ratios[-1]:.2f}"
+            f"{name:15}  median {statistics.median(times):.2f} s"
+            f"  (from {min(times):.2f} to {max(times):.2f})  ratio {ratios[name]:.2f}"
         )
-    print(f"With the same modules the ratio has to be below {LIMIT}.")
-    return int(ratios[1] >= LIMIT)
+    print(f"The example may take up to {LIMIT} times as long as one bucket.")
+    return int(ratios["one bucket"] >= LIMIT)
 
 
 if __name__ == "__main__":

@@ -58,10 +58,11 @@ SHAPES: dict[str, dict[str, object]] = {
 def synthesize(context: Mapping[str, object]) -> list[Json]:
     """Return the templates of the example application with some context keys changed."""
     sys.path.insert(0, str(APP))
-    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
+    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415 - needs the path
+    from galv_app.stacks import add_stacks  # noqa: PLC0415
 
     defaults = json.loads((APP / "cdk.json").read_text())["context"]
-    app = App(context={"aws:cdk:bundling-stacks": [], **defaults, **context})
+    app = App(context={"aws:cdk:bundling-stacks": [], **FEATURE_FLAGS, **defaults, **context})
     return [Template.from_stack(stack).to_json() for stack in add_stacks(app)]
 
 

@@ -24,10 +24,11 @@ def permissions() -> Any:
     sys.path.insert(0, str(APP))
     from galv_app.deploy_role_stack import DeployRoleStack  # noqa: PLC0415 - needs the path
     from galv_app.environment import PLACEHOLDER  # noqa: PLC0415
+    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415
 
     from galv_constructs import GalvConfig, GitHubSubject  # noqa: PLC0415
 
-    app = App(context=json.loads((APP / "cdk.json").read_text())["context"])
+    app = App(context={**FEATURE_FLAGS, **json.loads((APP / "cdk.json").read_text())["context"]})
     config = GalvConfig.from_context(
         app.node, account=PLACEHOLDER.account, region=PLACEHOLDER.region
     )

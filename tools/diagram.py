@@ -285,10 +285,13 @@ STYLE = """
 def templates(context: Mapping[str, object] | None = None) -> dict[str, Resources]:
     """Return the resources of each stack of the example."""
     sys.path.insert(0, str(APP))
-    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
+    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415 - needs the path
+    from galv_app.stacks import add_stacks  # noqa: PLC0415
 
     defaults = json.loads((APP / "cdk.json").read_text())["context"]
-    app = App(context={"aws:cdk:bundling-stacks": [], **defaults, **(context or {})})
+    app = App(
+        context={"aws:cdk:bundling-stacks": [], **FEATURE_FLAGS, **defaults, **(context or {})}
+    )
     return {
         stack.stack_name: Template.from_stack(stack).to_json()["Resources"]
         for stack in add_stacks(app)

@@ -79,11 +79,12 @@ def all_reasons() -> Reasons:
 def _apps() -> Iterable[App]:
     """Yield the application in every shape, and the roles that deploy it."""
     sys.path.insert(0, str(APP))
-    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
+    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415 - needs the path
+    from galv_app.stacks import add_stacks  # noqa: PLC0415
 
     defaults = json.loads((APP / "cdk.json").read_text())["context"]
     for shape in SHAPES:
-        app = App(context={"aws:cdk:bundling-stacks": [], **defaults, **shape})
+        app = App(context={"aws:cdk:bundling-stacks": [], **FEATURE_FLAGS, **defaults, **shape})
         add_stacks(app)
         yield app
     app = App()

@@ -1,4 +1,4 @@
-"""The functions that run what is in `handlers/` during a deployment."""
+"""What runs what is in `handlers/`: functions, their role, and custom resources around them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,21 +79,22 @@ def handled_resource(
     log_group: logs.ILogGroup,
     on_event: lambda_.IFunction,
     is_complete: lambda_.IFunction | None = None,
-    timeout_seconds: int = 0,
+    timeout: Duration | None = None,
 ) -> CustomResource:
     """Define a custom resource and CDK's framework around its handlers.
 
-    `is_complete` is asked every ten seconds. The framework waits five minutes longer than
-    `timeout_seconds`, within which the handlers are to give up by themselves.
+    Where there is `is_complete`, it is asked every ten seconds, gives up by itself after `timeout`,
+    and is asked no more five minutes later. CloudFormation waits for ten minutes on top.
     """
     waits = is_complete is not None
+    seconds = 0 if timeout is None else round(timeout.to_seconds())
     provider = cr.Provider(
         scope,
         "Provider",
         on_event_handler=on_event,
         is_complete_handler=is_complete,
         query_interval=_POLL_INTERVAL if waits else None,
-        total_timeout=Duration.seconds(timeout_seconds + 300) if waits else None,
+        total_timeout=Duration.seconds(seconds + 300) if waits else None,
         log_group=log_group,
         disable_waiter_state_machine_logging=True if waits else None,
     )
@@ -104,6 +105,6 @@ def handled_resource(
         resource_type=resource_type,
         service_token=provider.service_token,
         # A handler that never answers is not waited for as long as CloudFormation would.
-        service_timeout=Duration.seconds(min(3600, timeout_seconds + 600)),
+        service_timeout=Duration.seconds(min(3600, seconds + 600)),
         properties=properties,
     )

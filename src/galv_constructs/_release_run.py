@@ -54,7 +54,7 @@ class ReleaseRun(Construct):
             on_event=self._function("OnEvent", "on_event", role),
             is_complete=self._function("IsComplete", "is_complete", role),
             log_group=self.log_group,
-            timeout_seconds=seconds,
+            timeout=timeout,
             properties={
                 "Cluster": runtime.cluster.cluster_arn,
                 "TaskDefinition": task.task_definition.task_definition_arn,

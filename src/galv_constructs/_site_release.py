@@ -108,7 +108,7 @@ class SiteRelease(Construct):
             on_event=self._function("OnEvent", "on_event", role),
             is_complete=self._function("IsComplete", "is_complete", role),
             log_group=self.log_group,
-            timeout_seconds=seconds,
+            timeout=timeout,
             properties=properties,
         )
         # The rest of both is made before because the resource refers to it.

@@ -30,6 +30,7 @@ _PLATFORM = ecs.RuntimePlatform(
     cpu_architecture=ecs.CpuArchitecture.X86_64,
     operating_system_family=ecs.OperatingSystemFamily.LINUX,
 )
+# Once for all tasks, as each is a message to the process that CDK runs in.
 _ANYONE = ec2.Peer.any_ipv4()
 _tcp = cache(ec2.Port.tcp)
 # Names of log groups by stack.

@@ -1,7 +1,7 @@
 """CDK's choices for new applications, apart from `cdk.json`, which is for Galv's own keys.
 
-A flag that is set there goes before. One that CDK adds later is not set by itself, since it may
-change what is deployed already: `cdk flags` lists those, and says of each what it does.
+A flag that is set in `cdk.json` wins. One that CDK adds later is not set by itself, since it may
+change what is deployed already: `cdk flags --unstable=flags` lists those.
 """
 
 from typing import Final
@@ -85,7 +85,8 @@ FEATURE_FLAGS: Final[dict[str, object]] = {
     "@aws-cdk/core:aspectPrioritiesMutating": True,
     "@aws-cdk/core:cfnIncludeRejectComplexResourceUpdateCreatePolicyIntrinsics": True,
     "@aws-cdk/core:checkSecretUsage": True,
-    "@aws-cdk/core:defaultCrossStackReferences": "weak",
+    # Unlike what CDK recommends: a stack stays as long as another one uses what is in it.
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
     "@aws-cdk/core:enableAdditionalMetadataCollection": True,
     "@aws-cdk/core:enablePartitionLiterals": True,
     # Unlike what CDK recommends: a stack's own tags reach what its template has none for.

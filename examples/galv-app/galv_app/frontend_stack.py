@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, CrossStackReferences, ReferenceStrength, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
@@ -27,8 +27,6 @@ class FrontendStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
-        # The site names the buckets for uploads and logs, which must not go away while it does.
-        CrossStackReferences.of(self).consume(ReferenceStrength.STRONG)
         zone = certificate = None
         if config.is_route53_domain:
             zone = route53.HostedZone.from_lookup(self, "Zone", domain_name=config.domain_name)

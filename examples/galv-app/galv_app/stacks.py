@@ -1,6 +1,6 @@
 """All stacks of the documented deployment."""
 
-from aws_cdk import App, CrossStackReferences, ReferenceStrength, Stack, Tags
+from aws_cdk import App, Stack, Tags
 
 from galv_app.backend_stack import BackendStack
 from galv_app.environment import PLACEHOLDER, answer_lookups, deployment_environment
@@ -15,8 +15,6 @@ def add_stacks(app: App) -> list[Stack]:
     config = GalvConfig.from_context(app.node, account=env.account, region=env.region)
     if env is PLACEHOLDER:
         answer_lookups(app, config)
-    # CDK's default, said aloud: a stack stays as long as another one uses what is in it.
-    CrossStackReferences.of(app).consume(ReferenceStrength.STRONG)
     logs = LogBucketStack(app, f"{config.name}-LogBucketStack", config=config, env=env)
     backend = BackendStack(
         app,
