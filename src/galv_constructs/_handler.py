@@ -84,10 +84,13 @@ def handled_resource(
     """Define a custom resource and CDK's framework around its handlers.
 
     Where there is `is_complete`, it is asked every ten seconds, gives up by itself after `timeout`,
-    and is asked no more five minutes later. CloudFormation waits for ten minutes on top.
+    which it gets as `TimeoutSeconds`, and is asked no more five minutes later. CloudFormation waits
+    for ten minutes on top.
     """
     waits = is_complete is not None
     seconds = 0 if timeout is None else round(timeout.to_seconds())
+    if timeout is not None:
+        properties = {**properties, "TimeoutSeconds": str(seconds)}
     provider = cr.Provider(
         scope,
         "Provider",

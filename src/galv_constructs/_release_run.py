@@ -47,7 +47,6 @@ class ReleaseRun(Construct):
         )
         acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(runtime.encryption_key))
         role = self._role()
-        seconds = round(timeout.to_seconds())
         self.resource = handled_resource(
             self,
             resource_type="Custom::GalvReleaseTask",
@@ -65,7 +64,6 @@ class ReleaseRun(Construct):
                 "LogGroup": task.log_group.log_group_name,
                 "LogStreamPrefix": task.name,
                 "Command": command_text,
-                "TimeoutSeconds": str(seconds),
                 "OnFailure": on_failure,
             },
         )

@@ -45,13 +45,11 @@ class SiteRelease(Construct):
         timeout: Duration,
     ) -> None:
         super().__init__(scope, id)
-        seconds = round(timeout.to_seconds())
         self.build: SiteBuild | None = None
         properties: dict[str, object] = {
             "Bucket": site.bucket.bucket_name,
             "DistributionId": site.distribution.distribution_id,
             "ApiUrl": api_url,
-            "TimeoutSeconds": str(seconds),
         }
         role = handler_role(self)
         match source:
