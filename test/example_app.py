@@ -8,7 +8,7 @@ from typing import Any
 import aws_cdk
 import pytest
 from backends import validation
-from galv_app.feature_flags import FEATURE_FLAGS
+from example import CONTEXT
 from templates import Json
 
 APP = Path(__file__).parent.parent / "examples" / "galv-app"
@@ -61,7 +61,7 @@ def run_example(app: aws_cdk.App, region: str | None = None) -> Assembly:
 
 def example_app(outdir: Path, **context: Any) -> aws_cdk.App:
     """An app with the example's flags and cdk.json, and other values; `...` drops a key."""
-    values = {**FEATURE_FLAGS, **DOCUMENTED, **context}
+    values = {**CONTEXT, **context}
     return aws_cdk.App(
         context={key: value for key, value in values.items() if value is not ...},
         outdir=str(outdir),

@@ -1,12 +1,10 @@
 """The example application's validation monitor."""
 
-import json
 from typing import Any
 
 import pytest
 from aws_cdk import App, Stack
-from costs import APP
-from galv_app.feature_flags import FEATURE_FLAGS
+from example import CONTEXT
 from galv_app.stacks import add_stacks
 from templates import Json, container, needs, of_type, only, only_id, synthesize, task_definition
 
@@ -16,8 +14,7 @@ pytestmark = pytest.mark.slow
 
 def backend(**context: Any) -> Json:
     """The template of the backend's stack, with changes to its cdk.json."""
-    defaults = json.loads((APP / "cdk.json").read_text())["context"]
-    stacks: list[Stack] = add_stacks(App(context={**FEATURE_FLAGS, **defaults, **context}))
+    stacks: list[Stack] = add_stacks(App(context={**CONTEXT, **context}))
     (stack,) = (stack for stack in stacks if stack.stack_name == "galv-BackendStack")
     return synthesize(stack)
 

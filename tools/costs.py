@@ -5,7 +5,6 @@ up to date.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections import defaultdict
@@ -18,9 +17,9 @@ os.environ["CDK_VALIDATION"] = "false"
 
 from aws_cdk import App
 from aws_cdk.assertions import Template
+from example import CONTEXT
 
 ROOT = Path(__file__).resolve().parent.parent
-APP = ROOT / "examples" / "galv-app"
 PAGE = ROOT / "docs" / "costs.md"
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
 
@@ -57,12 +56,9 @@ SHAPES: dict[str, dict[str, object]] = {
 
 def synthesize(context: Mapping[str, object]) -> list[Json]:
     """Return the templates of the example application with some context keys changed."""
-    sys.path.insert(0, str(APP))
-    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415 - needs the path
-    from galv_app.stacks import add_stacks  # noqa: PLC0415
+    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
 
-    defaults = json.loads((APP / "cdk.json").read_text())["context"]
-    app = App(context={"aws:cdk:bundling-stacks": [], **FEATURE_FLAGS, **defaults, **context})
+    app = App(context={"aws:cdk:bundling-stacks": [], **CONTEXT, **context})
     return [Template.from_stack(stack).to_json() for stack in add_stacks(app)]
 
 

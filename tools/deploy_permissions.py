@@ -5,8 +5,6 @@
 
 import json
 import os
-import sys
-from pathlib import Path
 from typing import Any
 
 # Before jsii loads CDK: the template is only read here.
@@ -14,21 +12,19 @@ os.environ["CDK_VALIDATION"] = "false"
 
 from aws_cdk import App
 from aws_cdk.assertions import Template
+from example import CONTEXT, EXAMPLE
 
-APP = Path(__file__).resolve().parent.parent / "examples" / "galv-app"
-PERMISSIONS = APP / "permissions.json"
+PERMISSIONS = EXAMPLE / "permissions.json"
 
 
 def permissions() -> Any:
     """Return the policy of the role that deploys, for the placeholder account."""
-    sys.path.insert(0, str(APP))
     from galv_app.deploy_role_stack import DeployRoleStack  # noqa: PLC0415 - needs the path
     from galv_app.environment import PLACEHOLDER  # noqa: PLC0415
-    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415
 
     from galv_constructs import GalvConfig, GitHubSubject  # noqa: PLC0415
 
-    app = App(context={**FEATURE_FLAGS, **json.loads((APP / "cdk.json").read_text())["context"]})
+    app = App(context=CONTEXT)
     config = GalvConfig.from_context(
         app.node, account=PLACEHOLDER.account, region=PLACEHOLDER.region
     )

@@ -5,9 +5,7 @@ box is, is written here; that there is something to draw, and what it says of it
 templates. What is drawn of one type has to be all there is of it.
 """
 
-import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ os.environ["CDK_VALIDATION"] = "false"
 
 from aws_cdk import App
 from aws_cdk.assertions import Template
+from example import CONTEXT
 
 ROOT = Path(__file__).resolve().parent.parent
-APP = ROOT / "examples" / "galv-app"
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 
 Json = Mapping[str, Any]
@@ -284,14 +282,9 @@ STYLE = """
 
 def templates(context: Mapping[str, object] | None = None) -> dict[str, Resources]:
     """Return the resources of each stack of the example."""
-    sys.path.insert(0, str(APP))
-    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415 - needs the path
-    from galv_app.stacks import add_stacks  # noqa: PLC0415
+    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
 
-    defaults = json.loads((APP / "cdk.json").read_text())["context"]
-    app = App(
-        context={"aws:cdk:bundling-stacks": [], **FEATURE_FLAGS, **defaults, **(context or {})}
-    )
+    app = App(context={"aws:cdk:bundling-stacks": [], **CONTEXT, **(context or {})})
     return {
         stack.stack_name: Template.from_stack(stack).to_json()["Resources"]
         for stack in add_stacks(app)

@@ -5,7 +5,6 @@ is up to date.
 """
 
 import argparse
-import json
 import re
 import sys
 from collections import defaultdict
@@ -14,11 +13,11 @@ from pathlib import Path
 
 from aws_cdk import App, Stack
 from constructs import IConstruct
+from example import CONTEXT
 
 from galv_constructs import GalvDeployRole, GitHubSubject
 
 ROOT = Path(__file__).resolve().parent.parent
-APP = ROOT / "examples" / "galv-app"
 PAGE = ROOT / "docs" / "security.md"
 BEGIN, END = "<!-- acknowledgements: begin -->", "<!-- acknowledgements: end -->"
 
@@ -78,13 +77,10 @@ def all_reasons() -> Reasons:
 
 def _apps() -> Iterable[App]:
     """Yield the application in every shape, and the roles that deploy it."""
-    sys.path.insert(0, str(APP))
-    from galv_app.feature_flags import FEATURE_FLAGS  # noqa: PLC0415 - needs the path
-    from galv_app.stacks import add_stacks  # noqa: PLC0415
+    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
 
-    defaults = json.loads((APP / "cdk.json").read_text())["context"]
     for shape in SHAPES:
-        app = App(context={"aws:cdk:bundling-stacks": [], **FEATURE_FLAGS, **defaults, **shape})
+        app = App(context={"aws:cdk:bundling-stacks": [], **CONTEXT, **shape})
         add_stacks(app)
         yield app
     app = App()
