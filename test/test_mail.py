@@ -59,12 +59,16 @@ def test_sends_through_the_given_server(tuned: Json) -> None:
 def test_encrypts_from_the_start_on_the_port_for_that(
     synth: Synth, secret: secretsmanager.ISecret
 ) -> None:
-    template = synth(mail=GalvMail.from_secret(secret, sender="galv@example.org", port=465))
+    mail = GalvMail.from_secret(secret, sender="galv@example.org", host="mx.example.org", port=465)
 
-    variables = mail_variables(template)
-    assert variables["DJANGO_EMAIL_PORT"] == "465"
-    assert variables["DJANGO_EMAIL_USE_SSL"] == "True"
-    assert "DJANGO_EMAIL_USE_TLS" not in variables
+    template = synth(mail=mail)
+
+    assert mail_variables(template) == {
+        "DJANGO_DEFAULT_FROM_EMAIL": "galv@example.org",
+        "DJANGO_EMAIL_HOST": "mx.example.org",
+        "DJANGO_EMAIL_PORT": "465",
+        "DJANGO_EMAIL_USE_SSL": "True",
+    }
     assert open_ports(template) == {443, 465}
 
 
