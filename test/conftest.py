@@ -123,7 +123,7 @@ def tuned() -> Json:
             host="mx.example.org",
             port=2525,
         ),
-        version="2.11.4",
+        version="v2.11.4",
         registry_credentials=secretsmanager.Secret(stack, "Registry"),
         environment={"DJANGO_LOG_LEVEL": "INFO", "PGSSLMODE": "verify-full"},
         secrets={"SENTRY_DSN": ecs.Secret.from_secrets_manager(secret(stack, "Own", "own"), "dsn")},

@@ -310,7 +310,7 @@ class TestAttributes:
 
 
 class TestWarnings:
-    LATEST = Match.string_like_regexp("version is 'latest'.*version='2.11.4'")
+    LATEST = Match.string_like_regexp("version is 'latest'.*version='v2.11.4'")
 
     @pytest.mark.parametrize("version", [None, "latest"])
     def test_warns_of_latest_in_production(
@@ -322,7 +322,7 @@ class TestWarnings:
 
     @pytest.mark.parametrize(
         "arguments",
-        [{"version": "2.11.4"}, {"production": False}, {"version": "latest", "production": False}],
+        [{"version": "v2.11.4"}, {"production": False}, {"version": "latest", "production": False}],
     )
     def test_does_not_warn_otherwise(
         self, stack: Stack, make_backend: MakeBackend, arguments: Json

@@ -90,7 +90,7 @@ def endpoints(stack: Stack) -> None:
         stack,
         NetworkPreset.ENDPOINTS,
         mail=GalvMail(stack, "Mail", sender="galv@example.com"),
-        image=ecs.ContainerImage.from_ecr_repository(repository, "2.11.4"),
+        image=ecs.ContainerImage.from_ecr_repository(repository, "v2.11.4"),
     )
 
 

@@ -61,7 +61,7 @@ def test_knows_every_documented_key() -> None:
 
 def test_every_key_is_read() -> None:
     values: dict[str, Any] = {
-        "backendVersion": "2.11.4",
+        "backendVersion": "v2.11.4",
         "frontendVersion": "v2.2.0",
         "projectNameTag": "lab",
         "isProduction": False,
@@ -110,6 +110,28 @@ def test_defaults() -> None:
     assert config.is_route53_domain
     assert config.monitor_interval_minutes == 5
     assert config.network_preset is NetworkPreset.NAT_GATEWAY
+
+
+@pytest.mark.parametrize(
+    ("given", "tag"),
+    [
+        ("2.11.4", "v2.11.4"),
+        ("v2.11.4", "v2.11.4"),
+        ("latest", "latest"),
+        ("v3.0.0-rc1", "v3.0.0-rc1"),
+        ("3.0.0-rc1", "3.0.0-rc1"),
+        ("develop", "develop"),
+        ("2024.11", "2024.11"),
+    ],
+)
+def test_a_release_is_the_same_with_and_without_its_v(given: str, tag: str) -> None:
+    config = read(backendVersion=given, frontendVersion=given)
+
+    assert (config.backend_version, config.frontend_version) == (tag, tag)
+
+
+def test_refuses_a_backend_that_is_too_old() -> None:
+    assert "backendVersion: must be v2.11.3 or later" in refusal(backendVersion="2.7.4")
 
 
 def test_an_empty_subdomain_is_the_domain_itself() -> None:

@@ -167,11 +167,11 @@ DEPLOY = ["deploy", "--all", "--require-approval", "never"]
     ("backend", "frontend", "context"),
     [
         ("", "", []),
-        ("2.11.4", "", ["--context", "backendVersion=2.11.4"]),
+        ("v2.11.4", "", ["--context", "backendVersion=v2.11.4"]),
         (
-            "2.11.4",
+            "v2.11.4",
             "v2.2.0 $(false)",
-            ["--context", "backendVersion=2.11.4", "--context", "frontendVersion=v2.2.0 $(false)"],
+            ["--context", "backendVersion=v2.11.4", "--context", "frontendVersion=v2.2.0 $(false)"],
         ),
     ],
 )

@@ -176,7 +176,7 @@ def test_passes_the_keys_on(run: Run) -> None:
         isProduction="false",
         removalProtection=True,
         enableContainerInsights="true",
-        backendVersion="2.11.4",
+        backendVersion="v2.11.4",
         backendSecretsKeys='["SENTRY_DSN"]',
         networkPreset="public",
     ).template()
@@ -185,7 +185,7 @@ def test_passes_the_keys_on(run: Run) -> None:
     assert (database["MultiAZ"], database["DeletionProtection"]) == (False, True)
     settings = only(template, "AWS::ECS::Cluster")["ClusterSettings"]
     assert settings == [{"Name": "containerInsights", "Value": "enabled"}]
-    assert container(template, "web")["Image"].endswith(":2.11.4")
+    assert container(template, "web")["Image"].endswith(":v2.11.4")
     assert ":galv-backend-secrets:SENTRY_DSN::" in str(secrets(template, "web")["SENTRY_DSN"])
     assert of_type(template, "AWS::EC2::NatGateway") == {}
 

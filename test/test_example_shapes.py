@@ -40,7 +40,7 @@ SHAPES: dict[str, Json] = {
     },
     "insights-off": {"enableContainerInsights": False},
     "insights-on": {"isProduction": False, "enableContainerInsights": True},
-    "pinned": {"backendVersion": "2.11.4", "frontendVersion": "v2.2.0"},
+    "pinned": {"backendVersion": "v2.11.4", "frontendVersion": "v2.2.0"},
     "alarmed": {"alarmEmail": "lab@example.com"},
 }
 
@@ -205,7 +205,7 @@ def test_insights_follow_production_unless_told(shape: Shape, name: str, setting
 def test_versions_are_pinned_or_the_latest(shape: Shape) -> None:
     pinned, latest = shape("pinned"), shape("production")
 
-    assert container(pinned.template(), "web")["Image"].endswith(":2.11.4")
+    assert container(pinned.template(), "web")["Image"].endswith(":v2.11.4")
     assert container(latest.template(), "web")["Image"].endswith(":latest")
     inputs = [
         only(assembly.template(FRONTEND), "Custom::GalvSiteRelease")["Inputs"]["Source"]["Tag"]

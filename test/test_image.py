@@ -21,7 +21,18 @@ from galv_constructs._backend_checks import check_image
 class TestImage:
     def test_runs_the_given_version(self, tuned: Json) -> None:
         for name in ("web", "setup-db", "check-status"):
-            assert container(tuned, name)["Image"] == "ghcr.io/galv-team/galv-backend:2.11.4"
+            assert container(tuned, name)["Image"] == "ghcr.io/galv-team/galv-backend:v2.11.4"
+
+    def test_a_release_is_the_same_with_and_without_its_v(self, synth: Synth) -> None:
+        image = container(synth(version="2.11.4"), "web")["Image"]
+
+        assert image == "ghcr.io/galv-team/galv-backend:v2.11.4"
+
+    @pytest.mark.parametrize("version", ["v3.0.0-rc1", "develop"])
+    def test_runs_any_other_tag_as_it_is(self, version: str, synth: Synth) -> None:
+        image = container(synth(version=version), "web")["Image"]
+
+        assert image == f"ghcr.io/galv-team/galv-backend:{version}"
 
     def test_runs_the_latest_version_when_none_is_given(self, default: Json) -> None:
         assert container(default, "web")["Image"] == "ghcr.io/galv-team/galv-backend:latest"
@@ -55,29 +66,33 @@ class TestImage:
             "Fn::Join": ["", ["ghcr.io/galv-team/galv-backend:", {"Ref": "Version"}]]
         }
 
-    @pytest.mark.parametrize("version", ["2.7.3", "2.5.0-dev", "1.9.9", "v2.0.0"])
+    @pytest.mark.parametrize("version", ["2.11.2", "v2.11.2", "2.7.4", "2.5.0-dev", "v2.0.0"])
     def test_refuses_a_version_that_is_too_old(
         self, refused_backend: RefusedBackend, version: str
     ) -> None:
-        assert refused_backend(version=version) == (
-            f"version must be 2.7.4 or later, got {version!r}: earlier images cannot use the "
-            "credentials of an ECS task"
-        )
+        text = refused_backend(version=version)
 
-    @pytest.mark.parametrize("version", ["2.7.4", "v2.7.4", "2.10.0-rc1", "3.0.0", "main", "v3"])
+        assert text.startswith(
+            f"version must be v2.11.3 or later, or another tag such as 'latest', got {version!r}: "
+        )
+        assert text.endswith("https://github.com/galv-team/galv-backend/releases")
+
+    @pytest.mark.parametrize(
+        "version", ["2.11.3", "v2.11.3", "2.12.0-rc1", "3.0.0", "main", "v3", "2024-11-02"]
+    )
     def test_takes_versions_that_are_not_too_old(self, version: str) -> None:
         check_image(version, None, None, None)
 
     def test_refuses_what_is_no_version(self, refused_backend: RefusedBackend) -> None:
         text = refused_backend(version="galv-backend:2.11.4")
 
-        assert "version must be the tag of an image, such as '2.11.4'" in text
+        assert "version must be the tag of an image, such as 'v2.11.4'" in text
         assert "got 'galv-backend:2.11.4'" in text
 
     def test_refuses_image_and_version(self, refused_backend: RefusedBackend) -> None:
         image = ecs.ContainerImage.from_registry("registry.example.org/galv:1")
 
-        assert refused_backend(image=image, version="2.11.4") == (
+        assert refused_backend(image=image, version="v2.11.4") == (
             "image and version are both given, and version is only for the default image on GHCR: "
             "drop one of them"
         )
@@ -119,7 +134,7 @@ class TestWithoutInternet:
         assert "ecs.ContainerImage.from_ecr_repository(…)" in text
         assert "another NetworkPreset" in text
 
-    @pytest.mark.parametrize("name", ["ghcr.io/galv-team/galv-backend:2.11.4", "nginx"])
+    @pytest.mark.parametrize("name", ["ghcr.io/galv-team/galv-backend:v2.11.4", "nginx"])
     def test_refuses_an_image_outside_of_ecr(
         self, refused_backend: RefusedBackend, network: GalvNetwork, name: str
     ) -> None:

@@ -170,7 +170,7 @@ class TestRunsAgain:
     def test_another_image_changes_the_task_definitions_and_nothing_else(
         self, default: Json, synth: Synth
     ) -> None:
-        changed = different(default, synth(version="2.11.4"))
+        changed = different(default, synth(version="v2.11.4"))
 
         assert changed == {
             task_definition(default, name)[0] for name in ("web", "setup-db", "check-status")

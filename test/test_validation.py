@@ -115,7 +115,7 @@ def test_refuses_what_is_no_address(address: object) -> None:
     assert text.endswith(f"got {address!r}")
 
 
-@pytest.mark.parametrize("tag", ["latest", "2.11.4", "v2_x-1", "a" * 128, TEXT])
+@pytest.mark.parametrize("tag", ["latest", "v2.11.4", "v2_x-1", "a" * 128, TEXT])
 def test_takes_image_tags(tag: str) -> None:
     check_image_tag("version", tag)
 
@@ -124,7 +124,7 @@ def test_takes_image_tags(tag: str) -> None:
 def test_refuses_what_is_no_image_tag(tag: object) -> None:
     text = message(check_image_tag, "version", tag)
 
-    assert "version must be the tag of an image, such as '2.11.4' or 'latest'" in text
+    assert "version must be the tag of an image, such as 'v2.11.4' or 'latest'" in text
     assert f"got {tag!r}" in text
     assert "at most 128" in text
 

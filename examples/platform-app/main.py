@@ -6,5 +6,5 @@ from platform_app.shared_stack import SharedStack
 
 app = App()
 shared = SharedStack(app, "Shared", domain_name="lab.example.com")
-GalvStack(app, "Galv", shared=shared, version="2.11.4")
+GalvStack(app, "Galv", shared=shared, version="v2.11.4")
 app.synth()

@@ -17,12 +17,12 @@ from constructs import Construct
 
 from galv_constructs._image import check_reachable
 from galv_constructs._log_delivery import check_log_bucket
+from galv_constructs._release_tag import check_backend_tag
 from galv_constructs._validation import (
     check_construct,
     check_domain_name,
     check_duration,
     check_fargate_size,
-    check_image_tag,
     check_known,
     check_range,
     check_type,
@@ -32,9 +32,6 @@ from galv_constructs.mail import SMTP_PORT, GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork
 from galv_constructs.web_acl import check_web_acl_arn
 
-# Earlier images refuse the credentials of a task role.
-_OLDEST_VERSION = (2, 7, 4)
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -124,14 +121,7 @@ def check_image(
             check_reachable(image, network)
         return
     if version is not None:
-        check_image_tag("version", version)
-        match = _VERSION.match(version)
-        if match and tuple(map(int, match.groups())) < _OLDEST_VERSION:
-            oldest = ".".join(map(str, _OLDEST_VERSION))
-            raise ValueError(
-                f"version must be {oldest} or later, got {version!r}: earlier images cannot use "
-                "the credentials of an ECS task"
-            )
+        check_backend_tag("version", version)
     if network is not None and not network.has_internet:
         raise ValueError(
             "network has no internet, and the default image is on GHCR, which no VPC endpoint "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from galv_constructs._environment import RESERVED_VARIABLES
+from galv_constructs._release_tag import check_backend_tag, release_tag
 from galv_constructs._validation import check_domain_name, check_email, check_image_tag
 from galv_constructs.network import NetworkPreset
 
@@ -135,6 +136,12 @@ def _checked(check: Callable[[str, object], None]) -> Callable[[object], str]:
     return read
 
 
+def _tag(check: Callable[[str, object], None]) -> Callable[[object], str]:
+    """Read a tag; `2.11.4` is the release that is tagged `v2.11.4`."""
+    read = _checked(check)
+    return lambda value: release_tag(read(value))
+
+
 def _mail_user(value: object) -> str:
     try:
         check_email("", f"{value}@example.com")
@@ -252,7 +259,12 @@ _SUBDOMAIN = Kind(
     schema={"type": "string", "pattern": f"^({_LABELS.pattern})?$"},
     empty_is_unset=False,
 )
-_TAG = Kind(words="the tag of an image", read=_checked(check_image_tag), schema={"type": "string"})
+_BACKEND_TAG = Kind(
+    words="the tag of an image", read=_tag(check_backend_tag), schema={"type": "string"}
+)
+_FRONTEND_TAG = Kind(
+    words="the tag of a release", read=_tag(check_image_tag), schema={"type": "string"}
+)
 _MAIL_USER = Kind(
     words="the part of an address before the @", read=_mail_user, schema={"type": "string"}
 )
@@ -313,14 +325,14 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         name="backendVersion",
-        kind=_TAG,
-        meaning="Tag of the backend's image on GHCR",
+        kind=_BACKEND_TAG,
+        meaning="Tag of the backend's image on GHCR, such as `v2.11.4`",
         default="`latest`",
     ),
     Key(
         name="frontendVersion",
-        kind=_TAG,
-        meaning="Tag of the frontend's source",
+        kind=_FRONTEND_TAG,
+        meaning="Tag of the frontend's release, such as `v2.2.0`",
         default="`latest`: the newest release",
     ),
     Key(

@@ -4,6 +4,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from galv_constructs._release_tag import release_tag
 from galv_constructs._validation import is_token
 from galv_constructs.network import IGalvNetwork
 
@@ -15,7 +16,7 @@ def backend_image(
 ) -> ecs.ContainerImage:
     """Name the published image."""
     return ecs.ContainerImage.from_registry(
-        f"{_REPOSITORY}:{'latest' if version is None else version}",
+        f"{_REPOSITORY}:{'latest' if version is None else release_tag(version)}",
         credentials=registry_credentials,
     )
 

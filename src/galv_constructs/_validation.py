@@ -124,7 +124,7 @@ def check_image_tag(name: str, value: object) -> None:
         return
     if not isinstance(value, str) or not _TAG.fullmatch(value):
         raise ValueError(
-            f"{name} must be the tag of an image, such as '2.11.4' or 'latest', got {value!r}: "
+            f"{name} must be the tag of an image, such as 'v2.11.4' or 'latest', got {value!r}: "
             "letters, digits, '_', '.' and '-', at most 128"
         )
 

@@ -98,7 +98,7 @@ class GalvBackend(Construct):
             domain_name="api.example.com",
             hosted_zone=zone,
             frontend_domain_names=["app.example.com"],
-            version="2.11.4",
+            version="v2.11.4",
         )
         reports_bucket.grant_read(backend)
         ```
@@ -164,7 +164,8 @@ class GalvBackend(Construct):
                 uploads from the browser. Default: none but the API's own pages.
             mail: How mail is sent: a `GalvMail` in the stack of the backend, or
                 `GalvMail.from_secret(…)`. Default: not at all, with a warning.
-            version: Tag of the image `ghcr.io/galv-team/galv-backend`, 2.7.4 or later.
+            version: Tag of the image `ghcr.io/galv-team/galv-backend`, such as `v2.11.4`, from
+                `v2.11.3`. The `v` of a release may be left out.
                 Default: `latest`, with a warning in production.
             image: Image to run instead, from ECR, another registry or a local build. Give either
                 this or `version`.
@@ -594,7 +595,7 @@ class GalvBackend(Construct):
                 "version is 'latest': setup, scheduled and other single tasks that start after a "
                 "new image is published run it, while the web service goes on with the one that it "
                 "was deployed with, and a deployment changes neither. Pass the tag of a release, "
-                "such as version='2.11.4'.",
+                "such as version='v2.11.4'.",
             )
         if mail is None:
             annotations.add_warning_v2(

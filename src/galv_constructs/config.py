@@ -52,10 +52,10 @@ class GalvConfig:
     that is us-east-1, `certificateArn` if it is not set."""
 
     backend_version: str
-    """`backendVersion`: tag of the backend's image."""
+    """`backendVersion`: tag of the backend's image, a release's with its `v`."""
 
     frontend_version: str
-    """`frontendVersion`: tag of the frontend's source."""
+    """`frontendVersion`: tag of the frontend's release, with its `v`."""
 
     is_production: bool
     """`isProduction`: controls retention and protection, debugging, ECS Exec."""

@@ -32,8 +32,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def deployed(cloud: Cloud) -> Application:
     """The whole example, deployed once for all tests that leave it as it is."""
     application = Application(cloud, "deployed", with_frontend=True)
-    application.publish("2.11.4")
+    application.publish("v2.11.4")
     application.publish_frontend("v2.3.0")
-    done = application.deploy(backendVersion="2.11.4", frontendVersion="v2.3.0")
+    done = application.deploy(backendVersion="v2.11.4", frontendVersion="v2.3.0")
     assert done.ok, done.output
     return application

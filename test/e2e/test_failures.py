@@ -10,7 +10,7 @@ from e2e.backend import Backend
 from e2e.cloud import Cloud
 from e2e.templates import resource
 
-GOOD, BROKEN, HANGING = "3.0.0", "3.0.1", "3.0.2"
+GOOD, BROKEN, HANGING = "v3.0.0", "v3.0.1", "v3.0.2"
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +80,19 @@ def test_setup_that_hangs_is_stopped_at_the_deadline(app: Application, backend: 
 
 
 def test_a_version_that_does_not_exist_is_told(app: Application, backend: Backend) -> None:
-    done = app.deploy_version("9.9.9")
+    done = app.deploy_version("v9.9.9")
 
     assert not done.ok
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
-    assert "galv-backend:9.9.9" in next(r for r in backend.reasons() if "never started" in r)
+    assert "galv-backend:v9.9.9" in next(r for r in backend.reasons() if "never started" in r)
     assert backend.version == GOOD
 
 
 def test_a_service_that_does_not_come_up_is_rolled_back(app: Application, backend: Backend) -> None:
-    app.publish("3.1.0", gunicorn="#!/bin/sh\necho 'ImportError: no module named config'\nexit 3\n")
+    fails = "#!/bin/sh\necho 'ImportError: no module named config'\nexit 3\n"
+    app.publish("v3.1.0", gunicorn=fails)
 
-    done = app.deploy_version("3.1.0")
+    done = app.deploy_version("v3.1.0")
 
     assert not done.ok
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"

@@ -13,7 +13,7 @@ from e2e.inventory import inventory
 from e2e.stack import Json
 from e2e.templates import resource
 
-FIRST, SECOND, BROKEN, THIRD = "2.11.0", "2.11.1", "2.12.0", "2.12.1"
+FIRST, SECOND, BROKEN, THIRD = "v2.11.3", "v2.11.4", "v2.12.0", "v2.12.1"
 SITE, BROKEN_SITE, NEXT_SITE = "v2.2.0", "v2.2.1", "v2.2.2"
 MIGRATION_FAILS = """\
 echo 'Applying galv.0042_cells...'

@@ -4,7 +4,7 @@ import pytest
 from e2e.app import Application
 from e2e.cloud import Cloud
 
-VERSION = "2.11.4"
+VERSION = "v2.11.4"
 
 
 @pytest.fixture(scope="module")

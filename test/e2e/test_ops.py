@@ -15,8 +15,8 @@ from e2e.app import Application
 from e2e.backend import Backend
 from e2e.cloud import REGION, ROOT, Cloud
 
-GOOD, MIGRATION, CRASH = "5.0.0", "5.0.1", "5.0.2"
-SITE, BROKEN_SITE = "1.5.0", "1.5.1"
+GOOD, MIGRATION, CRASH = "v5.0.0", "v5.0.1", "v5.0.2"
+SITE, BROKEN_SITE = "v1.5.0", "v1.5.1"
 CHECKS = """\
 echo 'INFO checking'
 [ "$3" = --json ] || exit 9
@@ -375,12 +375,12 @@ def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application)
 
 
 def test_doctor_tells_of_an_image_that_is_not_there(galv_ops: GalvOps, app: Application) -> None:
-    assert not app.deploy_version("9.9.9").ok
+    assert not app.deploy_version("v9.9.9").ok
 
     done = galv_ops("doctor", "--json")
 
     assert done.json["diagnoses"][0]["cause"] == (
-        "The image ghcr.io/galv-team/galv-backend:9.9.9 was not found."
+        "The image ghcr.io/galv-team/galv-backend:v9.9.9 was not found."
     )
 
 

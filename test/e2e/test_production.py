@@ -6,7 +6,7 @@ from e2e.backend import Backend
 from e2e.cloud import Cloud
 from e2e.inventory import inventory
 
-GOOD, BROKEN = "4.0.0", "4.0.1"
+GOOD, BROKEN = "v4.0.0", "v4.0.1"
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ ACCOUNT, REGION = "111122223333", "eu-west-2"
 CLUSTER = "galv-BackendStack-BackendClusterF18E857C-x1"
 SERVICE = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{CLUSTER}/galv-BackendWebService"
 TARGET_GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/galv-Backe/0f1e2d"
-IMAGE = "ghcr.io/galv-team/galv-backend:2.11.4"
+IMAGE = "ghcr.io/galv-team/galv-backend:v2.11.4"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
 DEPLOYED = datetime(2026, 5, 1, 2, 0, tzinfo=timezone.utc)
 LATER = datetime(2026, 5, 1, 2, 5, tzinfo=timezone.utc)

@@ -47,9 +47,9 @@ def test_makes_a_row_of_each_check(report: Any) -> None:
 
 
 def test_shows_what_is_above_the_checks() -> None:
-    report = {"status": "ERROR", "checks": {"s3": {"ok": False}}, "version": "2.11.4"}
+    report = {"status": "ERROR", "checks": {"s3": {"ok": False}}, "version": "v2.11.4"}
 
-    assert rows(report) == [["all", "ERROR", "2.11.4"], ["s3", "false", ""]]
+    assert rows(report) == [["all", "ERROR", "v2.11.4"], ["s3", "false", ""]]
 
 
 def test_takes_plain_values() -> None:

@@ -39,12 +39,12 @@ def image(evidence: Evidence) -> Iterator[Diagnosis]:
             f"The image {name} could not be pulled: its registry refused to give it.",
             shown,
             "Make the package public, or pass registry_credentials to GalvBackend. GHCR also "
-            "refuses names that do not exist: check backendVersion.",
+            "refuses names that do not exist: check that the tag in backendVersion is published.",
         )
     else:
         yield Diagnosis(
             f"The image {name} was not found.",
             shown,
-            "Set backendVersion in cdk.json (version or image of GalvBackend) to a version that "
-            "is published, and deploy again.",
+            "Set backendVersion in cdk.json (version or image of GalvBackend) to a tag that is "
+            "published, such as v2.11.4, and deploy again.",
         )
