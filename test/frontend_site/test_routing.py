@@ -1,76 +1,84 @@
-"""The CloudFront Function, run in Node: only what cloudfront-js-2.0 has too."""
+"""The CloudFront Function, in njs."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_certificatemanager as acm
+from frontend_site.njs import Json, call
+from templates import of_type, synthesize
 
-from galv_constructs import _site
+from galv_constructs import GalvFrontend, _site
 
-Json = dict[str, Any]
+CODE = _site.routing_code("app.example.com", [])
+WITH_ALTERNATIVES = _site.routing_code("app.example.com", ["www.example.com", "example.com"])
 
-CODE = (Path(_site.__file__).parent / "site" / "routing.js").read_text()
-ANSWER = "\nconsole.log(JSON.stringify(handler(JSON.parse(process.argv[1]))));"
+# Browsers send Sec-Fetch-Mode; Safari before 16.4 did not.
+NAVIGATIONS = [
+    {"sec-fetch-mode": "navigate", "accept": "text/html,*/*;q=0.8"},
+    {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
+]
+OTHERS = [
+    {"sec-fetch-mode": "no-cors", "accept": "*/*"},
+    {"sec-fetch-mode": "cors", "accept": "text/html"},
+    {"accept": "*/*"},
+    {},
+]
+ALL = [*NAVIGATIONS, *OTHERS]
 
 
-def route(
-    uri: str, query: Json | None = None, host: str = "app.example.com", code: str = ""
-) -> Json:
-    """What the function makes of a request: a request for the cache, or an answer."""
-    event = {
-        "version": "1.0",
-        "context": {"eventType": "viewer-request"},
-        "request": {
-            "method": "GET",
-            "uri": uri,
-            "querystring": query or {},
-            "headers": {"host": {"value": host}} if host else {},
-            "cookies": {},
-        },
-    }
-    done = subprocess.run(
-        [os.environ.get("JSII_NODE", "node"), "-e", (code or CODE) + ANSWER, json.dumps(event)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: Json = json.loads(done.stdout)
+def served(uri: str, headers: dict[str, str]) -> str:
+    found: str = call(CODE, uri=uri, headers={"host": "app.example.com", **headers})["uri"]
     return found
 
 
+@pytest.mark.parametrize("headers", ALL)
 @pytest.mark.parametrize(
-    ("uri", "served"),
+    "uri",
+    ["/", "/cells", "/cells/0a1b2c3d-0000-4000-8000-000000000001", "/path.with.dots/page", "/a/"],
+)
+def test_gives_pages_to_the_router(uri: str, headers: dict[str, str]) -> None:
+    assert served(uri, headers) == "/index.html"
+
+
+@pytest.mark.parametrize("headers", ALL)
+@pytest.mark.parametrize(
+    "uri",
     [
-        ("/", "/index.html"),
-        ("/cells", "/index.html"),
-        ("/cells/0a1b2c3d-0000-4000-8000-000000000001", "/index.html"),
-        ("/path.with.dots/page", "/index.html"),
-        ("/cells/", "/index.html"),
-        ("/index.html", "/index.html"),
-        ("/assets/app-1a2b3c.js", "/assets/app-1a2b3c.js"),
-        ("/assets/missing.js", "/assets/missing.js"),
-        ("/favicon.ico", "/favicon.ico"),
-        ("/.well-known/security.txt", "/.well-known/security.txt"),
+        "/index.html",
+        "/env.js",
+        "/favicon.ico",
+        "/assets/app-1a2b3c.js",
+        "/assets/fonts/missing.woff2",
+        "/.well-known/security.txt",
     ],
 )
-def test_gives_pages_to_the_router_and_leaves_files(uri: str, served: str) -> None:
-    assert route(uri)["uri"] == served
+def test_leaves_files(uri: str, headers: dict[str, str]) -> None:
+    assert served(uri, headers) == uri
+
+
+@pytest.mark.parametrize("uri", ["/cells/LR-2.3", "/cells/run.csv", "/assets.d/LR-2.3"])
+class TestDotInTheLastPart:
+    @pytest.mark.parametrize("headers", NAVIGATIONS)
+    def test_is_the_applications_in_a_navigation(self, uri: str, headers: dict[str, str]) -> None:
+        assert served(uri, headers) == "/index.html"
+
+    @pytest.mark.parametrize("headers", OTHERS)
+    def test_is_a_file_otherwise(self, uri: str, headers: dict[str, str]) -> None:
+        assert served(uri, headers) == uri
 
 
 def test_does_not_need_a_host() -> None:
-    assert route("/", host="")["uri"] == "/index.html"
+    assert call(CODE, uri="/")["uri"] == "/index.html"
 
 
 def test_redirects_from_nothing_by_default() -> None:
-    assert "statusCode" not in route("/", host="d111111abcdef8.cloudfront.net")
+    headers = {"host": "d111111abcdef8.cloudfront.net"}
+
+    assert "statusCode" not in call(CODE, headers=headers)
 
 
 class TestAlternatives:
-    CODE = _site.routing_code("app.example.com", ["www.example.com", "example.com"])
-
     @pytest.mark.parametrize("host", ["www.example.com", "WWW.example.com", "example.com"])
     def test_redirects_with_path_and_query(self, host: str) -> None:
         query = {
@@ -78,7 +86,7 @@ class TestAlternatives:
             "tag": {"value": "a", "multiValue": [{"value": "a"}, {"value": "b%20c"}]},
             "all": {"value": ""},
         }
-        answer = route("/cells/1", query, host, self.CODE)
+        answer = call(WITH_ALTERNATIVES, uri="/cells/1", querystring=query, headers={"host": host})
 
         assert answer["statusCode"] == 301
         assert answer["headers"] == {
@@ -86,14 +94,64 @@ class TestAlternatives:
         }
 
     def test_redirects_without_a_query(self) -> None:
-        answer = route("/", host="example.com", code=self.CODE)
+        answer = call(WITH_ALTERNATIVES, headers={"host": "example.com"})
 
         assert answer["headers"]["location"]["value"] == "https://app.example.com/"
 
     def test_serves_the_name_itself(self) -> None:
-        assert route("/cells", code=self.CODE)["uri"] == "/index.html"
+        answer = call(WITH_ALTERNATIVES, uri="/cells", headers={"host": "app.example.com"})
+
+        assert answer["uri"] == "/index.html"
 
 
-def test_is_small_enough() -> None:
-    # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
-    assert len(TestAlternatives.CODE.encode()) < 10 * 1024
+def generated(alternatives: list[str] | None) -> list[str]:
+    """The code of each function in the template of a frontend."""
+    stack = Stack(App(), "Stack")
+    certificate = acm.Certificate.from_certificate_arn(
+        stack, "Certificate", "arn:aws:acm:us-east-1:111122223333:certificate/0a1b"
+    )
+    GalvFrontend(
+        stack,
+        "Frontend",
+        domain_name="app.example.com",
+        alternative_domain_names=alternatives,
+        api_url="https://api.example.com",
+        certificate=certificate,
+    )
+    functions = of_type(synthesize(stack), "AWS::CloudFront::Function").values()
+    return [function["Properties"]["FunctionCode"] for function in functions]
+
+
+MOST_NAMES = [f"{'a' * 50}{number}.example.com" for number in range(99)]
+
+
+@pytest.mark.parametrize("alternatives", [None, [], ["example.com"], MOST_NAMES])
+class TestEachVariant:
+    def test_runs(self, alternatives: list[str] | None) -> None:
+        codes = generated(alternatives)
+
+        assert codes
+        for code in codes:
+            answer: Json = call(code, headers={"host": "app.example.com"})
+            assert answer["uri"] == "/index.html"
+
+    def test_is_small_enough(self, alternatives: list[str] | None) -> None:
+        # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+        assert all(len(code.encode()) <= 10 * 1024 for code in generated(alternatives))
+
+
+def test_the_engine_refuses_what_cloudfront_refuses() -> None:
+    """An engine that took everything would prove nothing."""
+    loop = "function handler(event) { for (const x of [1]) { } return event.request; }"
+
+    with pytest.raises(AssertionError, match="SyntaxError"):
+        call(loop)
+
+
+def test_no_other_code_is_given_to_cloudfront() -> None:
+    """Whoever adds a function has to run it in njs too."""
+    package = Path(_site.__file__).parent
+    sources = [path for path in package.rglob("*.py") if "cloudfront.Function(" in path.read_text()]
+
+    assert [path.name for path in sources] == ["_site.py"]
+    assert [path.name for path in package.rglob("*.js")] == ["routing.js"]

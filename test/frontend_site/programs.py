@@ -1,0 +1,18 @@
+"""Programs that tests need and Python does not install."""
+
+import os
+import shutil
+
+import pytest
+
+
+def need(*programs: str) -> list[str]:
+    """Paths of the programs; a test without them is skipped by hand and fails in CI."""
+    found = [shutil.which(program) for program in programs]
+    missing = [program for program, path in zip(programs, found, strict=True) if path is None]
+    if missing:
+        reason = f"not installed: {', '.join(missing)} (CONTRIBUTING.md says how)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return [path for path in found if path is not None]
