@@ -8,7 +8,7 @@ from ops.recorded import REGION, Recorded
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     """A deployment that is well, as AWS would tell of it."""
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "GALV_STACK", "GALV_PROJECT"):
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_ENDPOINT_URL", "GALV_STACK", "GALV_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     made = Recorded()

@@ -26,8 +26,9 @@ def test_access_denied(recorded: Recorded) -> None:
     recorded.refuse(DESCRIBE, "AccessDenied", "User: a is not authorized\n to perform: b")
 
     assert line(recorded) == (
-        "not allowed to call DescribeStacks: User: a is not authorized to perform: b. "
-        "docs/galv-ops.md lists the permissions that each command needs"
+        "not allowed to call DescribeStacks: User: a is not authorized to perform: b. The "
+        "permissions that each command needs: https://github.com/galv-team/galv-constructs/blob/"
+        "main/docs/galv-ops.md#permissions"
     )
 
 
@@ -83,7 +84,7 @@ def test_no_credentials(real: pytest.MonkeyPatch) -> None:
 
 
 def test_no_region(real: pytest.MonkeyPatch) -> None:
-    assert said() == "galv-ops: no region is set: pass --region, or set AWS_DEFAULT_REGION\n"
+    assert said() == "galv-ops: no region is set: pass --region, or set AWS_REGION\n"
 
 
 def test_no_such_profile(real: pytest.MonkeyPatch) -> None:

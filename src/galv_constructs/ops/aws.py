@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import boto3
@@ -45,14 +46,15 @@ class Aws:
     sesv2: SESV2Client
     ssm: SSMClient
 
-    def __init__(self, session: boto3.Session) -> None:
+    def __init__(self, session: boto3.Session, region: str | None = None) -> None:
         self._session = session
+        self._region = region
         self._elsewhere: dict[str, Aws] = {}
 
     @classmethod
     def of(cls, region: str | None, profile: str | None) -> Aws:
         """Return the clients of a profile and region; by default what the shell says."""
-        return cls(boto3.Session(region_name=region, profile_name=profile))
+        return cls(boto3.Session(region_name=region or _region_of_shell(), profile_name=profile))
 
     @property
     def region(self) -> str:
@@ -61,9 +63,9 @@ class Aws:
         Raises:
             OpsError: If there is none.
         """
-        region = self._session.region_name
-        if region is None:
-            raise OpsError("no region is set: pass --region, or set AWS_DEFAULT_REGION")
+        region = self._region or self._session.region_name
+        if not region:
+            raise OpsError("no region is set: pass --region, or set AWS_REGION")
         return str(region)
 
     @property
@@ -77,8 +79,8 @@ class Aws:
         if region == self.region:
             return self
         if region not in self._elsewhere:
-            profile = self.profile or None
-            self._elsewhere[region] = Aws(boto3.Session(region_name=region, profile_name=profile))
+            # Of the same session, which asks for a second factor only once.
+            self._elsewhere[region] = Aws(self._session, region)
         return self._elsewhere[region]
 
     if not TYPE_CHECKING:
@@ -90,3 +92,12 @@ class Aws:
             client = self._session.client(service, region_name=self.region, config=_CONFIG)
             setattr(self, service, client)
             return client
+
+
+def _region_of_shell() -> str | None:
+    """Return the region that the shell's variables set, in the order of the AWS CLI's version 2.
+
+    boto3 does not read AWS_REGION. After both comes the region of the profile:
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+    """
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None

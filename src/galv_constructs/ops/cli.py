@@ -1,7 +1,10 @@
 """The command line."""
 
+from typing import Any
+
 import click
 
+from galv_constructs.ops.command import global_options
 from galv_constructs.ops.commands.check import check
 from galv_constructs.ops.commands.credentials import credentials
 from galv_constructs.ops.commands.doctor import doctor
@@ -11,6 +14,7 @@ from galv_constructs.ops.commands.open import open_
 from galv_constructs.ops.commands.run import run
 from galv_constructs.ops.commands.setup import setup
 from galv_constructs.ops.commands.status import status
+from galv_constructs.ops.errors import EXIT_CODES
 
 
 class _InOrder(click.Group):
@@ -19,16 +23,19 @@ class _InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
 
 @click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="galv-constructs", prog_name="galv-ops")
-def galv_ops() -> None:
+@global_options
+def galv_ops(**_options: Any) -> None:
     """Look after a deployment of Galv on AWS.
 
-    A deployment is found by --stack, or by the tag project-name on its stacks.
-
-    Exit codes: 0 all is well; 1 it is not (or the code of what was run); 2 used wrongly; 124 not
-    done in time; 125 AWS could not be asked; 130 interrupted.
+    A deployment is found by --stack, or by the tag project-name on its stacks. Options may stand
+    before or after the command.
     """
 
 

@@ -1,12 +1,16 @@
-"""What every command of `galv-ops` has: its options, and how it fails."""
+"""The options that every command of `galv-ops` has, and how a command fails."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -16,12 +20,17 @@ from galv_constructs.ops.errors import (
     AWS_ERRORS,
     COULD_NOT,
     INTERRUPTED,
+    ISSUES,
     OpsError,
     explain,
     one_line,
 )
 from galv_constructs.ops.find import find
 from galv_constructs.ops.output import Output
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_STACK, _PROJECT = "GALV_STACK", "GALV_PROJECT"
 
 
 @dataclass
@@ -45,6 +54,28 @@ class Ops:
         return find(self.aws, stack=self.stack, project=self.project)
 
 
+def global_options(function: _Function) -> _Function:
+    """Give a command, or all of them, the options that say what is meant and how to print it."""
+    options = (
+        click.option(
+            "--stack", help=f"Name of a stack of the deployment. Default: the variable {_STACK}."
+        ),
+        click.option(
+            "--project",
+            help=f"Value of the tag project-name on its stacks. Default: the variable {_PROJECT}, "
+            "otherwise the only deployment that there is.",
+        ),
+        click.option(
+            "--region", help="Default: AWS_REGION, AWS_DEFAULT_REGION or the profile's region."
+        ),
+        click.option("--profile", help="Profile of the AWS CLI. Default: AWS_PROFILE."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def command(name: str) -> Callable[[Callable[..., int]], click.Command]:
     """Make a command of a function that takes an `Ops` and returns an exit code."""
     return lambda function: _command(name, function)
@@ -64,44 +95,71 @@ def timeout_option(*, default: int) -> Callable[[Callable[..., int]], Callable[.
 
 def _command(name: str, function: Callable[..., int]) -> click.Command:
     @wraps(function)
-    def run(
-        stack: str | None,
-        project: str | None,
-        region: str | None,
-        profile: str | None,
-        *,
-        as_json: bool,
-        **arguments: Any,
-    ) -> None:
-        out = Output(as_json=as_json)
-        ops = Ops(stack, project, region, profile, out)
-        try:
-            code = function(ops, **arguments)
-        except OpsError as error:
-            _fail(out, str(error), error.code)
-        except AWS_ERRORS as error:
-            _fail(out, explain(error), COULD_NOT)
-        except KeyboardInterrupt:
-            _fail(out, "interrupted", INTERRUPTED)
-        sys.exit(code)
+    @click.pass_context
+    def run(context: click.Context, /, **arguments: Any) -> None:
+        before = {} if context.parent is None else context.parent.params
+        # What stands behind the command is said later, and wins.
+        given = {
+            key: arguments.pop(key) or before.get(key)
+            for key in ("stack", "project", "region", "profile", "as_json")
+        }
+        out = Output(as_json=bool(given.pop("as_json")))
+        if not _wants_color(os.environ):
+            context.color = False
+        sys.exit(_exit_code(out, lambda: function(_ops(given, out), **arguments)))
 
-    options = (
-        click.option("--stack", envvar="GALV_STACK", help="Name of a stack of the deployment."),
-        click.option(
-            "--project",
-            envvar="GALV_PROJECT",
-            help="Value of the tag project-name on its stacks. Default: the only one there is.",
-        ),
-        click.option("--region", help="Default: what the shell or the profile says."),
-        click.option("--profile", help="Profile of the AWS CLI. Default: what the shell says."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-    )
-    for option in reversed(options):
-        run = option(run)
-    return click.command(name)(run)
+    made = click.command(name)(global_options(run))
+    # Otherwise click cuts the summaries in the list of commands to what fits in a line.
+    made.short_help = (made.help or "").partition("\n\n")[0]
+    return made
 
 
-def _fail(out: Output, message: str, code: int) -> None:
+def _ops(given: dict[str, str | None], out: Output) -> Ops:
+    """Return what is meant: by options, otherwise by the shell's variables."""
+    if not given["stack"] and not given["project"]:
+        given["stack"] = os.environ.get(_STACK)
+        given["project"] = os.environ.get(_PROJECT)
+    return Ops(**{key: value or None for key, value in given.items()}, out=out)
+
+
+def _exit_code(out: Output, function: Callable[[], int]) -> int:
+    try:
+        with _terminated_as_interrupted():
+            return function()
+    except OpsError as error:
+        return _fail(out, str(error), error.code)
+    except AWS_ERRORS as error:
+        return _fail(out, explain(error), COULD_NOT)
+    except KeyboardInterrupt:
+        return _fail(out, "interrupted", INTERRUPTED)
+    except OSError:
+        # click knows what to do when standard output is closed.
+        raise
+    except Exception:  # noqa: BLE001 - Python's own exit code means that a deployment is not well
+        traceback.print_exc()
+        return _fail(out, f"this is a fault of galv-ops: please report it at {ISSUES}", COULD_NOT)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Make SIGTERM do what Ctrl-C does, so that a task that goes on is told of."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _wants_color(environment: Mapping[str, str]) -> bool:
+    """Whether output may be colored, see https://no-color.org."""
+    return not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+def _fail(out: Output, message: str, code: int) -> int:
     out.clear()
     click.echo(f"galv-ops: {one_line(message)}", err=True)
-    sys.exit(code)
+    return code

@@ -11,6 +11,21 @@ TIMED_OUT = 124
 COULD_NOT = 125
 INTERRUPTED = 130
 
+EXIT_CODES = {
+    0: "done; all is well",
+    FAILED: "`status` and `doctor`: something is wrong",
+    USAGE: "used wrongly: an unknown option, task or log, or several deployments match",
+    TIMED_OUT: "not done within `--timeout`, and stopped",
+    COULD_NOT: "could not be done, or not all of it could be seen: no credentials, no such "
+    "deployment or region, access denied, throttled, the task never ran",
+    INTERRUPTED: "interrupted by Ctrl-C or SIGTERM; a task that was started goes on, and how to "
+    "stop it is said",
+    "other": "`run`, `setup`, `check`, `exec`: the exit code of what was run",
+}
+
+_PROJECT = "https://github.com/galv-team/galv-constructs"
+ISSUES = f"{_PROJECT}/issues"
+
 AWS_ERRORS = (aws.BotoCoreError, aws.ClientError)
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -37,6 +52,11 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "{}: check the network, and whether --region is spelled right",
     ),
 )
+
+
+def page(name: str, heading: str) -> str:
+    """Return the address of a heading in the project's documentation."""
+    return f"{_PROJECT}/blob/main/docs/{name}#{heading}"
 
 
 class OpsError(Exception):
@@ -95,8 +115,8 @@ def _explain_answer(error: aws.ClientError) -> str:
         return f"AWS does not accept the credentials ({code}): {_LOG_IN}"
     if is_denied(error):
         return (
-            f"not allowed to call {call}: {message.rstrip('.')}. docs/galv-ops.md lists the "
-            "permissions that each command needs"
+            f"not allowed to call {call}: {message.rstrip('.')}. The permissions that each command "
+            f"needs: {page('galv-ops.md', 'permissions')}"
         )
     if is_throttled(error):
         return f"AWS throttles {call}, also after some retries: try again in a minute"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_constructs.ops.errors import page
 
 
 def stuck(evidence: Evidence) -> Iterator[Diagnosis]:
@@ -14,8 +15,8 @@ def stuck(evidence: Evidence) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 f"{stack.name} is {stack.status}: something in it refuses to be deleted.",
                 [],
-                'In production the load balancer and the database do: docs/operations.md, "The '
-                'very first deployment", says how to let go of them.',
+                "In production the load balancer and the database do. How to let go of them: "
+                f"{page('operations.md', 'the-very-first-deployment')}",
             )
         elif stack.status == "UPDATE_ROLLBACK_FAILED":
             yield Diagnosis(

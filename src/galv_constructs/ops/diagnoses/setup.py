@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from galv_constructs.ops.deployment import SETUP
 from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_constructs.ops.errors import page
 
 _STEP = re.compile(r"\[release\] ([\w-]+): failed with exit code (\d+)")
 _HUNG = re.compile(r"Release task hung")
@@ -18,8 +19,8 @@ _REMEDIES = {
     "may have changed. Mend the migration, publish the image and deploy it.",
     "create_superuser": "Look at DJANGO_SUPERUSER_USERNAME in backendEnvironment, then deploy "
     "again.",
-    "loaddata": "The fixtures do not fit this database: see docs/operations.md on deploying over "
-    "one that has data already.",
+    "loaddata": "The fixtures do not fit this database. For a database that has data already see "
+    f"{page('operations.md', 'how-a-deployment-goes')}",
     "collectstatic": "It writes to the bucket for static files: look for AccessDenied in the log.",
 }
 _REMEDY = "Mend what the log says, then deploy again."
