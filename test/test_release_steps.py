@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,19 @@ class Container:
             (programs / name).chmod(0o755)
         self.env = {"PATH": os.pathsep.join([str(programs), os.defpath])}
 
+    def command(self, steps: Sequence[ReleaseStep]) -> list[str]:
+        _, *arguments = shell_command(steps)
+        return [*([self.shell, "sh"] if self.shell == "busybox" else [self.shell]), *arguments]
+
+    def start(self, steps: Sequence[ReleaseStep]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(steps),
+            cwd=self.directory,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
     def run(
         self,
         steps: Sequence[ReleaseStep],
@@ -47,11 +61,9 @@ class Container:
         event: str | None = "Update",
         fail: dict[str, int] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        _, *arguments = shell_command(steps)
-        shell = [self.shell, "sh"] if self.shell == "busybox" else [self.shell]
         event_variable = {} if event is None else {"GALV_RELEASE_EVENT": event}
         return subprocess.run(
-            [*shell, *arguments],
+            self.command(steps),
             cwd=self.directory,
             env={**self.env, "FAIL": json.dumps(fail or {}), **event_variable},
             capture_output=True,
@@ -103,6 +115,33 @@ def test_a_program_that_is_missing_fails_the_task(container: Container) -> None:
     done = container.run([missing, step("after", "1")])
 
     assert done.returncode == 127
+    assert container.calls == []
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "last"),
+    [
+        ("echo begun; exec sleep 60", 143, "[release] long: failed with exit code 143"),
+        (
+            "trap 'echo cleaning; exit 0' TERM; echo begun; while :; do sleep 0.1; done",
+            143,
+            "[release] after: not started, the task is stopped",
+        ),
+    ],
+)
+def test_a_task_that_is_stopped_lets_its_step_end(
+    container: Container, script: str, code: int, last: str
+) -> None:
+    steps = [ReleaseStep(name="long", command=["sh", "-c", script]), step("after", "1")]
+
+    with container.start(steps) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "[release] long: started\n"
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGTERM)
+        lines = process.stdout.read().splitlines()
+
+    assert (process.returncode, lines[-1]) == (code, last)
     assert container.calls == []
 
 

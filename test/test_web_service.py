@@ -42,7 +42,6 @@ class TestTask:
     def test_answers_with_gunicorn_on_port_8000(self, default: Json) -> None:
         web = container(default, "web")
 
-        assert web["EntryPoint"] == ["/usr/bin/env"]
         assert web["Command"] == [
             "gunicorn",
             "--bind=0.0.0.0:8000",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aws_cdk import aws_ecs as ecs
 
+from galv_constructs._container import DIRECTORY
 from galv_constructs.mail import IGalvMail
 
 SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a variable
@@ -15,6 +16,7 @@ SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a v
 _MAIL = "pass mail=GalvMail(…) or GalvMail.from_secret(…)"
 _STORAGE = "pass media_bucket, or let the construct make one"
 _DATABASE = "pass database and database_secret"
+_WRITABLE = "it lies where tasks may write"
 
 RESERVED_VARIABLES: Mapping[str, str] = {
     "AWS_DEFAULT_REGION": "it is the region of the stack",
@@ -36,8 +38,11 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     "DJANGO_STORE_STATIC_FILES_ON_S3": _STORAGE,
     SUPERUSER_PASSWORD: "it is generated in Secrets Manager, and only the setup task gets it",
     "FRONTEND_VIRTUAL_HOST": "pass frontend_domain_names",
-    "GALV_HARVESTER_LOG_FILE": "it lies where tasks may write",
+    "GALV_HARVESTER_LOG_FILE": _WRITABLE,
     "GALV_RELEASE_EVENT": "a release task sets it",
+    "HOME": _WRITABLE,
+    "MPLCONFIGDIR": _WRITABLE,
+    "NUMBA_CACHE_DIR": _WRITABLE,
     "POSTGRES_DB": _DATABASE,
     "POSTGRES_HOST": _DATABASE,
     "POSTGRES_PASSWORD": _DATABASE,
@@ -89,6 +94,11 @@ class BackendVariables:
                 f"https://{name}" for name in self.frontend_domain_names
             ),
             "GALV_HARVESTER_LOG_FILE": "/var/log/galv/harvester.log",
+            # Importing Galv compiles functions of datashader, for which numba has to find a
+            # directory that it may write: without one every process ends at its first import.
+            "HOME": f"{DIRECTORY}/home",
+            "MPLCONFIGDIR": f"{DIRECTORY}/matplotlib",
+            "NUMBA_CACHE_DIR": f"{DIRECTORY}/numba",
             "PGSSLMODE": "require",
             "POSTGRES_DB": self.database_name,
             "POSTGRES_HOST": self.database_host,

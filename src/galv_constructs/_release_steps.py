@@ -10,11 +10,21 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 # What the shell is to see, and a token as CDK writes it, whose brackets are no pattern.
 _PATTERN = re.compile(r"([*?\[\]]|\$\{Token\[.+?\]\})")
 
+# The shell is the container's first process, which a signal without a trap does not end. It passes
+# SIGTERM on to the step, so that a task that is stopped ends its migration instead of losing it.
 _STEP_FUNCTION = """\
+child= stopped=
+trap 'stopped=yes; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 step() {
   name=$1; shift
+  [ -z "$stopped" ] || { echo "[release] $name: not started, the task is stopped"; exit 143; }
   echo "[release] $name: started"
-  "$@" || { code=$?; echo "[release] $name: failed with exit code $code"; exit "$code"; }
+  "$@" & child=$!
+  code=0; wait "$child" || code=$?
+  # A signal ends `wait` before the step has ended.
+  while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done
+  child=
+  [ "$code" = 0 ] || { echo "[release] $name: failed with exit code $code"; exit "$code"; }
   echo "[release] $name: done"
 }"""
 

@@ -33,6 +33,7 @@ from galv_constructs._backend_checks import (
     check_switches,
 )
 from galv_constructs._cluster import Cluster
+from galv_constructs._container import entry_point
 from galv_constructs._data_bucket import data_bucket, grant_data_access, grant_read_access
 from galv_constructs._database import DATABASE_NAME, Database
 from galv_constructs._environment import RESERVED_VARIABLES, SUPERUSER_PASSWORD, BackendVariables
@@ -357,9 +358,7 @@ class GalvBackend(Construct):
             cluster=cluster,
             network=network,
             image=image or backend_image(version, registry_credentials),
-            # The image's own entry point starts a whole server whatever the command is; `env` runs
-            # the command that it is given, also one that overrides it for a single run.
-            entry_point=["/usr/bin/env"],
+            entry_point=entry_point(),
             writable_paths=["/tmp", "/var/log/galv"],  # noqa: S108 - in the container
             log_group_prefix=prefix,
             environment={

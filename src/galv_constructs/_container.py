@@ -1,0 +1,30 @@
+"""What runs in a container around Galv: see `container/`."""
+
+from functools import cache
+from pathlib import Path
+
+_SOURCES = Path(__file__).parent / "container"
+_START = ("galv_task/__init__.py", "galv_task/logs.py", "galv_task/settings.py")
+_END = "END_OF_FILE"
+
+DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
+"""What tasks write for themselves is below this directory."""
+
+
+@cache
+def _source(name: str) -> str:
+    return (_SOURCES / name).read_text(encoding="utf-8")
+
+
+def entry_point() -> list[str]:
+    """Make the entry point that prepares a task and then becomes its command.
+
+    The image's own starts a whole server, whatever the command is.
+    """
+    files = "\n".join(_write(name) for name in _START)
+    return ["sh", "-c", _source("start.sh").replace("FILES", files), "start"]
+
+
+def _write(name: str) -> str:
+    """Make the shell command that writes a source into the container."""
+    return f"cat > {DIRECTORY}/{name} <<'{_END}'\n{_source(name)}{_END}"

@@ -1,0 +1,1 @@
+"""What a task adds to the application that its image has."""
