@@ -32,6 +32,7 @@ from galv_constructs import (
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
+    GalvReviewRole,
     GitHubSubject,
     NetworkPreset,
     ReleaseStep,
@@ -100,12 +101,12 @@ def roles(stack: Stack) -> None:
     role = GalvDeployRole(
         stack, "Deploy", subjects=[environment], check_stacks=["galv-BackendStack"]
     )
-    GalvDeployRole(
+    GalvReviewRole(
         stack,
         "Review",
         subjects=[GitHubSubject.pull_request(repository)],
+        stacks=["galv-*"],
         provider=role.provider,
-        read_only=True,
     )
     GalvDeployRole(
         stack,

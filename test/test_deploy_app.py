@@ -63,8 +63,25 @@ def test_permissions_json_is_what_the_role_may_do() -> None:
     assert deploy_permissions.PERMISSIONS.read_text() == deploy_permissions.content()
 
 
-def test_one_role_deploys_and_one_looks(run: Run) -> None:
+def test_one_role_deploys(run: Run) -> None:
     template = run("octo-org/octo-repo")
+
+    assert "repo:octo-org/octo-repo:environment:production" in subjects(template, "DeployRole")
+    assert of_type(template, "AWS::IAM::Role", "ReviewRole") == {}
+    assert "ReviewRoleArn" not in template["Outputs"]
+
+
+def test_a_ref_is_checked_besides_the_environment(run: Run) -> None:
+    template = run("octo-org/octo-repo", "--ref", "refs/heads/main")
+
+    ((_, role),) = of_type(template, "AWS::IAM::Role", "DeployRole").items()
+    (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    conditions = statement["Condition"]["StringLike"]
+    assert conditions["token.actions.githubusercontent.com:ref"] == "refs/heads/main"
+
+
+def test_another_role_compares_pull_requests_if_asked_for(run: Run) -> None:
+    template = run("octo-org/octo-repo", "--pull-requests")
 
     assert "repo:octo-org/octo-repo:environment:production" in subjects(template, "DeployRole")
     assert "repo:octo-org/octo-repo:pull_request" in subjects(template, "ReviewRole")
@@ -131,11 +148,65 @@ def test_a_linter_finds_a_mistake(tmp_path: Path, linter: str, good: str, bad: s
     assert lint(linter, workflow).returncode != 0
 
 
-def test_the_workflow_has_the_cli_that_is_tested() -> None:
-    package = json.loads((ROOT / "package.json").read_text())
-    (version,) = re.findall(r'CDK_VERSION: "(.*)"', WORKFLOW.read_text())
+def test_the_example_locks_the_cli_that_is_tested() -> None:
+    tested = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    locked = json.loads((APP / "package-lock.json").read_text())["packages"]
+    asked = json.loads((APP / "package.json").read_text())["devDependencies"]
 
-    assert version == package["devDependencies"]["aws-cdk"]
+    assert locked["node_modules/aws-cdk"] == tested["node_modules/aws-cdk"]
+    assert asked == {"aws-cdk": locked["node_modules/aws-cdk"]["version"]}
+
+
+# What a job with a token may run to install something, and nothing else of pip, npm and npx.
+LOCKED = (
+    "python -m pip install --require-hashes ",
+    "npm ci --ignore-scripts",
+    "npx --no-install cdk ",
+)
+INSTALLER = re.compile(r"\b(?:npm|npx|pip3?|pipx|pnpm|poetry|uv|uvx|yarn)\b.*")
+TRUSTED = {name for name, job in JOBS.items() if "id-token" in job["permissions"]}
+
+
+def unlocked(jobs: Json) -> list[str]:
+    """What the jobs that may assume a role install without a lock."""
+    lines = [
+        line.strip()
+        for job in jobs.values()
+        if "id-token" in job.get("permissions", {})
+        for step in job["steps"]
+        for line in step.get("run", "").splitlines()
+    ]
+    return [
+        line
+        for line in lines
+        if INSTALLER.search(line) and not any(allowed in line for allowed in LOCKED)
+    ]
+
+
+def test_jobs_that_may_assume_a_role_install_what_is_locked() -> None:
+    assert {"deploy", "diff"} == TRUSTED
+    assert unlocked(JOBS) == []
+
+
+@pytest.mark.parametrize("line", ["pip install boto3", "npm install -g aws-cdk", "npx aws-cdk@2"])
+def test_the_lint_sees_an_installation_without_a_lock(line: str) -> None:
+    job = {"permissions": {"id-token": "write"}, "steps": [{"run": f"true\n{line}\n"}]}
+
+    assert unlocked({"deploy": job}) == [line]
+
+
+def test_only_a_job_without_a_token_runs_the_application() -> None:
+    for name, job in JOBS.items():
+        commands = "\n".join(step.get("run", "") for step in job["steps"])
+        assert ("cdk synth" in commands) == (name not in TRUSTED)
+        if name in TRUSTED:
+            assert "--app cdk.out" in commands
+
+
+def test_what_a_pull_request_brings_does_not_run_with_a_token() -> None:
+    (checkout,) = (s for s in JOBS["diff"]["steps"] if "checkout@" in s.get("uses", ""))
+
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
 
 
 def step(job: str, name: str) -> str:
@@ -160,7 +231,8 @@ def called(script: str, directory: Path, program: str, **variables: str) -> list
     return done.stdout.splitlines()
 
 
-DEPLOY = ["deploy", "--all", "--require-approval", "never"]
+WHERE = {"CDK_DEFAULT_ACCOUNT": "111122223333", "AWS_REGION": "eu-west-2"}
+SYNTH = ["--no-install", "cdk", "synth", "--quiet", "--no-lookups", "--output", "cdk.out"]
 
 
 @pytest.mark.parametrize(
@@ -175,12 +247,22 @@ DEPLOY = ["deploy", "--all", "--require-approval", "never"]
         ),
     ],
 )
-def test_deploys_the_versions_that_it_is_called_with(
+def test_synthesizes_the_versions_that_it_is_called_with(
     tmp_path: Path, backend: str, frontend: str, context: list[str]
 ) -> None:
-    versions = {"BACKEND_VERSION": backend, "FRONTEND_VERSION": frontend}
+    versions = {"BACKEND_VERSION": backend, "FRONTEND_VERSION": frontend, **WHERE}
 
-    assert called(step("deploy", "Deploy"), tmp_path, "cdk", **versions) == [*DEPLOY, *context]
+    arguments = called(step("synthesize", "Synthesize"), tmp_path, "npx", **versions)
+    assert arguments == [*SYNTH, *context]
+
+
+@pytest.mark.parametrize("missing", ["CDK_DEFAULT_ACCOUNT", "AWS_REGION"])
+def test_says_which_variables_the_repository_lacks(tmp_path: Path, missing: str) -> None:
+    variables = {"BACKEND_VERSION": "", "FRONTEND_VERSION": "", **WHERE, missing: ""}
+
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        called(step("synthesize", "Synthesize"), tmp_path, "npx", **variables)
+    assert "Set the variables AWS_ACCOUNT_ID and AWS_REGION" in failed.value.stdout
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")

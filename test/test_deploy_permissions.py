@@ -13,7 +13,7 @@ from iam_simulation import ACCOUNT, REGION, Resolved, is_allowed
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from templates import Json, as_list, only_id, synthesize
 
-from galv_constructs import GalvDeployRole, GitHubSubject
+from galv_constructs import GalvDeployRole, GalvReviewRole, GitHubSubject
 
 # It starts the CDK CLI, and reads a thousand policies.
 pytestmark = pytest.mark.slow
@@ -215,17 +215,63 @@ def test_the_role_itself_may_do_nothing_else(deploy: Principal, managed: Json) -
     }
 
 
-def test_a_pull_request_may_only_look(managed: Json, bootstrap: dict[str, Principal]) -> None:
-    review = role(
-        managed, subjects=[GitHubSubject.pull_request("octo-org/octo-repo")], read_only=True
-    )
-    reachable = {
-        name
-        for name, other in bootstrap.items()
-        if review.may_become(other, f"arn:aws:iam::{ACCOUNT}:role/{name}")
-    }
+# What reads users' data, or starts something that does.
+READS_DATA = (
+    ("s3:GetObject", "arn:aws:s3:::galv-backendstack-media/lab_1/data.parquet"),
+    ("s3:GetObject", f"{ASSETS}/0a1b.json"),
+    ("s3:ListBucket", "arn:aws:s3:::galv-backendstack-media"),
+    ("logs:GetLogEvents", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/galv/web:log-stream:a"),
+    ("logs:StartQuery", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/galv/web"),
+    ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:galv"),
+    ("kms:Decrypt", "*"),
+    ("rds:DownloadDBLogFilePortion", "*"),
+    ("ecs:RunTask", "*"),
+    ("ssm:GetParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/galv/password"),
+    ("cloudformation:GetTemplate", STACK.replace("galv-", "payroll-")),
+)
 
-    assert reachable == {f"cdk-{QUALIFIER}-lookup-role-{SUFFIX}"}
-    (lookup,) = (bootstrap[name] for name in reachable)
-    for action in ("cloudformation:CreateChangeSet", "s3:PutObject", "kms:Decrypt", "iam:PassRole"):
-        assert not lookup.may(action)
+
+class TestReviewRole:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def review(managed: Json) -> Principal:
+        stack = Stack(new_app(), "Stack")
+        subject = GitHubSubject.pull_request("octo-org/octo-repo")
+        GalvReviewRole(stack, "Role", subjects=[subject], stacks=["galv-*"])
+        template = synthesize(stack)
+        return Principal(Resolved(template), only_id(template, "AWS::IAM::Role"), managed)
+
+    def test_becomes_no_other_role(
+        self, review: Principal, bootstrap: dict[str, Principal]
+    ) -> None:
+        assert not any(
+            review.may_become(other, f"arn:aws:iam::{ACCOUNT}:role/{name}")
+            for name, other in bootstrap.items()
+        )
+
+    @pytest.mark.parametrize(("action", "resource"), READS_DATA)
+    def test_reads_no_data(self, review: Principal, action: str, resource: str) -> None:
+        assert not review.may(action, resource)
+
+    def test_may_do_nothing_else_of_all_that_aws_has(
+        self, review: Principal, managed: Json
+    ) -> None:
+        allowed = {
+            action
+            for action in {action.lower() for action in known_actions(managed)}
+            for arn in ("*", STACK, VERSION, ASSETS)
+            if review.may(action, arn, **CONTEXT)
+        }
+
+        assert allowed == {
+            "cloudformation:describestacks",
+            "cloudformation:gettemplate",
+            "ssm:getparameter",
+        }
+
+
+def test_the_lookup_role_would_read_uploads(bootstrap: dict[str, Principal]) -> None:
+    """Why pull requests do not get it."""
+    lookup = bootstrap[f"cdk-{QUALIFIER}-lookup-role-{SUFFIX}"]
+
+    assert lookup.may("s3:GetObject", READS_DATA[0][1])

@@ -12,7 +12,7 @@ from backends import Refusal, new_app, regional_stack
 from iam_simulation import ACCOUNT, REGION, Resolved, is_allowed
 from templates import Json, of_type, only, only_id, synthesize
 
-from galv_constructs import GalvDeployRole, GitHubSubject
+from galv_constructs import GalvDeployRole, GalvReviewRole, GitHubSubject
 
 PRODUCTION = GitHubSubject.environment("octo-org/octo-repo", "production")
 REVIEW = GitHubSubject.pull_request("octo-org/octo-repo")
@@ -50,8 +50,9 @@ class Can:
     def assume(self, name: str, qualifier: str = "hnb659fds", region: str = REGION) -> bool:
         return self("sts:AssumeRole", bootstrap(name, qualifier, region))
 
-    def be_assumed(self, sub: str, aud: str = "sts.amazonaws.com") -> bool:
-        claims = {f"{ISSUER}__sub": sub, f"{ISSUER}__aud": aud}
+    def be_assumed(self, sub: str, aud: str = "sts.amazonaws.com", **others: str) -> bool:
+        given = {"sub": sub, "aud": aud, **others}
+        claims = {f"{ISSUER}__{name}": value for name, value in given.items()}
         return is_allowed([self._trust], "sts:AssumeRoleWithWebIdentity", **claims)
 
 
@@ -99,6 +100,27 @@ class TestTrust:
         (statement,) = only(template, "AWS::IAM::Role")["AssumeRolePolicyDocument"]["Statement"]
         assert len(statement["Condition"]["StringLike"][f"{ISSUER}:sub"]) == 4
 
+    def test_a_subject_with_conditions_has_a_statement_of_its_own(
+        self, stack: Stack, make: Make
+    ) -> None:
+        main = GitHubSubject.environment("octo-org/other", "production", ref="refs/heads/main")
+        make(subjects=[PRODUCTION, main])
+
+        may = Can(synthesize(stack))
+        other = "repo:octo-org/other:environment:production"
+        assert may.be_assumed("repo:octo-org/octo-repo:environment:production")
+        assert may.be_assumed(other, ref="refs/heads/main")
+        assert not may.be_assumed(other, ref="refs/heads/feature")
+        assert not may.be_assumed(other)
+
+    def test_checks_the_number_of_the_repository(self, stack: Stack, make: Make) -> None:
+        make(subjects=[GitHubSubject.branch("octo-org/octo-repo", "main", repository_id=7)])
+
+        may = Can(synthesize(stack))
+        sub = "repo:octo-org/octo-repo:ref:refs/heads/main"
+        assert may.be_assumed(sub, repository_id="7")
+        assert not may.be_assumed(sub, repository_id="8")
+
     def test_lasts_as_long_as_a_first_deployment(self, stack: Stack, make: Make) -> None:
         make()
 
@@ -129,7 +151,9 @@ class TestProvider:
         make()
         first = stack.node.find_child("Role")
         assert isinstance(first, GalvDeployRole)
-        role_in(stack, "Review", subjects=[REVIEW], provider=first.provider, read_only=True)
+        GalvReviewRole(
+            stack, "Review", subjects=[REVIEW], stacks=["galv-*"], provider=first.provider
+        )
 
         template = synthesize(stack)
         assert len(of_type(template, "AWS::IAM::OIDCProvider")) == 1
@@ -187,14 +211,6 @@ class TestBootstrapRoles:
         with pytest.raises(ValueError, match=r"pass them, such as qualifiers=\['hnb659fds'\]"):
             role_in(stack)
         role_in(stack, qualifiers=["galv"])
-
-    def test_may_only_look_if_asked_to(self, stack: Stack, make: Make) -> None:
-        make(subjects=[REVIEW], read_only=True)
-
-        may = Can(synthesize(stack))
-        assert may.assume("lookup-role")
-        assert not any(may.assume(name) for name in self.ROLES if name != "lookup-role")
-        assert may.be_assumed("repo:octo-org/octo-repo:pull_request")
 
 
 class TestCheckStatus:
@@ -297,24 +313,22 @@ def test_others_can_grant_it_something() -> None:
         ({"subjects": "octo-org/octo-repo"}, "subjects must be a list of GitHubSubject"),
         ({"subjects": ["repo:octo-org/octo-repo:*"]}, "subjects must be a list of GitHubSubject"),
         ({"subjects": PRODUCTION}, "subjects must be a list of GitHubSubject"),
-        ({"subjects": [PRODUCTION, REVIEW]}, "give them a role of their own, with read_only=True"),
+        ({"subjects": [PRODUCTION, REVIEW]}, "give them a role of their own, GalvReviewRole(…)"),
         ({"subjects": [ORGANIZATION]}, "subjects has a whole organization, 'repo:octo-org/*'"),
         ({"provider": PROVIDER_ARN}, "provider must be an aws_iam.IOidcProvider"),
         ({"qualifiers": []}, "qualifiers must be a list such as ['hnb659fds'], got []"),
         ({"qualifiers": "galv"}, "qualifiers must be a list such as ['hnb659fds'], got 'galv'"),
-        ({"qualifiers": ["*"]}, "without wildcards, got '*'"),
+        ({"qualifiers": ["*"]}, "with no wildcards, got '*'"),
         ({"qualifiers": ["elevenletters"]}, "got 'elevenletters'"),
-        ({"regions": ["eu-west-*"]}, "regions must be names such as 'eu-west-2', without wildcard"),
+        (
+            {"regions": ["eu-west-*"]},
+            "regions must be names such as 'eu-west-2', with no wildcards",
+        ),
         ({"regions": [7]}, "got 7"),
         ({"check_stacks": "galv"}, "check_stacks must be a list such as ['galv-BackendStack']"),
         ({"check_stacks": ["*"]}, "check_stacks must be names such as 'galv-BackendStack'"),
         ({"check_stacks": ["a"], "check_clusters": ["*"]}, "check_clusters must be names"),
         ({"check_clusters": ["a"]}, "check_clusters are given without check_stacks"),
-        (
-            {"check_stacks": ["galv"], "subjects": [REVIEW], "read_only": True},
-            "check_stacks are given with read_only",
-        ),
-        ({"read_only": "yes"}, "read_only must be true or false, got 'yes'"),
         ({"broad": 1}, "broad must be true or false, got 1"),
         ({"broad": True, "regions": ["eu-west-2"]}, "qualifiers or regions are given with broad"),
         ({"broad": True, "qualifiers": ["galv"]}, "qualifiers or regions are given with broad"),

@@ -134,8 +134,6 @@ def test_refuses_what_is_no_owner(owner: Any) -> None:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ({"owner_id": 1}, "owner_id and repository_id belong together, got 1 and None"),
-        ({"repository_id": 1}, "owner_id and repository_id belong together, got None and 1"),
         ({"owner_id": "1", "repository_id": 2}, "owner_id must be a whole number, got '1'"),
         ({"owner_id": 1, "repository_id": 0}, "repository_id must be from 1 to"),
     ],
@@ -143,3 +141,53 @@ def test_refuses_what_is_no_owner(owner: Any) -> None:
 def test_refuses_ids_that_are_none(ids: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GitHubSubject.pull_request(REPOSITORY, **ids)
+
+
+class TestConditions:
+    def test_has_none_by_default(self) -> None:
+        assert GitHubSubject.environment(REPOSITORY, "production").conditions == {}
+
+    def test_a_repository_id_is_checked_by_itself_in_both_formats(self) -> None:
+        subject = GitHubSubject.branch(REPOSITORY, "main", repository_id=456789)
+
+        assert subject.conditions == {"repository_id": "456789"}
+        assert matches(subject, f"{CLASSIC}:ref:refs/heads/main")
+        assert matches(subject, f"{IMMUTABLE}:ref:refs/heads/main")
+        assert not matches(subject, "repo:octo-org@1/octo-repo@2:ref:refs/heads/main")
+
+    def test_an_owner_id_alone_is_part_of_the_name(self) -> None:
+        subject = GitHubSubject.branch(REPOSITORY, "main", owner_id=123456)
+
+        assert subject.conditions == {}
+        assert matches(subject, f"{IMMUTABLE}:ref:refs/heads/main")
+        assert not matches(subject, "repo:octo-org@1/octo-repo@2:ref:refs/heads/main")
+        assert not matches(subject, f"{CLASSIC}:ref:refs/heads/main")
+
+    def test_an_environment_may_demand_a_ref_and_a_workflow(self) -> None:
+        workflow = "octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main"
+        subject = GitHubSubject.environment(
+            REPOSITORY, "production", ref="refs/tags/v*", workflow_ref=workflow
+        )
+
+        assert subject.conditions == {"ref": "refs/tags/v*", "job_workflow_ref": workflow}
+
+    @pytest.mark.parametrize(
+        "ref", ["main", "refs/pull/1/merge", "refs/heads/", "refs/heads/a?", 1]
+    )
+    def test_refuses_what_is_no_full_ref(self, ref: Any) -> None:
+        with pytest.raises(ValueError, match="ref must be the full name of a branch or tag"):
+            GitHubSubject.environment(REPOSITORY, "production", ref=ref)
+
+    @pytest.mark.parametrize(
+        "ref",
+        [
+            "deploy.yml",
+            "octo-org/octo-repo/deploy.yml@refs/heads/main",
+            "octo-org/octo-repo/.github/workflows/deploy.yml",
+            "*/.github/workflows/deploy.yml@refs/heads/main",
+            7,
+        ],
+    )
+    def test_refuses_what_is_no_workflow(self, ref: Any) -> None:
+        with pytest.raises(ValueError, match="workflow_ref must be a workflow file"):
+            GitHubSubject.environment(REPOSITORY, "production", workflow_ref=ref)

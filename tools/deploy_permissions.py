@@ -33,7 +33,7 @@ def permissions() -> Any:
         "Stack",
         config=config,
         subjects=[GitHubSubject.environment("octo-org/octo-repo", "production")],
-        review_subjects=[GitHubSubject.pull_request("octo-org/octo-repo")],
+        review_subjects=[],
         provider_exists=True,
         env=PLACEHOLDER,
     )

@@ -1,4 +1,6 @@
-"""The roles with which GitHub Actions deploys and looks: deployed once, by hand.
+"""The roles with which GitHub Actions deploys, and compares pull requests if asked to.
+
+Deployed once, by hand:
 
 cdk deploy --app "python3 deploy_role.py octo-org/octo-repo"
 """
@@ -16,6 +18,16 @@ parser = argparse.ArgumentParser(prog="deploy_role.py")
 parser.add_argument("repositories", nargs="+", metavar="owner/name", help="may deploy")
 parser.add_argument("--environment", default="production", help="of GitHub's; default: production")
 parser.add_argument(
+    "--ref",
+    help="branch or tag that may deploy, such as refs/heads/main or 'refs/tags/v*'; default: those "
+    "that the rules of the environment allow",
+)
+parser.add_argument(
+    "--pull-requests",
+    action="store_true",
+    help="create a role for pull requests too, which may read the templates of the stacks",
+)
+parser.add_argument(
     "--provider-exists",
     action="store_true",
     help="the account has the OpenID Connect provider for GitHub already",
@@ -31,11 +43,13 @@ try:
         f"{config.name}-DeployRoleStack",
         config=config,
         subjects=[
-            GitHubSubject.environment(repository, arguments.environment)
+            GitHubSubject.environment(repository, arguments.environment, ref=arguments.ref)
             for repository in arguments.repositories
         ],
         review_subjects=[
-            GitHubSubject.pull_request(repository) for repository in arguments.repositories
+            GitHubSubject.pull_request(repository)
+            for repository in arguments.repositories
+            if arguments.pull_requests
         ],
         provider_exists=arguments.provider_exists,
         env=env,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from galv_constructs.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
     from galv_constructs.release_task import GalvReleaseTask
+    from galv_constructs.review_role import GalvReviewRole
     from galv_constructs.scheduled_task import GalvScheduledTask
     from galv_constructs.task_runtime import TaskRuntime
     from galv_constructs.web_acl import GalvWebAcl
@@ -32,6 +33,7 @@ __all__ = [
     "GalvMail",
     "GalvNetwork",
     "GalvReleaseTask",
+    "GalvReviewRole",
     "GalvScheduledTask",
     "GalvWebAcl",
     "GitHubSubject",
@@ -54,6 +56,7 @@ _MODULES = {
     "GalvMail": "mail",
     "GalvNetwork": "network",
     "GalvReleaseTask": "release_task",
+    "GalvReviewRole": "review_role",
     "GalvScheduledTask": "scheduled_task",
     "GalvWebAcl": "web_acl",
     "GitHubSubject": "github_subject",

@@ -9,25 +9,21 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from galv_constructs._acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
-from galv_constructs._validation import check_construct, check_type, is_token
+from galv_constructs._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
+from galv_constructs._github_trust import check_trust, github_principal, github_provider
+from galv_constructs._validation import check_type
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.github_subject import GitHubSubject
 
-_ISSUER = "token.actions.githubusercontent.com"
-_AUDIENCE = "sts.amazonaws.com"
-
 # The roles of `cdk bootstrap` that the CDK CLI assumes. What they may do in turn, their template
 # says: `cdk bootstrap --show-template`. It calls them cdk-<qualifier>-<name>-<account>-<region>.
-_LOOK = ("lookup-role",)
-_DEPLOY = ("deploy-role", "file-publishing-role", "image-publishing-role", *_LOOK)
+_BOOTSTRAP_ROLES = ("deploy-role", "file-publishing-role", "image-publishing-role", "lookup-role")
 
 _WILDCARD = (
     "The role is there before the stacks that it deploys, whose resources get their names when "
     "CloudFormation makes them. ecs:DescribeTaskDefinition has no resource-level permissions, nor "
     "has listing stacks."
 )
-_QUALIFIER = re.compile(r"[A-Za-z0-9_-]{1,10}")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
@@ -69,7 +65,6 @@ class GalvDeployRole(Construct):
         regions: Sequence[str] | None = None,
         check_stacks: Sequence[str] = (),
         check_clusters: Sequence[str] | None = None,
-        read_only: bool = False,
         broad: bool = False,
     ) -> None:
         """Define the role.
@@ -91,9 +86,6 @@ class GalvDeployRole(Construct):
                 may run. Whoever may run a task may run any command in it. Default: none.
             check_clusters: Names of the clusters that these tasks run in, for backends that were
                 given one. Default: the clusters that the stacks make.
-            read_only: Whether the role may look only, for `cdk diff --method=template` and
-                `cdk synth`: it gets the lookup role alone, which reads everything in the account
-                that no KMS key of its own protects. Default: false.
             broad: Whether subjects may be whole organizations, and the role is for the bootstraps
                 of every qualifier and region of the account. Simple and robust, but it makes
                 everyone who can push to any of the repositories an administrator, so it comes with
@@ -103,41 +95,26 @@ class GalvDeployRole(Construct):
             ValueError: If an argument is malformed or contradicts another one, or a subject has no
                 place in such a role.
         """
-        check_type("read_only", read_only, bool, "true or false")
         check_type("broad", broad, bool, "true or false")
-        _check_subjects(subjects, read_only=read_only, broad=broad)
-        check_construct(
-            "provider",
-            provider,
-            "aws_iam.IOidcProvider",
-            "iam.OidcProviderNative.from_oidc_provider_arn(scope, id, arn)",
-        )
+        check_trust(subjects, provider)
+        _check_subjects(subjects, broad=broad)
         if broad and (qualifiers is not None or regions is not None):
             raise ValueError(
                 "qualifiers or regions are given with broad, which is for all of them: leave out "
                 "broad, or the others"
             )
-        _check_names("qualifiers", qualifiers, _QUALIFIER, "hnb659fds")
-        _check_names("regions", regions, _REGION, "eu-west-2")
-        _check_names("check_clusters", check_clusters, _CLUSTER, "galv")
+        check_names("qualifiers", qualifiers, QUALIFIER, "hnb659fds")
+        check_names("regions", regions, REGION, "eu-west-2")
+        check_names("check_clusters", check_clusters, _CLUSTER, "galv")
         if check_stacks:
-            _check_names("check_stacks", check_stacks, _STACK, "galv-BackendStack")
-            if read_only:
-                raise ValueError(
-                    "check_stacks are given with read_only, and running a task is more than "
-                    "looking: leave out one of them"
-                )
+            check_names("check_stacks", check_stacks, _STACK, "galv-BackendStack")
         elif check_clusters is not None:
             raise ValueError("check_clusters are given without check_stacks: pass both")
         stack = Stack.of(scope)
         if qualifiers is None:
-            qualifiers = [_qualifier_of(stack)]
+            qualifiers = [qualifier_of(stack)]
         super().__init__(scope, id)
-        if provider is None:
-            provider = iam.OidcProviderNative(
-                self, "Provider", url=f"https://{_ISSUER}", client_ids=[_AUDIENCE]
-            )
-        self._provider = provider
+        self._provider = github_provider(self, "Provider") if provider is None else provider
         if regions is None:
             regions = list(dict.fromkeys([stack.region, EDGE_REGION]))
         if broad:
@@ -151,7 +128,7 @@ class GalvDeployRole(Construct):
         bootstrap_roles = [
             self._role_arn(f"cdk-{qualifier}-{name}-{stack.account}-{region}")
             for qualifier in qualifiers
-            for name in (_LOOK if read_only else _DEPLOY)
+            for name in _BOOTSTRAP_ROLES
             for region in regions
         ]
         statements = [iam.PolicyStatement(actions=["sts:AssumeRole"], resources=bootstrap_roles)]
@@ -160,17 +137,7 @@ class GalvDeployRole(Construct):
         self._role = iam.Role(
             self,
             "Resource",
-            assumed_by=iam.OpenIdConnectPrincipal(
-                provider,
-                {
-                    "StringEquals": {f"{_ISSUER}:aud": _AUDIENCE},
-                    "StringLike": {
-                        f"{_ISSUER}:sub": list(
-                            dict.fromkeys(claim for each in subjects for claim in each.claims)
-                        )
-                    },
-                },
-            ),
+            assumed_by=github_principal(self._provider, subjects),
             description="Assumed by GitHub Actions to run the CDK CLI",
             # A first deployment can take an hour, and the check comes after it.
             max_session_duration=Duration.hours(2),
@@ -255,48 +222,16 @@ class GalvDeployRole(Construct):
         )
 
 
-def _qualifier_of(stack: Stack) -> str:
-    qualifier = stack.synthesizer.bootstrap_qualifier
-    if qualifier is None:
-        # One that was given in Python is copied on its way, and the copy does not know it.
-        raise ValueError(
-            f"qualifiers are not given, and the synthesizer of the stack {stack.stack_name} does "
-            "not tell its own: pass them, such as qualifiers=['hnb659fds']"
-        )
-    return qualifier
-
-
-def _check_subjects(subjects: object, *, read_only: bool, broad: bool) -> None:
-    if (
-        not isinstance(subjects, Sequence)
-        or not subjects
-        or not all(isinstance(subject, GitHubSubject) for subject in subjects)
-    ):
-        raise ValueError(
-            f"subjects must be a list of GitHubSubject, at least one, got {subjects!r}: such as "
-            "[GitHubSubject.environment('octo-org/octo-repo', 'production')]"
-        )
+def _check_subjects(subjects: Sequence[GitHubSubject], *, broad: bool) -> None:
     for subject in subjects:
-        if subject.kind == "pull_request" and not read_only:
+        if subject.kind == "pull_request":
             raise ValueError(
                 "subjects has pull requests, which run code that nobody may have read yet: give "
-                "them a role of their own, with read_only=True"
+                "them a role of their own, GalvReviewRole(…), which may only compare templates"
             )
         if subject.kind == "organization" and not broad:
             raise ValueError(
                 f"subjects has a whole organization, {subject.claims[0]!r}: name its repositories, "
                 "or pass broad=True if all who can push to any of them may do anything in this "
                 "account"
-            )
-
-
-def _check_names(name: str, values: object, form: re.Pattern[str], example: str) -> None:
-    if values is None:
-        return
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise ValueError(f"{name} must be a list such as [{example!r}], got {values!r}")
-    for value in values:
-        if not is_token(value) and not (isinstance(value, str) and form.fullmatch(value)):
-            raise ValueError(
-                f"{name} must be names such as {example!r}, without wildcards, got {value!r}"
             )

@@ -1,8 +1,8 @@
 """Which runs of GitHub Actions a role trusts."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from galv_constructs._validation import check_known, check_range
@@ -11,6 +11,9 @@ _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _REPOSITORY = re.compile(rf"{_OWNER.pattern}/[A-Za-z0-9._-]{{1,100}}")
 # What git allows in a name, and `*`; IAM would read `?` and `$` in its own way.
 _REF = re.compile(r"[^\s~^:?\[\\$]{1,255}")
+_WORKFLOW_REF = re.compile(
+    rf"{_REPOSITORY.pattern}/\.github/workflows/[A-Za-z0-9._-]+\.ya?ml@{_REF.pattern}"
+)
 _ENVIRONMENT = re.compile(r"[^*?$\x00-\x1f]{1,255}")
 
 
@@ -21,15 +24,17 @@ class GitHubSubject:
     A token of GitHub's names its run in the claim `sub`, in one of two formats:
     `repo:octo-org/octo-repo:…`, and since July 2026 `repo:octo-org@123456/octo-repo@456789:…` for
     repositories that were made, renamed or moved since, or chose it. Without ids both formats are
-    trusted, by name: whoever gets the name of the repository later is trusted too. With `owner_id`
-    and `repository_id`, which `gh api repos/octo-org/octo-repo` shows, only that very repository
-    is, and only in the second format.
+    trusted, by name: whoever gets the name of the repository later is trusted too. With
+    `repository_id`, which `gh api repos/octo-org/octo-repo` shows, only that very repository is
+    trusted, in both formats: STS checks the number as a claim of its own. With `owner_id` only the
+    second format is trusted.
 
     Names are to be spelled as GitHub does, in capital and small letters. A job that names an
     environment has that environment as its subject, whatever its branch or tag is. A repository
     with a template of its own for the claim needs the default one back.
 
     https://docs.github.com/en/actions/reference/security/oidc
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
     """
 
     claims: Sequence[str]
@@ -37,7 +42,11 @@ class GitHubSubject:
     them."""
 
     kind: Literal["branch", "tag", "environment", "pull_request", "organization"]
-    """What the method that made it is called."""
+    """Name of the method that created it."""
+
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """Further claims that a token must have, by name, with patterns of their values.
+    Default: none."""
 
     @staticmethod
     def branch(
@@ -56,7 +65,7 @@ class GitHubSubject:
             repository_id: Number of the repository. Default: any of that name.
 
         Raises:
-            ValueError: If an argument is malformed, or only one of the ids is given.
+            ValueError: If an argument is malformed.
         """
         _check_ref("branch", branch, "refs/heads/")
         context = f"ref:refs/heads/{branch}"
@@ -79,7 +88,7 @@ class GitHubSubject:
             repository_id: Number of the repository. Default: any of that name.
 
         Raises:
-            ValueError: If an argument is malformed, or only one of the ids is given.
+            ValueError: If an argument is malformed.
         """
         _check_ref("tag", tag, "refs/tags/")
         return _subject("tag", repository, f"ref:refs/tags/{tag}", owner_id, repository_id)
@@ -91,17 +100,28 @@ class GitHubSubject:
         *,
         owner_id: int | None = None,
         repository_id: int | None = None,
+        ref: str | None = None,
+        workflow_ref: str | None = None,
     ) -> "GitHubSubject":
         """Jobs that name an environment, whose rules say who approves and from where.
+
+        A job that names an environment which does not exist creates it, without any rule. `ref`
+        and `workflow_ref` hold whatever the rules are: STS checks them itself.
 
         Args:
             repository: Owner and name, such as `octo-org/octo-repo`.
             environment: Name of the environment, such as `production`.
             owner_id: Number of the owner. Default: any of that name.
             repository_id: Number of the repository. Default: any of that name.
+            ref: Branch or tag that the run must be of, such as `refs/heads/main` or
+                `refs/tags/v*`; `*` stands for anything. Default: any.
+            workflow_ref: Workflow file that the job must be written in, with its branch or tag,
+                such as `octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main`; `*`
+                stands for anything. For a reusable workflow, the one that is called.
+                Default: any.
 
         Raises:
-            ValueError: If an argument is malformed, or only one of the ids is given.
+            ValueError: If an argument is malformed.
         """
         if not isinstance(environment, str) or not _ENVIRONMENT.fullmatch(environment):
             raise ValueError(
@@ -110,7 +130,16 @@ class GitHubSubject:
             )
         # As GitHub writes it, so that no name can imitate the end of another subject.
         context = f"environment:{environment.replace(':', '%3A')}"
-        return _subject("environment", repository, context, owner_id, repository_id)
+        conditions = {}
+        if ref is not None:
+            _check_full_ref(ref)
+            conditions["ref"] = ref
+        if workflow_ref is not None:
+            _check_workflow_ref(workflow_ref)
+            conditions["job_workflow_ref"] = workflow_ref
+        return _subject(
+            "environment", repository, context, owner_id, repository_id, conditions=conditions
+        )
 
     @staticmethod
     def pull_request(
@@ -126,7 +155,7 @@ class GitHubSubject:
             repository_id: Number of the repository. Default: any of that name.
 
         Raises:
-            ValueError: If an argument is malformed, or only one of the ids is given.
+            ValueError: If an argument is malformed.
         """
         return _subject("pull_request", repository, "pull_request", owner_id, repository_id)
 
@@ -160,6 +189,8 @@ def _subject(
     context: str,
     owner_id: int | None,
     repository_id: int | None,
+    *,
+    conditions: Mapping[str, str] | None = None,
 ) -> GitHubSubject:
     if not isinstance(repository, str) or not _REPOSITORY.fullmatch(repository):
         raise ValueError(
@@ -169,20 +200,15 @@ def _subject(
         )
     _check_id("owner_id", owner_id)
     _check_id("repository_id", repository_id)
-    if (owner_id is None) != (repository_id is None):
-        raise ValueError(
-            f"owner_id and repository_id belong together, got {owner_id!r} and {repository_id!r}: "
-            f"`gh api repos/{repository} --jq '.owner.id, .id'` shows both"
-        )
+    required = dict(conditions or {})
+    if repository_id is not None:
+        required["repository_id"] = str(repository_id)
     owner, _, name = repository.partition("/")
-    if owner_id is not None:
-        return GitHubSubject(
-            claims=(f"repo:{owner}@{owner_id}/{name}@{repository_id}:{context}",), kind=kind
-        )
     # No name of GitHub's has an '@', and no part of a subject has a ':' of its own, so that the
     # wildcards can stand for the numbers only.
-    claims = (f"repo:{repository}:{context}", f"repo:{owner}@*/{name}@*:{context}")
-    return GitHubSubject(claims=claims, kind=kind)
+    numbered = f"repo:{owner}@{owner_id or '*'}/{name}@{repository_id or '*'}:{context}"
+    claims = (numbered,) if owner_id is not None else (f"repo:{repository}:{context}", numbered)
+    return GitHubSubject(claims=claims, kind=kind, conditions=required)
 
 
 def _check_ref(name: str, ref: object, prefix: str) -> None:
@@ -190,6 +216,22 @@ def _check_ref(name: str, ref: object, prefix: str) -> None:
         raise ValueError(f"{name} must be the name of a {name}, or a pattern with '*', got {ref!r}")
     if ref.startswith("refs/"):
         raise ValueError(f"{name} must be a bare name, got {ref!r}: leave out {prefix!r}")
+
+
+def _check_full_ref(ref: object) -> None:
+    if not isinstance(ref, str) or not re.fullmatch(rf"refs/(heads|tags)/{_REF.pattern}", ref):
+        raise ValueError(
+            "ref must be the full name of a branch or tag, such as 'refs/heads/main' or "
+            f"'refs/tags/v*', got {ref!r}"
+        )
+
+
+def _check_workflow_ref(ref: object) -> None:
+    if not isinstance(ref, str) or not _WORKFLOW_REF.fullmatch(ref):
+        raise ValueError(
+            "workflow_ref must be a workflow file with its branch or tag, such as "
+            f"'octo-org/octo-repo/.github/workflows/deploy.yml@refs/heads/main', got {ref!r}"
+        )
 
 
 def _check_id(name: str, id: int | None) -> None:

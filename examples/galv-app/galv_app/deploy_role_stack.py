@@ -7,11 +7,11 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from galv_constructs import GalvConfig, GalvDeployRole, GitHubSubject
+from galv_constructs import GalvConfig, GalvDeployRole, GalvReviewRole, GitHubSubject
 
 
 class DeployRoleStack(Stack):
-    """A role that deploys and checks, and one that may only look, for pull requests."""
+    """A role that deploys and checks, and, if asked for, one that compares pull requests."""
 
     def __init__(
         self,
@@ -40,17 +40,21 @@ class DeployRoleStack(Stack):
             provider=provider,
             check_stacks=[f"{config.name}-BackendStack"],
         )
-        self.review = GalvDeployRole(
-            self,
-            "ReviewRole",
-            subjects=review_subjects,
-            provider=self.deploy.provider,
-            read_only=True,
-        )
-        for name, role in (("DEPLOY_ROLE_ARN", self.deploy), ("REVIEW_ROLE_ARN", self.review)):
-            CfnOutput(
+        self._tell("DEPLOY_ROLE_ARN", self.deploy.role)
+        if review_subjects:
+            review = GalvReviewRole(
                 self,
-                name.title().replace("_", ""),
-                value=role.role.role_arn,
-                description=f"Variable {name} of the repository",
+                "ReviewRole",
+                subjects=review_subjects,
+                stacks=[f"{config.name}-*"],
+                provider=self.deploy.provider,
             )
+            self._tell("REVIEW_ROLE_ARN", review.role)
+
+    def _tell(self, variable: str, role: iam.Role) -> None:
+        CfnOutput(
+            self,
+            variable.title().replace("_", ""),
+            value=role.role_arn,
+            description=f"Variable {variable} of the repository",
+        )
