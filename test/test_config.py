@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +85,26 @@ def test_every_key_is_read() -> None:
         "backendCertificateArn": arn("eu-west-2"),
         "networkPreset": "public",
         "alarmEmail": "lab@example.com",
+        "vpcId": VPC,
+        "vpcSubnets": {"tasks": SUBNETS},
     }
     plain, changed = read(), read(region="eu-west-2", **values)
 
     unread = [name for name in vars(plain) if getattr(plain, name) == getattr(changed, name)]
 
-    # Rotation goes with credentials that are made, not given.
-    assert unread == ["name", "domain_name", "smtp_rotation"]
+    # Rotation goes with credentials that are made, not given; a zone with a domain in Route 53.
+    assert unread == [
+        "name",
+        "domain_name",
+        "hosted_zone_name",
+        "hosted_zone_id",
+        "smtp_rotation",
+        "warnings",
+        "notes",
+    ]
     assert read(smtpRotation=2).smtp_rotation == 2
-    assert set(values) | {"name", "domainName", "smtpRotation"} == {key.name for key in KEYS}
+    others = {"name", "domainName", "smtpRotation", "hostedZoneName", "hostedZoneId"}
+    assert set(values) | others == {key.name for key in KEYS}
 
 
 def test_defaults() -> None:
@@ -205,14 +217,12 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("smtpSecretName", "a secret", "the name of a secret"),
         ("networkPreset", "nat", "natGateway, natInstance, public, got 'nat'"),
         ("networkPreset", "endpoints", "natGateway, natInstance, public, got 'endpoints'"),
-        ("projectNameTag", "Galv & Co", "letters, digits and any of"),
         ("certificateArn", "arn:aws:iam::1:server-certificate/x", "ARN of a certificate in ACM"),
         ("backendversion", "1", "did you mean backendVersion?"),
         ("monitorInterval", "1", "did you mean monitorIntervalMinutes?"),
         ("alarmEmail", "nobody", "got 'nobody'"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
-        ("colour", "red", "known keys: name, backendVersion"),
     ],
 )
 def test_refuses(key: str, value: object, says: str) -> None:
@@ -314,3 +324,295 @@ def test_the_schema_knows_the_same_keys_and_takes_the_examples_own_file() -> Non
     for key, value in (("isProduction", "yes"), ("colour", "red"), ("monitorIntervalMinutes", -1)):
         wrong = {**document, "context": {**document["context"], key: value}}
         assert list(validator.iter_errors(wrong)) != []
+
+
+FOREIGN = ["env", "environment", "stage", "account", "region", "owner", "colour"]
+
+
+@pytest.mark.parametrize("key", FOREIGN)
+def test_other_peoples_context_passes_with_a_note(key: str) -> None:
+    """`~/.cdk.json` and `--context` reach every application."""
+    context = {"name": "galv", "domainName": "example.com", key: "prod"}
+
+    config = GalvConfig.from_context(App(context=context).node)
+
+    (note,) = config.notes
+    assert note.startswith(f"{key}: ")
+    assert "not a key of Galv's" in note
+
+
+def test_without_foreign_context_there_is_no_note() -> None:
+    assert read().notes == []
+
+
+NEAR_MISSES = ["Name", "domain", "domainname", "isProd", "vpc", "backendVersoin", "hostedZone"]
+
+
+@pytest.mark.parametrize("key", NEAR_MISSES)
+def test_a_near_miss_of_a_key_is_refused(key: str) -> None:
+    assert f"- {key}: is not a key of this application; did you mean " in refusal(**{key: "x"})
+
+
+# https://docs.aws.amazon.com/cdk/v2/guide/cli.html, and what `cdk init` writes.
+CDKS_OWN = [
+    "app", "assetMetadata", "build", "browser", "ci", "context", "debug", "language", "lookups",
+    "notices", "output", "outputsFile", "pathMetadata", "plugin", "profile", "progress",
+    "requireApproval", "role-arn", "rollback", "staging", "tags", "toolkitBucket",
+    "toolkitStackName", "trace", "unstable", "versionReporting", "watch", "$schema",
+]  # fmt: skip
+
+
+class TestBesideContext:
+    """Keys of ours that stand in `cdk.json` beside `"context"`, where CDK reads none of them."""
+
+    def test_refuses_them(self, tmp_path: Path) -> None:
+        path = tmp_path / "cdk.json"
+        path.write_text(json.dumps({"app": "x", "isProduction": False, "domianName": "x.org"}))
+
+        with pytest.raises(ValueError, match="in the context") as error:
+            GalvConfig.from_context(
+                App(context={"name": "galv", "domainName": "example.com"}).node, cdk_json=path
+            )
+
+        assert '- isProduction: stands beside "context" in cdk.json' in str(error.value)
+        assert "domianName" in str(error.value)
+
+    def test_takes_cdks_own_and_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "cdk.json"
+        node = App(context={"name": "galv", "domainName": "example.com"}).node
+        assert GalvConfig.from_context(node, cdk_json=path) == read()
+        path.write_text(json.dumps(dict.fromkeys(CDKS_OWN, "x")))
+
+        assert GalvConfig.from_context(node, cdk_json=path) == read()
+
+
+SECRET_NAMES = [
+    "DB_PASSWORD", "DB_PASS", "SMTP_PW", "REDIS_PWD", "KEY_PASSPHRASE", "SENTRY_AUTH_TOKEN",
+    "db_pass", "PASS", "STRIPE_APIKEY", "SIGNING_KEY", "ENCRYPTION_KEY", "LDAP_CREDS", "PASSWORDS",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["backendEnvironment", "frontendEnvironment"])
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_notices_a_secret_by_its_name(key: str, name: str) -> None:
+    assert f"{name} looks like one" in refusal(**{key: {name: "x"}})
+
+
+@pytest.mark.parametrize("key", ["backendEnvironment", "frontendEnvironment"])
+def test_notices_a_password_in_a_url(key: str) -> None:
+    message = refusal(**{key: {"CACHE": "redis://galv:hunter2@cache.example.com/0"}})
+
+    assert "CACHE looks like one" in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "name", ["COMPASS", "BYPASS", "PW_RESET_S", "SITE_URL", "MONKEY", "TOKENS_PER_S"]
+)
+def test_takes_what_only_ends_like_a_secret(name: str) -> None:
+    assert read(backendEnvironment={name: "https://a.b/c?d=e@f:g"}).backend_environment
+
+
+@pytest.mark.parametrize(
+    "name", ["VITE_GALV_API_BASE_URL", "AWS_REGION", "CODEBUILD_X", "GALV_BUILD_X"]
+)
+@pytest.mark.parametrize("key", ["frontendEnvironment", "frontendSecretsKeys"])
+def test_refuses_what_the_build_sets_itself_in_terms_of_the_key(key: str, name: str) -> None:
+    message = refusal(**{key: {name: "x"} if key == "frontendEnvironment" else [name]})
+
+    assert f"- {key}: must not set {name}" in message
+
+
+@pytest.mark.parametrize("key", ["frontendSubdomain", "backendSubdomain"])
+@pytest.mark.parametrize("value", ["here.example.com", "example.com"])
+def test_refuses_a_subdomain_that_ends_in_the_domain(key: str, value: str) -> None:
+    message = refusal(**{key: value})
+
+    assert f"- {key}: must be what comes before example.com, got {value!r}" in message
+    assert ("'here'" if value.startswith("here") else "''") in message
+
+
+@pytest.mark.parametrize(
+    ("tag", "secret"),
+    [
+        ("lab", "lab-smtp"),
+        ("Oxford Battery Group", "Oxford-Battery-Group-smtp"),
+        ("Zürich: 1", "Zurich-1-smtp"),
+        ("cost-centre:42", "cost-centre-42-smtp"),
+        ("电池", "galv-smtp"),
+        ("a" * 256, "a" * 256 + "-smtp"),
+    ],
+)
+def test_a_tag_may_hold_what_aws_allows(tag: str, secret: str) -> None:
+    config = read(projectNameTag=tag)
+
+    assert config.project_name_tag == tag
+    assert config.default_smtp_secret_name == secret
+
+
+@pytest.mark.parametrize("tag", ["Galv & Co", "a" * 257, " galv", "aws:galv", "a\nb"])
+def test_refuses_a_tag_that_aws_does_not_take(tag: str) -> None:
+    assert "- projectNameTag: must be" in refusal(projectNameTag=tag)
+
+
+class TestMailDomain:
+    """A mail domain from which nothing can be sent is warned about."""
+
+    @pytest.mark.parametrize(
+        "domain", ["example.com", "mail.example.com", "lab.example", "lab.test", "x.invalid"]
+    )
+    def test_warns_of_a_reserved_one(self, domain: str) -> None:
+        (warning,) = read(domainName="lab.org", mailFromDomain=domain).warnings
+
+        assert warning.startswith(f"mailFromDomain: {domain} is reserved")
+
+    def test_warns_of_the_reserved_default(self) -> None:
+        (warning,) = read().warnings
+
+        assert warning.startswith("domainName: example.com is reserved")
+
+    def test_warns_of_a_foreign_one(self) -> None:
+        (warning,) = read(domainName="lab.org", mailFromDomain="other.org").warnings
+
+        assert warning.startswith("mailFromDomain: other.org is not a domain of lab.org")
+
+    @pytest.mark.parametrize("domain", [None, "lab.org", "mail.lab.org", "org.uk.lab.org"])
+    def test_says_nothing_of_its_own(self, domain: str | None) -> None:
+        assert read(domainName="lab.org", mailFromDomain=domain).warnings == []
+
+    def test_says_nothing_of_the_domain_above(self) -> None:
+        assert read(domainName="galv.lab.org", mailFromDomain="lab.org").warnings == []
+
+    def test_takes_any_domain_with_credentials_that_are_given(self) -> None:
+        config = read(domainName="lab.org", mailFromDomain="other.org", smtpSecretName="ours")
+
+        assert config.warnings == []
+
+
+class TestApexElsewhere:
+    """A CNAME record cannot stand at the top of a zone."""
+
+    @pytest.mark.parametrize("key", ["frontendSubdomain", "backendSubdomain"])
+    def test_is_warned_about(self, key: str) -> None:
+        (warning,) = read(domainName="lab.org", certificateArn=arn(), **{key: ""}).warnings
+
+        assert warning.startswith(f"{key}: is empty, and isRoute53Domain is false")
+        for way_out in ("ALIAS", "a subdomain", "Route 53"):
+            assert way_out in warning
+
+    def test_is_fine_in_route_53(self) -> None:
+        assert read(domainName="lab.org", frontendSubdomain="").warnings == []
+
+
+class TestZone:
+    def test_has_the_domains_name_unless_given(self) -> None:
+        config = read()
+
+        assert (config.hosted_zone_name, config.hosted_zone_id) == ("example.com", None)
+
+    @pytest.mark.parametrize("domain", ["lab.org", "galv.lab.org", "a.galv.lab.org"])
+    def test_may_be_above_the_domain(self, domain: str) -> None:
+        config = read(domainName=domain, hostedZoneName="lab.org", hostedZoneId="Z0123456789ABC")
+
+        assert (config.hosted_zone_name, config.hosted_zone_id) == ("lab.org", "Z0123456789ABC")
+
+    def test_may_be_below_the_domain_when_it_has_the_hosts(self) -> None:
+        config = read(
+            domainName="lab.org",
+            hostedZoneName="galv.lab.org",
+            backendSubdomain="api.galv",
+            frontendSubdomain="galv",
+            mailFromDomain="galv.lab.org",
+        )
+
+        assert config.hosted_zone_name == "galv.lab.org"
+        assert config.warnings == []
+
+    def test_refuses_one_without_the_hosts(self) -> None:
+        message = refusal(hostedZoneName="other.org")
+
+        assert (
+            "- hostedZoneName: must be the domain of app.example.com and api.example.com" in message
+        )
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("hostedZoneName", "example.com"), ("hostedZoneId", "Z0123456789ABC")]
+    )
+    def test_refuses_one_for_a_domain_elsewhere(self, key: str, value: str) -> None:
+        message = refusal(certificateArn=arn(), **{key: value})
+
+        assert f"{key}: is set, and the domain is not in Route 53" in message
+
+    @pytest.mark.parametrize("value", ["/hostedzone/Z1", "zone", "z0123456789abc"])
+    def test_refuses_what_is_no_id(self, value: str) -> None:
+        assert "- hostedZoneId: must be the id of a hosted zone" in refusal(hostedZoneId=value)
+
+
+VPC = "vpc-0123456789abcdef0"
+SUBNETS = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+
+
+class TestVpc:
+    def test_is_made_unless_given(self) -> None:
+        assert (read().vpc_id, read().vpc_subnets) == (None, {})
+
+    def test_may_be_given_with_its_subnets(self) -> None:
+        config = read(vpcId=VPC, vpcSubnets={"tasks": SUBNETS}, networkPreset="public")
+
+        assert config.vpc_id == VPC
+        assert config.vpc_subnets == {"tasks": SUBNETS}
+
+    @pytest.mark.parametrize(
+        ("context", "says"),
+        [
+            ({"vpcId": "my-vpc"}, "- vpcId: must be the id of a VPC"),
+            ({"vpcSubnets": {"tasks": SUBNETS}}, "vpcSubnets: is set without vpcId"),
+            ({"vpcId": VPC, "networkPreset": "natInstance"}, "vpcId, networkPreset: "),
+            ({"vpcId": VPC, "networkPreset": "natGateway"}, "vpcId, networkPreset: "),
+            ({"vpcId": VPC, "vpcSubnets": SUBNETS}, "- vpcSubnets: must be an object"),
+            ({"vpcId": VPC, "vpcSubnets": {"task": SUBNETS}}, "loadBalancer, tasks, database"),
+            ({"vpcId": VPC, "vpcSubnets": {"tasks": "subnet-1"}}, "list of ids of subnets"),
+            ({"vpcId": VPC, "vpcSubnets": {"tasks": []}}, "list of ids of subnets"),
+            ({"vpcId": VPC, "vpcSubnets": {"database": SUBNETS[:1]}}, "in two Availability Zones"),
+        ],
+    )
+    def test_refuses(self, context: dict[str, object], says: str) -> None:
+        assert says in refusal(**context)
+
+
+WRONG: dict[str, Any] = {
+    "vpcSubnets": "x",
+    "backendEnvironment": "x",
+    "frontendEnvironment": "x",
+    "backendSecretsKeys": "x",
+    "frontendSecretsKeys": "x",
+}
+
+
+@pytest.mark.parametrize("key", [key.name for key in KEYS])
+def test_every_refusal_of_a_value_starts_with_the_key_and_has_no_python_in_it(key: str) -> None:
+    message = refusal(**{key: WRONG.get(key, "not / a & value\n")})
+
+    assert f"\n  - {key}: must be " in message
+    # Arguments of the constructs are snake_case, or have an equals sign.
+    assert not re.search(r"\b[a-z]+_[a-z]+\b|[a-z]=", message.replace("us-east-1", ""))
+
+
+def test_the_examples_own_file_overrides_no_better_default() -> None:
+    """With only `name` and `domainName` changed everything follows them."""
+    shipped = json.loads(CDK_JSON.read_text())["context"]
+    own: dict[str, Any] = {"name": "lab", "domainName": "lab.org"}
+    changes: list[dict[str, Any]]
+    for region in ("us-east-1", "eu-west-2"):
+        changes = [
+            {},
+            {"certificateArn": arn(), "backendCertificateArn": arn(region)},
+            {"isProduction": False},
+            {"name": "lab-stage", "projectNameTag": "stage"},
+        ]
+        for more in changes:
+            changed = read(region=region, **{**shipped, **own, **more})
+            plain = read(region=region, **{**own, **more})
+
+            adds = {name for name in vars(plain) if getattr(plain, name) != getattr(changed, name)}
+            assert adds <= {"backend_environment"}, more

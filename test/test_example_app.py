@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from example_app import (
+    ACCOUNT,
     APP,
     CREDENTIALS,
     DOCUMENTED,
@@ -31,10 +32,13 @@ from templates import (
     text,
 )
 
+from galv_constructs._config_keys import KEYS
+
 # Each test synthesizes the whole application.
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., Assembly]
+RECORD = "AWS::Route53::RecordSet"
 
 
 @pytest.fixture
@@ -278,3 +282,152 @@ def test_a_flag_in_cdk_json_goes_before_the_example_s(tmp_path: Path) -> None:
         if resource != other["Resources"][name]
     }
     assert changed == {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
+
+
+def test_the_zone_may_be_above_the_domain(run: Run) -> None:
+    assembly = run(domainName="galv.lab.org", hostedZoneName="lab.org", mailFromDomain="lab.org")
+    template = assembly.template()
+
+    assert only(template, "AWS::CertificateManager::Certificate")["DomainName"] == (
+        "api.galv.lab.org"
+    )
+    records = str([r["Properties"]["Name"] for r in of_type(template, RECORD).values()])
+    assert "'api.galv.lab.org.'" in records
+    assert "'_dmarc.lab.org.'" in records
+    assert environment(template, "web")["VIRTUAL_HOST_ROOT"] == "galv.lab.org"
+
+
+def test_a_zone_with_an_id_is_not_looked_up(run: Run) -> None:
+    assembly = run(region="us-east-1", hostedZoneId="Z0123456789ABC")
+
+    asked = {question["provider"] for question in assembly.manifest["missing"]}
+    assert asked == {"availability-zones"}
+    records = of_type(assembly.template(), RECORD).values()
+    assert {r["Properties"]["HostedZoneId"] for r in records} == {"Z0123456789ABC"}
+
+
+def not_found(key: str) -> dict[str, Any]:
+    """What the CDK CLI puts into the context when a look-up found nothing."""
+    return {key: {"$providerError": "Found zones: []", "$dontSaveContext": True}}
+
+
+def test_a_zone_that_is_not_found_says_which_keys_to_set(run: Run) -> None:
+    key = f"hosted-zone:account={ACCOUNT}:domainName=example.com:region=eu-west-2"
+
+    with pytest.raises(SystemExit) as refused:
+        run(region="eu-west-2", **not_found(key))
+
+    for name in ("hostedZoneName", "hostedZoneId", "isRoute53Domain"):
+        assert name in str(refused.value)
+
+
+VPC = "vpc-0123456789abcdef0"
+
+
+def vpc_context(vpc: Any) -> dict[str, Any]:
+    where = f"account={ACCOUNT}:filter.vpc-id={VPC}:region=eu-west-2"
+    zones = {f"availability-zones:account={ACCOUNT}:region=eu-west-2": ["eu-west-2a", "eu-west-2b"]}
+    return {f"vpc-provider:{where}:returnAsymmetricSubnets=true": vpc, **zones}
+
+
+def subnet_id(number: int) -> str:
+    return f"subnet-{number:017x}"
+
+
+def found_vpc() -> Json:
+    return {
+        "vpcId": VPC,
+        "vpcCidrBlock": "10.4.0.0/16",
+        "availabilityZones": [],
+        "subnetGroups": [
+            {
+                "name": kind,
+                "type": kind,
+                "subnets": [
+                    {
+                        "subnetId": subnet_id(first + number),
+                        "cidr": f"10.4.{first + number}.0/24",
+                        "availabilityZone": f"eu-west-2{zone}",
+                        "routeTableId": f"rtb-{first + number}",
+                    }
+                    for number, zone in enumerate("ab")
+                ],
+            }
+            for first, kind in ((1, "Public"), (3, "Private"), (5, "Isolated"))
+        ],
+    }
+
+
+def task_network(template: Json) -> Json:
+    network: Json = only(template, "AWS::ECS::Service")["NetworkConfiguration"]
+    return dict(network["AwsvpcConfiguration"])
+
+
+def test_uses_a_vpc_that_is_given(run: Run) -> None:
+    template = run(region="eu-west-2", vpcId=VPC, **vpc_context(found_vpc())).template()
+
+    assert of_type(template, "AWS::EC2::VPC") == {}
+    assert task_network(template)["Subnets"] == [subnet_id(3), subnet_id(4)]
+    assert environment(template, "web")["DJANGO_ALLOWED_CIDR_NETS"] == "10.4.3.0/24,10.4.4.0/24"
+
+
+def test_uses_the_subnets_that_are_given(run: Run) -> None:
+    chosen = {"tasks": [subnet_id(6)], "database": [subnet_id(3), subnet_id(4)]}
+    template = run(
+        region="eu-west-2", vpcId=VPC, vpcSubnets=chosen, **vpc_context(found_vpc())
+    ).template()
+
+    assert task_network(template)["Subnets"] == [subnet_id(6)]
+    group = only(template, "AWS::RDS::DBSubnetGroup")
+    assert group["SubnetIds"] == [subnet_id(3), subnet_id(4)]
+
+
+def test_a_vpc_is_looked_up_in_a_first_pass(run: Run) -> None:
+    chosen = {"tasks": [subnet_id(6)]}
+
+    assembly = run(region="eu-west-2", vpcId=VPC, vpcSubnets=chosen, networkPreset="public")
+
+    assert "vpc-provider" in {question["provider"] for question in assembly.manifest["missing"]}
+
+
+def test_refuses_a_vpc_that_is_not_there(run: Run) -> None:
+    ((key, answer), *_) = vpc_context({"$providerError": "none"}).items()
+
+    with pytest.raises(SystemExit, match="vpcId: there is no VPC"):
+        run(region="eu-west-2", vpcId=VPC, **{key: answer})
+
+
+def test_refuses_a_subnet_of_another_vpc(run: Run) -> None:
+    chosen = {"tasks": [subnet_id(9)]}
+
+    with pytest.raises(SystemExit, match=f"vpcSubnets: {subnet_id(9)} for tasks is not in"):
+        run(region="eu-west-2", vpcId=VPC, vpcSubnets=chosen, **vpc_context(found_vpc()))
+
+
+def test_shows_what_is_doubtful_and_what_is_not_galvs(run: Run) -> None:
+    shown = run(domainName="lab.org", mailFromDomain="other.org", env="prod").warnings
+
+    assert "mailFromDomain: other.org is not a domain of lab.org" in shown
+    assert "env: is not a key of Galv's" in shown
+
+
+def test_every_warning_names_the_key_that_it_is_about(run: Run) -> None:
+    assembly = run(
+        region="us-east-1",
+        isRoute53Domain=False,
+        certificateArn=certificate_arn(),
+        mailFromDomain="other.org",
+        frontendSubdomain="",
+        frontendSecretsKeys=["VITE_KEY"],
+    )
+
+    said = [
+        entry["data"]
+        for path in assembly.directory.glob("*.metadata.json")
+        for entries in json.loads(path.read_text()).values()
+        for entry in entries
+        if entry["type"] == "aws:cdk:warning"
+    ]
+    assert len(said) >= 5
+    for warning in said:
+        assert any(key.name in warning for key in KEYS), warning

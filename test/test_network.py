@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import App, Stack
 from aws_cdk import aws_ec2 as ec2
-from backends import Refusal, new_app, regional_stack
+from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack
 from templates import Json, of_type, only, synthesize
 
 from galv_constructs import GalvNetwork, NetworkPreset
@@ -279,6 +279,77 @@ class TestFromVpc:
 
         assert text.startswith("assign_public_ip=True with has_internet=False: ")
         assert "set one of the two" in text
+
+
+IDS = ec2.SubnetFilter.by_ids(["subnet-1", "subnet-2"])
+CHOSEN = {
+    "by group": ec2.SubnetSelection(subnet_group_name="Tasks"),
+    "by id": ec2.SubnetSelection(subnet_filters=[IDS]),
+    "by range": ec2.SubnetSelection(
+        subnet_filters=[ec2.SubnetFilter.by_cidr_ranges(["10.4.0.0/24"])]
+    ),
+    "by zone": ec2.SubnetSelection(availability_zones=["eu-west-1a"]),
+}
+
+
+class TestChosenSubnets:
+    """Subnets chosen in a VPC that is looked up: on the first pass CDK knows none of them."""
+
+    @pytest.mark.parametrize("chosen", CHOSEN)
+    @pytest.mark.parametrize(
+        "argument", ["task_subnets", "load_balancer_subnets", "database_subnets"]
+    )
+    def test_synthesize_on_the_first_pass(self, argument: str, chosen: str) -> None:
+        stack = regional_stack()
+        vpc = ec2.Vpc.from_lookup(stack, "Vpc", vpc_id="vpc-0123456789abcdef0")
+        given: Json = {argument: CHOSEN[chosen]}
+
+        backend_in(stack, network=GalvNetwork.from_vpc(vpc, **given))
+
+        assert only(synthesize(stack), "AWS::ECS::Service") != {}
+
+    def test_are_used_when_they_are_known(self) -> None:
+        stack = regional_stack(looked_up_vpc())
+        vpc = ec2.Vpc.from_lookup(stack, "Vpc", vpc_id="vpc-0123456789abcdef0")
+
+        chosen = GalvNetwork.from_vpc(vpc, task_subnets=CHOSEN["by id"])
+
+        found = vpc.select_subnets(subnet_filters=chosen.task_subnets.subnet_filters)
+        assert found.subnet_ids == ["subnet-1", "subnet-2"]
+
+    def test_are_refused_when_there_are_none(self, refusal: Refusal) -> None:
+        stack = regional_stack(looked_up_vpc())
+        vpc = ec2.Vpc.from_lookup(stack, "Vpc", vpc_id="vpc-0123456789abcdef0")
+        none = ec2.SubnetSelection(subnet_filters=[ec2.SubnetFilter.by_ids(["subnet-9"])])
+
+        assert refusal(lambda: GalvNetwork.from_vpc(vpc, task_subnets=none)) == (
+            "task_subnets selects no subnet of vpc Stack/Vpc: choose subnets that it has"
+        )
+
+
+def looked_up_vpc() -> App:
+    """An app whose context has the answer to a look-up: a VPC with subnets 1 to 6."""
+    where = f"account={ENVIRONMENT.account}"
+    query = "filter.vpc-id=vpc-0123456789abcdef0"
+    key = f"vpc-provider:{where}:{query}:region={ENVIRONMENT.region}:returnAsymmetricSubnets=true"
+    groups = [
+        {
+            "name": kind,
+            "type": kind,
+            "subnets": [
+                {
+                    "subnetId": f"subnet-{number + first}",
+                    "cidr": f"10.4.{number + first}.0/24",
+                    "availabilityZone": f"{ENVIRONMENT.region}{zone}",
+                    "routeTableId": f"rtb-{number + first}",
+                }
+                for number, zone in enumerate("ab")
+            ],
+        }
+        for first, kind in ((1, "Private"), (3, "Public"), (5, "Isolated"))
+    ]
+    found = {"vpcId": "vpc-0123456789abcdef0", "vpcCidrBlock": "10.4.0.0/16"}
+    return new_app({key: {**found, "availabilityZones": [], "subnetGroups": groups}})
 
 
 def _imported(stack: Stack, id: str, *kinds: str) -> ec2.IVpc:

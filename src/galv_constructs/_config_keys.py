@@ -2,11 +2,14 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from galv_constructs._environment import RESERVED_VARIABLES
+from galv_constructs._frontend_checks import RESERVED_PREFIXES
+from galv_constructs._frontend_checks import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
 from galv_constructs._release_tag import check_backend_tag, release_tag
 from galv_constructs._validation import check_domain_name, check_email, check_image_tag
 from galv_constructs.network import NetworkPreset
@@ -17,15 +20,27 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _LABELS = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
-# What every service takes as a tag, and Secrets Manager in a name.
-_TAG_TEXT = re.compile(r"[A-Za-z0-9_.:/=+@-]{1,100}")
+# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html: "letters,
+# spaces, and numbers representable in UTF-8, and the following characters: _ . : / = + - @", and no
+# `aws:` at the start.
+_TAG_SIGNS = "_.:/=+-@"
+_TAG_LENGTH = 256
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_LIKE = re.compile(
-    r"(?i)(?:PASSWORD|PASSWD|SECRET|SECRET_?KEY|ACCESS_?KEY|PRIVATE_?KEY|API_?KEY|CREDENTIALS?|TOKEN)$"
+    r"(?i)(?:PASSWORDS?|PASSWD|PASSPHRASE|SECRETS?|(?:SECRET|ACCESS|PRIVATE|API)_?KEY|CREDENTIALS?"
+    r"|TOKEN|(?:^|_)(?:PASS|PW|PWD|CREDS?|(?:AUTH|ENCRYPTION|MASTER|SIGNING)_?KEY))$"
 )
+_PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html, "Partial ARNs"
 _GENERATED_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+_NOT_IN_SECRET_NAME = re.compile(r"[^A-Za-z0-9/_+=.@-]+")
+_ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
+_VPC_ID = re.compile(r"vpc-[0-9a-f]{8,17}")
+_SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8,17}")
+# The parts of a network, each with the number of subnets that it needs: the load balancer and the
+# database want two Availability Zones.
+_SUBNETS_OF = {"loadBalancer": 2, "tasks": 1, "database": 2}
 CERTIFICATE_ARN = re.compile(
     r"arn:aws[a-z-]*:acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/[0-9a-f-]{36}"
 )
@@ -173,12 +188,53 @@ def _secret_name(value: object) -> str:
     return name
 
 
-def _secret_keys(reserved: Mapping[str, str]) -> Callable[[object], list[str]]:
+def _tag_value(value: object) -> str:
+    ok = (
+        isinstance(value, str)
+        and 1 <= len(value) <= _TAG_LENGTH
+        and value == value.strip()
+        and not value.lower().startswith("aws:")
+        and all(c in _TAG_SIGNS or unicodedata.category(c)[0] in "LNZ" for c in value)
+    )
+    if not ok:
+        raise ValueError(f"must be {_TAG_WORDS}, got {value!r}")
+    return str(value)
+
+
+def secret_name_from(tag: str, fallback: str) -> str:
+    """Make the start of a secret's name from what is in a tag; its letters, as far as they go."""
+    plain = unicodedata.normalize("NFKD", tag).encode("ascii", "ignore").decode()
+    return _NOT_IN_SECRET_NAME.sub("-", plain).strip("-") or fallback
+
+
+def _subnets(value: object) -> dict[str, list[str]]:
+    chosen = from_text(value)
+    parts = ", ".join(_SUBNETS_OF)
+    if not isinstance(chosen, Mapping) or not set(chosen) <= set(_SUBNETS_OF):
+        raise ValueError(f"must be an object with any of {parts}, got {value!r}")
+    mistakes = []
+    for part, ids in chosen.items():
+        if not ids or not isinstance(ids, list) or not all(map(_is_subnet, ids)):
+            mistakes.append(
+                f"must have a list of ids of subnets such as subnet-0123456789abcdef0 for {part}, "
+                f"got {ids!r}"
+            )
+        elif len(set(ids)) < _SUBNETS_OF[part]:
+            mistakes.append(f"must have two subnets in two Availability Zones for {part}")
+    _raise(mistakes)
+    return dict(chosen)
+
+
+def _is_subnet(value: object) -> bool:
+    return isinstance(value, str) and _SUBNET_ID.fullmatch(value) is not None
+
+
+def _secret_keys(is_reserved: Callable[[str], bool]) -> Callable[[object], list[str]]:
     def read(value: object) -> list[str]:
         keys = from_text(value)
         if not isinstance(keys, list):
             raise ValueError(f'must be a list of names such as ["SENTRY_DSN"], got {value!r}')
-        mistakes = [mistake for key in keys for mistake in _name_mistakes(key, reserved)]
+        mistakes = [mistake for key in keys for mistake in _name_mistakes(key, is_reserved)]
         twice = sorted({str(key) for key in keys if keys.count(key) > 1})
         if twice:
             mistakes.append(f"must name each key once, got {', '.join(twice)} more than once")
@@ -188,19 +244,22 @@ def _secret_keys(reserved: Mapping[str, str]) -> Callable[[object], list[str]]:
     return read
 
 
-def _variables(reserved: Mapping[str, str]) -> Callable[[object], dict[str, str]]:
+def _variables(
+    is_reserved: Callable[[str], bool], secret: str, secret_keys: str
+) -> Callable[[object], dict[str, str]]:
     def read(value: object) -> dict[str, str]:
         variables = from_text(value)
         if not isinstance(variables, Mapping):
             raise ValueError(f"must be an object of names and values, got {value!r}")
         # Null and empty mean "not set".
         given = {name: text for name, text in variables.items() if text not in (None, "")}
-        mistakes = [mistake for name in variables for mistake in _name_mistakes(name, reserved)]
+        mistakes = [mistake for name in variables for mistake in _name_mistakes(name, is_reserved)]
         mistakes += [
-            f"must not hold secrets, and {name} looks like one: put it in the secret and its name "
-            "in the list of secret keys"
-            for name in given
-            if _SECRET_LIKE.search(str(name)) and name not in reserved
+            f"must not hold secrets, and {name} looks like one: put it in the secret that {secret} "
+            f"names, and its name in {secret_keys}"
+            for name, text in given.items()
+            if (_SECRET_LIKE.search(str(name)) or _PASSWORD_IN_URL.search(str(text)))
+            and not is_reserved(str(name))
         ]
         mistakes += [
             f"must hold text, got {text!r} for {name}: put the value in quotes"
@@ -213,13 +272,21 @@ def _variables(reserved: Mapping[str, str]) -> Callable[[object], dict[str, str]
     return read
 
 
-def _name_mistakes(name: object, reserved: Mapping[str, str]) -> list[str]:
+def _name_mistakes(name: object, is_reserved: Callable[[str], bool]) -> list[str]:
     if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
         words = "letters, digits and '_' that do not start with a digit"
         return [f"must have names of {words}, got {name!r}"]
-    if name in reserved:
+    if is_reserved(name):
         return [f"must not set {name}, which the deployment sets itself"]
     return []
+
+
+def _is_the_backends(name: str) -> bool:
+    return name in RESERVED_VARIABLES
+
+
+def _is_the_builds(name: str) -> bool:
+    return name in FRONTEND_RESERVED_VARIABLES or name.startswith(RESERVED_PREFIXES)
 
 
 def _raise(mistakes: Sequence[str]) -> None:
@@ -235,10 +302,11 @@ def _schema_of_variables() -> Json:
     }
 
 
+_TAG_WORDS = f"letters, digits, spaces and any of '{_TAG_SIGNS}', at most {_TAG_LENGTH}"
 _TAG_VALUE = Kind(
-    words="letters, digits and any of '_.:/=+@-', at most 100",
-    read=_matching(_TAG_TEXT, "letters, digits and any of '_.:/=+@-', at most 100"),
-    schema={"type": "string", "pattern": f"^{_TAG_TEXT.pattern}$"},
+    words=_TAG_WORDS,
+    read=_tag_value,
+    schema={"type": "string", "maxLength": _TAG_LENGTH},
 )
 _BOOLEAN = Kind(
     words="true or false", read=_boolean, schema={"type": "boolean"}, empty_is_unset=False
@@ -297,22 +365,50 @@ _KEYS_SCHEMA: Json = {
     "items": {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"},
     "uniqueItems": True,
 }
-_SECRET_KEYS = Kind(words="a list of names", read=_secret_keys({}), schema=_KEYS_SCHEMA)
+_SECRET_KEYS = Kind(words="a list of names", read=_secret_keys(_is_the_builds), schema=_KEYS_SCHEMA)
 _BACKEND_SECRET_KEYS = Kind(
-    words="a list of names", read=_secret_keys(RESERVED_VARIABLES), schema=_KEYS_SCHEMA
+    words="a list of names", read=_secret_keys(_is_the_backends), schema=_KEYS_SCHEMA
 )
 _VARIABLES = Kind(
-    words="an object of names and values", read=_variables({}), schema=_schema_of_variables()
+    words="an object of names and values",
+    read=_variables(_is_the_builds, "frontendSecretsName", "frontendSecretsKeys"),
+    schema=_schema_of_variables(),
 )
 _BACKEND_VARIABLES = Kind(
     words="an object of names and values",
-    read=_variables(RESERVED_VARIABLES),
+    read=_variables(_is_the_backends, "backendSecretsName", "backendSecretsKeys"),
     schema=_schema_of_variables(),
 )
 _PRESET = Kind(
     words="one of " + ", ".join(_PRESETS),
     read=_preset,
     schema={"enum": _PRESETS},
+)
+_ZONE = Kind(
+    words="the id of a hosted zone",
+    read=_matching(_ZONE_ID, "the id of a hosted zone, such as 'Z0123456789ABCDEFGHIJ'"),
+    schema={"type": "string", "pattern": f"^{_ZONE_ID.pattern}$"},
+)
+_VPC = Kind(
+    words="the id of a VPC",
+    read=_matching(_VPC_ID, "the id of a VPC, such as 'vpc-0123456789abcdef0'"),
+    schema={"type": "string", "pattern": f"^{_VPC_ID.pattern}$"},
+)
+_SUBNETS = Kind(
+    words="an object with lists of ids of subnets",
+    read=_subnets,
+    schema={
+        "type": "object",
+        "properties": {
+            part: {
+                "type": "array",
+                "items": {"type": "string", "pattern": f"^{_SUBNET_ID.pattern}$"},
+                "minItems": fewest,
+            }
+            for part, fewest in _SUBNETS_OF.items()
+        },
+        "additionalProperties": False,
+    },
 )
 
 KEYS: tuple[Key, ...] = (
@@ -459,10 +555,42 @@ KEYS: tuple[Key, ...] = (
         ours=True,
     ),
     Key(
+        name="hostedZoneName",
+        kind=_DOMAIN,
+        meaning="Name of the Route 53 zone that the host names are in, such as a domain above "
+        "`domainName`",
+        default="the same as `domainName`",
+        ours=True,
+    ),
+    Key(
+        name="hostedZoneId",
+        kind=_ZONE,
+        meaning="Id of that zone, where its name alone does not find it",
+        default="the public zone of that name in the account",
+        ours=True,
+    ),
+    Key(
         name="networkPreset",
         kind=_PRESET,
         meaning="How tasks reach the internet: `natGateway`, `natInstance`, `public`",
         default="`natGateway`",
+        ours=True,
+    ),
+    Key(
+        name="vpcId",
+        kind=_VPC,
+        meaning="Id of a VPC to use. With `networkPreset` `public` tasks run in its public "
+        "subnets, otherwise in its private ones",
+        default="a new VPC",
+        ours=True,
+    ),
+    Key(
+        name="vpcSubnets",
+        kind=_SUBNETS,
+        meaning="Ids of subnets of that VPC, where its types of subnets do not say it: an object "
+        "with any of `loadBalancer`, `tasks` and `database`",
+        default="public subnets for the load balancer, private ones for tasks, isolated or "
+        "private ones for the database",
         ours=True,
     ),
     Key(

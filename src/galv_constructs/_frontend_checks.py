@@ -26,7 +26,7 @@ from galv_constructs.frontend_source import FrontendSource
 
 RESERVED_VARIABLES = {API_URL_VARIABLE: "pass api_url"}
 
-_RESERVED_PREFIXES = ("AWS_", "CODEBUILD_", "GALV_BUILD_")
+RESERVED_PREFIXES = ("AWS_", "CODEBUILD_", "GALV_BUILD_")
 _API_URL = re.compile(r"https://[a-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?")
 _WEB_ACL = re.compile(rf"arn:[a-z-]+:wafv2:{EDGE_REGION}:\d{{12}}:global/webacl/.+")
 
@@ -100,10 +100,10 @@ def check_source(
     check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
     for argument, variables in (("environment", environment), ("secrets", secrets)):
         for name in variables or {}:
-            if name.startswith(_RESERVED_PREFIXES):
+            if name.startswith(RESERVED_PREFIXES):
                 raise ValueError(
                     f"{argument} sets {name}, and names that start with "
-                    f"{', '.join(_RESERVED_PREFIXES)} are CodeBuild's and this construct's: use "
+                    f"{', '.join(RESERVED_PREFIXES)} are CodeBuild's and this construct's: use "
                     "another name"
                 )
         is_built_here = source is None or (

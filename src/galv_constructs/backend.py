@@ -594,7 +594,7 @@ class GalvBackend(Construct):
                 "version is 'latest': setup, scheduled and other single tasks that start after a "
                 "new image is published run it, while the web service goes on with the one that it "
                 "was deployed with, and a deployment changes neither. Pass the tag of a release, "
-                "such as version='v2.11.4'.",
+                "such as version='v2.11.4' (backendVersion in cdk.json).",
             )
         if mail is None:
             annotations.add_warning_v2(

@@ -1,19 +1,30 @@
 """The context keys of `cdk.json`, typed and checked."""
 
 import difflib
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from constructs import Node
 
-from galv_constructs._config_keys import CERTIFICATE_ARN, KEYS
+from galv_constructs._config_keys import CERTIFICATE_ARN, KEYS, secret_name_from
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.network import NetworkPreset
 
 # Context that is CDK's own: feature flags, answers to look-ups, settings of the CLI.
-_FOREIGN = re.compile(r"@|.*:|cdk|aws-cdk|acknowledged-issue-numbers$|tree-metadata$")
+_CDKS_OWN = re.compile(r"@|.*:|cdk|aws-cdk|acknowledged-issue-numbers$|tree-metadata$")
+# A word that other applications' context often has, and that is no mistyped key of ours.
+_OTHERS = {"environment", "project"}
+# How alike two names are when one of them is mistyped, and how much is left of one cut short.
+_NEAR = 0.75
+_SHORTEST_START = 5
+# https://www.rfc-editor.org/rfc/rfc6761: nobody can have these.
+_RESERVED_DOMAIN = re.compile(
+    r"(?:.*\.)?(?:example\.(?:com|net|org)|example|test|invalid|localhost)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +54,12 @@ class GalvConfig:
 
     is_route53_domain: bool
     """`isRoute53Domain`: whether the domain is managed by Route 53."""
+
+    hosted_zone_name: str
+    """`hostedZoneName`: name of the Route 53 zone that the host names are in."""
+
+    hosted_zone_id: str | None
+    """`hostedZoneId`: id of that zone. `None`: it is looked up by its name."""
 
     certificate_arn: str | None
     """`certificateArn`: ARN of a certificate in us-east-1 for a domain outside Route 53."""
@@ -102,8 +119,20 @@ class GalvConfig:
     network_preset: NetworkPreset
     """`networkPreset`: how tasks reach the internet."""
 
+    vpc_id: str | None
+    """`vpcId`: VPC to use. `None`: a new one."""
+
+    vpc_subnets: Mapping[str, Sequence[str]]
+    """`vpcSubnets`: ids of subnets for `loadBalancer`, `tasks` and `database`, where given."""
+
     alarm_email: str | None
     """`alarmEmail`: address that alarms are sent to. `None`: nobody is told."""
+
+    warnings: Sequence[str]
+    """What is allowed and probably not meant, each with the key and the way out."""
+
+    notes: Sequence[str]
+    """Context that is not Galv's and is ignored, such as that of `~/.cdk.json`."""
 
     @property
     def backend_domain_name(self) -> str:
@@ -122,18 +151,36 @@ class GalvConfig:
 
     @property
     def default_smtp_secret_name(self) -> str:
-        """Name of the secret that SMTP credentials are put in when they are made."""
-        return f"{self.project_name_tag}-smtp"
+        """Name of the secret that SMTP credentials are put in when they are made.
+
+        A tag may hold what the name of a secret may not: it is made from the tag's letters.
+        """
+        return f"{secret_name_from(self.project_name_tag, self.name)}-smtp"
+
+    def in_hosted_zone(self, name: str) -> bool:
+        """Whether a domain or host name is in the zone of Route 53.
+
+        Args:
+            name: The domain or host name.
+        """
+        return self.is_route53_domain and _is_in(name, self.hosted_zone_name)
 
     @classmethod
     def from_context(
-        cls, node: Node, *, account: str | None = None, region: str | None = None
+        cls,
+        node: Node,
+        *,
+        account: str | None = None,
+        region: str | None = None,
+        cdk_json: Path | None = None,
     ) -> "GalvConfig":
         """Read the configuration from the context of a construct tree.
 
         Values from `--context` are always text, so `"false"`, `"5"` and JSON text are read as what
         they mean. Null means "not set", and so does an empty text, but for subdomains. Keys that
-        are CDK's own are ignored; any other key that is not known is a mistake.
+        are CDK's own are ignored. Others that are not known are a mistake if one of ours may be
+        meant, and otherwise somebody else's, from `~/.cdk.json` or the command line: these are
+        ignored, and in `notes`.
 
         Args:
             node: Node whose context is read, such as `app.node`.
@@ -141,12 +188,15 @@ class GalvConfig:
                 not checked against an account.
             region: Region of the backend, to check certificates against. Default: they are not
                 checked against a region.
+            cdk_json: The file `cdk.json`, to notice keys that stand beside its `"context"`, where
+                CDK passes nothing on. Default: it is not looked at.
 
         Raises:
             ValueError: If anything is wrong; the message lists all mistakes.
         """
         context: Mapping[str, Any] = node.get_all_context() or {}
-        mistakes = _unknown(context)
+        mistakes, notes = _unknown(context)
+        mistakes += _beside_context(cdk_json)
         values: dict[str, Any] = {}
         for key in KEYS:
             value = context.get(key.name)
@@ -160,12 +210,14 @@ class GalvConfig:
                 mistakes.append(f"{key.name}: {error}")
         config = cls._from_values(values)
         mistakes += _contradictions(values)
+        mistakes += _domain_mistakes(config, values)
+        mistakes += _network_mistakes(values)
         mistakes += _certificate_mistakes(config, values, account, region)
         if mistakes:
             count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             listed = "".join(f"\n  - {mistake}" for mistake in mistakes)
             raise ValueError(f"{count} in the context (cdk.json or --context):{listed}")
-        return config
+        return replace(config, warnings=_doubts(config), notes=notes)
 
     @classmethod
     def _from_values(cls, values: Mapping[str, Any]) -> "GalvConfig":
@@ -179,6 +231,8 @@ class GalvConfig:
             backend_subdomain=values.get("backendSubdomain", "api"),
             frontend_subdomain=values.get("frontendSubdomain", "app"),
             is_route53_domain=values.get("isRoute53Domain", certificate_arn is None),
+            hosted_zone_name=values.get("hostedZoneName", domain_name),
+            hosted_zone_id=values.get("hostedZoneId"),
             certificate_arn=certificate_arn,
             backend_certificate_arn=values.get("backendCertificateArn", certificate_arn),
             backend_version=values.get("backendVersion", "latest"),
@@ -192,13 +246,17 @@ class GalvConfig:
             smtp_rotation=values.get("smtpRotation", 1),
             backend_environment=values.get("backendEnvironment", {}),
             backend_secrets_name=values.get("backendSecretsName", f"{name}-backend-secrets"),
-            backend_secrets_keys=values.get("backendSecretsKeys", ()),
+            backend_secrets_keys=values.get("backendSecretsKeys", []),
             frontend_environment=values.get("frontendEnvironment", {}),
             frontend_secrets_name=values.get("frontendSecretsName", f"{name}-frontend-secrets"),
-            frontend_secrets_keys=values.get("frontendSecretsKeys", ()),
+            frontend_secrets_keys=values.get("frontendSecretsKeys", []),
             monitor_interval_minutes=values.get("monitorIntervalMinutes", 5),
             network_preset=values.get("networkPreset", NetworkPreset.NAT_GATEWAY),
+            vpc_id=values.get("vpcId"),
+            vpc_subnets=values.get("vpcSubnets", {}),
             alarm_email=values.get("alarmEmail"),
+            warnings=[],
+            notes=[],
         )
 
 
@@ -206,18 +264,128 @@ def _host(subdomain: str, domain_name: str) -> str:
     return f"{subdomain}.{domain_name}" if subdomain else domain_name
 
 
-def _unknown(context: Mapping[str, Any]) -> list[str]:
-    known = [key.name for key in KEYS]
-    mistakes = []
+def _is_in(name: str, domain: str) -> bool:
+    return name == domain or name.endswith(f".{domain}")
+
+
+def _near(name: str) -> str | None:
+    """The key of ours that may be meant by a name that is none."""
+    if name in _OTHERS:
+        return None
+    # Compared without case, which is what is most often wrong.
+    lower = {key.name.lower(): key.name for key in KEYS}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=_NEAR)
+    if len(name) >= _SHORTEST_START:
+        near += [key for key in lower if key.startswith(name.lower())]
+    return lower[near[0]] if near else None
+
+
+def _unknown(context: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    known = {key.name for key in KEYS}
+    mistakes, notes = [], []
     for name in context:
-        if name in known or _FOREIGN.match(name):
+        if name in known or _CDKS_OWN.match(name):
             continue
-        # Compared without case, which is what is most often wrong.
-        lower = {other.lower(): other for other in known}
-        near = difflib.get_close_matches(name.lower(), lower, n=1)
-        hint = f"did you mean {lower[near[0]]}?" if near else f"known keys: {', '.join(known)}"
-        mistakes.append(f"{name}: is not a key of this application; {hint}")
+        near = _near(name)
+        if near is None:
+            notes.append(f"{name}: is not a key of Galv's, and nothing here reads it")
+        else:
+            mistakes.append(f"{name}: is not a key of this application; did you mean {near}?")
+    return mistakes, notes
+
+
+def _beside_context(cdk_json: Path | None) -> list[str]:
+    if cdk_json is None or not cdk_json.is_file():
+        return []
+    # The CLI has read it before: it is JSON.
+    beside = json.loads(cdk_json.read_text())
+    near = {name: _near(name) for name in beside if name != "context"}
+    return [
+        f'{key}: stands beside "context" in cdk.json'
+        + ("" if name == key else f" (as {name})")
+        + ", where CDK passes nothing on; move it into it"
+        for name, key in near.items()
+        if key is not None
+    ]
+
+
+def _domain_mistakes(config: GalvConfig, values: Mapping[str, Any]) -> list[str]:
+    mistakes = []
+    domain = config.domain_name
+    for key in ("backendSubdomain", "frontendSubdomain"):
+        value = str(values.get(key, ""))
+        if _is_in(value, domain):
+            before = value.removesuffix(domain).rstrip(".")
+            mistakes.append(
+                f"{key}: must be what comes before {domain}, got {value!r}: write {before!r}"
+            )
+    given = [key for key in ("hostedZoneName", "hostedZoneId") if key in values]
+    if not config.is_route53_domain:
+        return mistakes + [
+            f"{key}: is set, and the domain is not in Route 53, as isRoute53Domain or "
+            "certificateArn says; drop this key, or those"
+            for key in given
+        ]
+    hosts = [config.frontend_domain_name, config.backend_domain_name]
+    zone = config.hosted_zone_name
+    if not all(_is_in(host, zone) for host in hosts):
+        mistakes.append(
+            f"hostedZoneName: must be the domain of {' and '.join(hosts)}, or one above it, got "
+            f"{zone!r}"
+        )
     return mistakes
+
+
+def _network_mistakes(values: Mapping[str, Any]) -> list[str]:
+    if "vpcId" not in values:
+        if "vpcSubnets" in values:
+            return ["vpcSubnets: is set without vpcId, the VPC that the subnets are in; set it too"]
+        return []
+    preset = values.get("networkPreset", NetworkPreset.PUBLIC)
+    if preset is NetworkPreset.PUBLIC:
+        return []
+    mistake = (
+        f"vpcId, networkPreset: are both set, and {preset.value!r} is how to build a new VPC; drop "
+        "networkPreset for tasks in the private subnets of your VPC, or set it to 'public' for "
+        "tasks in the public ones"
+    )
+    return [mistake]
+
+
+def _doubts(config: GalvConfig) -> list[str]:
+    """What is allowed and probably not meant."""
+    doubts = []
+    domain, mail = config.domain_name, config.mail_from_domain
+    ours = (domain, config.hosted_zone_name)
+    if _RESERVED_DOMAIN.fullmatch(domain):
+        doubts.append(
+            f"domainName: {domain} is reserved for examples and nobody can have it; set a domain "
+            "that you have before you deploy"
+        )
+    elif config.smtp_secret_name is not None:
+        pass  # Who sends with credentials of one's own knows what they may send.
+    elif _RESERVED_DOMAIN.fullmatch(mail):
+        doubts.append(
+            f"mailFromDomain: {mail} is reserved for examples, so no mail can be sent from it; "
+            f"drop the key for mail.{domain}, or set a domain that you have"
+        )
+    elif not any(_is_in(mail, own) or _is_in(own, mail) for own in ours):
+        doubts.append(
+            f"mailFromDomain: {mail} is not a domain of {domain}; mail is sent from it once its "
+            "DNS has the records of the outputs MailDnsRecord…. Drop the key if it was left over"
+        )
+    if not config.is_route53_domain:
+        doubts += [
+            f"{key}: is empty, and isRoute53Domain is false: if {domain} is the top of its zone, "
+            "it cannot have the CNAME record that this host name needs. Ways out: a subdomain; a "
+            "DNS provider with ALIAS, ANAME or flattened CNAME records; or the domain in Route 53"
+            for key, value in (
+                ("backendSubdomain", config.backend_subdomain),
+                ("frontendSubdomain", config.frontend_subdomain),
+            )
+            if value == ""
+        ]
+    return doubts
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:

@@ -249,12 +249,12 @@ class GalvFrontend(Construct):
                 "galv-constructs:latestFrontend",
                 "source is 'latest': a deployment looks for a newer release only when something "
                 "else about the build changes. Pass the tag of a release, such as "
-                "source=FrontendSource.git_tag('v2.2.0').",
+                "source=FrontendSource.git_tag('v2.2.0') (frontendVersion in cdk.json).",
             )
         if secrets:
             annotations.add_warning_v2(
                 "galv-constructs:publicSecrets",
-                f"secrets ({', '.join(sorted(secrets))}) are given to the build of a static site: "
-                "everyone can read what the build puts into its files. Pass only what may be "
-                "public.",
+                f"secrets ({', '.join(sorted(secrets))}; in cdk.json frontendSecretsKeys) are "
+                "given to the build of a static site: everyone can read what the build puts into "
+                "its files. Pass only what may be public.",
             )

@@ -197,8 +197,8 @@ class GalvNetwork(Construct):
                 not in Amazon ECR is refused. Default: true.
 
         Raises:
-            ValueError: If an argument has the wrong type, or tasks should have public addresses
-                but no internet.
+            ValueError: If an argument has the wrong type, no subnet is as one says, or tasks should
+                have public addresses but no internet.
         """
         check_construct("vpc", vpc, "aws_ec2.IVpc", "ec2.Vpc.from_lookup(scope, id, vpc_id=…)")
         check_type("assign_public_ip", assign_public_ip, bool, "true or false")
@@ -208,6 +208,9 @@ class GalvNetwork(Construct):
                 "assign_public_ip=True with has_internet=False: public addresses are of use only "
                 "where there is a way to the internet; set one of the two"
             )
+        load_balancer_subnets = _findable("load_balancer_subnets", vpc, load_balancer_subnets)
+        task_subnets = _findable("task_subnets", vpc, task_subnets)
+        database_subnets = _findable("database_subnets", vpc, database_subnets)
         if task_subnets is None:
             if assign_public_ip:
                 task_subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
@@ -396,6 +399,24 @@ def _nat_instance() -> ec2.NatInstanceProviderV2:
 def selected_task_subnets(network: IGalvNetwork) -> ec2.SelectedSubnets:
     """The subnets that tasks run in."""
     return _select(network.vpc, network.task_subnets)
+
+
+def _findable(
+    argument: str, vpc: ec2.IVpc, subnets: ec2.SubnetSelection | None
+) -> ec2.SubnetSelection | None:
+    """Return a selection that selects something, also while CDK has yet to look up the VPC."""
+    if subnets is None:
+        return None
+    selected = _select(vpc, subnets)
+    if selected.subnets:
+        return subnets
+    if selected.is_pending_lookup:
+        # The first pass of a look-up: no subnet has its name, id or zone yet. CDK throws this
+        # template away and synthesizes again with the answer.
+        return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+    raise ValueError(
+        f"{argument} selects no subnet of vpc {vpc.node.path}: choose subnets that it has"
+    )
 
 
 def _select(vpc: ec2.IVpc, subnets: ec2.SubnetSelection) -> ec2.SelectedSubnets:

@@ -13,11 +13,11 @@ from constructs import Construct
 
 from galv_app.alarms import alarm_topic
 from galv_app.environment import PLACEHOLDER
+from galv_app.existing import hosted_zone, network
 from galv_constructs import (
     GalvBackend,
     GalvConfig,
     GalvMail,
-    GalvNetwork,
     GalvScheduledTask,
     IGalvMail,
 )
@@ -36,10 +36,9 @@ class BackendStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
-        zone = certificate = None
-        if config.is_route53_domain:
-            zone = route53.HostedZone.from_lookup(self, "Zone", domain_name=config.domain_name)
-        else:
+        zone = hosted_zone(self, config)
+        certificate = None
+        if zone is None:
             certificate = acm.Certificate.from_certificate_arn(
                 self, "Certificate", str(config.backend_certificate_arn)
             )
@@ -55,9 +54,7 @@ class BackendStack(Stack):
             version=config.backend_version,
             environment=config.backend_environment,
             secrets=self._secrets(config),
-            network=GalvNetwork(
-                self, "Network", preset=config.network_preset, log_bucket=log_bucket
-            ),
+            network=network(self, config, log_bucket),
             log_bucket=log_bucket,
             production=config.is_production,
             removal_protection=config.removal_protection,
@@ -113,7 +110,7 @@ class BackendStack(Stack):
             )
             return GalvMail.from_secret(secret, sender=config.mail_sender)
         domain = config.mail_from_domain
-        in_zone = domain == config.domain_name or domain.endswith(f".{config.domain_name}")
+        in_zone = config.in_hosted_zone(domain)
         mail = GalvMail(
             self,
             "Mail",
@@ -124,7 +121,7 @@ class BackendStack(Stack):
             production=config.is_production,
             removal_protection=config.removal_protection,
         )
-        if zone is None or not in_zone:
+        if not in_zone:
             for number, record in enumerate(mail.dns_records, start=1):
                 CfnOutput(
                     self,

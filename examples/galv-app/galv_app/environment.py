@@ -28,6 +28,6 @@ def answer_lookups(app: App, config: GalvConfig) -> None:
         f"availability-zones:{where}:{region}", [f"{PLACEHOLDER.region}{zone}" for zone in "abc"]
     )
     app.node.set_context(
-        f"hosted-zone:{where}:domainName={config.domain_name}:{region}",
-        {"Id": "/hostedzone/Z00000000PLACEHOLDER", "Name": f"{config.domain_name}."},
+        f"hosted-zone:{where}:domainName={config.hosted_zone_name}:{region}",
+        {"Id": "/hostedzone/Z00000000PLACEHOLDER", "Name": f"{config.hosted_zone_name}."},
     )

@@ -5,11 +5,11 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from galv_app.existing import hosted_zone
 from galv_constructs import FrontendSource, GalvBackend, GalvConfig, GalvFrontend
 
 
@@ -27,10 +27,9 @@ class FrontendStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
-        zone = certificate = None
-        if config.is_route53_domain:
-            zone = route53.HostedZone.from_lookup(self, "Zone", domain_name=config.domain_name)
-        elif config.certificate_arn is not None:
+        zone = hosted_zone(self, config)
+        certificate = None
+        if zone is None and config.certificate_arn is not None:
             certificate = acm.Certificate.from_certificate_arn(
                 self, "Certificate", config.certificate_arn
             )
