@@ -22,6 +22,7 @@ from galv_constructs import (
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
+    GalvReviewRole,
     GalvScheduledTask,
     GalvWebAcl,
     GitHubSubject,
@@ -65,6 +66,11 @@ def deploy_role(stack: Stack) -> None:
     )
 
 
+def review_role(stack: Stack) -> None:
+    subjects = [GitHubSubject.pull_request("octo-org/octo-repo")]
+    GalvReviewRole(stack, "ReviewRole", subjects=subjects, stacks=["galv-BackendStack"])
+
+
 def runtime_in(stack: Stack) -> TaskRuntime:
     """A runtime that adds nothing to the stack."""
     vpc = ec2.Vpc.from_vpc_attributes(
@@ -104,6 +110,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
     "mail": mail,
     "release-task": release_task,
+    "review-role": review_role,
     "scheduled-task": scheduled_task,
     "web-acl": web_acl,
     **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},
