@@ -98,12 +98,15 @@ def test_every_key_is_read() -> None:
         "domain_name",
         "hosted_zone_name",
         "hosted_zone_id",
+        "creates_mail_identity",
         "smtp_rotation",
         "warnings",
         "notes",
     ]
     assert read(smtpRotation=2).smtp_rotation == 2
+    assert not read(mailIdentity="existing").creates_mail_identity
     others = {"name", "domainName", "smtpRotation", "hostedZoneName", "hostedZoneId"}
+    others.add("mailIdentity")
     assert set(values) | others == {key.name for key in KEYS}
 
 
@@ -255,6 +258,21 @@ def test_a_setting_that_only_sounds_like_a_secret_is_no_secret() -> None:
 
 def test_refuses_to_rotate_what_is_given() -> None:
     assert "drop smtpRotation" in refusal(smtpSecretName="ours", smtpRotation=2)
+
+
+def test_refuses_an_identity_beside_credentials_that_are_given() -> None:
+    assert "drop mailIdentity" in refusal(smtpSecretName="ours", mailIdentity="existing")
+
+
+@pytest.mark.parametrize(
+    ("subdomain", "domain"),
+    [("app", "mail.lab.org"), ("", "mail.lab.org"), ("app-stage", "mail.app-stage.lab.org")],
+)
+def test_the_mail_domain_follows_the_host_of_the_frontend(subdomain: str, domain: str) -> None:
+    """So that deployments side by side do not want the same identity of SES."""
+    config = read(domainName="lab.org", frontendSubdomain=subdomain)
+
+    assert config.mail_from_domain == domain
 
 
 def test_refuses_one_host_name_for_both() -> None:

@@ -10,6 +10,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from backends import (
     ENVIRONMENT,
@@ -450,6 +451,7 @@ class TestProperties:
         identity = {"Ref": only_id(template, IDENTITY)}
         assert stack.resolve(mail.identity.email_identity_name) == identity
         name = {"Ref": only_id(template, SET)}
+        assert mail.configuration_set is not None
         assert stack.resolve(mail.configuration_set.configuration_set_name) == name
 
     def test_two_live_in_one_stack(self) -> None:
@@ -511,3 +513,66 @@ class TestRefusals:
 
         message = refusal(lambda: GalvMail(stack, "Mail", **given))
         assert message.startswith(f"{name} must be known when the template is made, got a token")
+
+
+class TestGivenIdentity:
+    """One identity per domain, account and region: several deployments share it."""
+
+    @pytest.fixture
+    def shared(self) -> Json:
+        stack = Stack(new_app(), "Stack")
+        identity = ses.EmailIdentity.from_email_identity_name(stack, "Domain", "example.com")
+        mail = GalvMail(stack, "Mail", sender=SENDER, identity=identity)
+        assert mail.identity is identity
+        assert (mail.configuration_set, mail.dns_records) == (None, [])
+        return synthesize(stack)
+
+    def test_is_used_and_nothing_of_it_is_defined(self, shared: Json) -> None:
+        for kind in (IDENTITY, SET, DESTINATION, RECORD):
+            assert of_type(shared, kind) == {}
+        assert only(shared, SECRET) != {}
+
+    def test_the_user_may_send_through_it_from_the_address(self, shared: Json) -> None:
+        (statement,) = only(shared, "AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+
+        assert ":identity/" in str(statement["Resource"])
+        assert ":configuration-set/*" in str(statement["Resource"])
+        assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": SENDER}}
+
+    def test_one_is_created_when_none_is_given(self, mail: Json) -> None:
+        assert only(mail, IDENTITY)["EmailIdentity"] == "mail.example.com"
+
+    @pytest.mark.parametrize(
+        ("argument", "value"),
+        [
+            ("mail_from_domain", "bounce.mail.example.com"),
+            ("dmarc", "none"),
+            ("hosted_zone", zone_in),
+            ("notification_topic", lambda stack: sns.Topic(stack, "Topic")),
+        ],
+    )
+    def test_refuses_what_is_for_a_new_one(
+        self, stack: Stack, refusal: Refusal, argument: str, value: Any
+    ) -> None:
+        identity = ses.EmailIdentity.from_email_identity_name(stack, "Domain", "mail.example.com")
+        arguments: Json = {argument: value(stack) if callable(value) else value}
+
+        message = refusal(
+            lambda: GalvMail(stack, "Mail", sender=SENDER, identity=identity, **arguments)
+        )
+
+        assert message.startswith(f"identity and {argument} are both given")
+
+    def test_refuses_that_of_another_domain(self, stack: Stack, refusal: Refusal) -> None:
+        identity = ses.EmailIdentity.from_email_identity_name(stack, "Domain", "other.org")
+
+        message = refusal(lambda: GalvMail(stack, "Mail", sender=SENDER, identity=identity))
+
+        assert message.startswith("identity is 'other.org', and the domain of sender is")
+
+    def test_refuses_a_name(self, stack: Stack, refusal: Refusal) -> None:
+        given: Any = "example.com"
+
+        message = refusal(lambda: GalvMail(stack, "Mail", sender=SENDER, identity=given))
+
+        assert message.startswith("identity must be an aws_ses.IEmailIdentity, got 'example.com'")

@@ -384,6 +384,11 @@ _PRESET = Kind(
     read=_preset,
     schema={"enum": _PRESETS},
 )
+_MAIL_IDENTITY = Kind(
+    words="one of create, existing",
+    read=_matching(re.compile("create|existing"), "'create' or 'existing'"),
+    schema={"enum": ["create", "existing"]},
+)
 _ZONE = Kind(
     words="the id of a hosted zone",
     read=_matching(_ZONE_ID, "the id of a hosted zone, such as 'Z0123456789ABCDEFGHIJ'"),
@@ -459,7 +464,8 @@ KEYS: tuple[Key, ...] = (
         name="mailFromDomain",
         kind=_DOMAIN,
         meaning="Domain of the address that mail comes from",
-        default="`mail.` and `domainName`",
+        default="`mail.` and `domainName`; with another `frontendSubdomain` than `app`, `mail.` "
+        "and the frontend's host name",
     ),
     Key(
         name="frontendEnvironment",
@@ -599,6 +605,14 @@ KEYS: tuple[Key, ...] = (
         meaning="Address that is told when a run of the validations fails or cannot start; it "
         "has to confirm a mail of AWS's",
         default="nobody is told",
+        ours=True,
+    ),
+    Key(
+        name="mailIdentity",
+        kind=_MAIL_IDENTITY,
+        meaning="Whether this deployment creates the SES identity of `mailFromDomain`, or uses the "
+        "`existing` one: there is one per domain, account and region",
+        default="`create`",
         ours=True,
     ),
     Key(

@@ -51,6 +51,30 @@ def check_mail_domains(
         )
 
 
+def check_identity(domain: str, identity: ses.IEmailIdentity | None, **created: object) -> None:
+    """Check that mail can be sent from a given identity, and that nothing is asked of a new one."""
+    check_construct(
+        "identity",
+        identity,
+        "aws_ses.IEmailIdentity",
+        "ses.EmailIdentity.from_email_identity_name(scope, id, domain)",
+    )
+    if identity is None:
+        return
+    for argument, value in created.items():
+        if value is not None:
+            raise ValueError(
+                f"identity and {argument} are both given, and {argument} is for a new identity: "
+                f"drop {argument}, or give it to the GalvMail that creates the identity"
+            )
+    name = identity.email_identity_name
+    if not is_token(name) and domain != name and not domain.endswith(f".{name}"):
+        raise ValueError(
+            f"identity is {name!r}, and the domain of sender is {domain!r}: pass the identity of "
+            "that domain or of one above it"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class DnsRecord:
     """A DNS record to create."""

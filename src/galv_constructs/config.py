@@ -21,6 +21,7 @@ _OTHERS = {"environment", "project"}
 # How alike two names are when one of them is mistyped, and how much is left of one cut short.
 _NEAR = 0.75
 _SHORTEST_START = 5
+_FRONTEND = "app"
 # https://www.rfc-editor.org/rfc/rfc6761: nobody can have these.
 _RESERVED_DOMAIN = re.compile(
     r"(?:.*\.)?(?:example\.(?:com|net|org)|example|test|invalid|localhost)"
@@ -88,6 +89,9 @@ class GalvConfig:
 
     mail_from_domain: str
     """`mailFromDomain`: domain of the address that mail comes from."""
+
+    creates_mail_identity: bool
+    """`mailIdentity`: whether the SES identity of `mail_from_domain` is created, or exists."""
 
     smtp_secret_name: str | None
     """`smtpSecretName`: secret with SMTP credentials to use. `None`: they are made."""
@@ -224,12 +228,17 @@ class GalvConfig:
         name = values.get("name", "galv")
         domain_name = values.get("domainName", "example.com")
         certificate_arn = values.get("certificateArn")
+        frontend_subdomain = values.get("frontendSubdomain", _FRONTEND)
+        # Deployments side by side have another one each, and SES one identity per domain.
+        mail_below = _host(
+            "" if frontend_subdomain == _FRONTEND else frontend_subdomain, domain_name
+        )
         return cls(
             name=name,
             project_name_tag=values.get("projectNameTag", name),
             domain_name=domain_name,
             backend_subdomain=values.get("backendSubdomain", "api"),
-            frontend_subdomain=values.get("frontendSubdomain", "app"),
+            frontend_subdomain=frontend_subdomain,
             is_route53_domain=values.get("isRoute53Domain", certificate_arn is None),
             hosted_zone_name=values.get("hostedZoneName", domain_name),
             hosted_zone_id=values.get("hostedZoneId"),
@@ -241,7 +250,8 @@ class GalvConfig:
             removal_protection=values.get("removalProtection"),
             enable_container_insights=values.get("enableContainerInsights"),
             mail_from_user=values.get("mailFromUser", "galv-no-reply"),
-            mail_from_domain=values.get("mailFromDomain", f"mail.{domain_name}"),
+            mail_from_domain=values.get("mailFromDomain", f"mail.{mail_below}"),
+            creates_mail_identity=values.get("mailIdentity", "create") == "create",
             smtp_secret_name=values.get("smtpSecretName"),
             smtp_rotation=values.get("smtpRotation", 1),
             backend_environment=values.get("backendEnvironment", {}),
@@ -390,7 +400,7 @@ def _doubts(config: GalvConfig) -> list[str]:
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
     mistakes = []
-    subdomains = [values.get("backendSubdomain", "api"), values.get("frontendSubdomain", "app")]
+    subdomains = [values.get("backendSubdomain", "api"), values.get("frontendSubdomain", _FRONTEND)]
     if subdomains[0] == subdomains[1]:
         mistakes.append(
             f"backendSubdomain, frontendSubdomain: are both {subdomains[0]!r}; API and frontend "
@@ -409,6 +419,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         mistakes.append(
             "smtpSecretName, smtpRotation: are both set, and credentials that are given cannot be "
             "made anew; drop smtpRotation, and put new ones in the secret"
+        )
+    if "smtpSecretName" in values and "mailIdentity" in values:
+        mistakes.append(
+            "smtpSecretName, mailIdentity: are both set, and with credentials that are given this "
+            "deployment has nothing to do with the identity; drop mailIdentity"
         )
     if values.get("isRoute53Domain"):
         mistakes += [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from aws_cdk import Aws
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -19,6 +19,7 @@ from galv_constructs._mail_identity import (
     Dmarc,
     DnsRecord,
     MailIdentity,
+    check_identity,
     check_mail_domains,
 )
 from galv_constructs._policy import DeploymentPolicy
@@ -91,6 +92,10 @@ class GalvMail(Construct):
     A new account is in the SES sandbox: it can send to verified addresses only, until AWS lifts
     that on request. The project's `docs/operations.md` says how.
 
+    SES knows one identity per domain, account and region, and every `GalvMail` without `identity`
+    creates one. Of several deployments that send from one domain, one creates it, which owns it;
+    the others get it as `identity`, and deleting them leaves it alone.
+
     `GalvMail.from_secret` uses credentials that exist instead, and defines nothing.
 
     Costs $0.40 a month for the secret, $0.10 per thousand messages, and $0.30 for each of three
@@ -109,9 +114,10 @@ class GalvMail(Construct):
         id: str,
         *,
         sender: str,
+        identity: ses.IEmailIdentity | None = None,
         hosted_zone: route53.IHostedZone | None = None,
         mail_from_domain: str | None = None,
-        dmarc: Dmarc = "quarantine",
+        dmarc: Dmarc | None = None,
         notification_topic: sns.ITopic | None = None,
         secret_name: str | None = None,
         rotation: int = 1,
@@ -124,15 +130,19 @@ class GalvMail(Construct):
         Args:
             scope: Parent of this construct, in the stack of the backend.
             id: Id of this construct in its parent.
-            sender: Address that mail comes from. SES must not know its domain yet in this region:
-                an identity that exists belongs with `GalvMail.from_secret`.
+            sender: Address that mail comes from.
+            identity: SES identity of the domain of `sender`, or of a domain above it, that exists
+                in this account and region, such as
+                `ses.EmailIdentity.from_email_identity_name(scope, id, "example.com")`. It stays as
+                it is, with its DNS records and its configuration set. Default: a new one, which
+                fails in the deployment if SES has one for this domain.
             hosted_zone: Route 53 zone that the domain of `sender` is in. Default: you create
                 `dns_records` yourself.
             mail_from_domain: Subdomain that bounces go to, for nothing else. Default: `bounce.`
                 and the domain of `sender`.
             dmarc: What receivers do with mail that claims to come from the domain and does not:
                 `none`, `quarantine` or `reject`; `off` where the domain has a record already.
-                Default: `quarantine`.
+                Default: `quarantine` for a new identity.
             notification_topic: Topic that gets bounces and complaints. Default: they are metrics
                 in CloudWatch only.
             secret_name: Name of the secret. Default: a generated one.
@@ -145,8 +155,9 @@ class GalvMail(Construct):
                 Default: the same as `production`.
 
         Raises:
-            ValueError: If an argument is malformed or out of range, or the domain of `sender` is
-                not in `hosted_zone`.
+            ValueError: If an argument is malformed or out of range, the domain of `sender` is not
+                in `hosted_zone` or not that of `identity`, or `identity` is given with what is for
+                a new one.
         """
         check_email("sender", sender)
         if is_token(sender):
@@ -154,8 +165,16 @@ class GalvMail(Construct):
                 "sender must be known when the template is made, got a token: pass a plain address"
             )
         domain = sender.partition("@")[2]
+        check_identity(
+            domain,
+            identity,
+            hosted_zone=hosted_zone,
+            mail_from_domain=mail_from_domain,
+            dmarc=dmarc,
+            notification_topic=notification_topic,
+        )
         check_mail_domains(domain, mail_from_domain, hosted_zone)
-        if dmarc not in DMARC_POLICIES:
+        if dmarc is not None and dmarc not in DMARC_POLICIES:
             raise ValueError(f"dmarc must be one of {', '.join(DMARC_POLICIES)}, got {dmarc!r}")
         check_construct(
             "notification_topic",
@@ -178,22 +197,26 @@ class GalvMail(Construct):
             check_type("removal_protection", removal_protection, bool, "true or false")
         super().__init__(scope, id)
         self._sender = sender
-        self._identity = MailIdentity(
-            self,
-            "Identity",
-            domain=domain,
-            mail_from_domain=mail_from_domain or f"bounce.{domain}",
-            dmarc=dmarc,
-            hosted_zone=hosted_zone,
-            notification_topic=notification_topic,
-        )
+        self._new_identity: MailIdentity | None = None
+        if identity is None:
+            self._new_identity = MailIdentity(
+                self,
+                "Identity",
+                domain=domain,
+                mail_from_domain=mail_from_domain or f"bounce.{domain}",
+                dmarc=dmarc or "quarantine",
+                hosted_zone=hosted_zone,
+                notification_topic=notification_topic,
+            )
+            identity = self._new_identity.identity
+        self._email_identity = identity
         self._credentials = SmtpCredentials(
             self,
             "Credentials",
             sender=sender,
             send_resource_arns=[
-                self._identity.identity.email_identity_arn,
-                self._identity.configuration_set_arn,
+                self.identity.email_identity_arn,
+                self._configuration_set_arn,
             ],
             secret_name=secret_name,
             rotation=rotation,
@@ -240,18 +263,31 @@ class GalvMail(Construct):
 
     @property
     def identity(self) -> ses.IEmailIdentity:
-        """The SES identity of the domain."""
-        return self._identity.identity
+        """The SES identity that mail is sent from: the new one, or the given one."""
+        return self._email_identity
 
     @property
-    def configuration_set(self) -> ses.IConfigurationSet:
-        """The configuration set that mail from the domain goes through."""
-        return self._identity.configuration_set
+    def configuration_set(self) -> ses.IConfigurationSet | None:
+        """The configuration set that mail goes through.
+
+        None for a given identity, which has one of its own, or none.
+        """
+        return None if self._new_identity is None else self._new_identity.configuration_set
 
     @property
     def dns_records(self) -> Sequence[DnsRecord]:
-        """Records of the domain: made in `hosted_zone`, otherwise yours to create."""
-        return list(self._identity.dns_records)
+        """Records of a new identity: made in `hosted_zone`, otherwise yours to create."""
+        return [] if self._new_identity is None else list(self._new_identity.dns_records)
+
+    @property
+    def _configuration_set_arn(self) -> str:
+        if self._new_identity is not None:
+            return self._new_identity.configuration_set_arn
+        # SES asks for the right to use the default configuration set of the identity, whose name
+        # only its owner knows. Who may send as whom stays fixed by the sender's address.
+        return Stack.of(self).format_arn(
+            service="ses", resource="configuration-set", resource_name="*"
+        )
 
     def _field(self, key: str) -> ecs.Secret:
         # The version is part of a task definition, so that new credentials replace the tasks, and

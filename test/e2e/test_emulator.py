@@ -24,6 +24,7 @@ def distribution(**config: Any) -> dict[str, Any]:
 
 
 GROUP = {"GroupDescription": "one", "VpcId": {"Ref": "Vpc"}}
+IDENTITY = {"EmailIdentity": "twice.example.com"}
 REFUSED = {
     "the same rule twice": (
         resources(
@@ -86,6 +87,17 @@ REFUSED = {
             ScalingTargetId="nothing",
         ),
         "ObjectNotFoundException",
+    ),
+    "an identity of mail that another has": (
+        {
+            "One": {"Type": "AWS::SES::EmailIdentity", "Properties": IDENTITY},
+            "Other": {
+                "Type": "AWS::SES::EmailIdentity",
+                "Properties": IDENTITY,
+                "DependsOn": "One",
+            },
+        },
+        "Email identity twice.example.com already exists",
     ),
     "an output of no stack": (
         resources(

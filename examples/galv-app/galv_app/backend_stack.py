@@ -9,6 +9,7 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from galv_app.alarms import alarm_topic
@@ -111,11 +112,15 @@ class BackendStack(Stack):
             return GalvMail.from_secret(secret, sender=config.mail_sender)
         domain = config.mail_from_domain
         in_zone = config.in_hosted_zone(domain)
+        identity = None
+        if not config.creates_mail_identity:
+            identity = ses.EmailIdentity.from_email_identity_name(self, "MailIdentity", domain)
         mail = GalvMail(
             self,
             "Mail",
             sender=config.mail_sender,
-            hosted_zone=zone if in_zone else None,
+            identity=identity,
+            hosted_zone=zone if in_zone and identity is None else None,
             secret_name=config.default_smtp_secret_name,
             rotation=config.smtp_rotation,
             production=config.is_production,

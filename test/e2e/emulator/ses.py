@@ -1,8 +1,13 @@
-"""The DKIM records of an identity, which MiniStack makes no attributes of."""
+"""The DKIM records of an identity, which MiniStack makes no attributes of, and that there is one.
+
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_CreateEmailIdentity.html:
+AlreadyExistsException, "The resource specified in your request already exists."
+"""
 
 from typing import Any
 
 from e2e.emulator.types import Json, Made
+from ministack.services import ses_v2
 from ministack.services.cloudformation import provisioners
 
 _handler = provisioners._RESOURCE_HANDLERS["AWS::SES::EmailIdentity"]
@@ -19,8 +24,11 @@ def _with_records(made: Made) -> Made:
     return identity, {**records, **attributes}
 
 
-def _create(*arguments: Any) -> Made:
-    return _with_records(_made(*arguments))
+def _create(logical_id: str, properties: Json, stack_name: str) -> Made:
+    identity = properties["EmailIdentity"]
+    if identity in ses_v2._identities:
+        raise ValueError(f"AlreadyExistsException: Email identity {identity} already exists.")
+    return _with_records(_made(logical_id, properties, stack_name))
 
 
 def _update(*arguments: Any) -> Made:
@@ -28,5 +36,5 @@ def _update(*arguments: Any) -> Made:
 
 
 def install() -> None:
-    """Add the attributes."""
+    """Add the attributes and the check."""
     _handler.update(create=_create, update=_update)

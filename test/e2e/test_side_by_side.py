@@ -1,0 +1,94 @@
+"""Two deployments in one account, region and zone that send mail from the zone's own domain."""
+
+import pytest
+from e2e.app import DOMAIN, Application
+from e2e.cloud import Cloud
+
+
+@pytest.fixture(scope="module")
+def first(cloud: Cloud) -> Application:
+    """The deployment that creates the identity, and owns it."""
+    application = Application(cloud, "beside", context={"mailFromDomain": DOMAIN})
+    application.publish("v2.11.4")
+    done = application.deploy(backendVersion="v2.11.4")
+    assert done.ok, done.output
+    return application
+
+
+@pytest.fixture(scope="module")
+def second(first: Application) -> Application:
+    return Application(first.cloud, "beside-stage", context={"mailFromDomain": DOMAIN})
+
+
+def mail_records(cloud: Cloud) -> set[tuple[str, str]]:
+    """The records of the zone that are about mail from its own domain."""
+    route53 = cloud.client("route53")
+    (zone,) = route53.list_hosted_zones_by_name(DNSName=DOMAIN, MaxItems="1")["HostedZones"]
+    pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])
+    records = [record for page in pages for record in page["ResourceRecordSets"]]
+    starts = (f"_dmarc.{DOMAIN}", f"bounce.{DOMAIN}")
+    return {
+        (record["Name"], record["Type"])
+        for record in records
+        if record["Name"].startswith(starts) or record["Name"].endswith(f"._domainkey.{DOMAIN}.")
+    }
+
+
+def identity(cloud: Cloud) -> dict[str, object]:
+    found = cloud.client("sesv2").get_email_identity(EmailIdentity=DOMAIN)
+    return {name: value for name, value in found.items() if name != "ResponseMetadata"}
+
+
+def test_a_second_identity_of_the_domain_is_refused(
+    first: Application, second: Application, cloud: Cloud
+) -> None:
+    before = identity(cloud), mail_records(cloud)
+
+    done = second.deploy(backendVersion="v2.11.4")
+
+    assert not done.ok
+    assert f"{DOMAIN} already exists" in done.output
+    assert second.backend.status == "ROLLBACK_COMPLETE"
+    assert (identity(cloud), mail_records(cloud)) == before
+    assert len(mail_records(cloud)) == 6
+
+
+def test_the_second_deployment_uses_the_identity_that_exists(
+    first: Application, second: Application, cloud: Cloud
+) -> None:
+    before = identity(cloud), mail_records(cloud)
+
+    done = second.deploy(mailIdentity="existing")
+
+    assert done.ok, done.output
+    assert first.problems() == second.problems() == []
+    assert second.backend.resources("AWS::SES::EmailIdentity") == {}
+    assert (identity(cloud), mail_records(cloud)) == before
+
+
+def test_each_lives_by_itself(first: Application, second: Application) -> None:
+    done = first.deploy(backendEnvironment={"DJANGO_LOG_LEVEL": "DEBUG"})
+
+    assert done.ok, done.output
+    assert first.problems() == second.problems() == []
+
+
+def test_destroying_the_second_leaves_the_identity_to_the_first(
+    first: Application, second: Application, cloud: Cloud
+) -> None:
+    before = identity(cloud), mail_records(cloud)
+
+    done = second.destroy()
+
+    assert done.ok, done.output
+    assert (identity(cloud), mail_records(cloud)) == before
+    assert first.problems() == []
+
+
+def test_destroying_the_first_takes_it_away(first: Application, cloud: Cloud) -> None:
+    done = first.destroy()
+
+    assert done.ok, done.output
+    assert mail_records(cloud) == set()
+    with pytest.raises(cloud.client("sesv2").exceptions.NotFoundException):
+        identity(cloud)
