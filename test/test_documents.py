@@ -38,3 +38,24 @@ def test_the_index_names_every_page() -> None:
 
     for page in ROOT.glob("docs/*.md"):
         assert page.name == "README.md" or f"]({page.name})" in index
+
+
+EXAMPLES = [*ROOT.glob("examples/*/README.md")]
+OURS = "https://github.com/galv-team/galv-constructs/"
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.parent.name)
+def test_a_copied_example_has_no_link_that_leads_out_of_its_folder(page: Path) -> None:
+    for path, _ in LINK.findall(page.read_text()):
+        target = (page.parent / path).resolve()
+        assert target.is_relative_to(page.parent), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_this_repository_leads_somewhere(page: Path) -> None:
+    for path, anchor in re.findall(
+        rf"\({re.escape(OURS)}(?:blob|tree)/main/([^)#\s]+)(?:#([^)\s]+))?\)", page.read_text()
+    ):
+        assert (ROOT / path).exists(), path
+        if anchor:
+            assert anchor in anchors(ROOT / path), f"{path}#{anchor}"

@@ -204,6 +204,18 @@ def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
     assert output["Description"] == "Create a CNAME record from api.example.com to this"
 
 
+def test_says_that_the_top_of_a_zone_elsewhere_takes_no_cname(run: Run) -> None:
+    assembly = run(
+        region="us-east-1",
+        isRoute53Domain=False,
+        certificateArn=certificate_arn(),
+        frontendSubdomain="",
+    )
+
+    output = assembly.template("galv-FrontendStack")["Outputs"]["FrontendCnameTarget"]
+    assert output["Description"].startswith("Create an ALIAS or ANAME record from example.com")
+
+
 def test_refuses_a_domain_elsewhere_without_a_certificate(run: Run) -> None:
     with pytest.raises(SystemExit, match=r"app\.example\.com and api\.example\.com need"):
         run(isRoute53Domain=False)

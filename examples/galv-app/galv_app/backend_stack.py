@@ -14,7 +14,7 @@ from constructs import Construct
 
 from galv_app.alarms import alarm_topic
 from galv_app.environment import PLACEHOLDER
-from galv_app.existing import hosted_zone, network
+from galv_app.existing import hosted_zone, network, record_to_create
 from galv_constructs import (
     GalvBackend,
     GalvConfig,
@@ -95,7 +95,7 @@ class BackendStack(Stack):
                 self,
                 "BackendCnameTarget",
                 value=self.backend.load_balancer_dns_name,
-                description=f"Create a CNAME record from {config.backend_domain_name} to this",
+                description=record_to_create(config.backend_domain_name, config.backend_subdomain),
             )
         if self.account == PLACEHOLDER.account:
             Annotations.of(self).add_warning_v2(

@@ -30,6 +30,16 @@ def hosted_zone(scope: Construct, config: GalvConfig) -> route53.IHostedZone | N
     return route53.HostedZone.from_lookup(scope, "Zone", domain_name=name)
 
 
+def record_to_create(host: str, subdomain: str) -> str:
+    """Say which record a host name outside Route 53 needs."""
+    if subdomain == "":
+        return (
+            f"Create an ALIAS or ANAME record from {host} to this; a CNAME record only if {host} "
+            "is not the top of its zone"
+        )
+    return f"Create a CNAME record from {host} to this"
+
+
 def network(scope: Construct, config: GalvConfig, log_bucket: s3.IBucket) -> IGalvNetwork:
     """Define a network, or use the VPC that is given."""
     if config.vpc_id is None:

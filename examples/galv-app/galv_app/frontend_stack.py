@@ -9,7 +9,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from galv_app.existing import hosted_zone
+from galv_app.existing import hosted_zone, record_to_create
 from galv_constructs import FrontendSource, GalvBackend, GalvConfig, GalvFrontend
 
 
@@ -60,7 +60,9 @@ class FrontendStack(Stack):
                 self,
                 "FrontendCnameTarget",
                 value=self.frontend.distribution_domain_name,
-                description=f"Create a CNAME record from {config.frontend_domain_name} to this",
+                description=record_to_create(
+                    config.frontend_domain_name, config.frontend_subdomain
+                ),
             )
 
     def _secrets(self, config: GalvConfig) -> dict[str, ecs.Secret]:
