@@ -98,6 +98,12 @@ class Resolved:
                 if {"Ref": logical_id} in properties.get("Roles", []):
                     yield self._value(properties["PolicyDocument"])
 
+    def managed_policy(self, logical_id: str) -> Json:
+        """The document of a managed policy."""
+        properties = self._template["Resources"][logical_id]["Properties"]
+        document: Json = self._value(properties["PolicyDocument"])
+        return document
+
     def _value(self, value: Any) -> Any:
         match value:
             case {"Ref": _} if len(value) == 1:

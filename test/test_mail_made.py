@@ -23,6 +23,7 @@ from backends import (
     regional_stack,
     zone_in,
 )
+from iam_simulation import ACCOUNT, REGION, Resolved, is_allowed
 from templates import (
     Json,
     as_list,
@@ -225,20 +226,33 @@ class TestDns:
 
 
 class TestPermissions:
-    def test_the_user_may_only_send_from_the_address_through_identity_and_set(
-        self, mail: Json
+    @pytest.mark.parametrize(
+        ("resource", "sender", "allowed"),
+        [
+            ("identity/mail.example.com", SENDER, True),
+            # In the sandbox SES asks for the identity of the recipient too:
+            # https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
+            ("identity/someone@example.org", SENDER, True),
+            ("configuration-set/MailIdentityConfigurationSet7D2131A0", SENDER, True),
+            ("identity/mail.example.com", "root@mail.example.com", False),
+            ("identity/someone@example.org", "someone@example.org", False),
+            ("configuration-set/other", SENDER, False),
+        ],
+    )
+    def test_the_user_may_send_from_the_address_to_anyone(
+        self, mail: Json, resource: str, sender: str, *, allowed: bool
     ) -> None:
-        policy = only(mail, "AWS::IAM::ManagedPolicy")
-        (statement,) = policy["PolicyDocument"]["Statement"]
+        document = Resolved(mail).managed_policy(only_id(mail, "AWS::IAM::ManagedPolicy"))
 
-        assert statement["Effect"] == "Allow"
-        assert statement["Action"] == "ses:SendRawEmail"
-        assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": SENDER}}
-        spelled = json.dumps(statement["Resource"])
-        assert "*" not in spelled
-        assert len(statement["Resource"]) == 2
-        assert json.dumps({"Ref": only_id(mail, IDENTITY)}) in spelled
-        assert json.dumps({"Ref": only_id(mail, SET)}) in spelled
+        arn = f"arn:aws:ses:{REGION}:{ACCOUNT}:{resource}"
+        for action, expected in (("ses:SendRawEmail", allowed), ("ses:SendEmail", False)):
+            answer = is_allowed([document], action, arn, ses__FromAddress=sender)
+            assert answer is expected
+        other = arn.replace(REGION, "us-east-1")
+        assert not is_allowed([document], "ses:SendRawEmail", other, ses__FromAddress=sender)
+
+    def test_the_user_gets_it_by_a_group(self, mail: Json) -> None:
+        policy = only(mail, "AWS::IAM::ManagedPolicy")
         group = {"Ref": only_id(mail, "AWS::IAM::Group")}
         assert policy["Groups"] == only(mail, USER).get("Groups", [group]) == [group]
         assert "Policies" not in only(mail, USER)

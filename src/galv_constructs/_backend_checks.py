@@ -1,7 +1,7 @@
 """What `GalvBackend` refuses before it defines anything."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
@@ -17,6 +18,13 @@ from constructs import Construct
 
 from galv_constructs._image import check_reachable
 from galv_constructs._log_delivery import check_log_bucket
+from galv_constructs._placement import (
+    check_place,
+    check_public_zone,
+    check_secrets_place,
+    check_vpc,
+)
+from galv_constructs._regions import SES, check_services
 from galv_constructs._release_tag import check_backend_tag
 from galv_constructs._validation import (
     check_construct,
@@ -28,7 +36,7 @@ from galv_constructs._validation import (
     check_type,
     is_token,
 )
-from galv_constructs.mail import SMTP_PORT, GalvMail, IGalvMail
+from galv_constructs.mail import SES_HOST, SMTP_PORT, GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork
 from galv_constructs.web_acl import check_web_acl_arn
 
@@ -72,6 +80,7 @@ def check_certificate_source(
         "aws_certificatemanager.ICertificate",
         "acm.Certificate.from_certificate_arn(scope, id, arn)",
     )
+    check_public_zone(hosted_zone)
     if hosted_zone is not None and certificate is not None:
         raise ValueError(
             "hosted_zone and certificate are both given: pass hosted_zone alone for a domain in "
@@ -200,6 +209,13 @@ def check_database(
         raise ValueError(
             "database and database_instance_type are both given: a given database has its size"
         )
+    engine = database.engine
+    kind = None if engine is None else engine.engine_type
+    if kind is not None and not kind.startswith("postgres"):
+        raise ValueError(
+            f"database must be PostgreSQL, which is all that Galv knows, got {kind!r}: use "
+            "rds.DatabaseInstanceEngine.postgres(…)"
+        )
     if database_secret is None and getattr(database, "secret", None) is None:
         raise ValueError(
             "database is given without its credentials: pass database_secret, a secret with the "
@@ -258,6 +274,49 @@ def check_access_logs(
         raise ValueError("web_acl_arn is given with web_acl=False: drop one of them")
 
 
+def check_places(
+    scope: Construct,
+    *,
+    certificate: acm.ICertificate | None,
+    registry_credentials: secretsmanager.ISecret | None,
+    secrets: Mapping[str, ecs.Secret] | None,
+    network: IGalvNetwork | None,
+    cluster: ecs.ICluster | None,
+    database: rds.IDatabaseInstance | None,
+    database_secret: secretsmanager.ISecret | None,
+    media_bucket: s3.IBucket | None,
+    log_bucket: s3.IBucket | None,
+    web_acl_arn: str | None,
+    encryption_key: kms.IKey | None,
+) -> None:
+    """Check that what is given is where the stack can use it."""
+    for name, given in {
+        "certificate": certificate,
+        "registry_credentials": registry_credentials,
+        "network": None if network is None else network.vpc,
+        "cluster": cluster,
+        "database": database,
+        "database_secret": database_secret,
+        "media_bucket": media_bucket,
+        "log_bucket": log_bucket,
+        "web_acl_arn": web_acl_arn,
+        "encryption_key": encryption_key,
+    }.items():
+        check_place(scope, name, given)
+    check_secrets_place(scope, secrets)
+    if database is None:
+        return
+    vpc = network.vpc if network is not None else getattr(cluster, "vpc", None)
+    database_vpc = getattr(database, "vpc", None)
+    if database_vpc is not None and vpc is None:
+        raise ValueError(
+            f"database ({database.node.path}) is in the VPC {database_vpc.node.path}, and a new "
+            "network would be another one: pass network=GalvNetwork.from_vpc(…) with that VPC"
+        )
+    if vpc is not None:
+        check_vpc("database", database_vpc, vpc)
+
+
 def check_mail(scope: Construct, mail: IGalvMail | None, network: IGalvNetwork | None) -> None:
     """Check that tasks can reach the mail server, and that new credentials reach tasks."""
     check_construct("mail", mail, "IGalvMail", "GalvMail.from_secret(secret, sender=…)")
@@ -268,6 +327,10 @@ def check_mail(scope: Construct, mail: IGalvMail | None, network: IGalvNetwork |
             f"mail ({mail.node.path}) must be in the stack of the backend, "
             f"{Stack.of(scope).node.path!r}: in another one old credentials are deleted before "
             "tasks have got new ones"
+        )
+    if mail.host == SES_HOST:
+        check_services(
+            scope, [(SES, "pass host='email-smtp.<another region>.amazonaws.com' to from_secret")]
         )
     # Other networks without internet may have endpoints of their own.
     if isinstance(network, GalvNetwork) and not network.has_internet:

@@ -59,6 +59,7 @@ class BackendVariables:
     """What the variables are made from."""
 
     region: str
+    s3_endpoint: str | None
     domain_name: str
     root_domain_name: str
     frontend_domain_names: Sequence[str]
@@ -106,6 +107,8 @@ class BackendVariables:
             "VIRTUAL_HOST": self.domain_name,
             "VIRTUAL_HOST_ROOT": self.root_domain_name,
         }
+        if self.s3_endpoint is not None:
+            variables["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
         if self.mail is not None:
             # Only the exact text "True" is true, and both at once is an error.
             encryption = "DJANGO_EMAIL_USE_SSL" if self.mail.port == 465 else "DJANGO_EMAIL_USE_TLS"

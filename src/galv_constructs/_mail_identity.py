@@ -10,6 +10,7 @@ from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from galv_constructs._placement import check_public_zone
 from galv_constructs._validation import check_construct, check_domain_name, is_token
 
 _TTL = Duration.minutes(30)
@@ -32,6 +33,7 @@ def check_mail_domains(
         "aws_route53.IHostedZone",
         "route53.HostedZone.from_lookup(scope, id, domain_name=…)",
     )
+    check_public_zone(hosted_zone)
     if mail_from_domain is not None:
         check_domain_name("mail_from_domain", mail_from_domain)
         if not mail_from_domain.endswith(f".{domain}"):

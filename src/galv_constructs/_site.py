@@ -16,7 +16,8 @@ from constructs import Construct
 from galv_constructs._acknowledge import acknowledge, bucket_findings, standards
 from galv_constructs._log_delivery import log_requests_to_bucket, ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
-from galv_constructs._site_headers import global_name, security_headers
+from galv_constructs._regions import CLOUDFRONT_LOGS_REFUSED, cloudfront_log_bucket, global_name
+from galv_constructs._site_headers import security_headers
 from galv_constructs.edge import edge_certificate
 from galv_constructs.log_bucket import CLOUDFRONT_LOGS
 
@@ -74,6 +75,7 @@ class Site(Construct):
             ),
             runtime=cloudfront.FunctionRuntime.JS_2_0,
         )
+        access_logs = cloudfront_log_bucket(self, log_bucket)
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -116,11 +118,11 @@ class Site(Construct):
             enable_ipv6=True,
             price_class=price_class,
             web_acl_id=web_acl_arn,
-            log_bucket=log_bucket,
-            log_file_prefix=None if log_bucket is None else CLOUDFRONT_LOGS,
+            log_bucket=access_logs,
+            log_file_prefix=None if access_logs is None else CLOUDFRONT_LOGS,
         )
-        if log_bucket is not None:
-            self.distribution.node.add_dependency(*ready_for_logs(log_bucket))
+        if access_logs is not None:
+            self.distribution.node.add_dependency(*ready_for_logs(access_logs))
         if hosted_zone is not None:
             self._add_records(hosted_zone, domain_name, alternative_domain_names)
         # It comes even though the default root object is set.
@@ -132,6 +134,8 @@ class Site(Construct):
             "AwsSolutions-CFR1": "Researchers use the site from wherever they are; what it shows "
             "them the API decides."
         }
+        if access_logs is not log_bucket:
+            findings |= CLOUDFRONT_LOGS_REFUSED
         if web_acl_arn is None:
             findings["AwsSolutions-CFR2"] = (
                 "Public static files without any input; requests that do something go to the API, "

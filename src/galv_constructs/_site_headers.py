@@ -3,10 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Aws, Duration, Names
+from aws_cdk import Duration
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
+
+from galv_constructs._regions import global_name, s3_endpoint
+from galv_constructs._validation import is_token
 
 _DIRECTIVE = re.compile(r"[a-z][a-z-]*-src|base-uri|form-action|frame-ancestors")
 _SOURCE = re.compile(r"[^\s;,]+")
@@ -20,14 +23,7 @@ def site_policy(
     additions: Mapping[str, Sequence[str]],
 ) -> str:
     """The content security policy that Galv's frontend needs, and what is added to it."""
-    # Presigned URLs have the global host name whatever the region of the bucket is, and S3 may
-    # redirect from it to the regional one:
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
-    storage = [
-        f"https://{name}"
-        for bucket in storage_buckets
-        for name in (bucket.bucket_domain_name, bucket.bucket_regional_domain_name)
-    ]
+    storage = [source for bucket in storage_buckets for source in _storage(bucket)]
     ours = [_origin(api_url), *storage]
     policy = {
         "default-src": ["'self'"],
@@ -49,6 +45,19 @@ def site_policy(
         before = policy.get(directive, policy["default-src"])
         policy[directive] = [source for source in before if source != _NONE] + list(sources)
     return "; ".join(" ".join((directive, *sources)) for directive, sources in policy.items())
+
+
+def _storage(bucket: s3.IBucket) -> Sequence[str]:
+    """Where pages fetch the files of a bucket from, by presigned URL."""
+    region = bucket.env.region
+    endpoint = s3_endpoint(None if is_token(region) else region)
+    if endpoint is not None:
+        # With the path of the bucket: the host is that of all customers of S3.
+        return [f"{endpoint}/{bucket.bucket_name}/"]
+    # Presigned URLs have the global host name, and S3 may redirect from it to the regional one:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+    names = (bucket.bucket_domain_name, bucket.bucket_regional_domain_name)
+    return [f"https://{name}" for name in names]
 
 
 def _origin(url: str) -> str:
@@ -112,15 +121,3 @@ def security_headers(scope: Construct, id: str, *, policy: str) -> cloudfront.Re
             ]
         ),
     )
-
-
-def global_name(scope: Construct, id: str, length: int) -> str:
-    """A name for what CloudFront wants to be unique in all regions of an account.
-
-    CDK makes it of the path alone, with which a second region could not have the same stack.
-    """
-    longest_region = 16
-    name = Names.unique_resource_name(
-        scope, max_length=length - longest_region - len(id) - 2, separator="-"
-    )
-    return f"{Aws.REGION}-{name}-{id}"

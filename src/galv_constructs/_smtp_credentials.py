@@ -1,9 +1,8 @@
 """SMTP credentials for Amazon SES that are made during a deployment and rotated on request."""
 
 import re
-from collections.abc import Sequence
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -14,6 +13,7 @@ from constructs import Construct
 from galv_constructs._acknowledge import (
     DEPLOYMENT_FUNCTIONS,
     acknowledge,
+    acknowledge_wildcards,
     log_group_findings,
     secret_findings,
 )
@@ -43,13 +43,14 @@ class SmtpCredentials(Construct):
         id: str,
         *,
         sender: str,
-        send_resource_arns: Sequence[str],
+        configuration_set_arn: str,
         secret_name: str | None,
         rotation: int,
         encryption_key: kms.IKey | None,
         policy: DeploymentPolicy,
     ) -> None:
         super().__init__(scope, id)
+        stack = Stack.of(self)
         # SMTP knows no temporary credentials, so there has to be a user.
         self.user = iam.User(self, "User")
         group = iam.Group(self, "Group")
@@ -64,10 +65,24 @@ class SmtpCredentials(Construct):
                     # What SMTP is to IAM:
                     # https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html
                     actions=["ses:SendRawEmail"],
-                    resources=list(send_resource_arns),
+                    # In the sandbox SES asks for the verified recipient's identity too. Who sends
+                    # is fixed by the condition.
+                    resources=[
+                        stack.format_arn(service="ses", resource="identity", resource_name="*"),
+                        configuration_set_arn,
+                    ],
                     conditions={"StringEquals": {"ses:FromAddress": sender}},
                 )
             ],
+        )
+        acknowledge_wildcards(
+            permission,
+            {
+                stack.format_arn(
+                    service="ses", resource="identity", resource_name="*"
+                ): "In the sandbox SES asks for the recipient's identity too, and recipients are "
+                "anyone; a condition fixes the address that mail comes from."
+            },
         )
         self.secret = secretsmanager.Secret(
             self,

@@ -10,6 +10,7 @@ from galv_constructs._acknowledge import acknowledge
 from galv_constructs._data_bucket import data_bucket
 from galv_constructs._log_delivery import ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._regions import CLOUDFRONT_LOGS_REFUSED, cloudfront_log_bucket, global_name
 from galv_constructs.log_bucket import CLOUDFRONT_LOGS
 
 
@@ -25,19 +26,28 @@ class StaticAssets(Construct):
         log_bucket: s3.IBucket | None,
     ) -> None:
         super().__init__(scope, id)
-        comment = f"Static files of {scope.node.path}"
+        comment = f"Static files of {scope.node.path}"[:128]
         self.bucket = data_bucket(self, "Bucket", policy=policy, log_bucket=log_bucket)
+        access_logs = cloudfront_log_bucket(self, log_bucket)
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
             comment=comment,
             default_behavior=cloudfront.BehaviorOptions(
-                origin=origins.S3BucketOrigin.with_origin_access_control(self.bucket),
+                origin=origins.S3BucketOrigin.with_origin_access_control(
+                    self.bucket,
+                    origin_access_control=cloudfront.S3OriginAccessControl(
+                        self,
+                        "OriginAccessControl",
+                        origin_access_control_name=global_name(self, "OriginAccessControl", 64),
+                    ),
+                ),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
                 allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
                 cache_policy=cloudfront.CachePolicy(
                     self,
                     "CachePolicy",
+                    cache_policy_name=global_name(self, "CachePolicy", 128),
                     comment=comment,
                     # `collectstatic` overwrites files under their names.
                     default_ttl=Duration.minutes(5),
@@ -52,14 +62,16 @@ class StaticAssets(Construct):
             ),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             price_class=cloudfront.PriceClass.PRICE_CLASS_100,
-            log_bucket=log_bucket,
-            log_file_prefix=None if log_bucket is None else CLOUDFRONT_LOGS,
+            log_bucket=access_logs,
+            log_file_prefix=None if access_logs is None else CLOUDFRONT_LOGS,
         )
-        if log_bucket is not None:
-            self.distribution.node.add_dependency(*ready_for_logs(log_bucket))
+        if access_logs is not None:
+            self.distribution.node.add_dependency(*ready_for_logs(access_logs))
+        unlogged = {} if access_logs is log_bucket else CLOUDFRONT_LOGS_REFUSED
         acknowledge(
             self.distribution,
-            {
+            unlogged
+            | {
                 "AwsSolutions-CFR1": "Style sheets and scripts that every user of the API needs, "
                 "wherever they are.",
                 "AwsSolutions-CFR2": "Files that are the same for everyone: a request reaches S3, "

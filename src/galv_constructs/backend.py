@@ -30,6 +30,7 @@ from galv_constructs._backend_checks import (
     check_mail,
     check_names,
     check_network,
+    check_places,
     check_switches,
 )
 from galv_constructs._cluster import Cluster
@@ -41,6 +42,7 @@ from galv_constructs._image import backend_image
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._regions import CLOUDFRONT, check_services, known_region, s3_endpoint
 from galv_constructs._release_run import LONGEST_TIMEOUT
 from galv_constructs._release_steps import ReleaseStep, check_steps
 from galv_constructs._secrets import ApplicationSecrets
@@ -258,6 +260,24 @@ class GalvBackend(Construct):
         )
         check_access_logs(log_bucket, access_logs, web_acl_arn, web_acl)
         check_mail(scope, mail, network)
+        check_services(
+            scope,
+            [(CLOUDFRONT, "the API's static files need it; deploy to another region")],
+        )
+        check_places(
+            scope,
+            certificate=certificate,
+            registry_credentials=registry_credentials,
+            secrets=secrets,
+            network=network,
+            cluster=cluster,
+            database=database,
+            database_secret=database_secret,
+            media_bucket=media_bucket,
+            log_bucket=log_bucket,
+            web_acl_arn=web_acl_arn,
+            encryption_key=encryption_key,
+        )
         check_switches(
             production,
             removal_protection=removal_protection,
@@ -337,6 +357,7 @@ class GalvBackend(Construct):
 
         variables = BackendVariables(
             region=Stack.of(self).region,
+            s3_endpoint=s3_endpoint(known_region(self)),
             domain_name=domain_name,
             root_domain_name=root_domain_name or _root_domain_name(domain_name, hosted_zone),
             frontend_domain_names=frontends,

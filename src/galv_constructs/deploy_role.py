@@ -11,6 +11,7 @@ from constructs import Construct
 from galv_constructs._acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
 from galv_constructs._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
 from galv_constructs._github_trust import check_trust, github_principal, github_provider
+from galv_constructs._placement import check_place
 from galv_constructs._validation import check_type
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.github_subject import GitHubSubject
@@ -98,6 +99,7 @@ class GalvDeployRole(Construct):
         check_type("broad", broad, bool, "true or false")
         check_trust(subjects, provider)
         _check_subjects(subjects, broad=broad)
+        check_place(scope, "provider", provider, any_region=True)
         if broad and (qualifiers is not None or regions is not None):
             raise ValueError(
                 "qualifiers or regions are given with broad, which is for all of them: leave out "

@@ -22,13 +22,15 @@ from galv_constructs._frontend_checks import (
     check_retention,
     check_source,
 )
+from galv_constructs._placement import check_place, check_secrets_place
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._regions import CLOUDFRONT, CODEBUILD, check_services
 from galv_constructs._site import Site
 from galv_constructs._site_headers import check_policy_additions, site_policy
 from galv_constructs._site_release import SiteRelease
 from galv_constructs._site_source import FetchedFiles, LocalFiles
 from galv_constructs._validation import check_domain_name, check_duration
-from galv_constructs.edge import check_edge_zone
+from galv_constructs.edge import EDGE_REGION, check_edge_zone
 from galv_constructs.frontend_source import FrontendSource
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
@@ -152,9 +154,18 @@ class GalvFrontend(Construct):
         check_retention(release_retention)
         check_duration("build_timeout", build_timeout, timedelta(minutes=5), _LONGEST_TIMEOUT)
         check_switches(production=production, removal_protection=removal_protection)
+        check_place(scope, "certificate", certificate, any_region=True)
+        check_place(scope, "web_acl_arn", web_acl_arn, region=EDGE_REGION)
+        check_place(scope, "log_bucket", log_bucket)
+        check_secrets_place(scope, secrets)
+        files = (FrontendSource.git_tag() if source is None else source).files
+        check_services(scope, [(CLOUDFRONT, "deploy the site to another region")])
+        if isinstance(files, FetchedFiles):
+            check_services(
+                scope, [(CODEBUILD, "build the site yourself, and use FrontendSource.directory(…)")]
+            )
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
-        files = (FrontendSource.git_tag() if source is None else source).files
         self._domain_name = domain_name
         self._warn(production=production, source=files, secrets=secrets or {})
         self._site = Site(

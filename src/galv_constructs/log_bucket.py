@@ -1,6 +1,6 @@
 """One bucket for the logs that AWS services write to S3."""
 
-from aws_cdk import ArnFormat, Duration, Fn, Stack
+from aws_cdk import ArnFormat, Aws, Duration, Fn, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -8,6 +8,7 @@ from constructs import Construct
 from galv_constructs._acknowledge import acknowledge, bucket_findings, standards
 from galv_constructs._logs import stack_generation
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._regions import has_bucket_namespace
 from galv_constructs._validation import check_type
 
 # Where AWS services put their logs when no prefix is asked for: below it they keep apart by
@@ -22,9 +23,9 @@ class GalvLogBucket(Construct):
 
     Defines an S3 bucket and its policy. Its name begins with `aws-waf-logs-`, without which AWS WAF
     does not take it, and is in the namespace of account and region, so that it collides with no
-    one's; Bahrain and the UAE do not have that namespace. It is encrypted with keys of S3, because
-    load balancers and S3 itself write to no bucket that uses KMS. Only TLS is spoken, and public
-    access is blocked.
+    one's; Bahrain and the UAE do not have that namespace, and there account and region are part of
+    the name all the same. It is encrypted with keys of S3, because load balancers and S3 itself
+    write to no bucket that uses KMS. Only TLS is spoken, and public access is blocked.
 
     Its policy lets each service write, to its own part of the bucket and on behalf of this account
     only. It is complete, as services amend a policy that lacks something, behind CloudFormation's
@@ -80,11 +81,18 @@ class GalvLogBucket(Construct):
             check_type("removal_protection", removal_protection, bool, "true or false")
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
+        prefix = _name_prefix(self)
         self._bucket = s3.Bucket(
             self,
             "Resource",
-            bucket_name_prefix=_name_prefix(self),
-            bucket_namespace=s3.BucketNamespace.ACCOUNT_REGIONAL,
+            bucket_name_prefix=prefix if has_bucket_namespace(self) else None,
+            bucket_namespace=s3.BucketNamespace.ACCOUNT_REGIONAL
+            if has_bucket_namespace(self)
+            else None,
+            # Nobody else has a name with this account and region, unless on purpose.
+            bucket_name=None
+            if has_bucket_namespace(self)
+            else Fn.join("-", [prefix, Aws.ACCOUNT_ID, Aws.REGION]),
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html

@@ -22,7 +22,9 @@ from galv_constructs._mail_identity import (
     check_identity,
     check_mail_domains,
 )
+from galv_constructs._placement import check_place
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._regions import SES, check_services
 from galv_constructs._smtp_credentials import SmtpCredentials, check_secret_name
 from galv_constructs._validation import (
     check_construct,
@@ -39,7 +41,7 @@ SMTP_USER_KEY = "DJANGO_EMAIL_HOST_USER"
 SMTP_PASSWORD_KEY = "DJANGO_EMAIL_HOST_PASSWORD"  # noqa: S105 - the key in the secret, not a value
 
 
-_SES_HOST = f"email-smtp.{Aws.REGION}.amazonaws.com"
+SES_HOST = f"email-smtp.{Aws.REGION}.amazonaws.com"
 
 
 class IGalvMail(Protocol):
@@ -195,6 +197,12 @@ class GalvMail(Construct):
         check_type("production", production, bool, "true or false")
         if removal_protection is not None:
             check_type("removal_protection", removal_protection, bool, "true or false")
+        check_place(scope, "notification_topic", notification_topic)
+        check_place(scope, "encryption_key", encryption_key)
+        check_services(
+            scope,
+            [(SES, "use GalvMail.from_secret(secret, host='email-smtp.<another region>.…', …)")],
+        )
         super().__init__(scope, id)
         self._sender = sender
         self._new_identity: MailIdentity | None = None
@@ -214,10 +222,7 @@ class GalvMail(Construct):
             self,
             "Credentials",
             sender=sender,
-            send_resource_arns=[
-                self.identity.email_identity_arn,
-                self._configuration_set_arn,
-            ],
+            configuration_set_arn=self._configuration_set_arn,
             secret_name=secret_name,
             rotation=rotation,
             encryption_key=encryption_key,
@@ -229,7 +234,7 @@ class GalvMail(Construct):
     @property
     def host(self) -> str:
         """Host name of the SMTP server: Amazon SES in the region of the stack."""
-        return _SES_HOST
+        return SES_HOST
 
     @property
     def port(self) -> int:
@@ -335,7 +340,7 @@ class GalvMail(Construct):
         check_range("port", port, 1, 65535)
         check_known("port", port)
         return _SmtpServer(
-            host=_SES_HOST if host is None else host,
+            host=SES_HOST if host is None else host,
             port=port,
             sender=sender,
             user=ecs.Secret.from_secrets_manager(secret, SMTP_USER_KEY),

@@ -13,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from galv_constructs._dependencies import stand_for
+from galv_constructs._placement import check_runtime_place, check_secrets_place
 from galv_constructs._release_run import LONGEST_TIMEOUT, ReleaseRun
 from galv_constructs._release_steps import ReleaseStep, check_command, check_steps, shell_command
 from galv_constructs._task import Task, check_overlap, check_runtime, check_task_name, task_name
@@ -106,6 +107,8 @@ class GalvReleaseTask(Construct):
             text = f"steps {', '.join(step.name for step in steps or ())}"
         name = task_name(id) if name is None else name
         check_task_name(name)
+        check_secrets_place(scope, secrets)
+        check_runtime_place(scope, runtime)
         super().__init__(scope, id)
         self._task = Task(
             self,

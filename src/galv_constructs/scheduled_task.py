@@ -17,6 +17,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from galv_constructs._placement import check_place, check_runtime_place, check_secrets_place
 from galv_constructs._release_steps import check_command
 from galv_constructs._scheduled_runs import ScheduledRuns
 from galv_constructs._task import Task, check_overlap, check_runtime, check_task_name, task_name
@@ -148,6 +149,9 @@ class GalvScheduledTask(Construct):
             "aws_sns.ITopic",
             "sns.Topic.from_topic_arn(scope, id, arn)",
         )
+        check_place(scope, "alarm_topic", alarm_topic)
+        check_secrets_place(scope, secrets)
+        check_runtime_place(scope, runtime)
         super().__init__(scope, id)
         self._task = Task(
             self,

@@ -1,0 +1,375 @@
+"""What is given has to be where the stack can use it: each argument x region, account and VPC."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from aws_cdk.aws_scheduler import ScheduleExpression
+from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack, zone_in
+from templates import Json
+
+from galv_constructs import (
+    GalvBackend,
+    GalvDeployRole,
+    GalvFrontend,
+    GalvMail,
+    GalvNetwork,
+    GalvReleaseTask,
+    GalvScheduledTask,
+    GitHubSubject,
+    TaskRuntime,
+)
+
+HERE = str(ENVIRONMENT.region)
+ELSEWHERE = "us-west-2"
+OURS = str(ENVIRONMENT.account)
+THEIRS = "444455556666"
+
+Make = Callable[..., object]
+Given = Callable[[Stack, str, str], Any]
+
+
+def arn(service: str, region: str, account: str, resource: str) -> str:
+    return f"arn:aws:{service}:{region}:{account}:{resource}"
+
+
+def certificate(stack: Stack, region: str, account: str) -> acm.ICertificate:
+    return acm.Certificate.from_certificate_arn(
+        stack, "Given", arn("acm", region, account, "certificate/0a1b2c3d")
+    )
+
+
+def bucket(stack: Stack, region: str, account: str) -> s3.IBucket:
+    return s3.Bucket.from_bucket_attributes(
+        stack, "Given", bucket_name="aws-waf-logs-x", region=region, account=account
+    )
+
+
+def key(stack: Stack, region: str, account: str) -> kms.IKey:
+    return kms.Key.from_key_arn(stack, "Given", arn("kms", region, account, "key/0a1b2c3d"))
+
+
+def secret(stack: Stack, region: str, account: str) -> secretsmanager.ISecret:
+    return secretsmanager.Secret.from_secret_complete_arn(
+        stack, "Given", arn("secretsmanager", region, account, "secret:ours-a1b2c3")
+    )
+
+
+def secrets(stack: Stack, region: str, account: str) -> dict[str, ecs.Secret]:
+    return {"TOKEN": ecs.Secret.from_secrets_manager(secret(stack, region, account), "token")}
+
+
+def topic(stack: Stack, region: str, account: str) -> sns.ITopic:
+    return sns.Topic.from_topic_arn(stack, "Given", arn("sns", region, account, "alarms"))
+
+
+def provider(stack: Stack, region: str, account: str) -> iam.IOidcProvider:
+    issuer = "oidc-provider/token.actions.githubusercontent.com"
+    return iam.OidcProviderNative.from_oidc_provider_arn(
+        stack, "Given", f"arn:aws:iam::{account}:{issuer}"
+    )
+
+
+def regional_acl(stack: Stack, region: str, account: str) -> str:
+    return arn("wafv2", region, account, "regional/webacl/ours/0a1b2c3d")
+
+
+def global_acl(stack: Stack, region: str, account: str) -> str:
+    return arn("wafv2", region, account, "global/webacl/ours/0a1b2c3d")
+
+
+def vpc_in(stack: Stack, region: str = HERE, id: str = "vpc-1") -> ec2.IVpc:
+    return ec2.Vpc.from_vpc_attributes(
+        stack,
+        id,
+        vpc_id=id,
+        availability_zones=["a", "b"],
+        public_subnet_ids=["subnet-1", "subnet-2"],
+        private_subnet_ids=["subnet-3", "subnet-4"],
+        region=region,
+    )
+
+
+def network(stack: Stack, region: str, account: str) -> Any:
+    return GalvNetwork.from_vpc(vpc_in(stack, region))
+
+
+def cluster(stack: Stack, region: str, account: str) -> ecs.ICluster:
+    return ecs.Cluster.from_cluster_attributes(
+        stack,
+        "Given",
+        cluster_name="ours",
+        vpc=vpc_in(stack),
+        cluster_arn=arn("ecs", region, account, "cluster/ours"),
+    )
+
+
+def backend(stack: Stack, **arguments: object) -> object:
+    if "database_secret" in arguments:
+        arguments["database"] = stack.node.find_child("Database")
+    return backend_in(stack, **arguments)
+
+
+def database_in(stack: Stack) -> rds.IDatabaseInstance:
+    return rds.DatabaseInstance.from_database_instance_attributes(
+        stack,
+        "Database",
+        instance_identifier="ours",
+        instance_endpoint_address="db.example.com",
+        port=5432,
+        security_groups=[ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")],
+    )
+
+
+def frontend(stack: Stack, **arguments: object) -> GalvFrontend:
+    given: Json = {"domain_name": "app.example.com", "api_url": "https://api.example.com"}
+    if "certificate" not in arguments:
+        given["hosted_zone"] = stack.node.try_find_child("Zone") or zone_in(stack)
+    return GalvFrontend(stack, "Made", **{**given, **arguments})
+
+
+def mail(stack: Stack, **arguments: Any) -> GalvMail:
+    return GalvMail(stack, "Made", sender="galv@mail.example.com", **arguments)
+
+
+def prepare(stack: Stack, make: Make) -> None:
+    """Define what a construct is given besides, which is not left behind by it."""
+    zone_in(stack)
+    if make in (release_task, release_task_of, scheduled_task):
+        vpc = vpc_in(stack, id="vpc-2")
+        ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="ours", vpc=vpc)
+    if make is backend:
+        database_in(stack)
+
+
+def runtime_in(stack: Stack, **arguments: Any) -> TaskRuntime:
+    cluster: Any = stack.node.find_child("Cluster")
+    defaults: Json = {
+        "cluster": cluster,
+        "network": GalvNetwork.from_vpc(cluster.vpc),
+        "image": ecs.ContainerImage.from_registry("ours"),
+        "log_group_prefix": "/ours",
+    }
+    return TaskRuntime(**{**defaults, **arguments})
+
+
+def release_task(stack: Stack, **arguments: Any) -> GalvReleaseTask:
+    runtime = arguments.pop("runtime", None) or runtime_in(stack)
+    return GalvReleaseTask(stack, "Made", runtime=runtime, command=["true"], **arguments)
+
+
+def release_task_of(stack: Stack, **arguments: Any) -> GalvReleaseTask:
+    return release_task(stack, runtime=runtime_in(stack, **arguments))
+
+
+def scheduled_task(stack: Stack, **arguments: Any) -> GalvScheduledTask:
+    schedule = ScheduleExpression.cron(minute="0")
+    return GalvScheduledTask(
+        stack,
+        "Made",
+        runtime=runtime_in(stack),
+        command=["true"],
+        schedule=schedule,
+        **arguments,
+    )
+
+
+def deploy_role(stack: Stack, **arguments: Any) -> GalvDeployRole:
+    subjects = [GitHubSubject.branch("octo-org/octo-repo", "main")]
+    return GalvDeployRole(stack, "Made", subjects=subjects, **arguments)
+
+
+# Construct, argument, what is given, and the region that it has to be in.
+ARGUMENTS: list[tuple[Make, str, Given, str]] = [
+    (backend, "certificate", certificate, HERE),
+    (backend, "cluster", cluster, HERE),
+    (backend, "database_secret", secret, HERE),
+    (backend, "encryption_key", key, HERE),
+    (backend, "log_bucket", bucket, HERE),
+    (backend, "media_bucket", bucket, HERE),
+    (backend, "network", network, HERE),
+    (backend, "registry_credentials", secret, HERE),
+    (backend, "secrets", secrets, HERE),
+    (backend, "web_acl_arn", regional_acl, HERE),
+    (frontend, "certificate", certificate, "us-east-1"),
+    (frontend, "log_bucket", bucket, HERE),
+    (frontend, "secrets", secrets, HERE),
+    (frontend, "web_acl_arn", global_acl, "us-east-1"),
+    (mail, "encryption_key", key, HERE),
+    (mail, "notification_topic", topic, HERE),
+    (release_task, "secrets", secrets, HERE),
+    (release_task_of, "cluster", cluster, HERE),
+    (release_task_of, "encryption_key", key, HERE),
+    (release_task_of, "network", network, HERE),
+    (release_task_of, "secrets", secrets, HERE),
+    (scheduled_task, "alarm_topic", topic, HERE),
+    (scheduled_task, "secrets", secrets, HERE),
+    (deploy_role, "provider", provider, ""),
+]
+
+
+def named(value: object) -> str:
+    return getattr(value, "__name__", str(value))
+
+
+@pytest.fixture
+def stack() -> Stack:
+    """A stack whose account and region are known."""
+    return regional_stack()
+
+
+def arguments(make: Make, argument: str, thing: object) -> Json:
+    """What to call `make` with, of which the thing is what is wrong."""
+    more = {"hosted_zone": None} if make is backend and argument == "certificate" else {}
+    return {argument: thing, **more}
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("row", ARGUMENTS, ids=lambda row: f"{named(row[0])}-{row[1]}")
+    def test_refuses_another_region(
+        self,
+        refusal: Refusal,
+        stack: Stack,
+        row: tuple[Make, str, Given, str],
+    ) -> None:
+        make, argument, given, region = row
+        if not region:
+            pytest.skip("it is in no region")
+        wrong = arguments(make, argument, given(stack, ELSEWHERE, OURS))
+        prepare(stack, make)
+        said = refusal(lambda: make(stack, **wrong))
+
+        assert argument in said
+        assert ELSEWHERE in said
+        assert region in said
+
+    @pytest.mark.parametrize("row", ARGUMENTS, ids=lambda row: f"{named(row[0])}-{row[1]}")
+    def test_refuses_another_account(
+        self,
+        refusal: Refusal,
+        stack: Stack,
+        row: tuple[Make, str, Given, str],
+    ) -> None:
+        make, argument, given, region = row
+        if given is network:
+            pytest.skip("an imported VPC does not say whose it is")
+        wrong = arguments(make, argument, given(stack, region, THEIRS))
+        prepare(stack, make)
+        said = refusal(lambda: make(stack, **wrong))
+
+        assert argument in said
+        assert f"is in account {THEIRS}" in said
+        assert OURS in said
+
+    def test_takes_what_is_in_its_place(self, stack: Stack) -> None:
+        backend_in(
+            stack,
+            hosted_zone=None,
+            certificate=certificate(stack, HERE, OURS),
+            web_acl_arn=regional_acl(stack, HERE, OURS),
+        )
+
+    def test_a_stack_for_any_region_takes_anything(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        mail(stack, encryption_key=key(stack, ELSEWHERE, THEIRS))
+
+    def test_every_argument_for_a_thing_is_in_the_table(self) -> None:
+        # Of these nothing says where they are, or it does not matter.
+        exempt = {
+            "storage_buckets",  # pages may load from any bucket
+            "image",  # ECR is pulled from across regions and accounts
+            "hosted_zone",  # DNS is in no region; see below for private ones
+            "mail",  # has to be in the very stack
+            "database",  # one that is imported is taken for the stack's own; see below for VPCs
+        }
+        tested = {argument for _, argument, _, _ in ARGUMENTS} | exempt
+        for construct in (GalvBackend, GalvFrontend, GalvMail, GalvReleaseTask, GalvScheduledTask):
+            assert things(construct) <= tested
+
+
+def things(construct: type) -> set[str]:
+    """Arguments whose type is a thing in AWS, or several."""
+    kinds = (" I", "ecs.", ".I", "Secret]")
+    skipped = ("InstanceType", "IGalvMail")
+    return {
+        name
+        for name, kind in construct.__init__.__annotations__.items()  # type: ignore[misc]
+        if any(part in f" {kind}" for part in kinds)
+        and not any(part in str(kind) for part in skipped)
+    } | {name for name in construct.__init__.__annotations__ if name.endswith("_arn")}  # type: ignore[misc]
+
+
+class TestDatabase:
+    def database(self, stack: Stack, engine: rds.IInstanceEngine) -> rds.DatabaseInstance:
+        vpc = ec2.Vpc(stack, "Theirs", max_azs=2)
+        return rds.DatabaseInstance(stack, "Database", engine=engine, vpc=vpc)
+
+    def postgres(self) -> rds.IInstanceEngine:
+        version = rds.PostgresEngineVersion.VER_17
+        return rds.DatabaseInstanceEngine.postgres(version=version)
+
+    def test_refuses_one_in_another_vpc(self, refusal: Refusal, stack: Stack) -> None:
+        zone_in(stack)
+        database = self.database(stack, self.postgres())
+        ours = GalvNetwork(stack, "Network")
+
+        said = refusal(lambda: backend_in(stack, database=database, network=ours))
+        assert "database is in the VPC Stack/Theirs" in said
+        assert "network in Stack/Network/Vpc" in said
+
+    def test_refuses_one_without_its_network(self, refusal: Refusal, stack: Stack) -> None:
+        zone_in(stack)
+        database = self.database(stack, self.postgres())
+
+        said = refusal(lambda: backend_in(stack, database=database))
+        assert "a new network would be another one" in said
+
+    def test_refuses_another_engine(self, refusal: Refusal, stack: Stack) -> None:
+        zone_in(stack)
+        engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_0)
+        database = self.database(stack, engine)
+
+        said = refusal(
+            lambda: backend_in(stack, database=database, network=GalvNetwork.from_vpc(database.vpc))
+        )
+        assert "database must be PostgreSQL" in said
+        assert "got 'mysql'" in said
+
+
+class TestPrivateZones:
+    @pytest.fixture(params=["imported", "defined", "defined with VPCs"])
+    def zone(self, request: pytest.FixtureRequest, stack: Stack) -> route53.IHostedZone:
+        match request.param:
+            case "imported":
+                return route53.PrivateHostedZone.from_private_hosted_zone_id(stack, "Private", "Z1")
+            case "defined":
+                return route53.PrivateHostedZone(
+                    stack, "Private", zone_name="example.com", vpc=vpc_in(stack)
+                )
+            case _:
+                return route53.HostedZone(
+                    stack, "Private", zone_name="example.com", vpcs=[vpc_in(stack)]
+                )
+
+    def test_a_public_one_is_taken(self, stack: Stack) -> None:
+        mail(stack, hosted_zone=route53.HostedZone(stack, "Public", zone_name="example.com"))
+
+    @pytest.mark.parametrize("make", [backend, frontend, mail], ids=named)
+    def test_are_refused(
+        self, refusal: Refusal, stack: Stack, make: Make, zone: route53.IHostedZone
+    ) -> None:
+        zone_in(stack)
+        said = refusal(lambda: make(stack, hosted_zone=zone))
+
+        assert "hosted_zone (Stack/Private) is a private zone" in said
