@@ -26,6 +26,7 @@ from galv_constructs import (
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
+    GalvReviewRole,
     GalvScheduledTask,
     GitHubSubject,
     TaskRuntime,
@@ -190,6 +191,11 @@ def deploy_role(stack: Stack, **arguments: Any) -> GalvDeployRole:
     return GalvDeployRole(stack, "Made", subjects=subjects, **arguments)
 
 
+def review_role(stack: Stack, **arguments: Any) -> GalvReviewRole:
+    subjects = [GitHubSubject.pull_request("octo-org/octo-repo")]
+    return GalvReviewRole(stack, "Made", subjects=subjects, **arguments)
+
+
 # Construct, argument, what is given, and the region that it has to be in.
 ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (backend, "certificate", certificate, HERE),
@@ -216,6 +222,7 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (scheduled_task, "alarm_topic", topic, HERE),
     (scheduled_task, "secrets", secrets, HERE),
     (deploy_role, "provider", provider, ""),
+    (review_role, "provider", provider, ""),
 ]
 
 

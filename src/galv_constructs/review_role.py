@@ -11,6 +11,7 @@ from constructs import Construct
 from galv_constructs._acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
 from galv_constructs._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
 from galv_constructs._github_trust import check_trust, github_principal, github_provider
+from galv_constructs._placement import check_place
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.github_subject import GitHubSubject
 
@@ -73,6 +74,7 @@ class GalvReviewRole(Construct):
             ValueError: If an argument is malformed, or a subject is a whole organization.
         """
         check_trust(subjects, provider)
+        check_place(scope, "provider", provider, any_region=True)
         for subject in subjects:
             if subject.kind == "organization":
                 raise ValueError(
