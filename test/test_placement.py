@@ -14,6 +14,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack, zone_in
@@ -73,6 +74,12 @@ def secrets(stack: Stack, region: str, account: str) -> dict[str, ecs.Secret]:
 
 def topic(stack: Stack, region: str, account: str) -> sns.ITopic:
     return sns.Topic.from_topic_arn(stack, "Given", arn("sns", region, account, "alarms"))
+
+
+def identity(stack: Stack, region: str, account: str) -> ses.IEmailIdentity:
+    return ses.EmailIdentity.from_email_identity_arn(
+        stack, "Given", arn("ses", region, account, "identity/mail.example.com")
+    )
 
 
 def provider(stack: Stack, region: str, account: str) -> iam.IOidcProvider:
@@ -193,7 +200,7 @@ def deploy_role(stack: Stack, **arguments: Any) -> GalvDeployRole:
 
 def review_role(stack: Stack, **arguments: Any) -> GalvReviewRole:
     subjects = [GitHubSubject.pull_request("octo-org/octo-repo")]
-    return GalvReviewRole(stack, "Made", subjects=subjects, **arguments)
+    return GalvReviewRole(stack, "Made", subjects=subjects, stacks=["galv-*"], **arguments)
 
 
 # Construct, argument, what is given, and the region that it has to be in.
@@ -213,6 +220,7 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (frontend, "secrets", secrets, HERE),
     (frontend, "web_acl_arn", global_acl, "us-east-1"),
     (mail, "encryption_key", key, HERE),
+    (mail, "identity", identity, HERE),
     (mail, "notification_topic", topic, HERE),
     (release_task, "secrets", secrets, HERE),
     (release_task_of, "cluster", cluster, HERE),

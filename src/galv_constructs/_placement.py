@@ -16,7 +16,7 @@ from constructs import Construct
 from galv_constructs._validation import is_token
 from galv_constructs.task_runtime import TaskRuntime
 
-_ARNS = ("certificate_arn", "cluster_arn", "oidc_provider_arn")
+_ARNS = ("certificate_arn", "cluster_arn", "email_identity_arn", "oidc_provider_arn")
 
 
 def check_place(

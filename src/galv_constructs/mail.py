@@ -197,6 +197,7 @@ class GalvMail(Construct):
         check_type("production", production, bool, "true or false")
         if removal_protection is not None:
             check_type("removal_protection", removal_protection, bool, "true or false")
+        check_place(scope, "identity", identity)
         check_place(scope, "notification_topic", notification_topic)
         check_place(scope, "encryption_key", encryption_key)
         check_services(
