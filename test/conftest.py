@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from aws_cdk import CfnParameter, Duration, Stack
+from aws_cdk import CfnParameter, Duration, Size, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -130,6 +130,9 @@ def tuned() -> Json:
         cpu=1024,
         memory_limit_mib=4096,
         workers=7,
+        threads=3,
+        deregistration_delay=Duration.minutes(20),
+        lab_storage_quota=Size.gibibytes(50),
         min_tasks=2,
         max_tasks=9,
         request_timeout=Duration.minutes(10),

@@ -84,6 +84,7 @@ def test_every_key_is_read() -> None:
         "smtpSecretName": "smtp",
         "backendCertificateArn": arn("eu-west-2"),
         "networkPreset": "public",
+        "labStorageQuotaGib": 1024,
         "alarmEmail": "lab@example.com",
         "vpcId": VPC,
         "vpcSubnets": {"tasks": SUBNETS},
@@ -121,6 +122,7 @@ def test_defaults() -> None:
     assert config.backend_secrets_name == "galv-backend-secrets"
     assert (config.backend_version, config.frontend_version) == ("latest", "latest")
     assert config.is_production
+    assert config.lab_storage_quota_gib == 5
     assert config.removal_protection is None
     assert config.is_route53_domain
     assert config.monitor_interval_minutes == 5
@@ -205,6 +207,8 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("mailFromDomain", "mail", "bare host name"),
         ("monitorIntervalMinutes", -1, "from 0 (off) to 44640"),
         ("monitorIntervalMinutes", 2.5, "a whole number"),
+        ("labStorageQuotaGib", -1, "from 0 (none) to 1048576 (1 PiB)"),
+        ("labStorageQuotaGib", 0.5, "a whole number of GiB"),
         ("monitorIntervalMinutes", "soon", "a whole number"),
         ("monitorIntervalMinutes", True, "a whole number"),
         ("backendEnvironment", "A=b", "an object of names and values"),

@@ -192,8 +192,11 @@ class TestLogs:
 
         assert capsys.readouterr().err == "once\n"
 
-    def test_a_record_that_the_root_writes_is_written_once(self, capsys: Any) -> None:
-        self.configure({"a": FILE}, ["a"])
+    @pytest.mark.parametrize("handler", [FILE, CONSOLE])
+    def test_a_record_that_the_root_writes_is_written_once(
+        self, capsys: Any, handler: Json
+    ) -> None:
+        self.configure({"a": handler}, ["a"])
         # As the harvester's package does when it is imported.
         logging.getLogger().addHandler(logging.StreamHandler())
 

@@ -1,7 +1,7 @@
 """The variables that tasks get: those that the application reads, and the user's own."""
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Size, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -32,6 +32,7 @@ class TestSet:
             "DJANGO_AWS_S3_REGION_NAME",
             "DJANGO_AWS_STORAGE_BUCKET_NAME",
             "DJANGO_LABS_USE_OUR_S3_STORAGE",
+            "DJANGO_LAB_STORAGE_QUOTA_BYTES",
             "DJANGO_STATIC_FILES_BUCKET_NAME",
             "DJANGO_STATIC_FILES_CDN_DOMAIN",
             "DJANGO_STORE_MEDIA_FILES_ON_S3",
@@ -107,6 +108,19 @@ class TestSet:
 
         assert environment(template, "web")["VIRTUAL_HOST_ROOT"] == root
 
+    def test_a_laboratory_may_store_5_gib_when_no_quota_is_given(self, default: Json) -> None:
+        assert environment(default, "web")["DJANGO_LAB_STORAGE_QUOTA_BYTES"] == "5368709120"
+
+    def test_a_laboratory_may_store_the_given_quota(self, tuned: Json) -> None:
+        for name in TASKS:
+            variables = environment(tuned, name)
+            assert variables["DJANGO_LAB_STORAGE_QUOTA_BYTES"] == "53687091200"
+
+    def test_a_quota_of_nothing_is_a_quota(self, synth: Synth) -> None:
+        template = synth(lab_storage_quota=Size.bytes(0))
+
+        assert environment(template, "web")["DJANGO_LAB_STORAGE_QUOTA_BYTES"] == "0"
+
 
 class TestGiven:
     def test_every_task_gets_the_given_variables(self, tuned: Json) -> None:
@@ -165,6 +179,7 @@ class TestGiven:
             ({"environment": {"WORKERS": 2}}, "environment['WORKERS'] must be text, got 2 (int)"),
             ({"environment": [("A", "x")]}, "environment must be a mapping of names to values"),
             ({"secrets": {"TOKEN": "hunter2"}}, "secrets['TOKEN'] must be an aws_ecs.Secret"),
+            ({"lab_storage_quota": 5}, "lab_storage_quota must be a Size, got 5: use Size.gib"),
             ({"frontend_domain_names": "app.example.com"}, "must be a list of host names, got 'a"),
             (
                 {"frontend_domain_names": ["app.example.com", "https://x.org"]},

@@ -25,7 +25,7 @@ SERVICE = "AWS::ECS::Service"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 
 
-def stops_within(template: Json, *, timeout: int, graceful: int) -> None:
+def stops_within(template: Json, *, timeout: int, graceful: int, drain: int) -> None:
     """Look at how long everything that ends the web task lets requests go on."""
     web = container(template, "web")
     assert f"--timeout={timeout}" in web["Command"]
@@ -35,17 +35,26 @@ def stops_within(template: Json, *, timeout: int, graceful: int) -> None:
         attribute["Key"]: attribute["Value"]
         for attribute in only(template, TARGET_GROUP)["TargetGroupAttributes"]
     }
-    assert attributes["deregistration_delay.timeout_seconds"] == str(timeout)
+    assert attributes["deregistration_delay.timeout_seconds"] == str(drain)
+    for name in ("client_body_timeout", "proxy_read_timeout"):
+        assert f"{name} {timeout}s;" in web["Command"][2]
 
 
 class TestTask:
     def test_answers_with_gunicorn_on_port_8000(self, default: Json) -> None:
         web = container(default, "web")
 
-        assert web["Command"] == [
+        _, _, script, *server = web["Command"]
+        assert "bind=0.0.0.0:8000\n" in script
+        assert "listen 0.0.0.0:8000;" in script
+        assert server == [
+            "serve",
             "gunicorn",
-            "--bind=0.0.0.0:8000",
+            "--worker-class=gthread",
             "--workers=2",
+            "--threads=4",
+            "--worker-connections=4",
+            "--keep-alive=0",
             "--timeout=120",
             "--graceful-timeout=110",
             "config.wsgi",
@@ -66,7 +75,8 @@ class TestTask:
         _, properties = task_definition(tuned, "web")
 
         assert (properties["Cpu"], properties["Memory"]) == ("1024", "4096")
-        assert "--workers=7" in container(tuned, "web")["Command"]
+        command = container(tuned, "web")["Command"]
+        assert {"--workers=7", "--threads=3", "--worker-connections=3"} <= set(command)
 
     def test_is_small_when_no_size_is_given(self, default: Json) -> None:
         _, properties = task_definition(default, "web")
@@ -103,6 +113,13 @@ class TestTask:
             ({"memory_limit_mib": 512}, "memory_limit_mib must be one of 1024, 2048, 3072, 4096"),
             ({"workers": 0}, "workers must be from 1 to 64, got 0"),
             ({"workers": 2.5}, "workers must be a whole number, got 2.5 (float)"),
+            ({"threads": 0}, "threads must be from 1 to 64, got 0"),
+            ({"threads": None}, "threads must be a whole number, got None"),
+            (
+                {"deregistration_delay": Duration.minutes(1)},
+                "deregistration_delay must be whole seconds from 120 to 3600, got 60 seconds",
+            ),
+            ({"deregistration_delay": 900}, "deregistration_delay must be a Duration, got 900"),
             ({"min_tasks": None}, "min_tasks must be a whole number, got None"),
             ({"min_tasks": 0}, "min_tasks must be from 1 to 100, got 0"),
             ({"max_tasks": 101}, "max_tasks must be from 1 to 100, got 101"),
@@ -118,12 +135,13 @@ class TestTask:
     ) -> None:
         assert message in refused_backend(**arguments)
 
-    def test_refuses_workers_that_are_not_known_yet(
-        self, stack: Stack, refused_backend: RefusedBackend
+    @pytest.mark.parametrize("name", ["workers", "threads"])
+    def test_refuses_counts_that_are_not_known_yet(
+        self, stack: Stack, refused_backend: RefusedBackend, name: str
     ) -> None:
-        number = CfnParameter(stack, "Workers", type="Number").value_as_number
+        number = CfnParameter(stack, "Number", type="Number").value_as_number
 
-        assert refused_backend(workers=number).startswith("workers must be known when")
+        assert refused_backend(**{name: number}).startswith(f"{name} must be known when")
 
 
 class TestService:
@@ -162,10 +180,17 @@ class TestService:
         )
 
     def test_finishes_requests_that_take_less_than_fargate_allows(self, synth: Synth) -> None:
-        stops_within(synth(request_timeout=Duration.seconds(30)), timeout=30, graceful=30)
+        template = synth(request_timeout=Duration.seconds(30))
+
+        stops_within(template, timeout=30, graceful=30, drain=900)
 
     def test_finishes_longer_requests_as_far_as_fargate_allows(self, tuned: Json) -> None:
-        stops_within(tuned, timeout=600, graceful=110)
+        stops_within(tuned, timeout=600, graceful=110, drain=1200)
+
+    def test_drains_as_long_as_the_longest_answer_takes(self, synth: Synth) -> None:
+        template = synth(request_timeout=Duration.minutes(30))
+
+        stops_within(template, timeout=1800, graceful=110, drain=1800)
 
     def test_only_the_load_balancer_reaches_it(self, default: Json) -> None:
         (rule,) = (

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Aws, Duration, Size, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -144,15 +144,19 @@ def check_capacity(
     cpu: int,
     memory_limit_mib: int,
     workers: int | None,
+    threads: int,
     min_tasks: int,
     max_tasks: int,
     request_timeout: Duration | None,
+    deregistration_delay: Duration | None,
 ) -> None:
     """Check sizes, counts and times."""
     check_fargate_size(cpu, memory_limit_mib)
     if workers is not None:
         check_range("workers", workers, 1, 64)
         check_known("workers", workers)
+    check_range("threads", threads, 1, 64)
+    check_known("threads", threads)
     check_range("min_tasks", min_tasks, 1, 100)
     check_range("max_tasks", max_tasks, 1, 100)
     counts_known = not (is_token(min_tasks) or is_token(max_tasks))
@@ -161,7 +165,25 @@ def check_capacity(
             f"max_tasks must be at least min_tasks, got min_tasks={min_tasks} and "
             f"max_tasks={max_tasks}"
         )
-    check_duration("request_timeout", request_timeout, timedelta(seconds=30), timedelta(hours=1))
+    hour = timedelta(hours=1)
+    check_duration("request_timeout", request_timeout, timedelta(seconds=30), hour)
+    least = 120 if request_timeout is None else request_timeout.to_seconds()
+    check_duration("deregistration_delay", deregistration_delay, timedelta(seconds=least), hour)
+
+
+def check_quota(lab_storage_quota: Size | None) -> None:
+    """Check that the quota is a size that is known; 0 leaves laboratories to their own storage."""
+    if lab_storage_quota is None:
+        return
+    if not isinstance(lab_storage_quota, Size):
+        raise ValueError(
+            f"lab_storage_quota must be a Size, got {lab_storage_quota!r}: use Size.gibibytes(…)"
+        )
+    if lab_storage_quota.is_unresolved():
+        raise ValueError(
+            "lab_storage_quota must be known when the template is made, got a token: pass a plain "
+            "Size"
+        )
 
 
 def check_database(

@@ -46,6 +46,7 @@ CERTIFICATE_ARN = re.compile(
 )
 # EventBridge Scheduler's longest rate would be years; a month is as good as off.
 LONGEST_INTERVAL = 44640
+LARGEST_QUOTA = 1024**2
 LAST_ROTATION = 1_000_000
 
 
@@ -128,6 +129,13 @@ def _minutes(value: object) -> int:
     number = _whole(value, "a whole number of minutes")
     if not 0 <= number <= LONGEST_INTERVAL:
         raise ValueError(f"must be from 0 (off) to {LONGEST_INTERVAL} (31 days), got {value!r}")
+    return number
+
+
+def _gibibytes(value: object) -> int:
+    number = _whole(value, "a whole number of GiB")
+    if not 0 <= number <= LARGEST_QUOTA:
+        raise ValueError(f"must be from 0 (none) to {LARGEST_QUOTA} (1 PiB), got {value!r}")
     return number
 
 
@@ -346,6 +354,12 @@ _ROTATION = Kind(
     words="a whole number from 1",
     read=_rotation,
     schema={"type": "integer", "minimum": 1, "maximum": LAST_ROTATION},
+)
+_GIBIBYTES = Kind(
+    words="a whole number of GiB",
+    read=_gibibytes,
+    schema={"type": "integer", "minimum": 0, "maximum": LARGEST_QUOTA},
+    empty_is_unset=False,
 )
 _ADDRESS = Kind(words="an e-mail address", read=_checked(check_email), schema={"type": "string"})
 _CERTIFICATE = Kind(
@@ -597,6 +611,13 @@ KEYS: tuple[Key, ...] = (
         "with any of `loadBalancer`, `tasks` and `database`",
         default="public subnets for the load balancer, private ones for tasks, isolated or "
         "private ones for the database",
+        ours=True,
+    ),
+    Key(
+        name="labStorageQuotaGib",
+        kind=_GIBIBYTES,
+        meaning="How many GiB each new laboratory may store; beyond it uploads are refused (507)",
+        default="`5`",
         ours=True,
     ),
     Key(

@@ -1,5 +1,6 @@
 """What runs in a container around Galv: see `container/`."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,22 @@ def entry_point() -> list[str]:
     return ["sh", "-c", _source("start.sh").replace("FILES", files), "start"]
 
 
-def _write(name: str) -> str:
+def serve_command(server: Sequence[str], *, port: int, timeout: int) -> list[str]:
+    """Make the command that serves the API with gunicorn, behind nginx where the image has it.
+
+    Args:
+        server: gunicorn and its arguments, without an address.
+        port: Port that is answered.
+        timeout: How long, in seconds, an answer may take, and a client may be silent.
+    """
+    script = _source("serve.sh").replace("NGINX_CONF", _write("nginx.conf", "nginx/nginx.conf"))
+    # Files that are older belong to no request.
+    minutes = timeout // 60 + 15
+    for name, value in {"PORT": port, "TIMEOUT": timeout, "MINUTES": minutes}.items():
+        script = script.replace(name, str(value))
+    return ["sh", "-c", script, "serve", *server]
+
+
+def _write(name: str, path: str | None = None) -> str:
     """Make the shell command that writes a source into the container."""
-    return f"cat > {DIRECTORY}/{name} <<'{_END}'\n{_source(name)}{_END}"
+    return f"cat > {DIRECTORY}/{path or name} <<'{_END}'\n{_source(name)}{_END}"

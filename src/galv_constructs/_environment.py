@@ -6,6 +6,7 @@ Only those that a released image reads, and none that is empty: some stop the ap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aws_cdk import Size
 from aws_cdk import aws_ecs as ecs
 
 from galv_constructs._container import DIRECTORY
@@ -16,6 +17,8 @@ SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a v
 _MAIL = "pass mail=GalvMail(…) or GalvMail.from_secret(…)"
 _STORAGE = "pass media_bucket, or let the construct make one"
 _DATABASE = "pass database and database_secret"
+DEFAULT_LAB_STORAGE_QUOTA = Size.gibibytes(5)
+
 _WRITABLE = "it lies where tasks may write"
 
 RESERVED_VARIABLES: Mapping[str, str] = {
@@ -31,6 +34,7 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     "DJANGO_EMAIL_USE_SSL": _MAIL,
     "DJANGO_EMAIL_USE_TLS": _MAIL,
     "DJANGO_LABS_USE_OUR_S3_STORAGE": _STORAGE,
+    "DJANGO_LAB_STORAGE_QUOTA_BYTES": "pass lab_storage_quota",
     "DJANGO_SECRET_KEY": "it is generated in Secrets Manager",
     "DJANGO_STATIC_FILES_BUCKET_NAME": "the construct makes the bucket for static files",
     "DJANGO_STATIC_FILES_CDN_DOMAIN": "the construct makes the distribution for static files",
@@ -74,6 +78,7 @@ class BackendVariables:
     database_password: ecs.Secret
     secret_key: ecs.Secret
     mail: IGalvMail | None
+    lab_storage_quota: Size
 
     @property
     def environment(self) -> dict[str, str]:
@@ -87,6 +92,7 @@ class BackendVariables:
             "DJANGO_AWS_S3_REGION_NAME": self.region,
             "DJANGO_AWS_STORAGE_BUCKET_NAME": self.media_bucket_name,
             "DJANGO_LABS_USE_OUR_S3_STORAGE": "True",
+            "DJANGO_LAB_STORAGE_QUOTA_BYTES": str(round(self.lab_storage_quota.to_bytes())),
             "DJANGO_STATIC_FILES_BUCKET_NAME": self.static_bucket_name,
             "DJANGO_STATIC_FILES_CDN_DOMAIN": self.static_domain_name,
             "DJANGO_STORE_MEDIA_FILES_ON_S3": "True",

@@ -6,6 +6,7 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
 from galv_constructs._acknowledge import acknowledge_wildcards
+from galv_constructs._container import serve_command
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._task import Task
 from galv_constructs.task_runtime import TaskRuntime
@@ -24,6 +25,36 @@ def default_workers(cpu: int, memory_limit_mib: int) -> int:
     return max(1, min(2 * cpu // 1024 + 1, (memory_limit_mib - 128) // 320))
 
 
+def web_command(*, workers: int, threads: int, timeout: int) -> list[str]:
+    """Make the command of a web task."""
+    return serve_command(
+        [
+            "gunicorn",
+            "--worker-class=gthread",
+            f"--workers={workers}",
+            f"--threads={threads}",
+            # A worker whose threads are all busy leaves new connections to the others.
+            f"--worker-connections={threads}",
+            # A connection that is kept would hold up the draining of a target.
+            "--keep-alive=0",
+            f"--timeout={timeout}",
+            f"--graceful-timeout={min(timeout, 110)}",
+            "config.wsgi",
+        ],
+        port=PORT,
+        timeout=timeout,
+    )
+
+
+def default_drain(request_timeout: Duration) -> Duration:
+    """Return how long a task is drained: as long as a slow upload takes, and its answer.
+
+    A target without requests and connections is drained at once, whatever the delay:
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+    """
+    return Duration.seconds(max(900, request_timeout.to_seconds()))
+
+
 class WebService(Construct):
     """The service, its target group and its scaling."""
 
@@ -37,9 +68,11 @@ class WebService(Construct):
         cpu: int,
         memory_limit_mib: int,
         workers: int,
+        threads: int,
         min_tasks: int,
         max_tasks: int,
         request_timeout: Duration,
+        deregistration_delay: Duration,
         execute_command: bool,
     ) -> None:
         super().__init__(scope, id)
@@ -49,14 +82,7 @@ class WebService(Construct):
             "Task",
             runtime=runtime,
             name="web",
-            command=[
-                "gunicorn",
-                f"--bind=0.0.0.0:{PORT}",
-                f"--workers={workers}",
-                f"--timeout={seconds}",
-                f"--graceful-timeout={min(seconds, 110)}",
-                "config.wsgi",
-            ],
+            command=web_command(workers=workers, threads=threads, timeout=seconds),
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
             port=PORT,
@@ -99,7 +125,7 @@ class WebService(Construct):
             port=PORT,
             target_type=elbv2.TargetType.IP,
             targets=[self.service],
-            deregistration_delay=request_timeout,
+            deregistration_delay=deregistration_delay,
             health_check=elbv2.HealthCheck(
                 # The slash at the end matters: without it the answer is a redirect.
                 path="/health/",

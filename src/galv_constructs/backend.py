@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 import jsii
-from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
+from aws_cdk import Annotations, Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_ec2 as ec2
@@ -31,13 +31,19 @@ from galv_constructs._backend_checks import (
     check_names,
     check_network,
     check_places,
+    check_quota,
     check_switches,
 )
 from galv_constructs._cluster import Cluster
 from galv_constructs._container import entry_point
 from galv_constructs._data_bucket import data_bucket, grant_data_access, grant_read_access
 from galv_constructs._database import DATABASE_NAME, Database
-from galv_constructs._environment import RESERVED_VARIABLES, SUPERUSER_PASSWORD, BackendVariables
+from galv_constructs._environment import (
+    DEFAULT_LAB_STORAGE_QUOTA,
+    RESERVED_VARIABLES,
+    SUPERUSER_PASSWORD,
+    BackendVariables,
+)
 from galv_constructs._image import backend_image
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
@@ -49,7 +55,7 @@ from galv_constructs._secrets import ApplicationSecrets
 from galv_constructs._static_assets import StaticAssets
 from galv_constructs._status_check import StatusCheck, check_status_check
 from galv_constructs._validation import check_duration, check_variables
-from galv_constructs._web_service import WebService, default_workers
+from galv_constructs._web_service import WebService, default_drain, default_workers
 from galv_constructs.log_bucket import GalvLogBucket
 from galv_constructs.mail import IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, selected_task_subnets
@@ -126,9 +132,12 @@ class GalvBackend(Construct):
         cpu: int = 512,
         memory_limit_mib: int = 1024,
         workers: int | None = None,
+        threads: int = 4,
         min_tasks: int = 1,
         max_tasks: int = 4,
         request_timeout: Duration | None = None,
+        deregistration_delay: Duration | None = None,
+        lab_storage_quota: Size | None = None,
         setup_steps: Sequence[ReleaseStep] | None = None,
         setup_timeout: Duration | None = None,
         check_status_command: Sequence[str] | None = None,
@@ -181,12 +190,22 @@ class GalvBackend(Construct):
             memory_limit_mib: Memory of a web task in MiB. Default: 1024.
             workers: gunicorn workers in a web task. Default: as many as it has room for, two with
                 the default size.
+            threads: Threads of a worker, each of which answers one request at a time and may hold
+                a connection to the database. nginx, where the image has it, takes uploads whole
+                before a thread sees them. Default: 4.
             min_tasks: Fewest web tasks. With one, the API is away for a minute or two when the
                 task or its zone fails. Default: 1.
             max_tasks: Most web tasks. Default: 4.
-            request_timeout: How long a request may take, in whole seconds from 30 to 3600: the
-                idle timeout of the load balancer, its draining and gunicorn's timeout. A web task
-                gets at most 120 seconds to stop, after draining. Default: 2 minutes.
+            request_timeout: How long Galv may take to answer, and a client may be silent, in whole
+                seconds from 30 to 3600: the idle timeout of the load balancer, and the timeouts of
+                nginx and gunicorn. An upload that goes on may take longer. Default: 2 minutes.
+            deregistration_delay: How long requests may go on when a deployment or scaling stops
+                their task, in whole seconds from `request_timeout` to 3600; it stops as soon as
+                there are none. It gets 120 seconds more to end. Default: 15 minutes, or
+                `request_timeout` if that is longer.
+            lab_storage_quota: How much each new laboratory may store in the media bucket; beyond
+                it uploads are refused with 507. Galv's administrators can change it for a
+                laboratory that exists. Default: 5 GiB.
             setup_steps: What the setup task runs, in every deployment that changes its image or
                 environment, before the web service changes. Default: `DEFAULT_SETUP_STEPS`:
                 migrate, create the superuser, load the fixtures (until the first deployment has
@@ -245,10 +264,13 @@ class GalvBackend(Construct):
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
             workers=workers,
+            threads=threads,
             min_tasks=min_tasks,
             max_tasks=max_tasks,
             request_timeout=request_timeout,
+            deregistration_delay=deregistration_delay,
         )
+        check_quota(lab_storage_quota)
         if setup_steps is not None:
             check_steps("setup_steps", setup_steps)
         check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
@@ -374,6 +396,7 @@ class GalvBackend(Construct):
             database_password=ecs.Secret.from_secrets_manager(database_secret, "password"),
             secret_key=ecs.Secret.from_secrets_manager(self._secrets.secret_key),
             mail=mail,
+            lab_storage_quota=lab_storage_quota or DEFAULT_LAB_STORAGE_QUOTA,
         )
         runtime = TaskRuntime(
             cluster=cluster,
@@ -440,9 +463,11 @@ class GalvBackend(Construct):
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
             workers=default_workers(cpu, memory_limit_mib) if workers is None else workers,
+            threads=threads,
             min_tasks=min_tasks,
             max_tasks=max_tasks,
             request_timeout=timeout,
+            deregistration_delay=deregistration_delay or default_drain(timeout),
             execute_command=policy.execute_command,
         )
         # The gate: a deployment reaches the web service only after setup has succeeded.

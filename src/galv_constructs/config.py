@@ -129,6 +129,9 @@ class GalvConfig:
     vpc_subnets: Mapping[str, Sequence[str]]
     """`vpcSubnets`: ids of subnets for `loadBalancer`, `tasks` and `database`, where given."""
 
+    lab_storage_quota_gib: int
+    """`labStorageQuotaGib`: how many GiB each new laboratory may store."""
+
     alarm_email: str | None
     """`alarmEmail`: address that alarms are sent to. `None`: nobody is told."""
 
@@ -264,6 +267,7 @@ class GalvConfig:
             network_preset=values.get("networkPreset", NetworkPreset.NAT_GATEWAY),
             vpc_id=values.get("vpcId"),
             vpc_subnets=values.get("vpcSubnets", {}),
+            lab_storage_quota_gib=values.get("labStorageQuotaGib", 5),
             alarm_email=values.get("alarmEmail"),
             warnings=[],
             notes=[],

@@ -95,7 +95,7 @@ def _target_problems(backend: Backend, reach: Reach) -> Iterator[str]:
     definition = reach.definition(backend.service["taskDefinition"])
     (container,) = definition["containerDefinitions"]
     port = container["portMappings"][0]["containerPort"]
-    if f"--bind=0.0.0.0:{port}" not in container["command"]:
+    if f"bind=0.0.0.0:{port}" not in container["command"][2].split():
         yield f"the application does not listen on {port}"
     if (mapping["containerName"], mapping["containerPort"]) != (container["name"], port):
         yield f"the load balancer sends to {mapping}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import Annotations, CfnOutput, Duration, Stack
+from aws_cdk import Annotations, CfnOutput, Duration, Size, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
@@ -54,6 +54,7 @@ class BackendStack(Stack):
             mail=self._mail(config, zone),
             version=config.backend_version,
             environment=config.backend_environment,
+            lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
             secrets=self._secrets(config),
             network=network(self, config, log_bucket),
             log_bucket=log_bucket,

@@ -7,17 +7,21 @@ from typing import Any
 
 
 def on_console(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with `Console` in place of every handler that writes to a file."""
+    """Return the configuration with `Console` for every handler of a file or of the console."""
     handlers = {
-        name: _console(handler) if "filename" in handler else handler
-        for name, handler in configuration.get("handlers", {}).items()
+        name: _console(handler) for name, handler in configuration.get("handlers", {}).items()
     }
     return {**configuration, "handlers": handlers} if handlers else dict(configuration)
 
 
 def _console(handler: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: handler[key] for key in ("level", "filters", "formatter") if key in handler}
-    return {"class": f"{__name__}.Console", **kept}
+    if "filename" in handler:
+        kept = {key: handler[key] for key in ("level", "filters", "formatter") if key in handler}
+    elif handler.get("class") == "logging.StreamHandler":
+        kept = dict(handler)
+    else:
+        return dict(handler)
+    return {**kept, "class": f"{__name__}.Console"}
 
 
 class Console(logging.StreamHandler):  # type: ignore[type-arg]
