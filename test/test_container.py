@@ -247,7 +247,9 @@ class TestLogs:
 class TestTemplate:
     @pytest.mark.parametrize("name", TASKS)
     def test_every_task_starts_alike(self, default: Json, name: str) -> None:
-        assert container(default, name)["EntryPoint"] == entry_point()
+        check_status = name == "check-status"
+
+        assert container(default, name)["EntryPoint"] == entry_point(check_status=check_status)
 
     @pytest.mark.parametrize("name", TASKS)
     def test_every_task_has_caches_that_it_may_write(self, default: Json, name: str) -> None:

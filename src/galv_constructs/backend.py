@@ -211,8 +211,9 @@ class GalvBackend(Construct):
                 migrate, create the superuser, load the fixtures (until the first deployment has
                 succeeded, as that resets demonstration rows), collect static files.
             setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
-            check_status_command: Command of the task that checks connections; some images lack
-                the default one. Default: `python manage.py check_status`.
+            check_status_command: Command of the task that checks connections.
+                Default: `python manage.py check_status`, Galv's own or, in an image that has
+                none, this library's.
             check_status: Whether that task runs at the end of a deployment too: `fail` fails the
                 deployment with it, `warn` only says so in the log of the run. Default: `off`; the
                 task definition is there to be run by hand.
@@ -475,7 +476,7 @@ class GalvBackend(Construct):
         self._check_status = StatusCheck(
             self,
             "CheckStatus",
-            runtime=runtime,
+            runtime=replace(runtime, entry_point=entry_point(check_status=True)),
             command=check_status_command or ["python", "manage.py", "check_status"],
             run=check_status,
             after=self._web.service,
