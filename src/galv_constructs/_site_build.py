@@ -24,8 +24,9 @@ from galv_constructs._policy import DeploymentPolicy
 RELEASES_PREFIX = "releases/"
 
 _STEPS = Path(__file__).parent / "site"
-# nodejs 22, which buildspec.yml asks for, is in this image:
+# Node 24, which buildspec.yml asks for, is in this image, and is maintained until April 2028:
 # https://docs.aws.amazon.com/codebuild/latest/userguide/available-runtimes.html
+# https://nodejs.org/en/about/previous-releases
 _IMAGE = codebuild.LinuxBuildImage.AMAZON_LINUX_2023_5
 # Vite's bundling takes more than the 3 GB of the small one for sites not much larger than Galv's.
 _COMPUTE = codebuild.ComputeType.MEDIUM

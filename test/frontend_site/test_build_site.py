@@ -192,14 +192,239 @@ class TestGit:
         assert "ERROR: git ls-remote --tags failed with exit code 128" in capsys.readouterr().out
 
 
+TREE = {"index.html": b"<p>", "env.template.js": b"e", "assets/app-1.js": b"1"}
+
+
+def archive(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as packed:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+        for member in others:
+            packed.addfile(member)
+    return data.getvalue()
+
+
+def below(prefix: str) -> dict[str, bytes]:
+    return {f"{prefix}{name}": content for name, content in TREE.items()}
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+class Downloads:
+    """Answers as GitHub does for what is attached to releases."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.faults: list[int] = []
+        self.asked: list[str] = []
+        downloads = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                downloads.asked.append(self.path)
+                fault = downloads.faults.pop(0) if downloads.faults else 0
+                found = downloads.files.get(self.path)
+                self.send_response(fault or (404 if found is None else 200))
+                self.end_headers()
+                self.wfile.write(found or b"")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/lab/site"
+
+
+class TestRelease:
+    @pytest.fixture(autouse=True)
+    def source(self, monkeypatch: pytest.MonkeyPatch, repository: Repository) -> None:
+        repository.release("v1.0.0")
+        settings(monkeypatch, Type="release", Repository=repository.url, Tag="v1.0.0")
+        monkeypatch.setattr(build_site, "PAUSES", (0, 0))
+
+    @pytest.fixture(autouse=True)
+    def downloads(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Downloads]:
+        found = Downloads()
+        thread = threading.Thread(target=found.server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        monkeypatch.setattr(build_site, "repository_url", lambda: found.url)
+        yield found
+        found.server.shutdown()
+        found.server.server_close()
+        thread.join()
+
+    ARCHIVE = "/lab/site/releases/download/v1.0.0/frontend-build.tar.gz"
+
+    @pytest.mark.parametrize("prefix", ["", "./", "dist/", "build/dist/", "./dist/"])
+    def test_takes_what_is_attached(self, downloads: Downloads, work: Path, prefix: str) -> None:
+        downloads.files[self.ARCHIVE] = archive(below(prefix))
+
+        assert [build_site.main(step) for step in ("fetch", "install", "build")] == [0, 0, 0]
+        assert files_in(work / "site") == TREE
+
+    def test_says_what_it_is(self, downloads: Downloads, work: Path) -> None:
+        downloads.files[self.ARCHIVE] = archive(TREE)
+
+        assert build_site.main("fetch") == 0
+        about = json.loads((work / "release.json").read_text())
+        assert about["version"] == "v1.0.0"
+        assert len(about["commit"]) == 40
+
+    @pytest.mark.parametrize(("asked", "tag"), [("1.0.0", "v1.0.0"), ("latest", "v1.1.0")])
+    def test_finds_the_release_that_is_meant(
+        self,
+        downloads: Downloads,
+        repository: Repository,
+        monkeypatch: pytest.MonkeyPatch,
+        asked: str,
+        tag: str,
+    ) -> None:
+        repository.release("v1.1.0")
+        settings(monkeypatch, Tag=asked)
+
+        assert build_site.main("fetch") == 0
+        assert downloads.asked == [self.ARCHIVE.replace("v1.0.0", tag)]
+
+    @pytest.mark.parametrize("folder", ["", "public"])
+    def test_takes_the_template_from_the_source(
+        self, downloads: Downloads, repository: Repository, work: Path, folder: str
+    ) -> None:
+        (repository.path / folder).mkdir(exist_ok=True)
+        (repository.path / folder / "env.template.js").write_text("from the source")
+        repository.release("v1.1.0")
+        repository.git("tag", "--force", "v1.0.0", "v1.1.0")
+        downloads.files[self.ARCHIVE] = archive({"index.html": b"<p>"})
+
+        assert build_site.main("fetch") == 0
+        assert (work / "site/env.template.js").read_text() == "from the source"
+
+    @pytest.mark.parametrize(
+        ("files", "why"),
+        [
+            (None, "there is no http"),
+            ({}, "there is no env.template.js"),
+            ({"index.html": b"<p>"}, "there is no env.template.js"),
+            ({"env.template.js": b"e"}, "there is no index.html"),
+            ({"a/index.html": b"<p>", "b/env.template.js": b"e"}, "there is no env.template.js"),
+        ],
+    )
+    def test_builds_the_tag_without_files_for_any_api(
+        self,
+        downloads: Downloads,
+        work: Path,
+        capsys: pytest.CaptureFixture[str],
+        files: dict[str, bytes] | None,
+        why: str,
+    ) -> None:
+        if files is not None:
+            downloads.files[self.ARCHIVE] = archive(files)
+
+        assert build_site.main("fetch") == 0
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert said.startswith(why)
+        assert said.endswith(": the tag is built")
+        assert not (work / "site").exists()
+        assert (work / "source/version.txt").exists()
+
+    @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE])
+    def test_refuses_links_and_devices(
+        self, downloads: Downloads, work: Path, capsys: pytest.CaptureFixture[str], kind: bytes
+    ) -> None:
+        link = tarfile.TarInfo("assets/passwd")
+        link.type, link.linkname = kind, "/etc/passwd"
+        downloads.files[self.ARCHIVE] = archive(TREE, link)
+
+        assert build_site.main("fetch") == 1
+        assert "ERROR: the archive has a link or a device" in capsys.readouterr().out
+        assert not (work / "site").exists()
+
+    @pytest.mark.parametrize("name", ["../x.js", "/x.js", "assets/../../x.js", "./../x.js"])
+    def test_refuses_files_outside(
+        self, downloads: Downloads, work: Path, capsys: pytest.CaptureFixture[str], name: str
+    ) -> None:
+        downloads.files[self.ARCHIVE] = archive({**TREE, name: b"x"})
+
+        assert build_site.main("fetch") == 1
+        assert "ERROR: the archive has a file outside of it" in capsys.readouterr().out
+        assert not (work / "site").exists()
+
+    def test_refuses_what_is_too_much(
+        self,
+        downloads: Downloads,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        downloads.files[self.ARCHIVE] = archive({"index.html": b"0" * 1_000_000})
+        monkeypatch.setattr(build_site, "LARGEST_SITE", 999_999)
+
+        assert build_site.main("fetch") == 1
+        assert "more than 999999 bytes" in capsys.readouterr().out
+
+    def test_refuses_a_file_where_a_folder_is(
+        self, downloads: Downloads, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        downloads.files[self.ARCHIVE] = archive({**TREE, "assets": b"x"})
+
+        assert build_site.main("fetch") == 1
+        assert "of the archive cannot be written" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("data", [b"<html>Sign in", archive(TREE)[:80], b""])
+    def test_refuses_what_is_no_archive(
+        self, downloads: Downloads, capsys: pytest.CaptureFixture[str], data: bytes
+    ) -> None:
+        downloads.files[self.ARCHIVE] = data
+
+        assert build_site.main("fetch") == 1
+        assert "the archive of the release cannot be read" in capsys.readouterr().out
+
+    def test_asks_again_after_what_passes(self, downloads: Downloads, work: Path) -> None:
+        downloads.faults = [503, 429]
+        downloads.files[self.ARCHIVE] = archive(TREE)
+
+        assert build_site.main("fetch") == 0
+        assert (work / "site").exists()
+
+    def test_does_not_build_instead_of_what_cannot_be_asked_for(
+        self, downloads: Downloads, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        downloads.faults = [503, 503, 503]
+
+        assert build_site.main("fetch") == 1
+        assert "HTTP Error 503" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["", "/", ".git", ".git/"])
+def test_a_release_is_below_the_pages_of_its_repository(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    settings(monkeypatch, Repository=f"https://github.com/galv-team/galv-frontend{end}")
+
+    assert build_site.repository_url() == "https://github.com/galv-team/galv-frontend"
+
+
 class TestInstallAndBuild:
-    """With an npm and a pnpm that only say how they are called."""
+    """With package managers that only say how they are called."""
 
     SAY = """
-env = {name: os.environ.get(name) for name in ("HUSKY", "CYPRESS_INSTALL_BINARY", "CI")}
-call = {"command": sys.argv[1:], "cwd": os.path.basename(os.getcwd()), "env": env}
+names = ("HUSKY", "CYPRESS_INSTALL_BINARY", "CI", "YARN_ENABLE_SCRIPTS")
+call = {
+    "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+    "cwd": os.path.basename(os.getcwd()),
+    "env": {name: os.environ.get(name) for name in names},
+}
 print(json.dumps(call))
 """
+    CLASSIC = "# yarn lockfile v1\n"
+    TOOL = ("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix=work/tools")
 
     @pytest.fixture(autouse=True)
     def source(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -208,8 +433,8 @@ print(json.dumps(call))
         source.mkdir(parents=True)
         (source / "pnpm-lock.yaml").write_text("lockfileVersion: '6.0'\n")
         (source / "package.json").write_text("{}")
-        fake(monkeypatch, tmp_path, "npm", self.SAY)
-        fake(monkeypatch, tmp_path, "pnpm", self.SAY)
+        for name in ("npm", "pnpm", "yarn"):
+            fake(monkeypatch, tmp_path, name, self.SAY)
         return source
 
     def calls(self, capsys: pytest.CaptureFixture[str]) -> list[Json]:
@@ -220,25 +445,92 @@ print(json.dumps(call))
         assert build_site.main("install") == 0
         npm, pnpm = self.calls(capsys)
         assert npm["command"][-1] == f"pnpm@{build_site.PNPM}"
-        assert pnpm["command"] == ["install", "--frozen-lockfile"]
+        assert pnpm["command"] == ["pnpm", "install", "--frozen-lockfile", "--ignore-scripts"]
         assert pnpm["cwd"] == "source"
-        assert pnpm["env"] == {"HUSKY": "0", "CYPRESS_INSTALL_BINARY": "0", "CI": "true"}
+        assert pnpm["env"] == {
+            "HUSKY": "0",
+            "CYPRESS_INSTALL_BINARY": "0",
+            "CI": "true",
+            "YARN_ENABLE_SCRIPTS": "0",
+        }
 
     @pytest.mark.parametrize(
-        ("named", "used"),
+        ("named", "locks", "tool", "installs"),
         [
-            ("pnpm@8.15.9", "8.15.9"),
-            ("pnpm@10.1.0+sha512.0a1b", "10.1.0"),
-            ("yarn@4.0.0", build_site.PNPM),
+            (None, {"pnpm-lock.yaml": ""}, f"pnpm@{build_site.PNPM}", "pnpm install"),
+            ("pnpm@8.15.9", {"pnpm-lock.yaml": ""}, "pnpm@8.15.9", "pnpm install"),
+            ("pnpm@10.1.0+sha512.0a1b", {"pnpm-lock.yaml": ""}, "pnpm@10.1.0", "pnpm install"),
+            (None, {"package-lock.json": ""}, None, "npm ci"),
+            (None, {"npm-shrinkwrap.json": ""}, None, "npm ci"),
+            ("npm@10.9.2", {"package-lock.json": ""}, "npm@10.9.2", "npm ci"),
+            (None, {"yarn.lock": CLASSIC}, "yarn@1.22.22", "yarn install"),
+            ("yarn@1.22.19", {"yarn.lock": CLASSIC}, "yarn@1.22.19", "yarn install"),
+            (
+                None,
+                {"yarn.lock": "__metadata:\n"},
+                f"@yarnpkg/cli-dist@{build_site.YARN}",
+                "yarn install --immutable",
+            ),
+            (
+                "yarn@4.0.0",
+                {"yarn.lock": "__metadata:\n"},
+                "@yarnpkg/cli-dist@4.0.0",
+                "yarn install --immutable",
+            ),
+            # What is named counts, whatever else is there.
+            (
+                "npm@10.9.2",
+                {"pnpm-lock.yaml": "", "package-lock.json": ""},
+                "npm@10.9.2",
+                "npm ci",
+            ),
+            (
+                None,
+                {"pnpm-lock.yaml": "", "package-lock.json": ""},
+                f"pnpm@{build_site.PNPM}",
+                "pnpm install",
+            ),
         ],
     )
-    def test_uses_the_pnpm_that_the_source_names(
-        self, source: Path, capsys: pytest.CaptureFixture[str], named: str, used: str
+    def test_uses_the_package_manager_that_the_source_names(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        named: str | None,
+        locks: dict[str, str],
+        tool: str | None,
+        installs: str,
+    ) -> None:
+        source = Path("work/source")
+        (source / "pnpm-lock.yaml").unlink()
+        for name, content in locks.items():
+            (source / name).write_text(content)
+        if named:
+            (source / "package.json").write_text(json.dumps({"packageManager": named}))
+        manager = installs.split(maxsplit=1)[0]
+
+        assert build_site.main("install") == 0
+        commands = [call["command"] for call in self.calls(capsys)]
+        if tool:
+            *first, package = commands.pop(0)
+            assert package == tool
+            assert tuple(first) == self.TOOL
+        (command,) = commands
+        assert " ".join(command).startswith(installs)
+        # Yarn has a variable for it since its version 2.
+        assert "--ignore-scripts" in command or "--immutable" in command
+        (source / "dist").mkdir()
+        (source / "dist/index.html").write_text("<p>")
+        assert build_site.main("build") == 0
+        assert self.calls(capsys)[0]["command"] == [manager, "run", "build"]
+
+    @pytest.mark.parametrize("named", ["bun@1.2.0", "pnpm", "pnpm@latest"])
+    def test_refuses_another_package_manager(
+        self, source: Path, capsys: pytest.CaptureFixture[str], named: str
     ) -> None:
         (source / "package.json").write_text(json.dumps({"packageManager": named}))
 
-        assert build_site.main("install") == 0
-        assert self.calls(capsys)[0]["command"][-1] == f"pnpm@{used}"
+        assert build_site.main("install") == 1
+        assert f"package.json names the package manager {named!r}" in capsys.readouterr().out
 
     def test_refuses_a_source_without_a_lockfile(
         self, source: Path, capsys: pytest.CaptureFixture[str]
@@ -246,11 +538,46 @@ print(json.dumps(call))
         (source / "pnpm-lock.yaml").unlink()
 
         assert build_site.main("install") == 1
-        assert "ERROR: there is no pnpm-lock.yaml" in capsys.readouterr().out
+        assert "ERROR: there is no lockfile in the source" in capsys.readouterr().out
 
-    def test_builds(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_refuses_a_source_without_the_lockfile_of_what_it_names(
+        self, source: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (source / "package.json").write_text('{"packageManager": "npm@10.9.2"}')
+
+        assert build_site.main("install") == 1
+        assert "names npm, and there is no package-lock.json or" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("content", [None, "", "[]", "{"])
+    def test_refuses_a_source_that_is_no_package(
+        self, source: Path, capsys: pytest.CaptureFixture[str], content: str | None
+    ) -> None:
+        (source / "package.json").unlink()
+        if content is not None:
+            (source / "package.json").write_text(content)
+
+        assert build_site.main("install") == 1
+        assert "ERROR: package.json of the source cannot be read" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("output", ["dist", "build"])
+    def test_builds(self, source: Path, work: Path, output: str) -> None:
+        (source / output).mkdir()
+        (source / output / "index.html").write_text("<p>")
+
         assert build_site.main("build") == 0
-        assert [call["command"] for call in self.calls(capsys)] == [["build"]]
+        assert files_in(work / "site") == {"index.html": b"<p>"}
+
+    def test_adds_the_template_of_the_configuration(self, source: Path, work: Path) -> None:
+        (source / "env.template.js").write_text("e")
+        (source / "dist").mkdir()
+        (source / "dist/index.html").write_text("<p>")
+
+        assert build_site.main("build") == 0
+        assert files_in(work / "site") == {"index.html": b"<p>", "env.template.js": b"e"}
+
+    def test_refuses_a_build_that_wrote_no_page(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert build_site.main("build") == 1
+        assert "wrote no index.html to dist/ and build/" in capsys.readouterr().out
 
     def test_a_build_that_fails_shows_what_it_said(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -259,22 +586,24 @@ print(json.dumps(call))
 
         assert build_site.main("build") == 1
         said = capsys.readouterr().out
-        assert said.index("no such name") < said.index("ERROR: pnpm build failed with exit code 1")
+        assert said.index("no such name") < said.index(
+            "ERROR: pnpm run build failed with exit code 1"
+        )
 
 
 class TestUpload:
     @pytest.fixture(autouse=True)
     def built(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         settings(monkeypatch, Type="git", TARGET="s3://bucket/releases/key/site.zip")
-        dist = tmp_path / "work/source/dist"
-        (dist / "assets").mkdir(parents=True)
-        (dist / "index.html").write_text("<p>")
-        (dist / "assets/app-1.js").write_text("1")
+        site = tmp_path / "work/site"
+        (site / "assets").mkdir(parents=True)
+        (site / "index.html").write_text("<p>")
+        (site / "assets/app-1.js").write_text("1")
         # Older than the ZIP format.
-        os.utime(dist / "index.html", (0, 0))
+        os.utime(site / "index.html", (0, 0))
         (tmp_path / "work/release.json").write_text('{"version": "v1.0.0", "commit": ""}')
         fake(monkeypatch, tmp_path, "aws", "print(json.dumps(sys.argv[1:]))")
-        return dist
+        return site
 
     def test_uploads_the_site_as_one_object(
         self, work: Path, capsys: pytest.CaptureFixture[str]
@@ -293,7 +622,7 @@ class TestUpload:
             "version=v1.0.0",
         ]
 
-    @pytest.mark.parametrize("left", ["dist", "nothing"])
+    @pytest.mark.parametrize("left", ["assets", "nothing"])
     def test_refuses_a_build_without_a_page(
         self, built: Path, capsys: pytest.CaptureFixture[str], left: str
     ) -> None:
@@ -327,6 +656,7 @@ class FakeRegistry:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, Json] = {}
         self.token: str | None = "anonymous"
+        self.lists = True
         self.challenge = 'Bearer realm="{url}/token",service="registry",scope="repository:x:pull"'
         self.asked: list[str] = []
         registry = self
@@ -361,7 +691,12 @@ class FakeRegistry:
             return 200, {}, self.blobs[path.removeprefix("/storage/")]
         if authorization != "Bearer anonymous":
             return 401, {"WWW-Authenticate": self.challenge.format(url=self.url)}, b""
-        kind, reference = path.removeprefix("/v2/galv/frontend/").split("/")
+        return self.content(*path.removeprefix("/v2/galv/frontend/").split("/"))
+
+    def content(self, kind: str, reference: str) -> tuple[int, dict[str, str], bytes]:
+        if kind == "tags" and self.lists:
+            assert reference.startswith("list?")
+            return 200, {}, json.dumps({"tags": sorted(self.manifests)}).encode()
         if kind == "manifests" and reference in self.manifests:
             return 200, {}, json.dumps(self.manifests[reference]).encode()
         if kind == "blobs" and reference in self.blobs:
@@ -396,7 +731,7 @@ class FakeRegistry:
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
     found = FakeRegistry()
-    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=found.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     settings(monkeypatch, Type="image", Repository=found.name, Tag="2.2.0")
     yield found
@@ -410,7 +745,7 @@ HTML = "usr/share/nginx/html"
 
 class TestImage:
     def site(self, work: Path) -> dict[str, str]:
-        dist = work / "source/dist"
+        dist = work / "site"
         return {
             path.relative_to(dist).as_posix(): path.read_text()
             for path in dist.rglob("*")
@@ -510,7 +845,24 @@ class TestImage:
     def test_refuses_a_tag_that_is_not_there(
         self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert "manifests/2.2.0: HTTP Error 404" in self.refusal(capsys)
+        registry.image("v2.1.0", [])
+
+        said = self.refusal(capsys)
+        assert "manifests/2.2.0: HTTP Error 404" in said
+        assert said.endswith("; its tags: v2.1.0")
+
+    def test_refuses_it_where_tags_are_not_listed_too(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        registry.lists = False
+
+        assert self.refusal(capsys).endswith("; its tags: unknown")
+
+    def test_finds_a_tag_with_the_v(self, registry: FakeRegistry, work: Path) -> None:
+        registry.image("v2.2.0", [layer({"usr/share/nginx/html/index.html": b"<p>"})])
+
+        assert build_site.main("fetch") == 0
+        assert json.loads((work / "release.json").read_text())["version"] == "v2.2.0"
 
     def test_refuses_a_registry_that_is_not_there(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -4,6 +4,8 @@
 
 Takes what to do from variables named GALV_BUILD_*. Needs Python 3.9 (what the build image has
 without asking for more), git, npm and the AWS CLI, and nothing installed.
+
+The source may ask for variables itself: env.template.js becomes env.js when the site is published.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
+from time import sleep
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
@@ -27,15 +32,34 @@ from urllib.request import Request, urlopen
 WORK = Path("work")
 SOURCE = WORK / "source"
 TOOLS = WORK / "tools"
-DIST = SOURCE / "dist"
+SITE = WORK / "site"
 ARCHIVE = WORK / "site.zip"
 ABOUT = WORK / "release.json"
 
 LATEST = "latest"
 RELEASE_TAG = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-# Reads lockfiles of pnpm 8 and 9; package.json may name another version.
+INDEX = "index.html"
+TEMPLATE = "env.template.js"
+# Where bundlers write: Vite, and older ones.
+OUTPUTS = ("dist", "build")
+
+# The package managers and the lockfiles that they write, in the order in which they are looked for.
+LOCKFILES = {
+    "pnpm": ("pnpm-lock.yaml",),
+    "yarn": ("yarn.lock",),
+    "npm": ("package-lock.json", "npm-shrinkwrap.json"),
+}
+PACKAGE_MANAGER = re.compile(r"(\w+)@(\d+\.\d+\.\d+[^+]*)(\+.*)?")
+# Where package.json names no version. This pnpm reads lockfiles of pnpm 8, 9 and 10.
 PNPM = "9.15.9"
-PACKAGE_MANAGER = re.compile(r"pnpm@(\d+\.\d+\.\d+)(\+.*)?")
+YARN_CLASSIC = "1.22.22"
+YARN = "4.18.1"
+
+# What Galv's release workflow attaches to a release.
+RELEASE_ARCHIVE = "frontend-build.tar.gz"
+LARGEST_SITE = 256 * 1024 * 1024
+MOST_FILES = 20_000
+PAUSES = (2, 8)
 
 HTML = PurePosixPath("usr/share/nginx/html")
 WHITEOUT = ".wh."
@@ -50,10 +74,15 @@ MANIFESTS = (
 )
 TIMEOUT = 60
 UNAUTHORIZED = 401
+NOT_FOUND = 404
 
 
 class BuildError(Exception):
     """The site cannot be made; the text says why."""
+
+
+class MissingError(BuildError):
+    """A registry does not have what was asked for."""
 
 
 def setting(name: str) -> str:
@@ -75,6 +104,9 @@ def run(*command: str, cwd: Path | None = None) -> str:
         # Git hooks and a browser for tests are no part of the site.
         "HUSKY": "0",
         "CYPRESS_INSTALL_BINARY": "0",
+        # Yarn has no option for it since version 2.
+        "YARN_ENABLE_SCRIPTS": "0",
+        "YARN_ENABLE_TELEMETRY": "0",
     }
     lines = []
     with subprocess.Popen(  # noqa: S603 - the commands are those below
@@ -147,28 +179,198 @@ def choose(tag: str, commits: dict[str, str], repository: str) -> str:
         if not newest:
             raise BuildError(f"{repository} has no tag of a release, such as v2.2.0")
         return newest[0]
-    other = tag[1:] if tag.startswith("v") else f"v{tag}"
-    for name in (tag, other):
+    for name in spellings(tag):
         if name in commits:
             return name
     some = ", ".join(newest[:5]) or "none of a release"
     raise BuildError(f"{repository} has no tag {tag}; the newest are: {some}")
 
 
+def spellings(tag: str) -> tuple[str, str]:
+    """The tag, and what it is with or without a `v`."""
+    return tag, tag[1:] if tag.startswith("v") else f"v{tag}"
+
+
 def install() -> None:
-    """Install what the lockfile says, with the pnpm that it is for."""
-    if not (SOURCE / "pnpm-lock.yaml").is_file():
-        raise BuildError("there is no pnpm-lock.yaml in the source")
-    named = json.loads((SOURCE / "package.json").read_text()).get("packageManager", "")
+    """Install what the lockfile says, with the package manager that the source names.
+
+    No package may run scripts of its own: building the site needs none, and some do not compile on
+    every Node.
+    """
+    if SITE.is_dir():
+        print("nothing to install: the release has its files", flush=True)
+        return
+    manager, version = package_manager()
+    package = f"{manager}@{version}"
+    if manager == "yarn" and not is_classic(version):
+        package = f"@yarnpkg/cli-dist@{version}"
+    if version:
+        options = ("--no-audit", "--no-fund", "--ignore-scripts")
+        run("npm", "install", *options, f"--prefix={TOOLS}", package)
+    if manager == "npm":
+        run("npm", "ci", "--ignore-scripts", cwd=SOURCE)
+    elif manager == "yarn" and not is_classic(version):
+        run("yarn", "install", "--immutable", cwd=SOURCE)
+    else:
+        run(manager, "install", "--frozen-lockfile", "--ignore-scripts", cwd=SOURCE)
+
+
+def package_manager() -> tuple[str, str]:
+    """The package manager of the source and its version, empty for the npm that comes with Node."""
+    try:
+        named = json.loads((SOURCE / "package.json").read_text()).get("packageManager", "")
+    except (OSError, ValueError, AttributeError) as error:
+        raise BuildError(f"package.json of the source cannot be read: {error}") from error
     match = PACKAGE_MANAGER.fullmatch(named)
-    version = match.group(1) if match else PNPM
-    run("npm", "install", "--no-audit", "--no-fund", f"--prefix={TOOLS}", f"pnpm@{version}")
-    run("pnpm", "install", "--frozen-lockfile", cwd=SOURCE)
+    if named and not (match and match.group(1) in LOCKFILES):
+        raise BuildError(
+            f"package.json names the package manager {named!r}: allowed are versions of "
+            f"{', '.join(LOCKFILES)}, such as pnpm@{PNPM}"
+        )
+    if match:
+        manager, version = match.group(1), match.group(2)
+        if lockfile(manager) is None:
+            files = " or ".join(LOCKFILES[manager])
+            raise BuildError(f"package.json names {manager}, and there is no {files} in the source")
+        return manager, version
+    for manager in LOCKFILES:
+        found = lockfile(manager)
+        if found is not None:
+            return manager, usual_version(manager, found)
+    every = ", ".join(name for names in LOCKFILES.values() for name in names)
+    raise BuildError(f"there is no lockfile in the source, which is one of: {every}")
+
+
+def lockfile(manager: str) -> Path | None:
+    """The lockfile of a package manager, where the source has one."""
+    return next((SOURCE / n for n in LOCKFILES[manager] if (SOURCE / n).is_file()), None)
+
+
+def usual_version(manager: str, found: Path) -> str:
+    """The version for a lockfile where package.json names none."""
+    if manager == "yarn":
+        return YARN_CLASSIC if "yarn lockfile v1" in found.read_text() else YARN
+    return PNPM if manager == "pnpm" else ""
+
+
+def is_classic(version: str) -> bool:
+    """Whether it is a Yarn with the options of its first version."""
+    return version.startswith(("0.", "1."))
 
 
 def build() -> None:
     """Build the site."""
-    run("pnpm", "build", cwd=SOURCE)
+    if SITE.is_dir():
+        print("nothing to build: the release has its files", flush=True)
+        return
+    manager, _ = package_manager()
+    run(manager, "run", "build", cwd=SOURCE)
+    for name in OUTPUTS:
+        if (SOURCE / name / INDEX).is_file():
+            shutil.move(str(SOURCE / name), str(SITE))
+            add_template()
+            return
+    folders = " and ".join(f"{name}/" for name in OUTPUTS)
+    raise BuildError(f"the build succeeded, and wrote no {INDEX} to {folders}")
+
+
+def add_template() -> None:
+    """Add the template of the configuration, which the build leaves where it is in the source."""
+    for place in (SOURCE, SOURCE / "public"):
+        if not (SITE / TEMPLATE).exists() and (place / TEMPLATE).is_file():
+            shutil.copyfile(place / TEMPLATE, SITE / TEMPLATE)
+
+
+# From a release
+
+
+def fetch_release() -> None:
+    """Take the files that are attached to a release, or else its source, to be built."""
+    fetch_source()
+    tag = json.loads(ABOUT.read_text())["version"]
+    url = f"{repository_url()}/releases/download/{tag}/{RELEASE_ARCHIVE}"
+    archive = download(url)
+    if archive is None:
+        why = f"there is no {url}"
+    else:
+        print(f"{url}: {len(archive)} bytes, {hashlib.sha256(archive).hexdigest()}", flush=True)
+        unpack_archive(archive, SITE)
+        add_template()
+        if (SITE / INDEX).is_file() and (SITE / TEMPLATE).is_file():
+            return
+        missing = INDEX if (SITE / TEMPLATE).is_file() else TEMPLATE
+        why = f"there is no {missing} for the files of {url}"
+        if SITE.is_dir():
+            shutil.rmtree(SITE)
+    print(f"{why}: the tag is built", flush=True)
+
+
+def repository_url() -> str:
+    """The URL of the repository's pages."""
+    return re.sub(r"(\.git)?/*$", "", setting("Repository"))
+
+
+def download(url: str) -> bytes | None:
+    """What is there; None for nothing."""
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            with urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - HTTPS, or a test's
+                return bytes(answer.read(LARGEST_SITE))
+        except HTTPError as error:
+            if error.code == NOT_FOUND:
+                return None
+            failure: Exception = error
+        except (OSError, HTTPException) as error:
+            failure = error
+        pause = next(pauses, None)
+        if pause is None:
+            raise BuildError(f"{url}: {failure}") from failure
+        print(f"{url}: {failure}; once more in {pause} s", flush=True)
+        sleep(pause)
+
+
+def checked_path(member: tarfile.TarInfo) -> PurePosixPath:
+    """Where a file or a folder of an archive belongs."""
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        raise BuildError(f"the archive has a file outside of it: {member.name!r}")
+    if not member.isfile() and not member.isdir():
+        raise BuildError(f"the archive has a link or a device: {member.name!r}")
+    return path
+
+
+def unpack_archive(data: bytes, target: Path) -> None:
+    """Write the files of an archive, without the folders that all of them are in."""
+    files: dict[PurePosixPath, bytes] = {}
+    size = 0
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as archive:
+            for member in archive:
+                path = checked_path(member)
+                size += member.size
+                if size > LARGEST_SITE or len(files) >= MOST_FILES:
+                    raise BuildError(
+                        f"the archive has more than {LARGEST_SITE} bytes or {MOST_FILES} files"
+                    )
+                content = archive.extractfile(member)
+                if content is not None:  # not a folder
+                    files[path] = content.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        why = str(error).partition("\n")[0]
+        raise BuildError(f"the archive of the release cannot be read: {why}") from error
+    while files and all(len(path.parts) > 1 for path in files):
+        first = {path.parts[0] for path in files}
+        if len(first) > 1:
+            break
+        files = {PurePosixPath(*path.parts[1:]): content for path, content in files.items()}
+    for path, written in files.items():
+        place = target / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(written)
+        except OSError as error:
+            raise BuildError(f"{path} of the archive cannot be written: {error}") from error
 
 
 # From an image
@@ -191,10 +393,20 @@ class Registry:
         """The content of a digest."""
         return self._get(f"blobs/{digest}")
 
+    def tags(self) -> str:
+        """Some of the tags that there are, the last of a list that is sorted by name."""
+        try:
+            tags = json.loads(self._get("tags/list?n=1000"))["tags"] or []
+        except (BuildError, ValueError, KeyError):
+            return "unknown"
+        return ", ".join(map(str, tags[-10:])) or "none"
+
     def _get(self, path: str) -> bytes:
         try:
             data = self._open(path)
         except HTTPError as error:
+            if error.code == NOT_FOUND:
+                raise MissingError(f"{self._base}/{path}: {error}") from error
             if error.code != UNAUTHORIZED or self._token:
                 raise BuildError(f"{self._base}/{path}: {error}") from error
             self._token = self._ask_token(error.headers.get("WWW-Authenticate", ""))
@@ -233,19 +445,32 @@ class Registry:
 
 def fetch_image() -> None:
     """Take the site out of a published image, without Docker."""
-    registry, tag = Registry(setting("Repository")), setting("Tag")
-    manifest = registry.manifest(tag)
+    registry = Registry(setting("Repository"))
+    tag, manifest = find_image(registry, setting("Tag"))
     if "manifests" in manifest:
         manifest = registry.manifest(amd64(manifest["manifests"], tag))
     config = json.loads(registry.blob(manifest["config"]["digest"]))
     for layer in manifest["layers"]:
         print(f"layer {layer['digest']}, {layer.get('size')} bytes", flush=True)
-        unpack(registry.blob(layer["digest"]), DIST)
-    if not DIST.is_dir():
+        unpack(registry.blob(layer["digest"]), SITE)
+    if not SITE.is_dir():
         raise BuildError(f"image {setting('Repository')}:{tag} has no files under /{HTML}")
     labels = config.get("config", {}).get("Labels") or {}
     version = labels.get("org.opencontainers.image.version", tag) if tag == LATEST else tag
     note(version=version, commit=labels.get("org.opencontainers.image.revision", ""))
+
+
+def find_image(registry: Registry, tag: str) -> tuple[str, dict[str, Any]]:
+    """The tag, with or without a `v`, and its manifest."""
+    try:
+        return tag, registry.manifest(tag)
+    except MissingError as error:
+        missing = error
+    other = spellings(tag)[1]
+    try:
+        return other, registry.manifest(other)
+    except MissingError:
+        raise BuildError(f"{missing}; its tags: {registry.tags()}") from missing
 
 
 def amd64(manifests: list[dict[str, Any]], tag: str) -> str:
@@ -299,12 +524,12 @@ def remove(place: Path) -> None:
 
 def upload() -> None:
     """Pack the site and upload it as one object, so that a release is there whole or not at all."""
-    files = sorted(path for path in DIST.rglob("*") if path.is_file()) if DIST.is_dir() else []
-    if not (DIST / "index.html").is_file():
-        raise BuildError(f"there is no index.html among the {len(files)} files that were built")
+    files = sorted(path for path in SITE.rglob("*") if path.is_file()) if SITE.is_dir() else []
+    if not (SITE / INDEX).is_file():
+        raise BuildError(f"there is no {INDEX} among the {len(files)} files of the site")
     with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for path in files:
-            archive.write(path, path.relative_to(DIST).as_posix())
+            archive.write(path, path.relative_to(SITE).as_posix())
     print(f"{len(files)} files, {ARCHIVE.stat().st_size} bytes packed", flush=True)
     about = json.loads(ABOUT.read_text())
     metadata = ",".join(f"{name}={value}" for name, value in about.items() if value)
@@ -312,8 +537,10 @@ def upload() -> None:
     run("aws", "s3", "cp", str(ARCHIVE), target, "--no-progress", "--metadata", metadata)
 
 
+SOURCE_STEPS = {"install": install, "build": build, "upload": upload}
 STEPS = {
-    "git": {"fetch": fetch_source, "install": install, "build": build, "upload": upload},
+    "release": {"fetch": fetch_release, **SOURCE_STEPS},
+    "git": {"fetch": fetch_source, **SOURCE_STEPS},
     "image": {"fetch": fetch_image, "upload": upload},
 }
 
