@@ -1,6 +1,6 @@
 """What runs what is in `handlers/`: functions, their role, and custom resources around them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import CustomResource, Duration, IgnoreMode
@@ -29,6 +29,7 @@ def handler_function(
     *,
     module: str,
     entry: str,
+    parts: Sequence[str] = (),
     description: str,
     role: iam.IRole,
     log_group: logs.ILogGroup,
@@ -39,7 +40,7 @@ def handler_function(
     max_event_age: Duration | None = None,
     on_failure: lambda_.IDestination | None = None,
 ) -> lambda_.Function:
-    """Define a function that runs `entry` of `handlers/<module>.py`."""
+    """Define a function that runs `entry` of `handlers/<module>.py`, which imports `parts`."""
     return lambda_.Function(
         scope,
         id,
@@ -52,7 +53,7 @@ def handler_function(
                 "!/handlers",
                 "/handlers/*",
                 "!/handlers/_aws.py",
-                f"!/handlers/{module}.py",
+                *(f"!/handlers/{name}.py" for name in (module, *parts)),
             ],
             # Globs would be read again for each file of the package.
             ignore_mode=IgnoreMode.GIT,

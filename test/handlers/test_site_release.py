@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from botocore import exceptions as aws
 
-from galv_constructs.handlers import _aws, site_release
+from galv_constructs.handlers import _aws, _site_page, site_release
 
 Json = dict[str, Any]
 
 STACK = "arn:aws:cloudformation:eu-west-1:111122223333:stack/app/0a1b2c3d"
 API = "https://api.example.com"
+PAGE = "https://d111111abcdef8.cloudfront.net"
+VARIABLES = {"VITE_GALV_API_BASE_URL": API}
 NOW = 1_800_000_000.0
 BUCKET = "site-bucket"
 SITE = {
@@ -182,10 +184,15 @@ class Deployment:
         self.aws = fake
         self.now = NOW
         self.pauses: list[float] = []
+        self.asked: list[str] = []
+        self.faults: list[tuple[int, bytes]] = []
         for module in (_aws, site_release):
             monkeypatch.setattr(module, "client", lambda _service: fake)
         monkeypatch.setattr(site_release, "time", lambda: self.now)
         monkeypatch.setattr(site_release, "sleep", self.pauses.append)
+        monkeypatch.setattr(_site_page, "time", lambda: self.now)
+        monkeypatch.setattr(_site_page, "sleep", self.wait)
+        monkeypatch.setattr(_site_page, "_get", self.get)
         self.event: Json = {
             "RequestType": "Create",
             "RequestId": "request-1",
@@ -194,7 +201,10 @@ class Deployment:
             "ResourceProperties": {
                 "Bucket": BUCKET,
                 "DistributionId": "E123",
+                "PageUrl": PAGE,
+                "WebAcl": "false",
                 "ApiUrl": API,
+                "Variables": VARIABLES,
                 "TimeoutSeconds": "1200",
                 "Project": "project",
                 "Floating": "false",
@@ -206,10 +216,23 @@ class Deployment:
     def inputs(tag: str) -> Json:
         return {
             "Source": {"Type": "git", "Repository": "https://example.com/r", "Tag": tag},
-            "Environment": {"VITE_GALV_API_BASE_URL": API},
+            "Environment": VARIABLES,
             "Secrets": {"TOKEN": "arn:secret:TOKEN::"},
             "Recipe": "image hash",
         }
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass in which the page is asked for again."""
+        self.now += seconds
+
+    def get(self, url: str) -> tuple[int, bytes]:
+        """What CloudFront answers: what is in the bucket, or the next of the faults."""
+        self.asked.append(url)
+        if self.faults:
+            return self.faults.pop(0)
+        path = url.removeprefix(f"{PAGE}/") or "index.html"
+        found = self.aws.objects.get(f"site/{path}")
+        return (404, b"NoSuchKey") if found is None else (200, found["Body"])
 
     @property
     def key(self) -> str:
@@ -600,7 +623,7 @@ class TestPublish:
         deployment.start()
         deployment.succeed(
             {
-                "index.html": f"new {API}".encode(),
+                "index.html": f"new '{API}'".encode(),
                 "assets/app-2.js": b"new",
                 "assets/style-2.css": b"new",
             }
@@ -620,31 +643,59 @@ class TestPublish:
         assert "publication was cancelled by a rollback" in deployment.refusal()
         assert deployment.published() == []
 
-    @pytest.mark.parametrize(
-        "baked",
-        [
-            b"https://api.example.org",
-            b"https://api.example.com.au",
-            b"https://api.example.com:8443",
-            b"http://api.example.com",
-            b"https://api.example.com-old",
-        ],
-    )
-    def test_refuses_files_built_for_another_api(
-        self, deployment: Deployment, baked: bytes
-    ) -> None:
+    def test_refuses_files_built_for_another_api(self, deployment: Deployment) -> None:
         deployment.start()
-        deployment.succeed({**SITE, "assets/app-1.js": baked})
+        deployment.succeed({**SITE, "assets/app-1.js": b'"https://api.example.org"'})
 
-        reason = deployment.refusal()
-
-        assert f"do not contain the API's URL {API}" in reason
-        assert f"VITE_GALV_API_BASE_URL={API}" in reason
+        assert f"does not call the API {API}" in deployment.refusal()
         assert deployment.published() == []
 
-    @pytest.mark.parametrize("after", [b"", b'"', b"/", b"`", b"?"])
-    def test_takes_files_built_for_the_api(self, deployment: Deployment, after: bytes) -> None:
-        deployment.deploy({**SITE, "assets/app-1.js": API.encode() + after})
+    def test_writes_the_configuration(self, deployment: Deployment) -> None:
+        deployment.deploy({**CONFIGURED, "env.template.js": TEMPLATE})
+
+        assert deployment.served()["env.js"] == (
+            f"window.__ENV__ = {{VITE_GALV_API_BASE_URL: '{API}', VITE_TITLE: ''}}".encode()
+        )
+        assert "env.template.js" not in deployment.served()
+        (put,) = (q for q in deployment.aws.queries("put_object") if q["Key"] == "site/env.js")
+        assert put["CacheControl"] == "no-cache"
+        assert put["ContentType"] == "text/javascript; charset=utf-8"
+        assert "/env.js" in deployment.aws.invalidations["request-1"]
+
+    def test_one_archive_serves_another_deployment(self, deployment: Deployment) -> None:
+        deployment.deploy({**CONFIGURED, "env.template.js": TEMPLATE})
+        there = "https://api.example.org"
+        deployment.update(
+            ApiUrl=there, Variables={"VITE_GALV_API_BASE_URL": there, "VITE_TITLE": "Lab"}
+        )
+        deployment.deploy()
+
+        assert len(deployment.aws.builds) == 1
+        assert deployment.served()["env.js"] == (
+            b"window.__ENV__ = {VITE_GALV_API_BASE_URL: 'https://api.example.org', "
+            b"VITE_TITLE: 'Lab'}"
+        )
+
+    def test_writes_no_secret_into_the_configuration(self, deployment: Deployment) -> None:
+        deployment.start()
+        deployment.succeed({**CONFIGURED, "env.template.js": TEMPLATE + b"\n'$TOKEN'"})
+
+        assert "asks for TOKEN, which is given as a secret" in deployment.refusal()
+
+    @pytest.mark.parametrize(("kind", "refused"), [("image", True), ("git", False)])
+    def test_refuses_variables_that_nothing_reads(
+        self, deployment: Deployment, kind: str, refused: bool
+    ) -> None:
+        properties = deployment.event["ResourceProperties"]
+        properties["Variables"] = {**VARIABLES, "VITE_TITLE": "Lab"}
+        properties["Inputs"]["Source"]["Type"] = kind
+        deployment.start()
+        deployment.succeed()
+
+        if refused:
+            assert "environment sets VITE_TITLE, and the image is built" in deployment.refusal()
+        else:
+            deployment.poll()
 
     @pytest.mark.parametrize("files", [{}, {"dist/index.html": API.encode()}])
     def test_refuses_files_without_a_page(
@@ -676,6 +727,70 @@ class TestPublish:
         deployment.build["buildStatus"] = "SUCCEEDED"
 
         assert "could not be read: An error occurred (NoSuchKey)" in deployment.refusal()
+
+
+CONFIGURED = {
+    "index.html": b"<script src=/env.js></script><script src=/assets/app-1.js></script>",
+    "assets/app-1.js": b"fetch(window.__ENV__.VITE_GALV_API_BASE_URL)",
+}
+TEMPLATE = (
+    b"window.__ENV__ = {VITE_GALV_API_BASE_URL: '${VITE_GALV_API_BASE_URL}', "
+    b"VITE_TITLE: '$VITE_TITLE'}"
+)
+
+
+class TestPage:
+    """The last step: the page has to load."""
+
+    def test_is_asked_for_once(self, deployment: Deployment) -> None:
+        deployment.deploy()
+
+        assert deployment.asked == [f"{PAGE}/", f"{PAGE}/assets/app-1.js"]
+        assert deployment.now == NOW
+
+    def test_and_its_configuration(self, deployment: Deployment) -> None:
+        deployment.deploy({**CONFIGURED, "env.template.js": TEMPLATE})
+
+        assert f"{PAGE}/env.js" in deployment.asked
+
+    def test_that_does_not_load_fails_the_deployment(self, deployment: Deployment) -> None:
+        deployment.start()
+        deployment.succeed()
+        deployment.faults = [(503, b"<h1>FunctionExecutionError</h1>")] * 99
+
+        reason = deployment.refusal()
+
+        assert "its page does not load" in reason
+        assert f"{PAGE}/ answers 503: <h1>FunctionExecutionError" in reason
+        assert _site_page.PATIENCE <= deployment.now - NOW < _site_page.PATIENCE + 20
+
+    def test_behind_a_web_acl_may_be_refused(self, deployment: Deployment) -> None:
+        deployment.update(WebAcl="true")
+        deployment.faults = [(403, b"Request blocked")]
+
+        deployment.deploy()
+
+    def test_is_not_asked_for_by_a_rollback(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.release("v1.1.0")
+        deployment.start()
+        deployment.succeed(NEW)
+        deployment.faults = [(503, b"")] * 99
+        deployment.refusal()
+        deployment.roll_back()
+        deployment.asked.clear()
+
+        assert deployment.deploy() == {"Version": "v1.0.0", "Commit": "0a1b"}
+        assert deployment.served() == SITE
+        assert deployment.asked == []
+
+    def test_is_not_asked_for_when_the_stack_is_deleted(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.asked.clear()
+        deployment.event["RequestType"] = "Delete"
+
+        deployment.deploy()
+        assert deployment.asked == []
 
 
 NEW = {

@@ -16,7 +16,7 @@ import pytest
 from moto import mock_aws
 from moto.cloudformation.models import cloudformation_backends
 
-from galv_constructs.handlers import _aws, site_release
+from galv_constructs.handlers import _aws, _site_page, site_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,10 @@ class Emulated:
             "ResourceProperties": {
                 "Bucket": "site-bucket",
                 "DistributionId": made["Distribution"]["Id"],
+                "PageUrl": "https://d111111abcdef8.cloudfront.net",
+                "WebAcl": "false",
                 "ApiUrl": API,
+                "Variables": {"VITE_GALV_API_BASE_URL": API},
                 "TimeoutSeconds": "1200",
                 "AssetBucket": "assets",
                 "Floating": "false",
@@ -67,7 +70,7 @@ class Emulated:
     def release(self, version: int) -> None:
         """Ask for a folder of files, most of them as in the release before."""
         files = {
-            "index.html": f"release {version} {API}",
+            "index.html": f"release {version} '{API}'",
             f"assets/app-{version}.js": f"app {version}",
             **{f"assets/chunk-{number}.js": "chunk" for number in range(60)},
             "manifest.json": "{}",
@@ -121,7 +124,14 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     _aws.client.cache_clear()
     with mock_aws():
-        yield Emulated()
+        emulated = Emulated()
+
+        def get(url: str) -> tuple[int, bytes]:
+            name = url.removeprefix("https://d111111abcdef8.cloudfront.net/") or "index.html"
+            return 200, emulated.served(name).encode()
+
+        monkeypatch.setattr(_site_page, "_get", get)
+        yield emulated
     _aws.client.cache_clear()
 
 
@@ -138,7 +148,7 @@ def test_a_site_its_update_and_a_rollback(emulated: Emulated) -> None:
     emulated.release(2)
     emulated.deploy()
 
-    assert emulated.served("index.html") == f"release 2 {API}"
+    assert emulated.served("index.html") == f"release 2 '{API}'"
     # For pages that are open.
     assert emulated.served("assets/app-1.js") == "app 1"
     assert emulated.superseded() == {"site/assets/app-1.js"}
@@ -150,7 +160,7 @@ def test_a_site_its_update_and_a_rollback(emulated: Emulated) -> None:
     emulated.s3.delete_object(Bucket="assets", Key="1.zip")
     emulated.deploy()
 
-    assert emulated.served("index.html") == f"release 1 {API}"
+    assert emulated.served("index.html") == f"release 1 '{API}'"
     assert emulated.superseded() == {"site/assets/app-2.js"}
     invalidations = boto3.client("cloudfront").list_invalidations(
         DistributionId=emulated.event["ResourceProperties"]["DistributionId"]

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, passes, stack_status
+from ._site_config import API_URL, INDEX, TEMPLATE, ConfigError, configure
+from ._site_page import PageError, check_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +37,6 @@ RELEASES = "releases/"
 # A lifecycle rule of the bucket expires what has this tag, counted from when it was set.
 SUPERSEDED = "superseded"
 HASHED = "assets/"
-INDEX = "index.html"
 # Each name under assets/ holds a hash of its content, so that the content never changes.
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
@@ -331,8 +332,8 @@ def _publish(event: Json) -> Json:
         f"release {key} could not be kept",
         lambda: client("s3").delete_object_tagging(Bucket=bucket, Key=_zip_of(key)),
     )
-    files, about = _read(bucket, key)
-    _check(files, properties["ApiUrl"])
+    packed, about = _read(bucket, key)
+    files = _configured(packed, properties)
     hashed = sorted(name for name in files if name.startswith(HASHED))
     others = sorted(name for name in files if not name.startswith(HASHED) and name != INDEX)
     # A page refers only to what is there already.
@@ -340,6 +341,9 @@ def _publish(event: Json) -> Json:
         _put(bucket, files, names)
     _supersede(event, files)
     _invalidate(event, [*others, INDEX])
+    # A rollback goes back to what worked, and must not fail.
+    if not event["Plan"]["RollingBack"]:
+        _check_page(files, properties)
     log.info("published %s: %d files", key, len(files))
     return about
 
@@ -374,18 +378,37 @@ def _read(bucket: str, key: str) -> tuple[dict[str, bytes], Json]:
     return files, {"Version": metadata.get("version", ""), "Commit": metadata.get("commit", "")}
 
 
-def _check(files: dict[str, bytes], api_url: str) -> None:
-    if INDEX not in files:
-        some = ", ".join(sorted(files)[:5]) or "nothing"
-        raise _failure(f"there is no {INDEX} among the files: {some}")
-    # Not a part of a longer host name or of a port.
-    ours = re.compile(re.escape(api_url.encode()) + rb"(?![\w.:-])")
-    if not any(ours.search(content) for content in files.values()):
+def _configured(files: dict[str, bytes], properties: Json) -> dict[str, bytes]:
+    """The files for this deployment."""
+    inputs = properties["Inputs"]
+    unread = sorted(set(properties["Variables"]) - {API_URL})
+    if unread and TEMPLATE not in files and inputs.get("Source", {}).get("Type") == "image":
         raise _failure(
-            f"the files do not contain the API's URL {api_url}, so they would call another API. "
-            "The URL is fixed when the frontend is built: build it with "
-            f"VITE_GALV_API_BASE_URL={api_url}, or use FrontendSource.git_tag(…), which does"
+            f"environment sets {', '.join(unread)}, and the image is built already and has no "
+            f"{TEMPLATE}, so that it would do nothing: leave it out, or use "
+            "FrontendSource.release(…)"
         )
+    try:
+        return configure(
+            files,
+            api_url=properties["ApiUrl"],
+            variables=properties["Variables"],
+            secrets=inputs.get("Secrets", {}),
+        )
+    except ConfigError as error:
+        raise _failure(str(error)) from error
+
+
+def _check_page(files: dict[str, bytes], properties: Json) -> None:
+    try:
+        check_page(
+            properties["PageUrl"],
+            files,
+            api_url=properties["ApiUrl"],
+            has_web_acl=properties["WebAcl"] == "true",
+        )
+    except PageError as error:
+        raise _failure(str(error)) from error
 
 
 def _put(bucket: str, files: dict[str, bytes], names: Iterable[str]) -> None:
