@@ -88,6 +88,8 @@ def test_every_key_is_read() -> None:
         "alarmEmail": "lab@example.com",
         "vpcId": VPC,
         "vpcSubnets": {"tasks": SUBNETS},
+        "frontendAnalyticsUrl": "https://stats.example.com/script.js",
+        "frontendStorageUrls": ["https://storage.example.org"],
     }
     plain, changed = read(), read(region="eu-west-2", **values)
 
@@ -228,6 +230,12 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("backendversion", "1", "did you mean backendVersion?"),
         ("monitorInterval", "1", "did you mean monitorIntervalMinutes?"),
         ("alarmEmail", "nobody", "got 'nobody'"),
+        ("frontendEnvironment", {"VITE_GALV_API_BASE_URL": "x"}, "must not set VITE_GALV_API_BASE"),
+        ("frontendEnvironment", {"VITE_GALV_ANALYTICS_URL": "x"}, ": set frontendAnalyticsUrl"),
+        ("frontendAnalyticsUrl", "http://stats.example.com", "must be an HTTPS URL"),
+        ("frontendAnalyticsUrl", "https://a.example.com; script-src *", "must be an HTTPS URL"),
+        ("frontendStorageUrls", "https://storage.example.org", "must be a list of URLs"),
+        ("frontendStorageUrls", ["https://storage.example.org/a"], "end a path with a slash"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
     ],

@@ -28,6 +28,7 @@ from snapshot import snapshot_stacks
 from templates import Json, needs, of_type, only, only_id, references, statements, synthesize
 
 from galv_constructs import FrontendSource, GalvFrontend
+from galv_constructs._site_source import FetchedFiles
 
 # Many synthesize several stacks.
 pytestmark = pytest.mark.slow
@@ -302,6 +303,25 @@ class TestContentSecurityPolicy:
                 "https://media.s3.eu-west-2.amazonaws.com",
             ]
 
+    def test_allows_storage_of_laboratories(self) -> None:
+        urls = ["https://*.storage.example.org", "https://s3.eu-west-2.amazonaws.com/lab-data/"]
+        policy = policy_of(template(storage_urls=urls))
+
+        for directive in ("connect-src", "img-src"):
+            assert policy[directive][-2:] == urls
+
+    def test_allows_the_host_of_the_analytics(self) -> None:
+        policy = policy_of(template(analytics_url="https://stats.example.com:8443/a/script.js?1"))
+
+        for directive in ("connect-src", "img-src", "script-src"):
+            assert policy[directive][-1] == "https://stats.example.com:8443"
+
+    def test_allows_neither_by_default(self) -> None:
+        policy = policy_of(template())
+
+        assert policy["connect-src"] == ["'self'", "https://api.example.com"]
+        assert policy["script-src"] == ["'self'", "'wasm-unsafe-eval'"]
+
     def test_adds_what_is_given(self) -> None:
         policy = policy_of(
             template(
@@ -430,11 +450,12 @@ class TestRelease:
         assert inputs["Environment"] == {"VITE_GALV_API_BASE_URL": "https://api.example.com"}
         assert release(found)["Floating"] == "false"
 
-    def test_builds_the_newest_release_when_no_source_is_given(self) -> None:
+    def test_takes_the_newest_release_when_no_source_is_given(self) -> None:
         stack = stack_in("us-east-1")
         frontend(stack, source=None)
         found = release(synthesize(stack))
 
+        assert found["Inputs"]["Source"]["Type"] == "release"
         assert found["Inputs"]["Source"]["Tag"] == "latest"
         assert found["Floating"] == "true"
         Annotations.from_stack(stack).has_warning(
@@ -455,9 +476,75 @@ class TestRelease:
         assert release(found)["Inputs"]["Source"] == {
             "Type": "image",
             "Repository": "ghcr.io/galv-team/galv-frontend",
-            "Tag": "2.2.0",
+            "Tag": "v2.2.0",
             "Commit": "",
         }
+        # The same image serves every API where it has a template of its configuration.
+        assert release(found)["Inputs"]["Environment"] == {}
+
+    @pytest.mark.parametrize("tag", ["v2.2.0", "2.2.0"])
+    def test_takes_a_release(self, tag: str) -> None:
+        found = template(source=FrontendSource.release(tag))
+
+        assert release(found)["Inputs"]["Source"] == {
+            "Type": "release",
+            "Repository": "https://github.com/galv-team/galv-frontend",
+            "Tag": "v2.2.0",
+            "Commit": "",
+        }
+
+    @pytest.mark.parametrize(
+        "make", [FrontendSource.release, FrontendSource.git_tag, FrontendSource.container_image]
+    )
+    @pytest.mark.parametrize(
+        ("tag", "meant"),
+        [("2.2.0", "v2.2.0"), ("v2.2.0", "v2.2.0"), ("v3.0.0-rc1", "v3.0.0-rc1"), ("main", "main")],
+    )
+    def test_a_release_has_a_v(
+        self, make: Callable[[str], FrontendSource], tag: str, meant: str
+    ) -> None:
+        files = make(tag).files
+
+        assert isinstance(files, FetchedFiles)
+        assert files.tag == meant
+
+    def test_passes_variables_to_the_build_and_to_the_publication(self) -> None:
+        found = release(
+            template(
+                environment={"VITE_TITLE": "Galv"},
+                analytics_url="https://stats.example.com/script.js",
+            )
+        )
+
+        assert found["Variables"] == {
+            "VITE_TITLE": "Galv",
+            "VITE_GALV_API_BASE_URL": "https://api.example.com",
+            "VITE_GALV_ANALYTICS_URL": "https://stats.example.com/script.js",
+        }
+        assert found["Inputs"]["Environment"] == found["Variables"]
+
+    def test_passes_variables_to_the_publication_of_files_with_a_template(
+        self, tmp_path: Path
+    ) -> None:
+        for name in ("index.html", "env.template.js"):
+            (tmp_path / name).touch()
+        source = FrontendSource.directory(str(tmp_path))
+        found = release(template(source=source, environment={"VITE_TITLE": "Galv"}))
+
+        assert found["Variables"]["VITE_TITLE"] == "Galv"
+        assert set(found["Inputs"]) == {"Files"}
+
+    def test_looks_at_the_page_under_the_name_that_always_works(self) -> None:
+        found = template()
+        target = {"Fn::GetAtt": [only_id(found, "AWS::CloudFront::Distribution"), "DomainName"]}
+
+        assert release(found)["PageUrl"] == {"Fn::Join": ["", ["https://", target]]}
+
+    def test_knows_of_a_web_acl_that_may_refuse_it(self) -> None:
+        arn = f"arn:aws:wafv2:us-east-1:{ACCOUNT}:global/webacl/x/y"
+
+        assert release(template())["WebAcl"] == "false"
+        assert release(template(web_acl_arn=arn))["WebAcl"] == "true"
 
     def test_takes_files_without_a_project(self, dist: str) -> None:
         found = template(source=FrontendSource.directory(dist))
@@ -585,7 +672,13 @@ class TestRelease:
             for asset in tmp_path.glob("asset.*")
             for path in asset.rglob("*.py")
         }
-        assert files == {"handlers/site_release.py", "handlers/_aws.py", "build_site.py"}
+        assert files == {
+            "handlers/site_release.py",
+            "handlers/_site_config.py",
+            "handlers/_site_page.py",
+            "handlers/_aws.py",
+            "build_site.py",
+        }
         handler = only(synthesize(stack_of(app)), "AWS::Lambda::Function", "FrontendReleaseOnEvent")
         assert handler["Handler"] == "handlers.site_release.on_event"
 
@@ -687,10 +780,13 @@ class TestRefusals:
             ({"environment": {"VITE_GALV_API_BASE_URL": "x"}}, "pass api_url"),
             ({"environment": {"CODEBUILD_X": "x"}}, "environment sets CODEBUILD_X"),
             ({"secrets": {"KEY": "arn"}}, "must be an aws_ecs.Secret"),
-            (
-                {"environment": {"X": "x"}, "source": FrontendSource.container_image("2.2.0")},
-                "the files of source are built already",
-            ),
+            ({"environment": {"VITE_GALV_ANALYTICS_URL": "x"}}, "pass analytics_url"),
+            ({"analytics_url": "stats.example.com"}, "analytics_url must be an HTTPS URL"),
+            ({"analytics_url": "https://a.example.com 'none'"}, "must be an HTTPS URL"),
+            ({"storage_urls": "https://x.example.com"}, "storage_urls must be a list of URLs"),
+            ({"storage_urls": ["https://*"]}, "storage_urls[0] must be an HTTPS URL of storage"),
+            ({"storage_urls": ["https://x.example.com/a"]}, "end a path with a slash"),
+            ({"storage_urls": ["https://x.example.com;"]}, "must be an HTTPS URL of storage"),
             ({"storage_buckets": "media"}, "must be a list of buckets"),
             ({"storage_buckets": ["media"]}, "storage_buckets[0] must be an aws_s3.IBucket"),
             ({"log_bucket": "logs"}, "log_bucket must be an aws_s3.IBucket"),
@@ -716,6 +812,30 @@ class TestRefusals:
         zone_in(stack)
 
         assert said in refusal(lambda: frontend(stack, **overrides))
+
+    def test_refuses_variables_that_built_files_do_not_read(
+        self, refusal: Refusal, stack: Stack, dist: str
+    ) -> None:
+        zone_in(stack)
+        source = FrontendSource.directory(dist)
+
+        said = refusal(lambda: frontend(stack, source=source, environment={"X": "x"}))
+        assert "built already and have no env.template.js" in said
+
+    @pytest.mark.parametrize("kind", ["image", "directory"])
+    def test_refuses_secrets_without_a_build(
+        self, refusal: Refusal, stack: Stack, dist: str, kind: str
+    ) -> None:
+        zone_in(stack)
+        secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "galv-frontend")
+        secrets = {"KEY": ecs.Secret.from_secrets_manager(secret, "KEY")}
+        sources = {
+            "image": FrontendSource.container_image("v2.2.0"),
+            "directory": FrontendSource.directory(dist),
+        }
+
+        said = refusal(lambda: frontend(stack, source=sources[kind], secrets=secrets))
+        assert "secrets is given, and the files of source are built already" in said
 
     def test_refuses_a_zone_and_a_certificate(self, refusal: Refusal, stack: Stack) -> None:
         both: Json = {"hosted_zone": zone_in(stack), "certificate": certificate_in(stack)}

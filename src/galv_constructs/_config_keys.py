@@ -10,6 +10,11 @@ from typing import Any
 from galv_constructs._environment import RESERVED_VARIABLES
 from galv_constructs._frontend_checks import RESERVED_PREFIXES
 from galv_constructs._frontend_checks import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
+from galv_constructs._frontend_urls import (
+    ANALYTICS_URL_VARIABLE,
+    check_analytics_url,
+    check_storage_url,
+)
 from galv_constructs._release_tag import check_backend_tag, release_tag
 from galv_constructs._validation import check_domain_name, check_email, check_image_tag
 from galv_constructs.network import NetworkPreset
@@ -280,6 +285,25 @@ def _variables(
     return read
 
 
+def _frontend_variables(value: object) -> dict[str, str]:
+    variables = from_text(value)
+    if isinstance(variables, Mapping) and variables.get(ANALYTICS_URL_VARIABLE):
+        raise ValueError(
+            f"must not set {ANALYTICS_URL_VARIABLE}: set frontendAnalyticsUrl, which the content "
+            "security policy needs too"
+        )
+    return _variables(_is_the_builds, "frontendSecretsName", "frontendSecretsKeys")(value)
+
+
+def _storage_urls(value: object) -> list[str]:
+    urls = from_text(value)
+    if not isinstance(urls, list):
+        raise ValueError(
+            f'must be a list of URLs such as ["https://storage.example.org"], got {value!r}'
+        )
+    return [_checked(check_storage_url)(url) for url in urls]
+
+
 def _name_mistakes(name: object, is_reserved: Callable[[str], bool]) -> list[str]:
     if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
         words = "letters, digits and '_' that do not start with a digit"
@@ -383,10 +407,16 @@ _SECRET_KEYS = Kind(words="a list of names", read=_secret_keys(_is_the_builds), 
 _BACKEND_SECRET_KEYS = Kind(
     words="a list of names", read=_secret_keys(_is_the_backends), schema=_KEYS_SCHEMA
 )
-_VARIABLES = Kind(
-    words="an object of names and values",
-    read=_variables(_is_the_builds, "frontendSecretsName", "frontendSecretsKeys"),
-    schema=_schema_of_variables(),
+_FRONTEND_VARIABLES = Kind(
+    words="an object of names and values", read=_frontend_variables, schema=_schema_of_variables()
+)
+_ANALYTICS_URL = Kind(
+    words="an HTTPS URL", read=_checked(check_analytics_url), schema={"type": "string"}
+)
+_STORAGE_URLS = Kind(
+    words="a list of HTTPS URLs",
+    read=_storage_urls,
+    schema={"type": "array", "items": {"type": "string"}, "uniqueItems": True},
 )
 _BACKEND_VARIABLES = Kind(
     words="an object of names and values",
@@ -483,8 +513,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         name="frontendEnvironment",
-        kind=_VARIABLES,
-        meaning="Variables for the build of the frontend",
+        kind=_FRONTEND_VARIABLES,
+        meaning="Variables for the frontend: for its build, and for its `env.template.js`",
         default="none",
     ),
     Key(
@@ -634,6 +664,20 @@ KEYS: tuple[Key, ...] = (
         meaning="Whether this deployment creates the SES identity of `mailFromDomain`, or uses the "
         "`existing` one: there is one per domain, account and region",
         default="`create`",
+        ours=True,
+    ),
+    Key(
+        name="frontendAnalyticsUrl",
+        kind=_ANALYTICS_URL,
+        meaning="URL that the frontend loads a counter of visits from",
+        default="visits are not counted",
+        ours=True,
+    ),
+    Key(
+        name="frontendStorageUrls",
+        kind=_STORAGE_URLS,
+        meaning="URLs of storage that laboratories brought themselves, for the site to load from",
+        default="none",
         ours=True,
     ),
     Key(

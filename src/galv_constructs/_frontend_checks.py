@@ -11,9 +11,14 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 
+from galv_constructs._frontend_urls import (
+    ANALYTICS_URL_VARIABLE,
+    API_URL_VARIABLE,
+    check_analytics_url,
+    check_storage_url,
+)
 from galv_constructs._log_delivery import check_log_bucket
-from galv_constructs._site_release import API_URL_VARIABLE
-from galv_constructs._site_source import FetchedFiles
+from galv_constructs._site_source import FetchedFiles, LocalFiles
 from galv_constructs._validation import (
     check_construct,
     check_domain_name,
@@ -24,7 +29,10 @@ from galv_constructs._validation import (
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.frontend_source import FrontendSource
 
-RESERVED_VARIABLES = {API_URL_VARIABLE: "pass api_url"}
+RESERVED_VARIABLES = {
+    API_URL_VARIABLE: "pass api_url",
+    ANALYTICS_URL_VARIABLE: "pass analytics_url",
+}
 
 RESERVED_PREFIXES = ("AWS_", "CODEBUILD_", "GALV_BUILD_")
 _API_URL = re.compile(r"https://[a-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?")
@@ -94,8 +102,8 @@ def check_source(
     """Check where the files come from and what their build is given."""
     if source is not None and not isinstance(source, FrontendSource):
         raise ValueError(
-            f"source must be a FrontendSource, got {source!r}: use FrontendSource.git_tag(…), "
-            "container_image(…) or directory(…)"
+            f"source must be a FrontendSource, got {source!r}: use FrontendSource.release(…), "
+            "git_tag(…), container_image(…) or directory(…)"
         )
     check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
     for argument, variables in (("environment", environment), ("secrets", secrets)):
@@ -106,14 +114,30 @@ def check_source(
                     f"{', '.join(RESERVED_PREFIXES)} are CodeBuild's and this construct's: use "
                     "another name"
                 )
-        is_built_here = source is None or (
-            isinstance(source.files, FetchedFiles) and source.files.kind == "git"
+    files = None if source is None else source.files
+    if secrets and not (files is None or (isinstance(files, FetchedFiles) and files.is_built)):
+        raise ValueError(
+            "secrets is given, and the files of source are built already, so that it would do "
+            "nothing: use FrontendSource.release(…) or git_tag(…), or leave it out"
         )
-        if variables and not is_built_here:
-            raise ValueError(
-                f"{argument} is given, and the files of source are built already, so that it would "
-                "do nothing: use FrontendSource.git_tag(…), or leave it out"
-            )
+    if environment and isinstance(files, LocalFiles) and not files.has_template:
+        raise ValueError(
+            "environment is given, and the files of source are built already and have no "
+            "env.template.js, so that it would do nothing: use FrontendSource.release(…) or "
+            "git_tag(…), or leave it out"
+        )
+
+
+def check_other_hosts(*, storage_urls: Sequence[str] | None, analytics_url: str | None) -> None:
+    """Check what else than the API and the media bucket pages talk to."""
+    if analytics_url is not None:
+        check_analytics_url("analytics_url", analytics_url)
+    if storage_urls is None:
+        return
+    if isinstance(storage_urls, str) or not isinstance(storage_urls, Sequence):
+        raise ValueError(f"storage_urls must be a list of URLs, got {storage_urls!r}")
+    for index, url in enumerate(storage_urls):
+        check_storage_url(f"storage_urls[{index}]", url)
 
 
 def check_hosting(

@@ -8,6 +8,7 @@ from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from galv_constructs._frontend_urls import origin
 from galv_constructs._regions import global_name, s3_endpoint
 from galv_constructs._validation import is_token
 
@@ -20,22 +21,26 @@ def site_policy(
     *,
     api_url: str,
     storage_buckets: Sequence[s3.IBucket],
+    storage_urls: Sequence[str],
+    analytics_url: str | None,
     additions: Mapping[str, Sequence[str]],
 ) -> str:
     """The content security policy that Galv's frontend needs, and what is added to it."""
     storage = [source for bucket in storage_buckets for source in _storage(bucket)]
-    ours = [_origin(api_url), *storage]
+    ours = [origin(api_url), *storage, *storage_urls]
+    # It gives the page a script, which sends what it counts or asks for an image.
+    analytics = [] if analytics_url is None else [origin(analytics_url)]
     policy = {
         "default-src": ["'self'"],
         "base-uri": ["'self'"],
-        "connect-src": ["'self'", *ours],
+        "connect-src": ["'self'", *ours, *analytics],
         "font-src": ["'self'", "data:"],
         "form-action": ["'self'"],
         "frame-ancestors": [_NONE],
-        "img-src": ["'self'", "data:", "blob:", *ours],
+        "img-src": ["'self'", "data:", "blob:", *ours, *analytics],
         "object-src": [_NONE],
         # Parquet files are read by WebAssembly.
-        "script-src": ["'self'", "'wasm-unsafe-eval'"],
+        "script-src": ["'self'", "'wasm-unsafe-eval'", *analytics],
         # The component library writes its styles into the page.
         "style-src": ["'self'", "'unsafe-inline'"],
         "worker-src": ["'self'", "blob:"],
@@ -58,11 +63,6 @@ def _storage(bucket: s3.IBucket) -> Sequence[str]:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
     names = (bucket.bucket_domain_name, bucket.bucket_regional_domain_name)
     return [f"https://{name}" for name in names]
-
-
-def _origin(url: str) -> str:
-    """An URL without its path, which in a policy would allow only that path."""
-    return "/".join(url.split("/")[:3])
 
 
 def check_policy_additions(additions: Mapping[str, Sequence[str]] | None) -> None:

@@ -17,19 +17,18 @@ from galv_constructs._acknowledge import (
     acknowledge_wildcards,
     log_group_findings,
 )
+from galv_constructs._frontend_urls import ANALYTICS_URL_VARIABLE, API_URL_VARIABLE
 from galv_constructs._handler import handled_resource, handler_function, handler_role
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._site import Site
 from galv_constructs._site_build import SiteBuild
 from galv_constructs._site_source import FetchedFiles, LocalFiles
 
-API_URL_VARIABLE = "VITE_GALV_API_BASE_URL"
-
 _PACKAGE = Path(__file__).parent
 
 
 class SiteRelease(Construct):
-    """A custom resource that succeeds when the site is published."""
+    """A custom resource that succeeds when the site is published, and its page loads."""
 
     def __init__(
         self,
@@ -39,6 +38,8 @@ class SiteRelease(Construct):
         site: Site,
         source: FetchedFiles | LocalFiles,
         api_url: str,
+        analytics_url: str | None,
+        has_web_acl: bool,
         environment: Mapping[str, str],
         secrets: Mapping[str, ecs.Secret],
         policy: DeploymentPolicy,
@@ -46,10 +47,17 @@ class SiteRelease(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.build: SiteBuild | None = None
+        variables = {**environment, API_URL_VARIABLE: api_url}
+        if analytics_url is not None:
+            variables[ANALYTICS_URL_VARIABLE] = analytics_url
         properties: dict[str, object] = {
             "Bucket": site.bucket.bucket_name,
             "DistributionId": site.distribution.distribution_id,
+            # Names of the site may have no DNS record yet.
+            "PageUrl": f"https://{site.distribution.distribution_domain_name}",
+            "WebAcl": str(has_web_acl).lower(),
             "ApiUrl": api_url,
+            "Variables": variables,
         }
         role = handler_role(self)
         match source:
@@ -72,7 +80,7 @@ class SiteRelease(Construct):
                             "Tag": source.tag,
                             "Commit": source.commit,
                         },
-                        "Environment": {**environment, API_URL_VARIABLE: api_url},
+                        "Environment": variables if source.is_built else {},
                         "Secrets": {name: secret.arn for name, secret in secrets.items()},
                         "Recipe": self.build.recipe,
                     },
@@ -172,6 +180,7 @@ class SiteRelease(Construct):
             self,
             id,
             module="site_release",
+            parts=["_site_config", "_site_page"],
             entry=entry,
             description=f"Publishes the site of {self.node.path}: {entry}",
             role=role,

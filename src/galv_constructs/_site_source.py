@@ -1,6 +1,7 @@
 """What a `FrontendSource` stands for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 LATEST = "latest"
@@ -8,10 +9,10 @@ LATEST = "latest"
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedFiles:
-    """Files that CodeBuild fetches, and builds if they come from git."""
+    """Files that CodeBuild fetches, and builds where they are source."""
 
-    kind: Literal["git", "image"]
-    """What `repository` is."""
+    kind: Literal["release", "git", "image"]
+    """What `repository` is: of releases, of source alone, or of images."""
 
     repository: str
     """Where it is."""
@@ -21,6 +22,11 @@ class FetchedFiles:
 
     commit: str = ""
     """What the tag must be; empty for anything."""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether a build may make the files."""
+        return self.kind != "image"
 
     @property
     def is_floating(self) -> bool:
@@ -34,3 +40,8 @@ class LocalFiles:
 
     path: str
     """Folder that they are in."""
+
+    @property
+    def has_template(self) -> bool:
+        """Whether their configuration is written when they are published."""
+        return (Path(self.path) / "env.template.js").is_file()

@@ -109,7 +109,13 @@ class GalvConfig:
     """`backendSecretsKeys`: keys of that secret to pass on as variables."""
 
     frontend_environment: Mapping[str, str]
-    """`frontendEnvironment`: variables for the build of the frontend, without empty ones."""
+    """`frontendEnvironment`: variables for the frontend, without null and empty ones."""
+
+    frontend_analytics_url: str | None
+    """`frontendAnalyticsUrl`: where a counter of visits is loaded from. `None`: nowhere."""
+
+    frontend_storage_urls: Sequence[str]
+    """`frontendStorageUrls`: storage of laboratories that the site may load files from."""
 
     frontend_secrets_name: str
     """`frontendSecretsName`: secret with secrets for the build of the frontend."""
@@ -261,6 +267,8 @@ class GalvConfig:
             backend_secrets_name=values.get("backendSecretsName", f"{name}-backend-secrets"),
             backend_secrets_keys=values.get("backendSecretsKeys", []),
             frontend_environment=values.get("frontendEnvironment", {}),
+            frontend_analytics_url=values.get("frontendAnalyticsUrl"),
+            frontend_storage_urls=values.get("frontendStorageUrls", ()),
             frontend_secrets_name=values.get("frontendSecretsName", f"{name}-frontend-secrets"),
             frontend_secrets_keys=values.get("frontendSecretsKeys", []),
             monitor_interval_minutes=values.get("monitorIntervalMinutes", 5),

@@ -19,6 +19,7 @@ from galv_constructs._frontend_checks import (
     check_api_url,
     check_edge_certificate,
     check_hosting,
+    check_other_hosts,
     check_retention,
     check_source,
 )
@@ -45,10 +46,11 @@ class GalvFrontend(Construct):
     us-east-1 and there in a stack of its own when this one is elsewhere; DNS records; and a custom
     resource that builds the site in CodeBuild and publishes it.
 
-    A deployment succeeds when the site is published, and fails with the end of the build's log when
-    it cannot be. Files that open pages still use are kept for a while. Going back to a release that
-    was published before, in a deployment or a rollback, needs no build. A build runs only when what
-    goes into it has changed.
+    A deployment succeeds when the site is published, its page loads through CloudFront, and it
+    calls `api_url`. Otherwise it fails with the reason, such as the end of the build's log. Files
+    that open pages still use are kept for a while. Going back to a release that was published
+    before, in a deployment or a rollback, needs no build. A build runs only when what goes into it
+    has changed.
 
     Where defaults differ from CDK's: viewers need TLS 1.2, HTTP/2 and HTTP/3 are on, and what is
     missing is a 404 and not a 403.
@@ -64,7 +66,7 @@ class GalvFrontend(Construct):
             hosted_zone=zone,
             api_url=backend.url,
             storage_buckets=[backend.media_bucket],
-            source=FrontendSource.git_tag("v2.2.0"),
+            source=FrontendSource.release("v2.2.0"),
         )
         ```
     """
@@ -83,6 +85,8 @@ class GalvFrontend(Construct):
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, ecs.Secret] | None = None,
         storage_buckets: Sequence[s3.IBucket] | None = None,
+        storage_urls: Sequence[str] | None = None,
+        analytics_url: str | None = None,
         content_security_policy: Mapping[str, Sequence[str]] | None = None,
         price_class: cloudfront.PriceClass | None = None,
         web_acl_arn: str | None = None,
@@ -99,7 +103,8 @@ class GalvFrontend(Construct):
             id: Id of this construct in its parent.
             domain_name: Host name of the site, such as `app.example.com`. The site is at its root.
             api_url: URL of the API without a slash at the end, such as `backend.url`. It becomes
-                part of the files. The API has to know the site too: its `frontend_domain_names`.
+                part of the files, and files for another API are refused by the deployment. The API
+                has to know the site too: its `frontend_domain_names`.
             hosted_zone: Route 53 zone that all names are in: the certificate is validated and the
                 alias records are made there. Give either this or `certificate`. In a region other
                 than us-east-1 the zone has to be an imported one.
@@ -107,18 +112,25 @@ class GalvFrontend(Construct):
                 create a CNAME from each name to `distribution_domain_name` yourself.
             alternative_domain_names: Names that redirect to `domain_name`, such as
                 `www.example.com`. Default: none.
-            source: Where the files come from. Default: `FrontendSource.git_tag()`, the newest
+            source: Where the files come from. Default: `FrontendSource.release()`, the newest
                 release, with a warning in production.
-            environment: Variables for the build, in addition to `VITE_GALV_API_BASE_URL`, which is
-                `api_url`. Default: none.
+            environment: Variables for the build, and for the `env.template.js` of newer sites, in
+                addition to `VITE_GALV_API_BASE_URL`, which is `api_url`. Default: none.
             secrets: Variables for the build from Secrets Manager. What a build puts into its files
                 is public, so there is a warning. A new value is used when something else makes the
                 site build again. Default: none.
             storage_buckets: Buckets that pages load files from by presigned URL, such as
                 `backend.media_bucket`: the content security policy allows them. Default: none.
+            storage_urls: URLs of storage that laboratories brought themselves, such as
+                `https://lab-data.s3.eu-west-2.amazonaws.com`: the content security policy allows
+                pages to load files from there. Default: none, and such files do not load.
+            analytics_url: URL that the site loads a counter of visits from: its
+                `VITE_GALV_ANALYTICS_URL`, whose host the content security policy allows.
+                Default: none, and visits are not counted.
             content_security_policy: Sources to add to the directives of the content security
                 policy, such as `{"img-src": ["https://tiles.example.org"]}`. Default: the policy
-                allows the site itself, `api_url` and `storage_buckets`.
+                allows the site itself, `api_url`, `storage_buckets`, `storage_urls` and
+                `analytics_url`.
             price_class: Where CloudFront serves from. Default: North America and Europe, from
                 where the rest of the world is served too.
             web_acl_arn: ARN of a WAFv2 web ACL in us-east-1 for CloudFront. Default: none is used.
@@ -144,6 +156,7 @@ class GalvFrontend(Construct):
         check_edge_zone(scope, hosted_zone)
         check_alternatives(domain_name, alternative_domain_names, hosted_zone)
         check_source(source, environment, secrets)
+        check_other_hosts(storage_urls=storage_urls, analytics_url=analytics_url)
         check_policy_additions(content_security_policy)
         check_hosting(
             storage_buckets=storage_buckets,
@@ -158,7 +171,7 @@ class GalvFrontend(Construct):
         check_place(scope, "web_acl_arn", web_acl_arn, region=EDGE_REGION)
         check_place(scope, "log_bucket", log_bucket)
         check_secrets_place(scope, secrets)
-        files = (FrontendSource.git_tag() if source is None else source).files
+        files = (FrontendSource.release() if source is None else source).files
         check_services(scope, [(CLOUDFRONT, "deploy the site to another region")])
         if isinstance(files, FetchedFiles):
             check_services(
@@ -179,6 +192,8 @@ class GalvFrontend(Construct):
             content_security_policy=site_policy(
                 api_url=api_url,
                 storage_buckets=storage_buckets or (),
+                storage_urls=storage_urls or (),
+                analytics_url=analytics_url,
                 additions=content_security_policy or {},
             ),
             price_class=price_class or cloudfront.PriceClass.PRICE_CLASS_100,
@@ -192,6 +207,8 @@ class GalvFrontend(Construct):
             site=self._site,
             source=files,
             api_url=api_url,
+            analytics_url=analytics_url,
+            has_web_acl=web_acl_arn is not None,
             environment=environment or {},
             secrets=secrets or {},
             policy=policy,
@@ -260,7 +277,7 @@ class GalvFrontend(Construct):
                 "galv-constructs:latestFrontend",
                 "source is 'latest': a deployment looks for a newer release only when something "
                 "else about the build changes. Pass the tag of a release, such as "
-                "source=FrontendSource.git_tag('v2.2.0') (frontendVersion in cdk.json).",
+                "source=FrontendSource.release('v2.2.0') (frontendVersion in cdk.json).",
             )
         if secrets:
             annotations.add_warning_v2(

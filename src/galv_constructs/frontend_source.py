@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from galv_constructs._release_tag import release_tag
 from galv_constructs._site_source import LATEST, FetchedFiles, LocalFiles
 from galv_constructs._validation import check_image_tag, is_token
 
@@ -17,10 +18,33 @@ _IMAGE = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+(?::\d+)?(?:/[a-z0-9._-]+)+")
 
 @dataclass(frozen=True, kw_only=True)
 class FrontendSource:
-    """A source of the frontend: git, a published image, or a folder of built files."""
+    """A source of the frontend: a release, git, a published image, or a folder of built files."""
 
     files: FetchedFiles | LocalFiles
     """What the source is, as one of the methods made it."""
+
+    @staticmethod
+    def release(tag: str = LATEST, *, repository: str = DEFAULT_REPOSITORY) -> "FrontendSource":
+        """Take the files that are attached to a release, or build its tag where there are none.
+
+        The files are `frontend-build.tar.gz` of the release on GitHub. They serve any API when
+        they, or the source, have an `env.template.js`; without one the tag is built.
+
+        Args:
+            tag: Tag of the release, such as `v2.2.0`; its `v` may be left out. `latest` is the
+                newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation looks
+                for a newer one only when another input changes. Default: `latest`.
+            repository: HTTPS URL of a public repository on GitHub, which can be built as the one
+                of `git_tag`. Default: Galv's own.
+
+        Raises:
+            ValueError: If an argument is malformed.
+        """
+        _check_tag(tag)
+        _check_repository(repository)
+        return FrontendSource(
+            files=FetchedFiles(kind="release", repository=repository, tag=release_tag(tag))
+        )
 
     @staticmethod
     def git_tag(
@@ -32,12 +56,11 @@ class FrontendSource:
         """Build from the source at a tag, in CodeBuild, during the deployment.
 
         Args:
-            tag: Tag of the repository; a `v` at its start may be left out or added. `latest` is
-                the newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation
-                looks for a newer one only when another input of the build changes.
-                Default: `latest`.
-            repository: HTTPS URL of a public git repository with a `pnpm-lock.yaml`, whose
-                `pnpm build` writes `dist/`. Default: Galv's own.
+            tag: Tag of the repository; the `v` of a release may be left out. `latest` is the
+                newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation looks
+                for a newer one only when another input of the build changes. Default: `latest`.
+            repository: HTTPS URL of a public git repository with a lockfile of pnpm, npm or Yarn,
+                whose script `build` writes `dist/`. Default: Galv's own.
             commit: The commit, all 40 digits, that the tag must be; otherwise the build fails.
                 Default: any.
 
@@ -45,11 +68,7 @@ class FrontendSource:
             ValueError: If an argument is malformed, or `commit` is given for `latest`.
         """
         _check_tag(tag)
-        if not isinstance(repository, str) or not _GIT_URL.fullmatch(repository):
-            raise ValueError(
-                "repository must be the HTTPS URL of a public git repository, such as "
-                f"{DEFAULT_REPOSITORY!r}, got {repository!r}: leave out a user name and a password"
-            )
+        _check_repository(repository)
         if commit is not None:
             if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
                 raise ValueError(
@@ -62,19 +81,22 @@ class FrontendSource:
                     "release: pass the tag of one release too"
                 )
         return FrontendSource(
-            files=FetchedFiles(kind="git", repository=repository, tag=tag, commit=commit or "")
+            files=FetchedFiles(
+                kind="git", repository=repository, tag=release_tag(tag), commit=commit or ""
+            )
         )
 
     @staticmethod
     def container_image(tag: str, *, repository: str = DEFAULT_IMAGE) -> "FrontendSource":
         """Take the files of a published image, fetched in CodeBuild during the deployment.
 
-        The URL of the API is fixed when an image is built. An image that was built for another API
-        is refused by the deployment.
+        An image with an `env.template.js` serves any API. In others the URL of the API is fixed
+        when they are built, and one that was built for another API is refused by the deployment.
 
         Args:
-            tag: Tag of the image. `latest` is the image of that tag at the time of the deployment;
-                CloudFormation looks for a newer one only when another input changes.
+            tag: Tag of the image; the `v` of a release may be left out. `latest` is the image of
+                that tag at the time of the deployment; CloudFormation looks for a newer one only
+                when another input changes.
             repository: Registry and name of a public image that serves `/usr/share/nginx/html`.
                 Default: Galv's own on GHCR.
 
@@ -88,14 +110,16 @@ class FrontendSource:
                 f"repository must be the registry and the name of an image, such as "
                 f"{DEFAULT_IMAGE!r}, got {repository!r}: leave out the scheme and the tag"
             )
-        return FrontendSource(files=FetchedFiles(kind="image", repository=repository, tag=tag))
+        return FrontendSource(
+            files=FetchedFiles(kind="image", repository=repository, tag=release_tag(tag))
+        )
 
     @staticmethod
     def directory(path: str) -> "FrontendSource":
         """Publish files that are already built, uploaded with the other assets of the deployment.
 
-        They must have been built with `VITE_GALV_API_BASE_URL` set to `api_url`; others are
-        refused by the deployment.
+        Without an `env.template.js` among them they must have been built with
+        `VITE_GALV_API_BASE_URL` set to `api_url`; others are refused by the deployment.
 
         Args:
             path: Folder with `index.html`, such as `dist`.
@@ -111,6 +135,14 @@ class FrontendSource:
                 "the build wrote, such as 'dist'"
             )
         return FrontendSource(files=LocalFiles(path=path))
+
+
+def _check_repository(repository: object) -> None:
+    if not isinstance(repository, str) or not _GIT_URL.fullmatch(repository):
+        raise ValueError(
+            "repository must be the HTTPS URL of a public git repository, such as "
+            f"{DEFAULT_REPOSITORY!r}, got {repository!r}: leave out a user name and a password"
+        )
 
 
 def _check_tag(tag: object) -> None:

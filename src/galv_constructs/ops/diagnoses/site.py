@@ -13,7 +13,8 @@ def site(evidence: Evidence) -> Iterator[Diagnosis]:
     for failure in evidence.failures:
         if failure.type == SITE_RELEASE:
             yield Diagnosis(
-                "The site could not be built or published; what was published before is served.",
+                "The site could not be built or published, or its page does not load. A rollback "
+                "publishes again what was there before.",
                 [failure.reason],
                 "All of its build is in the log that ends in release-build, such as "
                 "`galv-ops logs frontend-release-build`. Mend that, or set frontendVersion to a "
