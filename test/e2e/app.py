@@ -1,9 +1,11 @@
 """The example application, deployed by the CDK CLI into a `Cloud`."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +45,12 @@ mkdir -p dist/assets
 echo "<script type=module src=/assets/index-{version}.js></script>" > dist/index.html
 echo "const api = '$VITE_GALV_API_BASE_URL'" > dist/assets/index-{version}.js
 """
+_ATTACHED = {
+    "index.html": "<script src=/env.js></script>"
+    "<script type=module src=/assets/index-{version}.js></script>",
+    "env.template.js": "window.__ENV__ = {{ VITE_GALV_API_BASE_URL: '$VITE_GALV_API_BASE_URL' }}",
+    "assets/index-{version}.js": "fetch(window.__ENV__.VITE_GALV_API_BASE_URL)",
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,18 @@ class Application:
         ):
             environment = {**os.environ, **self.cloud.environment(), **_AUTHOR}
             subprocess.run(["git", *command], cwd=repository, env=environment, check=True)
+
+    def attach_frontend(self, version: str) -> None:
+        """Attach files to a release that are configured when they are published."""
+        place = self.cloud.repositories / "galv-team" / "galv-frontend.releases" / version
+        place.mkdir(parents=True)
+        files = {name.format(version=version): text for name, text in _ATTACHED.items()}
+        with tarfile.open(place / "frontend-build.tar.gz", "w:gz") as archive:
+            for name, text in files.items():
+                member = tarfile.TarInfo(f"./{name}")
+                content = text.format(version=version).encode()
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
 
     def deploy(self, *options: str, **context: object) -> Outcome:
         """Deploy with some context keys changed for good."""

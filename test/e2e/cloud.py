@@ -15,6 +15,7 @@ from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".venv-e2e"
+_HOSTS = ("*.cloudfront.net", "github.com")
 ACCOUNT = "111122223333"
 REGION = "eu-west-2"
 
@@ -31,6 +32,7 @@ class Cloud:
         self.images = folder / "images"
         self.repositories = folder / "repositories"
         self.log = folder / "emulator.log"
+        self.certificate = folder / "certificate.pem"
         self.port = _free_port()
         # By this name: with an address the CLI takes template URLs for something else.
         self.url = f"http://localhost:{self.port}"
@@ -39,6 +41,7 @@ class Cloud:
     def __enter__(self) -> "Cloud":  # noqa: PYI034 - typing.Self came with Python 3.11
         for name in ("images", "repositories", "home", "tmp", "state"):
             (self.folder / name).mkdir()
+        _certify(self.certificate, *_HOSTS)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [ENVIRONMENT / "bin" / "python", "-m", "e2e.emulator"],
@@ -111,7 +114,8 @@ class Cloud:
         return {
             **variables,
             "PATH": f"{ROOT / '.venv' / 'bin'}:{os.defpath}",
-            "PYTHONPATH": str(ROOT / "test"),
+            # In the second is a sitecustomize.py, for functions.
+            "PYTHONPATH": f"{ROOT / 'test'}{os.pathsep}{ROOT / 'test' / 'e2e' / 'functions'}",
             "NODE_PATH": str(ENVIRONMENT / "node_modules"),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
@@ -123,6 +127,9 @@ class Cloud:
             "AUTH": "true",
             # Step functions wait a fiftieth of the time: a poll each 10 s becomes one each 0.2 s.
             "SFN_WAIT_SCALE": "0.02",
+            # The internet that functions and builds see: emulator/edge.py.
+            "https_proxy": f"http://127.0.0.1:{_free_port()}",
+            "SSL_CERT_FILE": str(self.certificate),
             "E2E_IMAGES": str(self.images),
             "E2E_REPOSITORIES": str(self.repositories),
         }
@@ -141,6 +148,15 @@ class Cloud:
         except OSError:
             return False
         return True
+
+
+def _certify(file: Path, *hosts: str) -> None:
+    """Write a certificate for hosts that programs here think they speak to."""
+    names = ",".join(f"DNS:{host}" for host in hosts)
+    key = ["-newkey", "rsa:2048", "-noenc", "-keyout", f"{file}.key"]
+    subject = ["-subj", "/CN=e2e", "-addext", f"subjectAltName={names}"]
+    command = ["openssl", "req", "-x509", *key, *subject, "-out", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def _free_port() -> int:

@@ -40,7 +40,8 @@ def before(app: Application, cloud: Cloud) -> set[str]:
 def images(app: Application) -> dict[str, Path]:
     app.publish_frontend(SITE)
     app.publish_frontend(BROKEN_SITE, build="echo 'src/App.tsx(3,1): error TS2304'; exit 2")
-    app.publish_frontend(NEXT_SITE)
+    app.publish_frontend(NEXT_SITE, build="echo 'its files are attached'; exit 2")
+    app.attach_frontend(NEXT_SITE)
     return {
         FIRST: app.publish(FIRST),
         SECOND: app.publish(SECOND),
@@ -233,6 +234,7 @@ def test_the_next_build_is_published(app: Application) -> None:
     assert NEXT_SITE in app.frontend.files()["index.html"]
     assert app.frontend.outputs["FrontendVersion"] == NEXT_SITE
     # Pages that are open go on loading parts of the site that they belong to.
+    assert "https://api-life.example.com" in app.frontend.files()["env.js"]
     assert f"assets/index-{SITE}.js" in app.frontend.files()
 
 

@@ -45,6 +45,11 @@ def cloudfront_may_not_read(template: Template) -> None:
     statements[:] = [s for s in statements if "Service" not in s["Principal"]]
 
 
+def function_that_cloudfront_cannot_run(template: Template) -> None:
+    (function,) = template.properties("AWS::CloudFront::Function")
+    function["FunctionCode"] += "function loop(names) { for (const name of names) { } }"
+
+
 def no_address_of_version_6(template: Template) -> None:
     template.remove("AWS::Route53::RecordSet", "Ipv6")
 
@@ -61,12 +66,13 @@ FAIL: dict[Mutation, str] = {
     build_may_not_read_its_steps: r"FAILED in DOWNLOAD_SOURCE: .*AccessDenied",
     handler_may_not_build: r"not authorized to perform: codebuild:StartBuild",
     handler_may_not_publish: r"index.*could not be published: .*AccessDenied",
-    built_for_another_api: r"the files do not contain the API's URL",
+    built_for_another_api: r"does not call the API https://api-",
     version_that_was_never_tagged: r"has no tag v9.9.9",
+    cloudfront_may_not_read: r"its page does not load: https://.*\.cloudfront\.net/ answers 403",
+    function_that_cloudfront_cannot_run: r"\.cloudfront\.net/ answers 503",
 }
 # All deploy, and are found afterwards.
 FOUND: dict[Mutation, str] = {
-    cloudfront_may_not_read: r"CloudFront may not read the site",
     no_address_of_version_6: r"no AAAA record",
     plain_http_is_answered: r"http is not redirected",
 }

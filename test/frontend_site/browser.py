@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from frontend_site.programs import need
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,10 +28,10 @@ FLAGS = [
 ]
 
 
-def find() -> str | None:
+def find() -> str:
     """The program, under one of the names that it has."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
+    names = ("chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None) or need("chromium")[0]
 
 
 class Browser:
@@ -37,7 +39,6 @@ class Browser:
 
     def __init__(self, profile: Path, rules: str = "") -> None:
         program = find()
-        assert program is not None
         read_commands, self._write = os.pipe()
         self._read, write_answers = os.pipe()
         # Chromium reads commands from descriptor 3 and answers on 4.

@@ -114,6 +114,9 @@ class _Build:
             "AWS_ENDPOINT_URL": _ENDPOINT,
             "PATH": f"{_IMAGE}:{Path(sys.executable).parent}:{os.defpath}",
             "HOME": str(folder),
+            # How it reaches what is attached to releases, see edge.py.
+            "https_proxy": os.environ["https_proxy"],
+            "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"],
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"url.file://{os.environ['E2E_REPOSITORIES']}/.insteadOf",

@@ -1,0 +1,108 @@
+"""The internet that functions and builds see: CloudFront's host names and GitHub's downloads.
+
+They reach it through a proxy with TLS, as programs behind a firewall do, by the variables
+`https_proxy` and `SSL_CERT_FILE`. Requests to a distribution go to MiniStack, which serves it, and
+whose functions run in njs here. GitHub has what is in the folder that E2E_REPOSITORIES names.
+"""
+
+import http.client
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import StreamRequestHandler
+from typing import Any
+from urllib.parse import urlsplit
+
+from e2e.emulator.types import Json
+from ministack.core import cloudfront_js
+
+_GATEWAY = int(os.environ["GATEWAY_PORT"])
+_REPOSITORIES = Path(os.environ["E2E_REPOSITORIES"])
+_CLOUDFRONT = ".cloudfront.net"
+_RELEASES = "/releases/download/"
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Says that it is the host that it is asked to connect to."""
+
+    tls: ssl.SSLContext
+    protocol_version = "HTTP/1.1"
+    host = ""
+
+    def do_CONNECT(self) -> None:
+        self.host = self.path.partition(":")[0]
+        self.send_response(200)
+        self.end_headers()
+        self.request = self.tls.wrap_socket(self.connection, server_side=True)
+        # The same handler goes on, with what is inside.
+        StreamRequestHandler.setup(self)
+        self.close_connection = False
+
+    def do_GET(self) -> None:
+        if self.host.endswith(_CLOUDFRONT):
+            status, headers, body = self._from_distribution()
+        else:
+            status, headers, body = 404, {}, b"Not Found"
+            file = _attached(self.path) if self.host == "github.com" else None
+            if file is not None and file.is_file():
+                status, body = 200, file.read_bytes()
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _from_distribution(self) -> tuple[int, dict[str, str], bytes]:
+        gateway = http.client.HTTPConnection("127.0.0.1", _GATEWAY, timeout=30)
+        headers = {"Host": self.host, "X-Forwarded-Proto": "https"}
+        headers |= {name: self.headers[name] for name in ("Accept",) if name in self.headers}
+        gateway.request("GET", self.path, headers=headers)
+        answer = gateway.getresponse()
+        found = answer.status, dict(answer.getheaders()), answer.read()
+        gateway.close()
+        return found
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _attached(path: str) -> Path | None:
+    """The file that is attached to a release: beside the repository, in a folder of its tag."""
+    repository, found, file = urlsplit(path).path.partition(_RELEASES)
+    return _REPOSITORIES / f"{repository.lstrip('/')}.releases" / file if found else None
+
+
+def _evaluate(code: bytes, event: Json) -> Any:
+    program = shutil.which("njs")
+    if program is None:
+        raise cloudfront_js.CloudFrontFunctionError("njs is not installed")
+    done = subprocess.run(
+        [program, "-"],
+        input=f"{code.decode()}\nconsole.log(JSON.stringify(handler({json.dumps(event)})))",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise cloudfront_js.CloudFrontFunctionError(done.stdout + done.stderr) from None
+
+
+def install() -> None:
+    """Start the proxy, and run functions in the engine that CloudFront's is made from."""
+    cloudfront_js.evaluate = _evaluate
+    _Proxy.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = os.environ["SSL_CERT_FILE"]
+    _Proxy.tls.load_cert_chain(certificate, f"{certificate}.key")
+    port = urlsplit(os.environ["https_proxy"]).port
+    assert port is not None
+    server = ThreadingHTTPServer(("127.0.0.1", port), _Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
