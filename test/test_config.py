@@ -67,6 +67,7 @@ def test_every_key_is_read() -> None:
         "projectNameTag": "lab",
         "isProduction": False,
         "removalProtection": True,
+        "deletionProtection": False,
         "mailFromUser": "noreply",
         "mailFromDomain": "example.org",
         "frontendEnvironment": {"VITE_X": "1"},
@@ -646,3 +647,20 @@ def test_the_examples_own_file_overrides_no_better_default() -> None:
 
             adds = {name for name in vars(plain) if getattr(plain, name) != getattr(changed, name)}
             assert adds <= {"backend_environment"}, more
+
+
+@pytest.mark.parametrize(
+    ("context", "protected"),
+    [
+        ({}, True),
+        ({"isProduction": False}, False),
+        ({"isProduction": False, "removalProtection": True}, True),
+        ({"removalProtection": False}, False),
+        ({"removalProtection": False, "deletionProtection": True}, True),
+        ({"deletionProtection": "false"}, False),
+    ],
+)
+def test_deletion_protection_follows_removal_protection_unless_given(
+    context: dict[str, Any], protected: bool
+) -> None:
+    assert read(**context).deletion_protection is protected

@@ -186,7 +186,8 @@ def test_passes_the_keys_on(run: Run) -> None:
     ).template()
 
     database = only(template, "AWS::RDS::DBInstance")
-    assert (database["MultiAZ"], database["DeletionProtection"]) == (False, True)
+    protection = only(template, "Custom::GalvProtection")
+    assert (database["MultiAZ"], protection["Protected"]) == (False, "true")
     settings = only(template, "AWS::ECS::Cluster")["ClusterSettings"]
     assert settings == [{"Name": "containerInsights", "Value": "enabled"}]
     assert container(template, "web")["Image"].endswith(":v2.11.4")

@@ -65,9 +65,10 @@ Shape = Callable[[str], Assembly]
 
 
 def protection(template: Json) -> tuple[bool, str]:
-    """Whether the database refuses to be deleted, and what becomes of the uploads."""
+    """Whether the stack refuses to be deleted, and what becomes of the uploads."""
     (media,) = of_type(template, "AWS::S3::Bucket", "BackendMediaBucket").values()
-    return only(template, DATABASE)["DeletionProtection"], media["DeletionPolicy"]
+    protected = only(template, "Custom::GalvProtection")["Protected"]
+    return protected == "true", media["DeletionPolicy"]
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -75,7 +76,8 @@ def test_synthesizes(shape: Shape, name: str) -> None:
     assembly = shape(name)
     edge = {"galv-FrontendStack-Edge"} if name == "elsewhere" else set()
 
-    assert set(assembly.stacks) == {"galv-LogBucketStack", BACKEND, FRONTEND} | edge
+    last = "galv-DeletionProtectionStack"
+    assert set(assembly.stacks) == {"galv-LogBucketStack", BACKEND, FRONTEND, last} | edge
     snapshot_stacks(
         {stack: assembly.template(stack) for stack in assembly.stacks}, f"example/{name}"
     )

@@ -26,7 +26,6 @@ SECURITY = {
     "AWS::RDS::DBInstance": [
         "AllocatedStorage",
         "DBInstanceClass",
-        "DeletionProtection",
         "EngineVersion",
         "PubliclyAccessible",
         "StorageEncrypted",

@@ -267,7 +267,7 @@ class TestHosting:
         (bucket,) = of_type(found, "AWS::S3::Bucket").values()
         assert bucket["DeletionPolicy"] == policy
         for group in of_type(found, "AWS::Logs::LogGroup").values():
-            assert group["DeletionPolicy"] == policy
+            assert group["DeletionPolicy"] == policy.replace("Retain", "RetainExceptOnCreate")
             assert group["Properties"]["RetentionInDays"] == days
 
     def test_logs_that_were_kept_are_not_in_the_way_of_the_next_ones(self) -> None:

@@ -313,7 +313,7 @@ class TestCredentials:
         kept = {
             resource["Type"]
             for resource in mail["Resources"].values()
-            if resource.get("DeletionPolicy") == "Retain"
+            if resource.get("DeletionPolicy") == "RetainExceptOnCreate"
         }
         assert kept == {"AWS::Logs::LogGroup"}
 

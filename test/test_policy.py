@@ -1,7 +1,6 @@
 """The table that turns `production` and `removal_protection` into settings, and what follows."""
 
 from itertools import product
-from typing import Any
 
 import pytest
 from aws_cdk import RemovalPolicy, Stack
@@ -29,9 +28,24 @@ def test_removal_protection_says_whether_data_outlives_the_stack(
     assert policy.deletion_protection is protected
     assert policy.versioned is protected
     assert policy.delete_contents is not protected
-    data = RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY
-    database = RemovalPolicy.SNAPSHOT if protected else RemovalPolicy.DESTROY
-    assert (policy.data_removal, policy.database_removal) == (data, database)
+    if protected:
+        assert policy.bucket_removal is RemovalPolicy.RETAIN
+        assert policy.data_removal is RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        assert policy.database_removal is RemovalPolicy.SNAPSHOT
+    else:
+        removal = {policy.bucket_removal, policy.data_removal, policy.database_removal}
+        assert removal == {RemovalPolicy.DESTROY}
+
+
+@pytest.mark.parametrize("override", [True, False])
+@pytest.mark.parametrize("removal", OVERRIDES)
+def test_an_explicit_deletion_protection_wins(override: bool, removal: bool | None) -> None:
+    policy = DeploymentPolicy.of(
+        production=True, removal_protection=removal, deletion_protection=override
+    )
+
+    assert policy.deletion_protection is override
+    assert policy.versioned is (removal is not False)
 
 
 @pytest.mark.parametrize("override", OVERRIDES)
@@ -81,24 +95,21 @@ class TestTemplates:
         template = templates[production, override]
         protected = production if override is None else override
 
-        data = ("AWS::S3::Bucket", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup")
-        policies: set[Any] = {
-            resource.get("DeletionPolicy")
-            for kind in data
-            for resource in of_type(template, kind).values()
+        kept = {
+            "AWS::S3::Bucket": "Retain",
+            "AWS::SecretsManager::Secret": "RetainExceptOnCreate",
+            "AWS::Logs::LogGroup": "RetainExceptOnCreate",
         }
-        assert policies == {"Retain" if protected else "Delete"}
+        for kind, policy in kept.items():
+            for resource in of_type(template, kind).values():
+                assert resource["DeletionPolicy"] == (policy if protected else "Delete")
         ((_, database),) = of_type(template, "AWS::RDS::DBInstance").items()
         assert database["DeletionPolicy"] == ("Snapshot" if protected else "Delete")
         assert database["UpdateReplacePolicy"] == database["DeletionPolicy"]
-        assert database["Properties"]["DeletionProtection"] is protected
         assert database["Properties"]["DeleteAutomatedBackups"] is not protected
         assert bool(of_type(template, "Custom::S3AutoDeleteObjects")) is not protected
-        load_balancer = only(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
-        assert {
-            "Key": "deletion_protection.enabled",
-            "Value": "true" if protected else "false",
-        } in load_balancer["LoadBalancerAttributes"]
+        protection = only(template, "Custom::GalvProtection")
+        assert protection["Protected"] == ("true" if protected else "false")
         versioned = {
             "VersioningConfiguration" in bucket["Properties"]
             for bucket in of_type(template, "AWS::S3::Bucket").values()
@@ -125,7 +136,14 @@ class TestTemplates:
 
 
 @pytest.mark.parametrize(
-    "argument", ["production", "removal_protection", "execute_command", "container_insights"]
+    "argument",
+    [
+        "production",
+        "removal_protection",
+        "deletion_protection",
+        "execute_command",
+        "container_insights",
+    ],
 )
 @pytest.mark.parametrize("value", ["false", 0, []])
 def test_refuses_what_is_not_true_or_false(

@@ -499,6 +499,14 @@ KEYS: tuple[Key, ...] = (
         default="the same as `isProduction`",
     ),
     Key(
+        name="deletionProtection",
+        kind=_BOOLEAN,
+        meaning="Whether the deployment refuses to be destroyed; set it to `false` and deploy "
+        "before you destroy one whose data is kept",
+        default="the same as `removalProtection`",
+        ours=True,
+    ),
+    Key(
         name="mailFromUser",
         kind=_MAIL_USER,
         meaning="Part before the @ of the address that mail comes from",

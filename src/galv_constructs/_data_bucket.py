@@ -59,7 +59,7 @@ def data_bucket(
         ]
         if cors_origins
         else None,
-        removal_policy=policy.data_removal,
+        removal_policy=policy.bucket_removal,
         auto_delete_objects=policy.delete_contents,
     )
     acknowledge(

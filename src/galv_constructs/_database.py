@@ -17,6 +17,7 @@ from galv_constructs._acknowledge import (
     standards,
 )
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._protection import CLOSED_AT_THE_END
 from galv_constructs.network import IGalvNetwork
 
 DATABASE_NAME = "galv"
@@ -90,7 +91,7 @@ class Database(Construct):
             backup_retention=Duration.days(policy.backup_retention_days),
             delete_automated_backups=policy.delete_contents,
             copy_tags_to_snapshot=True,
-            deletion_protection=policy.deletion_protection,
+            # Nothing about deletion protection, which `Protection` turns on.
             removal_policy=policy.database_removal,
             cloudwatch_logs_exports=list(_LOG_EXPORTS.values()),
         )
@@ -135,10 +136,11 @@ class Database(Construct):
             findings["AwsSolutions-RDS3"] = (
                 "A deployment that is not in production does without a standby, at half the cost."
             )
-        if not self._policy.deletion_protection:
-            findings["AwsSolutions-RDS10"] = (
-                "Removal protection is off for this deployment: it is meant to be deleted whole."
-            )
+        findings["AwsSolutions-RDS10"] = (
+            CLOSED_AT_THE_END
+            if self._policy.deletion_protection
+            else "Deletion protection is off for this deployment: it is meant to be deleted whole."
+        )
         rules = {
             "RDSEnhancedMonitoringEnabled": "RDS's own metrics say "
             "what an application of this size needs to know; those of the operating system are "
@@ -148,8 +150,7 @@ class Database(Construct):
         }
         if not self._policy.multi_az:
             rules["RDSMultiAZSupport"] = findings["AwsSolutions-RDS3"]
-        if not self._policy.deletion_protection:
-            rules["RDSInstanceDeletionProtectionEnabled"] = findings["AwsSolutions-RDS10"]
+        rules["RDSInstanceDeletionProtectionEnabled"] = findings["AwsSolutions-RDS10"]
         secret = secret_findings(
             encryption_key,
             not_rotated="Running tasks read the password once, when they start: a rotation that "

@@ -13,6 +13,7 @@ from constructs import Construct
 from galv_constructs._acknowledge import acknowledge, standards
 from galv_constructs._log_delivery import log_requests_to_load_balancer
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._protection import CLOSED_AT_THE_END
 from galv_constructs.network import IGalvNetwork
 
 
@@ -57,12 +58,13 @@ class LoadBalancer(Construct):
             vpc_subnets=network.load_balancer_subnets,
             security_group=security_group,
             internet_facing=True,
-            deletion_protection=policy.deletion_protection,
             drop_invalid_header_fields=True,
             desync_mitigation_mode=elbv2.DesyncMitigationMode.DEFENSIVE,
             idle_timeout=request_timeout,
             http2_enabled=True,
         )
+        # CDK says "false" where nothing is given, and would turn off what `Protection` turned on.
+        self.resource.remove_attribute("deletion_protection.enabled")
         if log_bucket is not None:
             log_requests_to_load_balancer(self.resource, log_bucket)
         self.https = self.resource.add_listener(
@@ -105,12 +107,12 @@ class LoadBalancer(Construct):
         findings = {
             "AwsSolutions-EC23": "The API is a public site: anyone may reach its load balancer on "
             "443, and on 80 to be redirected there. Nothing else is open."
-        }
-        if not policy.deletion_protection:
-            findings |= standards(
-                {
-                    "ELBDeletionProtectionEnabled": "Removal protection is off for this "
-                    "deployment: it is meant to be deleted whole."
-                }
-            )
+        } | standards(
+            {
+                "ELBDeletionProtectionEnabled": CLOSED_AT_THE_END
+                if policy.deletion_protection
+                else "Deletion protection is off for this deployment: it is meant to be deleted "
+                "whole."
+            }
+        )
         acknowledge(self, findings)

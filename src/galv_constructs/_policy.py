@@ -14,8 +14,13 @@ class DeploymentPolicy:
     its data outlives the stack.
     """
 
+    bucket_removal: RemovalPolicy
+    """For buckets. One that is kept is kept when the deployment that created it fails, too: S3
+    deletes no bucket that holds something, and the rollback would fail."""
+
     data_removal: RemovalPolicy
-    """For buckets, secrets and logs."""
+    """For secrets and logs. Those that are kept go when the deployment that created them fails, so
+    that the next one can create them again."""
 
     database_removal: RemovalPolicy
     """For the database. A retained one would hold on to the VPC that it is in and make deleting the
@@ -25,7 +30,8 @@ class DeploymentPolicy:
     """Whether buckets are emptied, and automated backups dropped, when the stack is deleted."""
 
     deletion_protection: bool
-    """Whether the database and the load balancer refuse to be deleted."""
+    """Whether the database and the load balancer refuse to be deleted, once a deployment has
+    succeeded."""
 
     versioned: bool
     """Whether buckets keep overwritten and deleted objects for a while."""
@@ -54,6 +60,7 @@ class DeploymentPolicy:
         *,
         production: bool,
         removal_protection: bool | None = None,
+        deletion_protection: bool | None = None,
         execute_command: bool | None = None,
         container_insights: bool | None = None,
     ) -> "DeploymentPolicy":
@@ -61,10 +68,13 @@ class DeploymentPolicy:
         protected = production if removal_protection is None else removal_protection
         return cls(
             # removal_protection
-            data_removal=RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY,
+            bucket_removal=RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY,
+            data_removal=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+            if protected
+            else RemovalPolicy.DESTROY,
             database_removal=RemovalPolicy.SNAPSHOT if protected else RemovalPolicy.DESTROY,
             delete_contents=not protected,
-            deletion_protection=protected,
+            deletion_protection=protected if deletion_protection is None else deletion_protection,
             versioned=protected,
             # production
             multi_az=production,

@@ -187,7 +187,7 @@ def _site_bucket(
                 expiration=release_retention,
             ),
         ],
-        removal_policy=policy.data_removal,
+        removal_policy=policy.bucket_removal,
         auto_delete_objects=policy.delete_contents,
     )
     acknowledge(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 import jsii
-from aws_cdk import Annotations, Duration, RemovalPolicy, Size, Stack
+from aws_cdk import Annotations, Duration, Size, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_ec2 as ec2
@@ -48,6 +48,7 @@ from galv_constructs._image import backend_image
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._protection import Protection
 from galv_constructs._regions import CLOUDFRONT, check_services, known_region, s3_endpoint
 from galv_constructs._release_run import LONGEST_TIMEOUT
 from galv_constructs._release_steps import ReleaseStep, check_steps
@@ -57,7 +58,7 @@ from galv_constructs._status_check import StatusCheck, check_status_check
 from galv_constructs._validation import check_duration, check_variables
 from galv_constructs._web_service import WebService, default_drain, default_workers
 from galv_constructs.log_bucket import GalvLogBucket
-from galv_constructs.mail import IGalvMail
+from galv_constructs.mail import GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, selected_task_subnets
 from galv_constructs.release_task import GalvReleaseTask
 from galv_constructs.task_runtime import TaskRuntime
@@ -156,6 +157,7 @@ class GalvBackend(Construct):
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
+        deletion_protection: bool | None = None,
         execute_command: bool | None = None,
         container_insights: bool | None = None,
     ) -> None:
@@ -214,9 +216,11 @@ class GalvBackend(Construct):
             check_status_command: Command of the task that checks connections.
                 Default: `python manage.py check_status`, Galv's own or, in an image that has
                 none, this library's.
-            check_status: Whether that task runs at the end of a deployment too: `fail` fails the
-                deployment with it, `warn` only says so in the log of the run. Default: `off`; the
-                task definition is there to be run by hand.
+            check_status: Whether that task runs at the end of each deployment that changes
+                something in the stack: `fail` fails the deployment with it, `warn` only says so in
+                the log of the run. A change made with `add_override` or `add_property_override`
+                alone is not noticed, nor one in another stack. Default: `off`; the task definition
+                is there to be run by hand.
             network: VPC and subnets: a `GalvNetwork`, or `GalvNetwork.from_vpc(…)`. Default: the
                 VPC of `cluster`, otherwise a new `GalvNetwork` with one NAT gateway.
             cluster: ECS cluster. Default: a new one.
@@ -246,8 +250,10 @@ class GalvBackend(Construct):
             production: Whether people rely on this deployment: a standby for the database, longer
                 backups and logs, Container Insights, no ECS Exec. Default: true.
             removal_protection: Whether data outlives the stack: buckets, secrets and logs are
-                kept, the database leaves a snapshot, database and load balancer refuse to be
-                deleted. Default: the same as `production`.
+                kept, and the database leaves a snapshot. Default: the same as `production`.
+            deletion_protection: Whether the new database and the new load balancer refuse to be
+                deleted, and with them the stack, once a deployment has succeeded. Turn it off and
+                deploy before you delete the stack. Default: the same as `removal_protection`.
             execute_command: Whether ECS Exec can open a shell in the web container, which makes
                 its root file system writable. Default: only outside production.
             container_insights: Whether the new cluster reports Container Insights. Default: only
@@ -304,6 +310,7 @@ class GalvBackend(Construct):
         check_switches(
             production,
             removal_protection=removal_protection,
+            deletion_protection=deletion_protection,
             execute_command=execute_command,
             container_insights=container_insights,
         )
@@ -311,6 +318,7 @@ class GalvBackend(Construct):
         policy = DeploymentPolicy.of(
             production=production,
             removal_protection=removal_protection,
+            deletion_protection=deletion_protection,
             execute_command=execute_command,
             container_insights=container_insights,
         )
@@ -345,6 +353,7 @@ class GalvBackend(Construct):
             ).resource
         self._cluster = cluster
 
+        databases = []
         if database is None:
             made = Database(
                 self,
@@ -355,6 +364,7 @@ class GalvBackend(Construct):
                 encryption_key=encryption_key,
             )
             database, database_secret = made.instance, made.secret
+            databases.append(made.instance)
         elif database_secret is None:
             database_secret = _secret_of(database)
         self._database = database
@@ -442,7 +452,7 @@ class GalvBackend(Construct):
         # Only collectstatic writes what browsers run.
         grant_data_access(self._setup.task_role, self._static_assets.bucket)
         runtime = replace(runtime, gates=[self._setup])
-        self._runtime = _for_tasks_of_others(runtime)
+        self._runtime = runtime
         self._web_acl_arn = self._web_acl(web_acl_arn) if web_acl else None
         self._load_balancer = LoadBalancer(
             self,
@@ -480,6 +490,23 @@ class GalvBackend(Construct):
             command=check_status_command or ["python", "manage.py", "check_status"],
             run=check_status,
             after=self._web.service,
+        )
+        # Deleted before all that it waits for: what refuses to be deleted refuses before anything
+        # that people use is gone.
+        Protection(
+            self,
+            "Protection",
+            policy=policy,
+            databases=databases,
+            load_balancers=[self._load_balancer.resource],
+            encryption_key=encryption_key,
+            after=[
+                self._web,
+                self._load_balancer,
+                self._static_assets,
+                self._check_status,
+                *([mail] if isinstance(mail, GalvMail) else []),
+            ],
         )
 
     @property
@@ -654,16 +681,6 @@ class GalvBackend(Construct):
 def _secret_of(database: rds.IDatabaseInstance) -> secretsmanager.ISecret:
     secret: secretsmanager.ISecret = database.secret  # type: ignore[attr-defined]
     return secret
-
-
-def _for_tasks_of_others(runtime: TaskRuntime) -> TaskRuntime:
-    """Make the runtime for tasks that come and go.
-
-    A deployment that adds one and fails must not leave a log group in the way of the next one.
-    """
-    if runtime.log_removal_policy is not RemovalPolicy.RETAIN:
-        return runtime
-    return replace(runtime, log_removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
 def _root_domain_name(domain_name: str, hosted_zone: route53.IHostedZone | None) -> str:

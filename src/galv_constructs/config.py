@@ -81,6 +81,9 @@ class GalvConfig:
     removal_protection: bool | None
     """`removalProtection`: overrides retention and protection. `None`: as `is_production`."""
 
+    deletion_protection: bool
+    """`deletionProtection`: whether the deployment refuses to be destroyed."""
+
     enable_container_insights: bool | None
     """`enableContainerInsights`: Container Insights for ECS. `None`: as `is_production`."""
 
@@ -257,6 +260,10 @@ class GalvConfig:
             frontend_version=values.get("frontendVersion", "latest"),
             is_production=values.get("isProduction", True),
             removal_protection=values.get("removalProtection"),
+            deletion_protection=values.get(
+                "deletionProtection",
+                values.get("removalProtection", values.get("isProduction", True)),
+            ),
             enable_container_insights=values.get("enableContainerInsights"),
             mail_from_user=values.get("mailFromUser", "galv-no-reply"),
             mail_from_domain=values.get("mailFromDomain", f"mail.{mail_below}"),

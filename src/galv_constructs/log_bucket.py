@@ -115,7 +115,7 @@ class GalvLogBucket(Construct):
                     noncurrent_version_expiration=Duration.days(30),
                 ),
             ],
-            removal_policy=policy.data_removal,
+            removal_policy=policy.bucket_removal,
             auto_delete_objects=policy.delete_contents,
         )
         bucket_policy = self._bucket.policy

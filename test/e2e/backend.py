@@ -35,6 +35,19 @@ class Backend(Stack):
         (balancer,) = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
         return dict(balancer)
 
+    def protected(self) -> list[bool]:
+        """Say whether the database and the load balancer refuse to be deleted."""
+        (database,) = self.cloud.client("rds").describe_db_instances(
+            DBInstanceIdentifier=self.id_of("AWS::RDS::DBInstance")
+        )["DBInstances"]
+        attributes = self.cloud.client("elbv2").describe_load_balancer_attributes(
+            LoadBalancerArn=self.id_of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+        )["Attributes"]
+        return [
+            database["DeletionProtection"],
+            {"Key": "deletion_protection.enabled", "Value": "true"} in attributes,
+        ]
+
     def listeners(self) -> dict[int, Json]:
         """Return the listeners of the load balancer by port."""
         arn = self.id_of("AWS::ElasticLoadBalancingV2::LoadBalancer")

@@ -1,20 +1,28 @@
-"""In production: what refuses to be deleted, what remains, and a deployment over what remains."""
+"""In production: a first deployment that fails, what refuses to be deleted, and what remains."""
+
+import json
+from collections.abc import Callable, Iterator
 
 import pytest
-from e2e.app import Application
-from e2e.backend import Backend
+from botocore.exceptions import ClientError
+from e2e.app import Application, Outcome
 from e2e.cloud import Cloud
 from e2e.inventory import inventory
+from e2e.templates import resource
 
-GOOD, BROKEN = "v4.0.0", "v4.0.1"
+GOOD, NO_MIGRATION, NO_SERVICE = "v4.0.0", "v4.0.1", "v4.0.2"
+SITE, NO_SITE = "v4.0.0", "v4.0.1"
+LAST = "lab-DeletionProtectionStack"
 
 
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
     application = Application(cloud, "lab", {"isProduction": True}, with_frontend=True)
-    application.publish_frontend("v4.0.0")
+    application.publish_frontend(SITE)
+    application.publish_frontend(NO_SITE, build="exit 1")
     application.publish(GOOD)
-    application.publish(BROKEN, migrate="exit 1")
+    application.publish(NO_MIGRATION, migrate="exit 1")
+    application.publish(NO_SERVICE, gunicorn="#!/bin/sh\nexit 3\n")
     return application
 
 
@@ -23,72 +31,191 @@ def before(app: Application, cloud: Cloud) -> set[str]:
     return inventory(cloud)
 
 
-def let_go(backend: Backend) -> None:
-    """What docs/operations.md says: lift the protection of the load balancer and the database."""
-    cloud = backend.cloud
-    for arn in backend.ids("AWS::ElasticLoadBalancingV2::LoadBalancer"):
-        off = {"Key": "deletion_protection.enabled", "Value": "false"}
-        elb = cloud.client("elbv2")
-        elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[off])
-    for id in backend.ids("AWS::RDS::DBInstance"):
-        cloud.client("rds").modify_db_instance(
-            DBInstanceIdentifier=id, DeletionProtection=False, ApplyImmediately=True
-        )
-
-
-def test_a_first_deployment_that_fails_has_to_be_let_go_of(
-    before: set[str], app: Application, cloud: Cloud
-) -> None:
-    done = app.deploy(backendVersion=BROKEN, frontendVersion="v4.0.0")
-
-    assert not done.ok
-    assert app.backend.status == "ROLLBACK_FAILED"
-    assert "AWS::RDS::DBInstance" in {r["ResourceType"] for r in app.backend.resources().values()}
-    let_go(app.backend)
-    assert app.destroy().ok
-    assert "cloudformation: lab-BackendStack" not in inventory(cloud)
-
-
-def test_deploys_over_what_remained(app: Application) -> None:
-    done = app.deploy_version(GOOD)
-
-    assert done.ok, done.output
-    assert app.problems() == []
-
-
-@pytest.fixture(scope="module")
-def there(before: set[str], app: Application, cloud: Cloud) -> set[str]:
-    """What there is of both deployments."""
-    return inventory(cloud) - before
-
-
-def test_refuses_to_be_destroyed(there: set[str], app: Application) -> None:
-    done = app.destroy()
-
-    assert not done.ok
-    assert app.backend.status == "DELETE_FAILED"
-    refused = {one["ResourceType"] for one in app.backend.resources().values()}
-    assert {"AWS::RDS::DBInstance", "AWS::ElasticLoadBalancingV2::LoadBalancer"} <= refused
-
-
-def test_leaves_exactly_what_is_kept(
-    before: set[str], there: set[str], app: Application, cloud: Cloud
-) -> None:
-    let_go(app.backend)
-
-    done = app.destroy()
-
-    assert done.ok, done.output
-    left = inventory(cloud) - before
-    snapshots = {name for name in left if name.startswith("rds: ") and ":snapshot:" in name}
-    assert len(snapshots) == 2, "a last snapshot of each of the two databases"
-    assert left - snapshots == {name for name in there if is_kept(name)}
-
-
 def is_kept(name: str) -> bool:
-    """What docs/operations.md says of buckets, logs and secrets."""
+    """What docs/operations.md says of a stack that is deleted: buckets, logs and secrets."""
     service, _, id = name.partition(": ")
     return service in ("s3", "logs") or (
         # Of use only with the key that goes with the stack, and of a name that is wanted again.
         service == "secretsmanager" and ":secret:lab-smtp-" not in id
     )
+
+
+def is_left_by_a_failure(name: str) -> bool:
+    """What it says of one whose creation failed: buckets, and a snapshot of an empty database."""
+    own_logs = name.startswith(("logs: /aws/lambda/", "logs: /aws/rds/"))
+    return own_logs or name.startswith("s3: ") or is_snapshot(name)
+
+
+def is_snapshot(name: str) -> bool:
+    return name.startswith("rds: ") and ":snapshot:" in name
+
+
+def statuses(app: Application) -> list[str]:
+    """The status of each stack, in the order of deployment."""
+    stacks = app.cloud.client("cloudformation").describe_stacks()["Stacks"]
+    found = {one["StackName"]: one["StackStatus"] for one in stacks}
+    names = [f"lab-{name}Stack" for name in ("LogBucket", "Backend", "Frontend")]
+    return [found.get(name, "") for name in [*names, LAST]]
+
+
+Break = Callable[[Application], Outcome]
+
+
+def no_migration(app: Application) -> Outcome:
+    return app.deploy(backendVersion=NO_MIGRATION, frontendVersion=SITE)
+
+
+def no_service(app: Application) -> Outcome:
+    return app.deploy_version(NO_SERVICE)
+
+
+def a_name_that_is_taken(app: Application) -> Outcome:
+    secrets = app.cloud.client("secretsmanager")
+    secrets.create_secret(Name="lab-smtp", SecretString="{}")
+    try:
+        return app.deploy_version(GOOD)
+    finally:
+        secrets.delete_secret(SecretId="lab-smtp", ForceDeleteWithoutRecovery=True)
+
+
+def something_when_all_is_protected(app: Application) -> Outcome:
+    template = app.template(app.backend)
+    (protection,) = [
+        id for id, one in template["Resources"].items() if one["Type"] == "Custom::GalvProtection"
+    ]
+    template["Resources"]["Late"] = {
+        "Type": "AWS::EC2::SecurityGroupIngress",
+        "DependsOn": [protection],
+        "Properties": {"GroupId": "sg-0", "CidrIp": "10.0.0.0/8", "IpProtocol": "-1"},
+    }
+    return app.deploy_template(json.loads(json.dumps(template).replace(NO_MIGRATION, GOOD)))
+
+
+@pytest.mark.parametrize(
+    ("fail", "reason"),
+    [
+        (no_migration, "Release task exited with code 1"),
+        (a_name_that_is_taken, "lab-smtp"),
+        (no_service, "Circuit Breaker"),
+        (something_when_all_is_protected, "InvalidGroup.NotFound"),
+    ],
+)
+def test_a_first_deployment_that_fails_rolls_back_to_nothing_by_itself(
+    fail: Break, reason: str, before: set[str], app: Application, cloud: Cloud
+) -> None:
+    """Each attempt is also the proof that the one before it stands in the way of nothing."""
+    done = fail(app)
+
+    assert not done.ok
+    assert any(reason in event for event in app.backend.reasons()), app.backend.reasons()
+    assert statuses(app)[1:] == ["ROLLBACK_COMPLETE", "", ""]
+    left = inventory(cloud) - before
+    stacks = {"cloudformation: lab-LogBucketStack", "cloudformation: lab-BackendStack"}
+    assert {name for name in left if not is_left_by_a_failure(name)} == stacks
+
+
+def test_a_site_that_cannot_be_built_is_rolled_back_too(app: Application) -> None:
+    done = app.deploy(backendVersion=GOOD, frontendVersion=NO_SITE)
+
+    assert not done.ok
+    complete = "CREATE_COMPLETE"
+    assert statuses(app) == [complete, complete, "ROLLBACK_COMPLETE", ""]
+
+
+def test_the_next_deployment_succeeds_and_closes_the_protections(app: Application) -> None:
+    done = app.deploy(frontendVersion=SITE)
+
+    assert done.ok, done.output
+    assert statuses(app) == ["CREATE_COMPLETE"] * 4
+    assert app.problems() == []
+    assert app.backend.protected() == [True, True]
+
+
+def test_an_update_leaves_them_closed(app: Application) -> None:
+    template = app.template(app.backend)
+    balancer = resource(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")["Properties"]
+    for attribute in balancer["LoadBalancerAttributes"]:
+        if attribute["Key"] == "idle_timeout.timeout_seconds":
+            attribute["Value"] = "300"
+    resource(template, "AWS::RDS::DBInstance")["Properties"]["DBInstanceClass"] = "db.t4g.small"
+
+    done = app.deploy_template(template)
+
+    assert done.ok, done.output
+    assert app.backend.status == "UPDATE_COMPLETE"
+    assert app.backend.protected() == [True, True]
+
+
+def test_a_failed_update_leaves_them_closed(app: Application) -> None:
+    done = app.deploy_version(NO_MIGRATION)
+
+    assert not done.ok
+    assert app.backend.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert app.backend.protected() == [True, True]
+
+
+@pytest.fixture
+def unchanged(app: Application, cloud: Cloud) -> Iterator[None]:
+    there = (statuses(app), inventory(cloud), app.backend.service["runningCount"])
+    yield
+    assert (statuses(app), inventory(cloud), app.backend.service["runningCount"]) == there
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_destroying_it_is_refused_before_anything_is_gone(app: Application) -> None:
+    done = app.destroy()
+
+    assert not done.ok
+    assert LAST in done.output
+    assert "TerminationProtection is enabled" in done.output
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("name", ["lab-BackendStack", "lab-FrontendStack", LAST])
+def test_so_is_deleting_a_single_stack_without_the_cli(name: str, cloud: Cloud) -> None:
+    with pytest.raises(ClientError, match=r"is imported by stack|TerminationProtection"):
+        cloud.client("cloudformation").delete_stack(StackName=name)
+
+
+def test_trial_opens_them_and_production_closes_them_again(app: Application) -> None:
+    trial = app.deploy(isProduction=False)
+
+    assert trial.ok, trial.output
+    assert app.backend.protected() == [False, False]
+    assert app.problems() == []
+
+    production = app.deploy(isProduction=True)
+
+    assert production.ok, production.output
+    assert app.backend.protected() == [True, True]
+    assert not app.destroy().ok
+    assert app.problems() == []
+
+
+def test_leaves_exactly_what_is_kept_when_it_is_destroyed_as_documented(
+    before: set[str], app: Application, cloud: Cloud
+) -> None:
+    there = inventory(cloud) - before
+    opened = app.deploy(deletionProtection=False)
+    assert opened.ok, opened.output
+    assert app.backend.protected() == [False, False]
+
+    done = app.destroy()
+
+    assert done.ok, done.output
+    left = inventory(cloud) - before
+    assert {name for name in there if is_snapshot(name)} < {
+        name for name in left if is_snapshot(name)
+    }
+    assert {name for name in left if not is_snapshot(name)} == {
+        name for name in there if is_kept(name)
+    }
+
+
+def test_deploys_over_what_remained(app: Application) -> None:
+    done = app.deploy(deletionProtection=True)
+
+    assert done.ok, done.output
+    assert statuses(app) == ["CREATE_COMPLETE"] * 4
+    assert app.problems() == []
+    assert app.backend.protected() == [True, True]

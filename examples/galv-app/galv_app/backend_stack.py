@@ -60,6 +60,7 @@ class BackendStack(Stack):
             log_bucket=log_bucket,
             production=config.is_production,
             removal_protection=config.removal_protection,
+            deletion_protection=config.deletion_protection,
             container_insights=config.enable_container_insights,
         )
         interval = config.monitor_interval_minutes

@@ -5,6 +5,7 @@ from pathlib import Path
 from aws_cdk import Annotations, App, Stack, Tags
 
 from galv_app.backend_stack import BackendStack
+from galv_app.deletion_protection_stack import DeletionProtectionStack
 from galv_app.environment import PLACEHOLDER, answer_lookups, deployment_environment
 from galv_app.frontend_stack import FrontendStack
 from galv_app.log_bucket_stack import LogBucketStack
@@ -36,10 +37,17 @@ def add_stacks(app: App) -> list[Stack]:
         log_bucket=logs.bucket,
         env=env,
     )
+    protection = DeletionProtectionStack(
+        app,
+        f"{config.name}-DeletionProtectionStack",
+        protected=[backend, frontend],
+        termination_protection=config.deletion_protection,
+        env=env,
+    )
     # The CLI shows what is said of stacks, and of nothing above them.
     for number, warning in enumerate(config.warnings, start=1):
         Annotations.of(logs).add_warning_v2(f"galv-app:doubtfulKey{number}", warning)
     for note in config.notes:
         Annotations.of(logs).add_info(note)
     Tags.of(app).add("project-name", config.project_name_tag)
-    return [logs, backend, frontend]
+    return [logs, backend, frontend, protection]

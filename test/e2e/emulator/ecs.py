@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from functools import partial
 from typing import Any
 
 from e2e.emulator.types import Json, Made
@@ -82,13 +83,21 @@ def _container_definitions(definitions: list[Json]) -> list[Json]:
     return [provisioners._pascal_to_camel(definition) for definition in definitions]
 
 
-def _waiting(change: Any) -> Any:
-    def wait(*arguments: Any) -> Made:
-        made: Made = change(*arguments)
+def _create_and_wait(create: Any, delete: Any, *arguments: Any) -> Made:
+    made: Made = create(*arguments)
+    try:
         _stable(made[0])
-        return made
+    except ValueError:
+        # A rollback deletes what failed to be created too.
+        delete(made[0], arguments[1])
+        raise
+    return made
 
-    return wait
+
+def _update_and_wait(update: Any, *arguments: Any) -> Made:
+    made: Made = update(*arguments)
+    _stable(made[0])
+    return made
 
 
 def install() -> None:
@@ -100,7 +109,10 @@ def install() -> None:
     ecs._resolve_container_secrets = _secrets_of
     ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run_and_remember
     handler = provisioners._RESOURCE_HANDLERS[_TYPE]
-    handler.update(create=_waiting(handler["create"]), update=_waiting(handler["update"]))
+    handler.update(
+        create=partial(_create_and_wait, handler["create"], handler["delete"]),
+        update=partial(_update_and_wait, handler["update"]),
+    )
     # Waited for on another thread, so that the emulator goes on answering.
     on_worker = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind == _TYPE or on_worker(kind)

@@ -1,0 +1,261 @@
+"""The handler of deletion protection, every branch, with faked services."""
+
+import logging
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from galv_constructs.handlers import protection
+from galv_constructs.handlers.protection import ATTRIBUTE, ProtectionError, on_event
+
+Json = dict[str, Any]
+
+STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/galv/0a1b2c3d-0000"
+ROOT = "arn:aws:cloudformation:eu-central-1:123456789012:stack/root/0a1b2c3d-0001"
+BALANCER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/galv/0a1b"
+
+
+def fault(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": f"{code}!"}}, "Operation")
+
+
+class FakeAws:
+    """A database, a load balancer and a stack; `faults` make the next calls of a name raise."""
+
+    def __init__(self) -> None:
+        self.status = "CREATE_IN_PROGRESS"
+        self.database: bool | None = False
+        self.balancer: bool | None = False
+        self.faults: dict[str, list[Exception]] = {}
+        self.described: list[str] = []
+        self.slept: list[float] = []
+        self.now = 0.0
+
+    @property
+    def protected(self) -> tuple[bool | None, bool | None]:
+        return self.database, self.balancer
+
+    def _called(self, name: str) -> None:
+        if faults := self.faults.get(name):
+            raise faults.pop(0)
+
+    def describe_stacks(self, **query: str) -> Json:
+        self._called("describe_stacks")
+        self.described.append(query["StackName"])
+        return {"Stacks": [{"StackStatus": self.status}]}
+
+    def modify_db_instance(self, **change: Any) -> None:
+        self._called("modify_db_instance")
+        assert change.keys() == {"DBInstanceIdentifier", "DeletionProtection"}, change
+        if self.database is None:
+            raise fault("DBInstanceNotFound")
+        self.database = change["DeletionProtection"]
+
+    def describe_db_instances(self, **_query: str) -> Json:
+        if self.database is None:
+            raise fault("DBInstanceNotFound")
+        self._called("describe_db_instances")
+        return {"DBInstances": [{"DeletionProtection": self.database}]}
+
+    def modify_load_balancer_attributes(self, **change: Any) -> None:
+        self._called("modify_load_balancer_attributes")
+        if self.balancer is None:
+            raise fault("LoadBalancerNotFound")
+        ((attribute),) = change["Attributes"]
+        assert attribute["Key"] == ATTRIBUTE
+        self.balancer = attribute["Value"] == "true"
+
+    def describe_load_balancer_attributes(self, **_query: str) -> Json:
+        if self.balancer is None:
+            raise fault("LoadBalancerNotFound")
+        self._called("describe_load_balancer_attributes")
+        value = "true" if self.balancer else "false"
+        other = {"Key": "idle_timeout.timeout_seconds", "Value": "true"}
+        return {"Attributes": [other, {"Key": ATTRIBUTE, "Value": value}]}
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    fake = FakeAws()
+    monkeypatch.setattr(protection, "client", lambda _service: fake)
+    monkeypatch.setattr(protection, "sleep", fake.sleep)
+    monkeypatch.setattr(protection, "monotonic", lambda: fake.now)
+    monkeypatch.setattr("galv_constructs.handlers._aws.client", lambda _service: fake)
+    return fake
+
+
+def event(kind: str, *, protected: bool = True, **properties: object) -> Json:
+    request: Json = {
+        "RequestType": kind,
+        "StackId": STACK,
+        "LogicalResourceId": "Protection",
+        "ResourceProperties": {
+            "Protected": "true" if protected else "false",
+            "Databases": ["galv-db"],
+            "LoadBalancers": [BALANCER],
+            "StackId": ROOT,
+            **properties,
+        },
+    }
+    if kind != "Create":
+        request["PhysicalResourceId"] = "Protection-0a1b2c3d-0000"
+    return request
+
+
+class TestADeployment:
+    def test_closes_the_protection_when_it_is_created(self, cloud: FakeAws) -> None:
+        assert on_event(event("Create"), None) == {"PhysicalResourceId": "Protection-0a1b2c3d-0000"}
+
+        assert cloud.protected == (True, True)
+
+    def test_leaves_it_open_where_none_is_wanted(self, cloud: FakeAws) -> None:
+        on_event(event("Create", protected=False), None)
+
+        assert cloud.protected == (False, False)
+
+    @pytest.mark.parametrize("protected", [True, False])
+    def test_follows_the_switch_in_an_update(self, cloud: FakeAws, protected: bool) -> None:
+        cloud.database = cloud.balancer = not protected
+
+        answer = on_event(event("Update", protected=protected), None)
+
+        assert answer == {"PhysicalResourceId": "Protection-0a1b2c3d-0000"}
+        assert cloud.protected == (protected, protected)
+
+    def test_needs_neither_a_database_nor_a_load_balancer(self, cloud: FakeAws) -> None:
+        on_event(event("Create", Databases=[], LoadBalancers=[]), None)
+
+        assert cloud.protected == (False, False)
+
+    @pytest.mark.parametrize(
+        "code", ["InvalidDBInstanceState", "InvalidDBInstanceStateFault", "AccessDenied"]
+    )
+    def test_waits_for_a_database_that_is_busy(self, cloud: FakeAws, code: str) -> None:
+        cloud.faults["modify_db_instance"] = [fault(code), fault("Throttling")]
+
+        on_event(event("Create"), None)
+
+        assert cloud.protected == (True, True)
+        assert cloud.slept == [15, 15]
+
+    def test_gives_up_before_cloudformation_does(self, cloud: FakeAws) -> None:
+        cloud.faults["modify_db_instance"] = [fault("InvalidDBInstanceState")] * 99
+
+        with pytest.raises(ProtectionError, match=r"galv-db could not be turned on: .*State!"):
+            on_event(event("Update"), None)
+
+        assert sum(cloud.slept) == 300
+
+    def test_a_failed_creation_leaves_nothing_closed(self, cloud: FakeAws) -> None:
+        cloud.faults["modify_load_balancer_attributes"] = [fault("Broken")]
+
+        with pytest.raises(ProtectionError, match=f"{BALANCER} could not be turned on: .*Broken!"):
+            on_event(event("Create"), None)
+
+        assert cloud.protected == (False, False)
+
+    def test_says_the_first_failure_where_opening_again_fails_too(
+        self, cloud: FakeAws, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cloud.faults["modify_load_balancer_attributes"] = [fault("First"), fault("Second")]
+
+        with caplog.at_level(logging.WARNING), pytest.raises(ProtectionError, match="First!"):
+            on_event(event("Create"), None)
+
+        assert "Second!" in caplog.text
+
+
+class TestARollback:
+    @pytest.mark.parametrize(
+        "status",
+        [
+            "ROLLBACK_IN_PROGRESS",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        ],
+    )
+    def test_opens_what_the_deployment_created(self, cloud: FakeAws, status: str) -> None:
+        cloud.database = cloud.balancer = True
+        cloud.status = status
+
+        assert on_event(event("Delete"), None) == {}
+
+        assert cloud.protected == (False, False)
+        assert cloud.described == [ROOT], "a nested stack is only deleted in a rollback"
+
+    def test_does_not_mind_what_is_gone(self, cloud: FakeAws) -> None:
+        cloud.status = "ROLLBACK_IN_PROGRESS"
+        cloud.database = cloud.balancer = None
+
+        assert on_event(event("Delete"), None) == {}
+
+
+class TestADeletion:
+    @pytest.mark.parametrize(
+        ("database", "balancer", "named", "unnamed"),
+        [
+            (True, True, ["--db-instance-identifier galv-db", BALANCER], []),
+            (True, False, ["--db-instance-identifier galv-db"], [BALANCER]),
+            (None, True, [BALANCER], ["galv-db"]),
+        ],
+    )
+    def test_is_refused_with_the_way_on(
+        self,
+        cloud: FakeAws,
+        database: bool | None,
+        balancer: bool,
+        named: list[str],
+        unnamed: list[str],
+    ) -> None:
+        cloud.status = "DELETE_IN_PROGRESS"
+        cloud.database, cloud.balancer = database, balancer
+
+        with pytest.raises(ProtectionError) as refused:
+            on_event(event("Delete"), None)
+
+        reason = str(refused.value)
+        assert reason.startswith("The stack is protected, and nothing has been deleted yet.")
+        assert all(part in reason for part in named)
+        assert not any(part in reason for part in unnamed)
+        assert len(reason.encode()) <= 900
+        assert cloud.protected == (database, balancer)
+
+    @pytest.mark.parametrize("there", [False, None])
+    def test_goes_on_where_nothing_is_protected(self, cloud: FakeAws, there: bool | None) -> None:
+        cloud.status = "DELETE_IN_PROGRESS"
+        cloud.database = cloud.balancer = there
+
+        assert on_event(event("Delete"), None) == {}
+
+    def test_is_refused_where_cloudformation_does_not_answer(self, cloud: FakeAws) -> None:
+        cloud.faults["describe_stacks"] = [fault("InternalError")]
+        cloud.database = True
+
+        with pytest.raises(ProtectionError):
+            on_event(event("Delete"), None)
+
+    @pytest.mark.parametrize(
+        "operation", ["describe_db_instances", "describe_load_balancer_attributes"]
+    )
+    def test_is_refused_where_the_protection_cannot_be_read(
+        self, cloud: FakeAws, operation: str
+    ) -> None:
+        cloud.status = "DELETE_IN_PROGRESS"
+        cloud.faults[operation] = [fault("AccessDenied")]
+
+        with pytest.raises(ClientError, match="AccessDenied"):
+            on_event(event("Delete"), None)
+
+    def test_leaves_the_protection_of_what_a_stack_that_stays_lets_go(self, cloud: FakeAws) -> None:
+        """Somebody took the construct out of the app: the database must not go with it."""
+        cloud.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        cloud.database = cloud.balancer = True
+
+        assert on_event(event("Delete"), None) == {}
+
+        assert cloud.protected == (True, True)
