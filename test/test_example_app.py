@@ -59,6 +59,7 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
         "galv-LogBucketStack",
         "galv-BackendStack",
         "galv-FrontendStack",
+        "galv-DeletionProtectionStack",
     }
     assert only(template, "AWS::CertificateManager::Certificate")["DomainName"] == "api.example.com"
     variables = environment(template, "web")
@@ -119,7 +120,8 @@ def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
     assert ":galv-frontend-secrets:VITE_KEY::" in str(release["Inputs"]["Secrets"])
     distribution = only(template, "AWS::CloudFront::Distribution")["DistributionConfig"]
     assert distribution["Aliases"] == ["app.example.com"]
-    assert set(template["Outputs"]) == {"FrontendUrl", "FrontendVersion"}
+    outputs = {name for name, one in template["Outputs"].items() if "Export" not in one}
+    assert outputs == {"FrontendUrl", "FrontendVersion"}
 
 
 def test_makes_mail_under_the_default_name(run: Run) -> None:
@@ -444,3 +446,24 @@ def test_every_warning_names_the_key_that_it_is_about(run: Run) -> None:
     assert len(said) >= 5
     for warning in said:
         assert any(key.name in warning for key in KEYS), warning
+
+
+@pytest.mark.parametrize(("context", "protected"), [({}, True), ({"isProduction": False}, False)])
+def test_the_last_stack_keeps_cdk_destroy_from_the_others(
+    run: Run, context: Json, protected: bool
+) -> None:
+    """It is deployed last and destroyed first, and nothing in it can fail."""
+    assembly = run(**context)
+
+    last = assembly.stacks["galv-DeletionProtectionStack"]
+    assert last["properties"].get("terminationProtection", False) is protected
+    assert {"galv-BackendStack", "galv-FrontendStack"} <= set(last["dependencies"])
+    template = assembly.template("galv-DeletionProtectionStack")
+    assert [one["Type"] for one in template["Resources"].values()] == [
+        "AWS::CloudFormation::WaitConditionHandle"
+    ]
+    imported = json.dumps(template["Outputs"])
+    assert imported.count("Fn::ImportValue") == 2
+    others = [name for name in assembly.stacks if name != "galv-DeletionProtectionStack"]
+    for name in others:
+        assert not assembly.stacks[name]["properties"].get("terminationProtection")

@@ -9,7 +9,7 @@ from aws_cdk import aws_rds as rds
 from backends import backend_in, new_app, regional_stack
 from templates import Json, needs, of_type, only, only_id, synthesize
 
-from galv_constructs import GalvMail
+from galv_constructs import GalvMail, GalvNetwork
 
 PROTECTION = "Custom::GalvProtection"
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -49,7 +49,11 @@ def test_is_there_to_open_what_is_no_longer_protected(development: Json, default
 def test_leaves_a_database_of_others_alone(stack: Stack) -> None:
     vpc = ec2.Vpc(stack, "Vpc")
     engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
-    backend_in(stack, database=rds.DatabaseInstance(stack, "Data", engine=engine, vpc=vpc))
+    backend_in(
+        stack,
+        network=GalvNetwork.from_vpc(vpc),
+        database=rds.DatabaseInstance(stack, "Data", engine=engine, vpc=vpc),
+    )
     template = synthesize(stack)
 
     assert only(template, PROTECTION)["Databases"] == []

@@ -1,5 +1,6 @@
 """The bucket for uploads, and the static files behind CloudFront."""
 
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from templates import (
     as_list,
     environment,
     key_arn,
+    needs,
     of_type,
     only,
     only_id,
@@ -217,3 +219,27 @@ class TestStaticAssets:
         assert variables["DJANGO_STATIC_FILES_CDN_DOMAIN"] == {
             "Fn::GetAtt": [only_id(default, "AWS::CloudFront::Distribution"), "DomainName"]
         }
+
+
+def test_removal_protection_can_be_turned_on_later(development: Json) -> None:
+    """The function that empties buckets may read their tags without their policies.
+
+    The update that turns it on takes the policy away first, and with it the right to see that
+    there is nothing to empty: https://github.com/aws/aws-cdk/issues/37257
+    """
+    readers = {
+        json.dumps(statement["Resource"]): id
+        for id, policy in of_type(development, "AWS::IAM::Policy").items()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:GetBucketTagging"
+        if "CustomS3AutoDelete" in json.dumps(policy["Properties"]["Roles"])
+    }
+    assert len(readers) == 3
+    for id, emptied in of_type(development, "Custom::S3AutoDeleteObjects").items():
+        bucket = emptied["Properties"]["BucketName"]["Ref"]
+        # Deleted before the permission goes.
+        assert readers[json.dumps({"Fn::GetAtt": [bucket, "Arn"]})] in needs(development, id)
+
+
+def test_nothing_is_there_to_empty_what_is_kept(default: Json) -> None:
+    assert "CustomS3AutoDeleteObjects" not in json.dumps(default)

@@ -9,6 +9,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from galv_constructs._acknowledge import acknowledge, acknowledge_wildcards, bucket_findings
+from galv_constructs._bucket_contents import let_protection_be_turned_on
 from galv_constructs._log_delivery import log_requests_to_bucket
 from galv_constructs._policy import DeploymentPolicy
 
@@ -62,6 +63,7 @@ def data_bucket(
         removal_policy=policy.bucket_removal,
         auto_delete_objects=policy.delete_contents,
     )
+    let_protection_be_turned_on(bucket)
     acknowledge(
         bucket,
         bucket_findings(

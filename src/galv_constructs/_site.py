@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from galv_constructs._acknowledge import acknowledge, bucket_findings, standards
+from galv_constructs._bucket_contents import let_protection_be_turned_on
 from galv_constructs._log_delivery import log_requests_to_bucket, ready_for_logs
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._regions import CLOUDFRONT_LOGS_REFUSED, cloudfront_log_bucket, global_name
@@ -190,6 +191,7 @@ def _site_bucket(
         removal_policy=policy.bucket_removal,
         auto_delete_objects=policy.delete_contents,
     )
+    let_protection_be_turned_on(bucket)
     acknowledge(
         bucket,
         bucket_findings(

@@ -6,6 +6,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from galv_constructs._acknowledge import acknowledge, bucket_findings, standards
+from galv_constructs._bucket_contents import let_protection_be_turned_on
 from galv_constructs._logs import stack_generation
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._regions import has_bucket_namespace
@@ -118,6 +119,7 @@ class GalvLogBucket(Construct):
             removal_policy=policy.bucket_removal,
             auto_delete_objects=policy.delete_contents,
         )
+        let_protection_be_turned_on(self._bucket)
         bucket_policy = self._bucket.policy
         assert bucket_policy is not None  # noqa: S101 - enforce_ssl has made it
         bucket_policy.document.add_statements(*self._statements())

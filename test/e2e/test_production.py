@@ -123,7 +123,7 @@ def test_a_site_that_cannot_be_built_is_rolled_back_too(app: Application) -> Non
 
 
 def test_the_next_deployment_succeeds_and_closes_the_protections(app: Application) -> None:
-    done = app.deploy(frontendVersion=SITE)
+    done = app.deploy(backendVersion=GOOD, frontendVersion=SITE)
 
     assert done.ok, done.output
     assert statuses(app) == ["CREATE_COMPLETE"] * 4
