@@ -1,7 +1,10 @@
 """The task that checks connections: ready to run, and run in a deployment if asked for."""
 
 import pytest
-from backends import RefusedBackend, Synth
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from backends import RefusedBackend, Synth, backend_in, new_app, regional_stack
 from templates import (
     Json,
     as_list,
@@ -11,6 +14,7 @@ from templates import (
     only,
     only_id,
     statements,
+    synthesize,
     task_definition,
 )
 
@@ -66,3 +70,69 @@ def test_refuses_what_is_no_command(refused_backend: RefusedBackend, command: ob
 
     assert text.startswith("check_status_command must be a list of words such as ['python'")
     assert text.endswith(f"got {command!r}")
+
+
+def digest(**arguments: object) -> str:
+    """What the check is told of the deployment that it is in."""
+    stack = Stack(new_app(), "Stack")
+    backend_in(stack, **{"check_status": "warn", **arguments})
+    return str(only(synthesize(stack), RUN, "BackendCheckStatus")["Deployment"])
+
+
+def test_two_syntheses_of_one_input_agree(development: Json) -> None:
+    """No nonce: where nothing changes, nothing is deployed and nothing runs."""
+    run = only(development, RUN, "BackendCheckStatus")
+
+    assert run["Deployment"] == digest(production=False)
+
+
+def test_runs_in_each_deployment_that_changes_something() -> None:
+    """CloudFormation asks a custom resource only when a property of its own has changed."""
+    found = {
+        "nothing": digest(),
+        "database": digest(database_instance_type=ec2.InstanceType("t4g.small")),
+        "web ACL": digest(web_acl=False),
+        "logs": digest(access_logs=False),
+        "load balancer": digest(request_timeout=Duration.minutes(3)),
+        "version": digest(version="v2.11.4"),
+        "scaling": digest(max_tasks=7),
+    }
+
+    assert len(set(found.values())) == len(found)
+
+
+def test_sees_what_others_put_into_the_stack() -> None:
+    def told_beside(retention: logs.RetentionDays) -> str:
+        stack = Stack(new_app(), "Stack")
+        backend_in(stack, check_status="warn")
+        logs.LogGroup(stack, "Theirs", retention=retention)
+        return str(only(synthesize(stack), RUN, "BackendCheckStatus")["Deployment"])
+
+    assert told_beside(logs.RetentionDays.ONE_DAY) != told_beside(logs.RetentionDays.ONE_WEEK)
+
+
+def test_two_checks_in_one_stack_do_not_wait_for_each_other() -> None:
+    stack = regional_stack(new_app())
+    for name in ("api", "stage"):
+        backend_in(stack, name, domain_name=f"{name}.example.com", check_status="warn")
+    runs = of_type(synthesize(stack), RUN)
+
+    told = {run["Properties"].get("Deployment") for run in runs.values()}
+    assert len(told - {None}) == 1
+
+
+def test_setup_is_told_nothing_of_the_rest(development: Json) -> None:
+    """It runs for a new task definition only: a change of the network migrates nothing."""
+    assert "Deployment" not in only(development, RUN, "BackendSetup")
+
+
+def test_runs_after_all_that_answers_requests(development: Json) -> None:
+    before = needs(development, only_id(development, RUN, "BackendCheckStatus"))
+
+    assert {development["Resources"][id]["Type"] for id in before} >= {
+        "AWS::CloudFront::Distribution",
+        "AWS::ElasticLoadBalancingV2::Listener",
+        "AWS::RDS::DBInstance",
+        "AWS::Route53::RecordSet",
+        "AWS::WAFv2::WebACLAssociation",
+    }

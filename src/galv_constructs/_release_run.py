@@ -34,7 +34,13 @@ class ReleaseRun(Construct):
         command_text: str,
         timeout: Duration,
         on_failure: Literal["fail", "warn"] = "fail",
+        deployment: str | None = None,
     ) -> None:
+        """Define the run.
+
+        Without `deployment` it is repeated when the task definition changes, otherwise also when
+        that text does.
+        """
         super().__init__(scope, id)
         self._task = task
         runtime = task.runtime
@@ -65,6 +71,7 @@ class ReleaseRun(Construct):
                 "LogStreamPrefix": task.name,
                 "Command": command_text,
                 "OnFailure": on_failure,
+                **({} if deployment is None else {"Deployment": deployment}),
             },
         )
         self.resource.node.add_dependency(*task.needed_to_run, *runtime.gates)

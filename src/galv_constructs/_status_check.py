@@ -11,6 +11,7 @@ from constructs import Construct, IDependable
 from galv_constructs._acknowledge import acknowledge_wildcards
 from galv_constructs._release_run import ReleaseRun
 from galv_constructs._release_steps import check_command
+from galv_constructs._stack_contents import contents_of_stack
 from galv_constructs._task import Task
 from galv_constructs.task_runtime import TaskRuntime
 
@@ -36,7 +37,7 @@ class StatusCheck(Construct):
         runtime: TaskRuntime,
         command: Sequence[str],
         run: Literal["off", "warn", "fail"],
-        after: IDependable,
+        after: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, id)
         self.task = Task(
@@ -76,5 +77,6 @@ class StatusCheck(Construct):
                 command_text=shlex.join(command),
                 timeout=Duration.minutes(5),
                 on_failure=run,
+                deployment=contents_of_stack(self),
             )
-            release.resource.node.add_dependency(after)
+            release.resource.node.add_dependency(*after)

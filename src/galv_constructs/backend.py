@@ -489,7 +489,7 @@ class GalvBackend(Construct):
             runtime=replace(runtime, entry_point=entry_point(check_status=True)),
             command=check_status_command or ["python", "manage.py", "check_status"],
             run=check_status,
-            after=self._web.service,
+            after=[self._web, self._load_balancer, self._static_assets],
         )
         # Deleted before all that it waits for: what refuses to be deleted refuses before anything
         # that people use is gone.

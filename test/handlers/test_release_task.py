@@ -359,6 +359,74 @@ class TestOnEvent:
         assert deployment.pauses == []
 
 
+ASM = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource "
+    "retrieval failed: unable to retrieve secret from asm: service call has been retried "
+    "1 time(s): "
+)
+LOST = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:BackendSuperuserPassword-a1B2c3"
+GONE = "ResourceNotFoundException: Secrets Manager can't find the specified secret."
+MARKED = (
+    "InvalidRequestException: You can't perform this operation on the secret because it was marked "
+    "for deletion."
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "id"),
+    [
+        (f"{ASM}failed to fetch secret {LOST} from secrets manager: {GONE}", LOST),
+        (f"{ASM}failed to fetch secret {LOST} from secrets manager: {MARKED}", LOST),
+        (f"{ASM}{GONE}", "ARN"),
+    ],
+)
+def test_says_how_to_get_a_deleted_secret_back(
+    deployment: Deployment, reason: str, id: str
+) -> None:
+    """Somebody deleted the superuser's first password; ECS's own words name no way on."""
+    deployment.start()
+    deployment.stopped(reason=reason)
+
+    text = deployment.refusal()
+
+    assert f"aws secretsmanager restore-secret --secret-id {id}\n" in text
+    assert len(deployment.aws.tasks) == 1, "it is not tried again"
+
+
+class TestTheRestOfTheDeployment:
+    """A run that asks for it is repeated when anything in the stack has changed."""
+
+    def update(self, deployment: Deployment, before: str, after: str) -> Json:
+        same = deployment.event["ResourceProperties"]["TaskDefinition"]
+        deployment.update(old=same, Deployment=after)
+        deployment.event["OldResourceProperties"]["Deployment"] = before
+        return deployment.start()
+
+    def test_runs_it_again(self, deployment: Deployment) -> None:
+        result = self.update(deployment, "network-1", "network-2")
+
+        assert result["Data"]["TaskArn"]
+
+    def test_is_left_alone_where_it_is_the_same(self, deployment: Deployment) -> None:
+        result = self.update(deployment, "network-1", "network-1")
+
+        assert result["Data"]["TaskArn"] == ""
+
+    def test_is_not_run_in_a_rollback(self, deployment: Deployment) -> None:
+        deployment.aws.stack_status = "UPDATE_ROLLBACK_IN_PROGRESS"
+
+        result = self.update(deployment, "network-2", "network-1")
+
+        assert result["Data"]["TaskArn"] == ""
+
+    def test_is_left_out_where_a_rollback_cannot_be_told(self, deployment: Deployment) -> None:
+        deployment.aws.faults["describe_stacks"] = [THROTTLED]
+
+        result = self.update(deployment, "network-1", "network-2")
+
+        assert result["Data"]["TaskArn"] == ""
+
+
 class TestIsComplete:
     def test_waits_for_success(self, deployment: Deployment) -> None:
         deployment.start()

@@ -50,6 +50,12 @@ PASSES = re.compile(
     re.IGNORECASE,
 )
 
+# ECS reads all secrets of a task before it starts it. Secrets Manager says this of one that was
+# deleted, before and after the days in which it can be restored:
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_restore-secret.html
+DELETED = re.compile(r"marked for deletion|can't find the specified secret", re.IGNORECASE)
+SECRET = re.compile(r"arn:[\w-]+:secretsmanager:[\w-]+:\d+:secret:[\w/+=.@-]+")
+
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
 
@@ -120,11 +126,15 @@ def _is_over(event: Json) -> bool:
 
 
 def _needs_task(event: Json) -> bool:
-    """Whether there is something new to release: after Create only a new task definition is."""
+    """Whether there is something new to run for: after Create a task definition, or a deployment.
+
+    Only a run that asks for it is told what the deployment is made of.
+    """
     if event["RequestType"] == "Delete":
         return False
-    old = event.get("OldResourceProperties", {}).get("TaskDefinition")
-    return old != event["ResourceProperties"]["TaskDefinition"] and not _rolling_back(event)
+    old, new = event.get("OldResourceProperties", {}), event["ResourceProperties"]
+    changed = any(old.get(key) != new.get(key) for key in ("TaskDefinition", "Deployment"))
+    return changed and not _rolling_back(event)
 
 
 def _rolling_back(event: Json) -> bool:
@@ -146,7 +156,9 @@ def _goes_back(event: Json) -> bool:
     old = event["OldResourceProperties"]["TaskDefinition"].rpartition(":")
     new = event["ResourceProperties"]["TaskDefinition"].rpartition(":")
     if old[0] == new[0]:
-        return int(new[2]) < int(old[2])
+        # The same one: nothing but the rest of the deployment has changed, and what runs for that
+        # reason can be left out.
+        return int(new[2]) <= int(old[2])
     # No guess is safe between two families: to run may put an old task on a new schema, to skip may
     # release code without its schema. To fail loses no data and can be repeated.
     raise _failure(event, "was not run: cannot tell whether the stack is rolling back")
@@ -255,7 +267,14 @@ def _container(event: Json, task: Json) -> Json:
 
 def _why_stopped(event: Json, task: Json) -> str:
     parts = (task.get("stopCode"), task.get("stoppedReason"), _container(event, task).get("reason"))
-    return "; ".join(part for part in parts if part)
+    why = "; ".join(part for part in parts if part)
+    if not DELETED.search(why):
+        return why
+    secret = SECRET.search(why)
+    return (
+        "a secret was deleted that it needs in each deployment. Restore it: aws secretsmanager "
+        f"restore-secret --secret-id {secret[0] if secret else 'ARN'}\n{why}"
+    )
 
 
 def _may_repeat(event: Json, task: Json) -> bool:

@@ -1,0 +1,44 @@
+"""What a stack is made of, as one text that changes with it."""
+
+import hashlib
+import json
+
+import jsii
+from aws_cdk import CfnResource, IStableStringProducer, Lazy, Stack
+from constructs import Construct
+
+# They run when the text changes, and would otherwise be part of what it is made from.
+_RUNS = "Custom::GalvReleaseTask"
+
+
+def contents_of_stack(scope: Construct) -> str:
+    """Return a token for a text that is the same as long as the stack's resources are.
+
+    It is made from the properties of all resources, so that two syntheses of one input agree and a
+    deployment that changes nothing stays one. CloudFormation asks a custom resource only when a
+    property of its own has changed.
+    """
+    return Lazy.string(_Contents(Stack.of(scope)))
+
+
+@jsii.implements(IStableStringProducer)
+class _Contents:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def produce(self) -> str:
+        resources = [
+            child
+            for child in self._stack.node.find_all()
+            if isinstance(child, CfnResource)
+            and Stack.of(child) is self._stack
+            and child.cfn_resource_type != _RUNS
+        ]
+        contents = self._stack.resolve(
+            [
+                [child.node.path, child.cfn_resource_type, child._cfn_properties]  # noqa: SLF001 - what else says what a resource is
+                for child in resources
+            ]
+        )
+        text = json.dumps(contents, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
