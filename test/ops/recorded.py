@@ -100,6 +100,8 @@ class Recorded:
                 "ScheduleExpression": "rate(5 minutes)",
                 "State": "ENABLED",
             },
+            "wafv2.GetWebACLForResource": {},
+            "wafv2.GetSampledRequests": {"SampledRequests": []},
             "ssm.GetParameter": {"Parameter": {"Value": "21"}},
         }
 

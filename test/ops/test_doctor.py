@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from ops.recorded import (
@@ -18,6 +20,7 @@ from ops.recorded import (
     resource,
     service,
     stack,
+    stack_id,
 )
 
 # Clients of a dozen services for each test.
@@ -409,8 +412,9 @@ def test_says_what_it_was_not_allowed_to_see(recorded: Recorded) -> None:
 
     result = recorded.run("doctor")
 
-    assert result.exit_code == 0
+    assert result.exit_code == 125
     assert "Not seen: not allowed to call DescribeCertificate: User is not" in result.stdout
+    assert "Nothing wrong" not in result.stdout
 
 
 def test_looks_at_the_stack_in_us_east_1_too(recorded: Recorded) -> None:
@@ -439,3 +443,336 @@ def test_reads_the_log_groups_that_tasks_name(recorded: Recorded) -> None:
 
     groups = [r["logGroupName"] for call, r in recorded.requests if call.endswith("GetLogEvents")]
     assert set(groups) == {log_group("web")}
+
+
+FRONTEND = "galv-FrontendStack"
+BUCKET_TAKEN = "galv-site already exists"
+
+
+def site_fails(recorded: Recorded, when: datetime) -> None:
+    recorded.stacks[REGION].append(stack(FRONTEND, "UPDATE_ROLLBACK_COMPLETE"))
+    recorded.resources[FRONTEND] = []
+    recorded.events[FRONTEND] = [
+        event(FRONTEND, "SiteBucket1", "AWS::S3::Bucket", "CREATE_FAILED", BUCKET_TAKEN, when)
+    ]
+
+
+def causes(recorded: Recorded) -> list[str]:
+    found = json.loads(recorded.run("doctor", "--json").stdout)["diagnoses"]
+    return [one["cause"] for one in found]
+
+
+MIGRATIONS = "The database migrations failed with exit code 1."
+SITE_BUCKET = f"SiteBucket1 (AWS::S3::Bucket) of {FRONTEND} failed."
+
+
+@pytest.mark.parametrize(
+    ("site", "expected"),
+    [
+        (LATER + timedelta(hours=1), [SITE_BUCKET, MIGRATIONS]),
+        (LATER - timedelta(hours=1), [MIGRATIONS, SITE_BUCKET]),
+    ],
+)
+def test_a_known_cause_hides_no_other_and_the_newest_is_first(
+    recorded: Recorded, site: datetime, expected: list[str]
+) -> None:
+    release_fails(recorded, "Release task exited with code 1\n[release] migrate: failed with exit "
+                  "code 1")  # fmt: skip
+    site_fails(recorded, site)
+
+    assert causes(recorded) == expected
+
+
+def test_two_failures_of_a_stack_are_both_told_in_their_order(recorded: Recorded) -> None:
+    release_fails(recorded, "Release task exited with code 1\n[release] migrate: failed with exit "
+                  "code 1")  # fmt: skip
+    before = LATER - timedelta(minutes=1)
+    recorded.events[BACKEND].append(
+        event(BACKEND, "Alarm1", "AWS::SNS::Topic", "CREATE_FAILED", "no such topic", before)
+    )
+
+    assert causes(recorded) == [
+        "Alarm1 (AWS::SNS::Topic) of galv-BackendStack failed.",
+        MIGRATIONS,
+    ]
+
+
+def test_what_follows_from_a_known_cause_is_not_told_again(recorded: Recorded) -> None:
+    said = "Resource handler returned message: ECS Deployment Circuit Breaker was triggered"
+    recorded.events[BACKEND] = [
+        event(BACKEND, "BackendWebService9481D844", "AWS::ECS::Service", "UPDATE_FAILED", said,
+              LATER)
+    ]  # fmt: skip
+    recorded.tasks = [ran("web", exit_code=3)]
+
+    assert causes(recorded) == ["The web server ends by itself, with exit code 3."]
+
+
+def test_two_images_are_two_causes(recorded: Recorded) -> None:
+    denied = "CannotPullContainerError: failed to resolve ref ghcr.io/a/b:1: 403 Forbidden"
+    missing = "CannotPullContainerError: failed to resolve ref ghcr.io/c/d:2: not found"
+    recorded.tasks = [
+        ran("web", reason=denied, stop_code=NEVER_STARTED, id="1"),
+        ran("validation-monitor", reason=missing, stop_code=NEVER_STARTED, id="2"),
+    ]
+
+    assert sorted(causes(recorded)) == [
+        "The image ghcr.io/a/b:1 could not be pulled: its registry refused to give it.",
+        "The image ghcr.io/c/d:2 was not found.",
+    ]
+
+
+def test_a_failed_setup_by_hand_is_told_beside_a_failed_deployment(recorded: Recorded) -> None:
+    site_fails(recorded, LATER)
+    recorded.tasks = [ran("setup-db", exit_code=4, startedBy="galv-ops")]
+    recorded.log_lines["setup-db/setup-db/0a1b2c3d4e5f"] = [
+        "[release] create_superuser: failed with exit code 4"
+    ]
+
+    assert sorted(causes(recorded)) == [
+        SITE_BUCKET,
+        "The setup step create_superuser failed with exit code 4.",
+    ]
+
+
+@pytest.mark.parametrize("options", [("--project", "galv"), ("--stack", "galv-LogBucketStack")])
+def test_without_a_backend_in_view_nothing_is_called_well(
+    recorded: Recorded, options: tuple[str, ...]
+) -> None:
+    recorded.stacks[REGION] = [stack("galv-LogBucketStack")]
+
+    result = recorded.run("doctor", *options)
+
+    assert result.exit_code == 125
+    assert "Nothing wrong" not in result.stdout
+    assert "Not seen: a backend: galv has only galv-LogBucketStack in eu-west-2" in result.stdout
+    assert "pass --region" in result.stdout
+
+
+def test_where_us_east_1_may_not_be_seen_the_site_is_not_called_well(recorded: Recorded) -> None:
+    recorded.stacks[REGION].append(stack(FRONTEND))
+    recorded.resources[FRONTEND] = [resource("Release12345678", "Custom::GalvSiteRelease", "r")]
+    answer = recorded.answers["cloudformation.DescribeStacks"]
+
+    def refuse(request: Json, region: str) -> Json:
+        if region == "us-east-1":
+            raise AwsError("AccessDenied", "an organisation forbids it")
+        assert callable(answer)
+        return answer(request, region)
+
+    recorded.answers["cloudformation.DescribeStacks"] = refuse
+
+    result = recorded.run("doctor")
+
+    assert result.exit_code == 125
+    assert "Not seen: stacks in us-east-1: not allowed to call DescribeStacks" in result.stdout
+    assert recorded.run("status").exit_code == 125
+
+
+def test_a_first_deployment_that_goes_on(recorded: Recorded) -> None:
+    recorded.stacks[REGION] = [stack(BACKEND, "CREATE_IN_PROGRESS")]
+    recorded.resources[BACKEND] = []
+
+    result = recorded.run("doctor", "--stack", BACKEND)
+
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "galv-BackendStack is being deployed right now.\nNothing wrong was found so far.\n",
+    )
+
+
+def test_a_young_certificate_is_waited_for(recorded: Recorded) -> None:
+    recorded.stacks[REGION] = [stack(BACKEND, "CREATE_IN_PROGRESS")]
+    now = datetime.now(timezone.utc)
+    certificate: Json = {"DomainName": "api.example.com", "Status": "PENDING_VALIDATION"}
+    recorded.answers["acm.DescribeCertificate"] = {"Certificate": {**certificate, "CreatedAt": now}}
+    assert causes(recorded) == []
+
+    certificate["CreatedAt"] = now - timedelta(hours=1)
+    recorded.answers["acm.DescribeCertificate"] = {"Certificate": certificate}
+    assert "is still pending" in causes(recorded)[0]
+
+
+@pytest.mark.parametrize("events", [[], ["FailedLongAgo1"]])
+def test_a_history_that_is_cut_off(recorded: Recorded, events: list[str]) -> None:
+    """CloudFormation forgets events after 90 days, the beginning of a change first."""
+
+    def answer(request: Json, _region: str) -> Json:
+        name = request["StackName"].split("/")[1]
+        return {
+            "StackEvents": [
+                event(name, one, "AWS::S3::Bucket", "CREATE_FAILED", BUCKET_TAKEN)
+                for one in events
+                if name == BACKEND
+            ]
+        }
+
+    recorded.answers["cloudformation.DescribeStackEvents"] = answer
+    recorded.tasks = [ran("web", exit_code=3)]
+
+    expected = ["The web server ends by itself, with exit code 3."]
+    expected += [f"{one} (AWS::S3::Bucket) of galv-BackendStack failed." for one in events]
+    assert causes(recorded) == expected
+
+
+def test_events_without_anything_that_may_be_left_out(recorded: Recorded) -> None:
+    def answer(request: Json, _region: str) -> Json:
+        name = request["StackName"].split("/")[1]
+        bare = {"StackId": stack_id(name), "EventId": "1", "StackName": name, "Timestamp": LATER}
+        return {"StackEvents": [bare, {**bare, "ResourceStatus": "CREATE_FAILED"}]}
+
+    recorded.answers["cloudformation.DescribeStackEvents"] = answer
+
+    assert recorded.run("doctor").exit_code == 1
+
+
+def test_the_reason_of_a_custom_resource_is_ours_alone(recorded: Recorded) -> None:
+    front = FRONTEND
+    recorded.stacks[REGION].append(stack(front, "UPDATE_ROLLBACK_COMPLETE"))
+    recorded.resources[front] = []
+    ours = "Site: the build ended with FAILED\nsrc/App.tsx(3,1)\n    at 12:00 it was given up"
+    reason = (
+        f"Received response status [FAILED] from custom resource. Message returned: Error: {ours}\n"
+        "\nLogs: /aws/lambda/galv-FrontendStack-Provider\n\n"
+        "    at invokeUserFunction (/var/task/framework.js:2:6)\n"
+        "    at processTicksAndRejections (node:internal/process/task_queues:105:5)\n"
+        "    at async exports.handler (/var/task/cfn-response.js:1:2) (RequestId: 0a1b-2c3d)"
+    )
+    recorded.events[front] = [
+        event(front, "FrontendRelease1", "Custom::GalvSiteRelease", "UPDATE_FAILED", reason, LATER)
+    ]
+
+    (found,) = json.loads(recorded.run("doctor", "--json").stdout)["diagnoses"]
+
+    assert found["shown_by"] == [ours]
+
+
+def test_a_reason_of_cloudformation_loses_its_request(recorded: Recorded) -> None:
+    recorded.events[BACKEND] = [
+        event(BACKEND, "Custom1", "Custom::GalvSmtpCredentials", "CREATE_FAILED",
+              "Received response status [FAILED] from custom resource. Message returned: Error: "
+              "two access keys (RequestId: 0a1b-2c3d)", LATER)
+    ]  # fmt: skip
+
+    assert "   | two access keys\n" in text_of(recorded)
+
+
+LOAD_BALANCER = "arn:aws:elasticloadbalancing:eu-west-2:111122223333:loadbalancer/app/galv/1"
+ACL = "arn:aws:wafv2:eu-west-2:111122223333:regional/webacl/galv/1"
+EDGE_ACL = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/site/2"
+
+
+def web_acl(recorded: Recorded, *samples: Json) -> None:
+    recorded.resources[BACKEND].append(
+        resource("LoadBalancer1", "AWS::ElasticLoadBalancingV2::LoadBalancer", LOAD_BALANCER)
+    )
+
+    def rules(arn: str) -> Json:
+        seen = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True}
+        return {
+            "WebACL": {
+                "Name": "galv",
+                "Id": "1",
+                "ARN": arn,
+                "DefaultAction": {"Allow": {}},
+                "VisibilityConfig": {**seen, "MetricName": "galv"},
+                "Rules": [
+                    {
+                        "Name": name,
+                        "Priority": number,
+                        "Statement": {},
+                        "VisibilityConfig": {**seen, "MetricName": f"galv-{name}"},
+                    }
+                    for number, name in enumerate(("RateLimit", "Common"))
+                ],
+            }
+        }
+
+    def sampled(request: Json, _region: str) -> Json:
+        rule = request["RuleMetricName"].removeprefix("galv-")
+        found = [one for one in samples if one.get("rule", "Common") == rule]
+        return {"SampledRequests": [{k: v for k, v in s.items() if k != "rule"} for s in found]}
+
+    recorded.answers["wafv2.GetWebACLForResource"] = lambda request, _region: rules(ACL)
+    recorded.answers["wafv2.GetWebACL"] = lambda _request, _region: rules(EDGE_ACL)
+    recorded.answers["wafv2.GetSampledRequests"] = sampled
+
+
+def sample(headers: dict[str, str], action: str = "BLOCK", **more: Any) -> Json:
+    return {
+        "Request": {
+            "ClientIP": "192.0.2.7",
+            "URI": "/files/",
+            "Method": "POST",
+            "Headers": [{"Name": name, "Value": value} for name, value in headers.items()],
+        },
+        "Weight": 1,
+        "Timestamp": LATER,
+        "Action": action,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": "Bearer 0a1b"}, {"cookie": "csrftoken=1; sessionid=2"}]
+)
+def test_the_waf_blocks_people_who_are_signed_in(
+    recorded: Recorded, headers: dict[str, str]
+) -> None:
+    web_acl(recorded, sample(headers, RuleNameWithinRuleGroup="CrossSiteScripting_BODY"))
+
+    text = text_of(recorded)
+
+    assert text.startswith(
+        "1. The WAF blocked 1 request of people who are signed in, by its rule "
+        "CrossSiteScripting_BODY.\n   | 2026-05-01 02:05 UTC POST /files/ from 192.0.2.7\n"
+    )
+    assert "counted_rules of GalvWebAcl" in text
+
+
+def test_the_rate_limit_blocks_a_laboratory(recorded: Recorded) -> None:
+    one = sample({"Authorization": "Bearer 0a1b"}, rule="RateLimit")
+    web_acl(recorded, one, one)
+
+    text = text_of(recorded)
+
+    assert "The WAF blocked 2 requests of people who are signed in, by the rate limit." in text
+    assert "raise rate_limit of GalvWebAcl" in text
+
+
+@pytest.mark.parametrize(
+    ("headers", "action"),
+    [
+        ({"User-Agent": "scanner"}, "BLOCK"),
+        ({"Authorization": "Basic YWRtaW46YWRtaW4="}, "BLOCK"),
+        ({"Authorization": "Bearer 0a1b"}, "COUNT"),
+    ],
+)
+def test_what_the_waf_is_for_is_no_fault(
+    recorded: Recorded, headers: dict[str, str], action: str
+) -> None:
+    web_acl(recorded, sample(headers, action))
+
+    assert recorded.run("doctor").exit_code == 0
+
+
+def test_the_web_acl_of_the_site_is_asked_in_us_east_1(recorded: Recorded) -> None:
+    web_acl(recorded, sample({"cookie": "sessionid=2"}))
+    recorded.answers["wafv2.GetWebACLForResource"] = {}
+    recorded.resources[BACKEND].append(
+        resource("Distribution1", "AWS::CloudFront::Distribution", "E1")
+    )
+    recorded.answers["cloudfront.GetDistributionConfig"] = {
+        "DistributionConfig": {
+            "CallerReference": "",
+            "Origins": {"Quantity": 1, "Items": [{"Id": "s3", "DomainName": "b.example"}]},
+            "DefaultCacheBehavior": {"TargetOriginId": "", "ViewerProtocolPolicy": "https-only"},
+            "Comment": "",
+            "Enabled": True,
+            "WebACLId": EDGE_ACL,
+        }
+    }
+
+    assert "The WAF blocked 1 request of" in text_of(recorded)
+    asked = [request for call, request in recorded.requests if call == "wafv2.GetSampledRequests"]
+    assert {(one["WebAclArn"], one["Scope"]) for one in asked} == {(EDGE_ACL, "CLOUDFRONT")}

@@ -37,7 +37,8 @@ def test_throttling(recorded: Recorded, code: str) -> None:
     recorded.refuse(DESCRIBE, code, "Rate exceeded")
 
     assert line(recorded) == (
-        "AWS throttles DescribeStacks, also after some retries: try again in a minute"
+        "AWS throttles DescribeStacks, also after some retries: Rate exceeded. Try again in a "
+        "minute"
     )
 
 
@@ -54,9 +55,17 @@ def test_unknown_credentials(recorded: Recorded) -> None:
 
 
 def test_another_error(recorded: Recorded) -> None:
-    recorded.refuse("ecs.DescribeServices", "ServerException", "Service Unavailable")
+    recorded.refuse(DESCRIBE, "ServerException", "Service Unavailable")
 
-    assert line(recorded) == ("AWS refused DescribeServices: Service Unavailable (ServerException)")
+    assert line(recorded) == ("AWS refused DescribeStacks: Service Unavailable (ServerException)")
+
+
+def test_a_quota_is_not_called_throttling(recorded: Recorded) -> None:
+    recorded.refuse(DESCRIBE, "LimitExceededException", "You have reached a limit")
+
+    assert line(recorded) == (
+        "AWS refused DescribeStacks: You have reached a limit (LimitExceededException)"
+    )
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 
 BACKEND, LOGS = "galv-BackendStack", "galv-LogBucketStack"
 OTHER = "staging-BackendStack"
+EDGE = "galv-FrontendStack-Edge"
 
 
 def found(result: Result) -> list[str]:
@@ -85,6 +86,29 @@ def test_stacks_in_us_east_1_belong_to_it(recorded: Recorded) -> None:
     assert found(status(recorded)) == [LOGS, BACKEND, "galv-FrontendStack-Edge"]
 
 
+@pytest.mark.parametrize("command", ["status", "doctor", "check", "open", "logs"])
+@pytest.mark.parametrize("options", [(), ("--project", "galv"), ("--stack", EDGE)])
+def test_the_region_of_the_edge_stack_is_the_wrong_one(
+    recorded: Recorded, command: str, options: tuple[str, ...]
+) -> None:
+    recorded.stacks["us-east-1"] = [stack(EDGE)]
+    recorded.resources[EDGE] = []
+
+    result = recorded.run(command, "--region", "us-east-1", *options)
+
+    assert (result.exit_code, result.stdout) == (125, "")
+    assert f"{EDGE}" in result.stderr
+    assert "the deployment itself is in another region, so pass --region" in result.stderr
+
+
+def test_the_same_project_in_us_east_1_is_another_deployment(recorded: Recorded) -> None:
+    recorded.stacks["us-east-1"] = [stack(BACKEND), stack(LOGS), stack(EDGE)]
+    recorded.stacks[REGION].append(stack("galv-FrontendStack"))
+    recorded.resources |= {"galv-FrontendStack": [], EDGE: []}
+
+    assert found(status(recorded)) == [LOGS, BACKEND, "galv-FrontendStack", EDGE]
+
+
 def test_another_region_may_be_forbidden(recorded: Recorded) -> None:
     answer = recorded.answers["cloudformation.DescribeStacks"]
     recorded.refuse("cloudformation.DescribeStacks", "AccessDenied")
@@ -123,7 +147,7 @@ def test_two_backends_in_a_stack_are_refused(recorded: Recorded) -> None:
     result = status(recorded)
 
     assert result.exit_code == 125
-    assert "holds 2 backends, and galv-ops knows one a stack" in result.stderr
+    assert "holds 2 backends, and galv-ops knows one per stack" in result.stderr
 
 
 def test_no_such_stack(recorded: Recorded) -> None:

@@ -76,10 +76,89 @@ def test_another_task_can_be_taken(ecs: Recorded) -> None:
 def test_an_unknown_task_is_answered_with_those_there_are(ecs: Recorded) -> None:
     result = ecs.run("run", "--task", "wbe", "--", "env")
 
-    assert result.exit_code == 125
+    assert result.exit_code == 2
     assert "has no task 'wbe': it has check-status, setup-db, validation-monitor, web" in (
         result.stderr
     )
+
+
+@pytest.mark.parametrize("command", ["setup", "check"])
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_what_was_run_says_the_exit_code(
+    ecs: Recorded, command: str, code: int, json: tuple[str, ...]
+) -> None:
+    ends(ecs, {"setup": "setup-db", "check": "check-status"}[command], exit_code=code)
+
+    assert ecs.run(command, *json).exit_code == code
+
+
+def test_a_minute_is_one(ecs: Recorded) -> None:
+    running = ran("check-status", lastStatus="RUNNING", desiredStatus="RUNNING")
+    ecs.tasks = [running]
+    ecs.answers["ecs.RunTask"] = {"tasks": [running]}
+    ecs.answers["ecs.StopTask"] = {"task": running}
+
+    assert "not done after 1 minute; pass" in ecs.run("check", "--timeout", "1").stderr
+
+
+def sends_by_ses(recorded: Recorded, host: str = "email-smtp.eu-west-1.amazonaws.com") -> None:
+    answer = recorded.answers["ecs.DescribeTaskDefinition"]
+
+    def with_mail(request: Json, region: str) -> Json:
+        assert callable(answer)
+        found = answer(request, region)
+        (container,) = found["taskDefinition"]["containerDefinitions"]
+        container["environment"].append({"name": "DJANGO_EMAIL_HOST", "value": host})
+        return found
+
+    recorded.answers["ecs.DescribeTaskDefinition"] = with_mail
+
+
+def test_check_says_that_the_account_is_in_the_sandbox_of_ses(ecs: Recorded) -> None:
+    ends(ecs, "check-status", exit_code=0)
+    sends_by_ses(ecs)
+    regions: list[str] = []
+
+    def answer(_request: Json, region: str) -> Json:
+        regions.append(region)
+        return {"ProductionAccessEnabled": False}
+
+    ecs.answers["sesv2.GetAccount"] = answer
+
+    result = ecs.run("check")
+
+    assert (result.exit_code, regions) == (0, ["eu-west-1"])
+    assert "The account is in the sandbox of SES: only verified addresses get mail" in result.stdout
+    assert '"sesSandbox": true' in ecs.run("check", "--json").stdout
+
+
+@pytest.mark.parametrize("host", ["smtp.example.com", ""])
+def test_check_asks_ses_only_where_mail_goes_by_it(ecs: Recorded, host: str) -> None:
+    ends(ecs, "check-status", exit_code=0)
+    sends_by_ses(ecs, host)
+
+    assert '"sesSandbox": null' in ecs.run("check", "--json").stdout
+    assert "sesv2.GetAccount" not in ecs.calls
+
+
+def test_check_says_nothing_of_an_account_out_of_the_sandbox(ecs: Recorded) -> None:
+    ends(ecs, "check-status", exit_code=0)
+    sends_by_ses(ecs)
+
+    assert "sandbox" not in ecs.run("check").stdout
+    assert '"sesSandbox": false' in ecs.run("check", "--json").stdout
+
+
+def test_check_without_the_permission_for_ses_has_its_own_exit_code(ecs: Recorded) -> None:
+    ends(ecs, "check-status", exit_code=0)
+    sends_by_ses(ecs)
+    ecs.refuse("sesv2.GetAccount", "AccessDeniedException", "no")
+
+    result = ecs.run("check")
+
+    assert result.exit_code == 0
+    assert "Whether the account is in the sandbox of SES is not known: not allowed" in result.stdout
 
 
 def test_setup_says_for_what_it_runs(ecs: Recorded) -> None:
@@ -160,6 +239,7 @@ def test_the_log_is_shown_to_its_end(ecs: Recorded) -> None:
 def test_check_asks_for_what_github_may_do(ecs: Recorded) -> None:
     """What `GalvDeployRole` allows: another call here is another statement there."""
     ends(ecs, "check-status", exit_code=0)
+    sends_by_ses(ecs)
 
     assert ecs.run("check").exit_code == 0
 
@@ -171,6 +251,7 @@ def test_check_asks_for_what_github_may_do(ecs: Recorded) -> None:
         "ecs.DescribeTaskDefinition",
         "ecs.DescribeTasks",
         "ecs.RunTask",
+        "sesv2.GetAccount",
     }
 
 

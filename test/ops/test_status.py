@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from ops.recorded import LATER, REGION, Json, Recorded, ran, resource, service, stack
+from ops.recorded import LATER, REGION, AwsError, Json, Recorded, ran, resource, service, stack
 
 # Clients of a dozen services for each test.
 pytestmark = pytest.mark.slow
@@ -35,7 +35,11 @@ def test_all_is_well(recorded: Recorded) -> None:
     ("status", "state", "code"),
     [
         ("UPDATE_IN_PROGRESS", "busy", 0),
-        ("UPDATE_ROLLBACK_COMPLETE", "bad", 1),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "busy", 0),
+        ("UPDATE_ROLLBACK_COMPLETE", "back", 0),
+        ("UPDATE_ROLLBACK_FAILED", "bad", 1),
+        ("REVIEW_IN_PROGRESS", "busy", 0),
+        ("ROLLBACK_COMPLETE", "bad", 1),
         ("ROLLBACK_FAILED", "bad", 1),
     ],
 )
@@ -159,7 +163,8 @@ def test_the_site(recorded: Recorded) -> None:
 def test_a_part_that_may_not_be_read(recorded: Recorded) -> None:
     recorded.refuse("rds.DescribeDBInstances", "AccessDenied", "no")
 
-    assert line(recorded, "database", 0).startswith("unknown database not allowed to call")
+    assert line(recorded, "database", 125).startswith("unknown database not allowed to call")
+    assert '"well": null' in recorded.run("status", "--json").stdout
 
 
 def test_a_part_that_was_deleted_by_hand(recorded: Recorded) -> None:
@@ -169,6 +174,172 @@ def test_a_part_that_was_deleted_by_hand(recorded: Recorded) -> None:
         "bad database AWS refused DescribeDBInstances: DBInstance db not found. "
         "(DBInstanceNotFound)"
     )
+
+
+def test_a_first_deployment_that_goes_on_is_not_bad(recorded: Recorded) -> None:
+    resources = recorded.resources[BACKEND]
+    for known in range(len(resources) + 1):
+        recorded.stacks[REGION] = [stack(BACKEND, "CREATE_IN_PROGRESS")]
+        recorded.resources[BACKEND] = resources[-known:] if known else []
+        recorded.tasks = []
+        recorded.answers["sesv2.GetEmailIdentity"] = {
+            "VerifiedForSendingStatus": False,
+            "DkimAttributes": {"Status": "PENDING"},
+        }
+
+        result = recorded.run("status", "--stack", BACKEND)
+
+        assert result.exit_code == 0, result.stdout
+        assert not re.search("^bad", result.stdout, re.MULTILINE), result.stdout
+
+
+def test_after_a_rollback_setup_of_what_was_rolled_back_is_past(recorded: Recorded) -> None:
+    recorded.stacks[REGION] = [stack(BACKEND, "UPDATE_ROLLBACK_COMPLETE")]
+    recorded.tasks = [ran("setup-db", exit_code=3, at=LATER - timedelta(minutes=5))]
+
+    assert line(recorded, "setup", 0).endswith("; that deployment was rolled back")
+
+
+def test_setup_that_failed_by_hand_after_the_deployment_is_bad(recorded: Recorded) -> None:
+    recorded.tasks = [ran("setup-db", exit_code=3, at=LATER + timedelta(minutes=5))]
+
+    assert line(recorded, "setup").startswith("bad setup exited with code 3")
+
+
+def test_setup_that_fails_in_a_deployment_is_bad(recorded: Recorded) -> None:
+    run = recorded.resources[BACKEND][-1]
+    assert run["ResourceType"] == "Custom::GalvReleaseTask"
+    run["ResourceStatus"] = "UPDATE_FAILED"
+    recorded.tasks = [ran("setup-db", exit_code=3, at=LATER - timedelta(minutes=5))]
+
+    assert line(recorded, "setup").startswith("bad setup exited with code 3")
+
+
+def test_a_log_of_setup_that_is_cut_off_is_no_success(recorded: Recorded) -> None:
+    """As when the task was killed, or lost its host."""
+    recorded.tasks = []
+    streams(recorded, "setup-db/setup-db/old")
+    recorded.log_lines["setup-db/setup-db/old"] = ["[release] migrate: started", "Applying 0051"]
+    recorded.answers["cloudwatch-logs.FilterLogEvents"] = {"events": []}
+
+    assert "ended after '[release] migrate: started'" in line(recorded, "setup")
+
+
+def test_a_setup_is_found_behind_many_one_off_commands(recorded: Recorded) -> None:
+    recorded.tasks = []
+    names = [f"setup-db/setup-db/{number}" for number in range(9)]
+    recorded.log_lines = {name: ["whatever"] for name in names}
+    recorded.log_lines[names[-1]] = ["[release] collectstatic: done"]
+    recorded.answers["cloudwatch-logs.FilterLogEvents"] = {"events": []}
+
+    def answer(request: Json, _region: str) -> Json:
+        start = int(request.get("nextToken", 0))
+        page = [{"logStreamName": name, "creationTime": 1} for name in names[start : start + 2]]
+        return {"logStreams": page} | (
+            {"nextToken": str(start + 2)} if start + 2 < len(names) else {}
+        )
+
+    recorded.answers["cloudwatch-logs.DescribeLogStreams"] = answer
+
+    assert line(recorded, "setup", 0).startswith("ok setup [release] collectstatic: done")
+
+
+def test_a_failed_run_is_found_behind_an_empty_page(recorded: Recorded) -> None:
+    """CloudWatch answers with an empty page and a token while it goes on searching."""
+    streams(recorded, "validation-monitor/validation-monitor/0a1b")
+
+    def answer(request: Json, _region: str) -> Json:
+        if "nextToken" not in request:
+            return {"events": [], "nextToken": "more"}
+        return {"events": [{"message": "FAILED: 0a1b exited with code 1"}]}
+
+    recorded.answers["cloudwatch-logs.FilterLogEvents"] = answer
+
+    assert line(recorded, "validation-monitor").startswith("bad validation-monitor")
+
+
+def test_the_end_of_a_log_is_found_behind_an_empty_answer(recorded: Recorded) -> None:
+    recorded.tasks = []
+    streams(recorded, "setup-db/setup-db/old")
+    recorded.answers["cloudwatch-logs.FilterLogEvents"] = {"events": []}
+
+    def answer(request: Json, _region: str) -> Json:
+        token = int(request.get("nextToken", "b/0")[2:])
+        lines = ["[release] collectstatic: done"] if token == 2 else []
+        events = [{"timestamp": 0, "message": one} for one in lines]
+        tokens = {"nextForwardToken": "f/0", "nextBackwardToken": f"b/{min(token + 1, 3)}"}
+        return {"events": events, **tokens}
+
+    recorded.answers["cloudwatch-logs.GetLogEvents"] = answer
+
+    assert line(recorded, "setup", 0).startswith("ok setup [release] collectstatic: done")
+
+
+def test_a_schedule_without_its_group_is_left_out(recorded: Recorded) -> None:
+    """The list of resources is cut off while a deployment goes on."""
+    recorded.resources[BACKEND] = [
+        one
+        for one in recorded.resources[BACKEND]
+        if one["ResourceType"] != "AWS::Scheduler::ScheduleGroup"
+    ]
+
+    result = recorded.run("status")
+
+    assert result.exit_code == 0
+    assert not re.search(r"^\w+ +validation-monitor", result.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
+def test_a_part_that_cannot_be_read_hides_no_other(recorded: Recorded, code: str) -> None:
+    """Of a kind too: a second certificate, a second schedule."""
+    arn = f"arn:aws:acm:{REGION}:111122223333:certificate"
+    kind = "AWS::CertificateManager::Certificate"
+    recorded.resources[BACKEND] += [
+        resource(f"Certificate{number}12345678", kind, f"{arn}/{number}") for number in (0, 2)
+    ]
+
+    def answer(request: Json, _region: str) -> Json:
+        if request["CertificateArn"].endswith("/0"):
+            raise AwsError(code, "no")
+        name = f"{request['CertificateArn'][-1]}.example.com"
+        return {"Certificate": {"DomainName": name, "Status": "ISSUED"}}
+
+    recorded.answers["acm.DescribeCertificate"] = answer
+    found = [one for one in recorded.run("status").stdout.splitlines() if " certificate " in one]
+
+    state = "bad" if code.startswith("Resource") else "unknown"
+    assert [one.split()[0] for one in found] == [state, "ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("verified", "dkim", "state", "waits"),
+    [
+        (True, "SUCCESS", "ok", False),
+        (True, "PENDING", "ok", False),
+        (False, "PENDING", "busy", True),
+        (False, "FAILED", "bad", False),
+    ],
+)
+def test_only_an_identity_that_is_not_verified_is_told_to_wait(
+    recorded: Recorded, dkim: str, state: str, *, verified: bool, waits: bool
+) -> None:
+    recorded.answers["sesv2.GetEmailIdentity"] = {
+        "VerifiedForSendingStatus": verified,
+        "DkimAttributes": {"Status": dkim},
+    }
+
+    result = recorded.run("status")
+
+    assert re.search(f"^{state} +mail ", result.stdout, re.MULTILINE)
+    assert ("for 72 hours" in result.stdout) is waits
+
+
+def test_one_task_is_one(recorded: Recorded) -> None:
+    recorded.answers["ecs.DescribeServices"] = {
+        "services": [service(desiredCount=1, runningCount=1)]
+    }
+
+    assert "1 of 1 task running," in line(recorded, "web", 0)
 
 
 def test_throttling_is_no_part(recorded: Recorded) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -45,6 +45,7 @@ class Aws:
     secretsmanager: SecretsManagerClient
     sesv2: SESV2Client
     ssm: SSMClient
+    wafv2: Any
 
     def __init__(self, session: boto3.Session, region: str | None = None) -> None:
         self._session = session

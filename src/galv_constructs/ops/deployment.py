@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from galv_constructs.ops.aws import Aws
-from galv_constructs.ops.errors import OpsError
+from galv_constructs.ops.errors import COULD_NOT, USAGE, OpsError
 from galv_constructs.ops.stack import Resource, Stack
 from galv_constructs.ops.task import Network, Task, describe_task
 
@@ -31,11 +31,19 @@ CHECK = "check-status"
 class Deployment:
     """The stacks of a deployment, the backend's among them if there is one."""
 
-    def __init__(self, aws: Aws, name: str, stacks: Sequence[Stack], backend: Stack | None) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        name: str,
+        stacks: Sequence[Stack],
+        backend: Stack | None,
+        unseen: Sequence[str] = (),
+    ) -> None:
         self.aws = aws
         self.name = name
         self.stacks = list(stacks)
         self._backend = backend
+        self._unseen = list(unseen)
 
     @property
     def region(self) -> str:
@@ -46,6 +54,17 @@ class Deployment:
     def has_backend(self) -> bool:
         """Whether there is a stack with a backend."""
         return self._backend is not None
+
+    @property
+    def is_being_created(self) -> bool:
+        """Whether a first deployment goes on: what is missing then is not there yet."""
+        return any(stack.is_being_created for stack in self.stacks)
+
+    @property
+    def unseen(self) -> list[str]:
+        """What of it may be there and could not be seen: stacks in us-east-1, with the reason."""
+        # A backend alone has none.
+        return self._unseen if self.resources(SITE_RELEASE) else []
 
     @property
     def backend(self) -> Stack:
@@ -62,6 +81,12 @@ class Deployment:
             )
         return self._backend
 
+    @property
+    def setup_run(self) -> Resource | None:
+        """The custom resource that stands for setup; none before it is made."""
+        found = [one for one in self.backend.resources(RELEASE) if one.stem.endswith(_SETUP)]
+        return found[0] if found else None
+
     def resources(self, type: str) -> list[tuple[Stack, Resource]]:  # noqa: A002
         """Return the resources of a type in all stacks."""
         return [(stack, one) for stack in self.stacks for one in stack.resources(type)]
@@ -72,8 +97,8 @@ class Deployment:
         found = [one for one in self.backend.resources(SERVICE) if one.stem.endswith(_SERVICE)]
         if len(found) > 1:
             raise OpsError(
-                f"{self.backend.name} holds {len(found)} backends, and galv-ops knows one a stack: "
-                "give each a stack of its own"
+                f"{self.backend.name} holds {len(found)} backends, and galv-ops knows one per "
+                "stack: give each a stack of its own"
             )
         return found[0].id if found else None
 
@@ -97,8 +122,8 @@ class Deployment:
                 tasks.append(describe_task(self.aws, one.id, [] if own is None else [own]))
         return {task.name: task for task in tasks}
 
-    def task(self, name: str) -> Task:
-        """Return a task by its name.
+    def task(self, name: str, *, given: bool = False) -> Task:
+        """Return a task by its name, which may be `given` by a person.
 
         Raises:
             OpsError: If there is none of that name.
@@ -106,7 +131,8 @@ class Deployment:
         if name not in self.tasks:
             raise OpsError(
                 f"{self.backend.name} has no task {name!r}: it has "
-                f"{', '.join(sorted(self.tasks)) or 'none yet'}"
+                f"{', '.join(sorted(self.tasks)) or 'none yet'}",
+                USAGE if given and self.tasks else COULD_NOT,
             )
         return self.tasks[name]
 

@@ -79,6 +79,7 @@ def is_denied(error: Exception) -> bool:
     return code_of(error) in {
         "AccessDenied",
         "AccessDeniedException",
+        "AuthorizationError",
         "NotAuthorized",
         "UnauthorizedOperation",
     }
@@ -86,12 +87,17 @@ def is_denied(error: Exception) -> bool:
 
 def is_gone(error: Exception) -> bool:
     """Tell whether something is not there, as when it was deleted by hand."""
-    return "NotFound" in code_of(error) or code_of(error).startswith("NoSuch")
+    return bool(re.search("NotFound|^NoSuch|Nonexistent", code_of(error)))
+
+
+def is_fatal(error: Exception) -> bool:
+    """Tell whether no other call can succeed either."""
+    return code_of(error) in _EXPIRED | _UNKNOWN_KEY or is_throttled(error)
 
 
 def is_throttled(error: Exception) -> bool:
     """Tell whether AWS refused a call because there were too many."""
-    return bool(re.search("throttl|toomanyrequests|limitexceeded", code_of(error), re.IGNORECASE))
+    return bool(re.search("throttl|toomanyrequests|requestlimit", code_of(error), re.IGNORECASE))
 
 
 def explain(error: Exception) -> str:
@@ -112,14 +118,17 @@ def _explain_answer(error: aws.ClientError) -> str:
     if code in _EXPIRED:
         return f"the AWS credentials have expired: {_LOG_IN}"
     if code in _UNKNOWN_KEY:
-        return f"AWS does not accept the credentials ({code}): {_LOG_IN}"
+        return (
+            f"AWS does not accept the credentials ({code}): {_LOG_IN}. In a region that the "
+            "account has not enabled it says the same"
+        )
     if is_denied(error):
         return (
             f"not allowed to call {call}: {message.rstrip('.')}. The permissions that each command "
             f"needs: {page('galv-ops.md', 'permissions')}"
         )
     if is_throttled(error):
-        return f"AWS throttles {call}, also after some retries: try again in a minute"
+        return f"AWS throttles {call}, also after some retries: {message}. Try again in a minute"
     return f"AWS refused {call}: {message} ({code})"
 
 

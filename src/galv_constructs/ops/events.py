@@ -9,9 +9,19 @@ from datetime import datetime, timezone
 from galv_constructs.ops.stack import Stack
 
 # What follows from another failure, and explains none.
-_CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion")
-# What CDK's framework adds behind the reason of a handler.
-_FRAMEWORK = re.compile(r"\n\s*(?:Logs: /aws/lambda|at )")
+_CANCELLED = (
+    "Resource creation cancelled",
+    "Resource update cancelled",
+    "Resource deletion cancelled",
+)
+# What CloudFormation and CDK's framework write before the reason of a handler, and behind it.
+_BEFORE = re.compile(
+    r"Received response status \[FAILED\] from custom resource\. Message returned: (?:Error: )?"
+)
+_BEHIND = re.compile(
+    r"\n\s*(?:Logs: /aws/lambda/|at \S[^\n]*:\d+:\d+\)?(?:\s|$)).*|\s*\(RequestId: [\w-]+\)\s*$",
+    re.DOTALL,
+)
 _STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
 
 
@@ -22,13 +32,17 @@ class Failure:
     stack: str
     resource: str
     type: str
+    id: str
     when: datetime
     reason: str
 
 
 @dataclass(frozen=True)
 class Change:
-    """The last change of a stack: when it began, and what failed in it, oldest first."""
+    """The last change of a stack: when it began, and what failed in it, oldest first.
+
+    CloudFormation forgets events after 90 days: then it began with the oldest one that is left.
+    """
 
     began: datetime
     failures: list[Failure]
@@ -53,8 +67,9 @@ def last_change(stack: Stack) -> Change:
                         stack=stack.name,
                         resource=event.get("LogicalResourceId", ""),
                         type=event.get("ResourceType", ""),
+                        id=event.get("PhysicalResourceId", ""),
                         when=event["Timestamp"],
-                        reason=_FRAMEWORK.split(reason)[0].strip(),
+                        reason=_BEHIND.sub("", _BEFORE.sub("", reason)).strip(),
                     )
                 )
     return Change(began, found[::-1])

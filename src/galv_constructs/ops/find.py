@@ -8,10 +8,12 @@ from botocore.exceptions import ClientError
 
 from galv_constructs.ops.aws import EDGE_REGION, Aws
 from galv_constructs.ops.deployment import Deployment, is_backend, is_galv
-from galv_constructs.ops.errors import USAGE, OpsError, code_of, is_denied
+from galv_constructs.ops.errors import USAGE, OpsError, code_of, explain, is_denied
 from galv_constructs.ops.stack import Stack
 
 TAG = "project-name"
+# How the name of a stack ends that GalvFrontend makes in us-east-1.
+_EDGE = "-Edge"
 
 
 def find(aws: Aws, *, stack: str | None, project: str | None) -> Deployment:
@@ -68,8 +70,14 @@ def _deployment(
     if len(backends) > 1:
         names = ", ".join(one.name for one in backends)
         raise OpsError(f"{name} has several backends: pass --stack with one of {names}", USAGE)
-    edge = _edge(aws, name, [f"{one.name}-Edge" for one in stacks])
-    return Deployment(aws, name, [*stacks, *edge], backends[0] if backends else None)
+    if all(one.name.endswith(_EDGE) for one in stacks):
+        raise OpsError(
+            f"of {name} there is only {', '.join(one.name for one in stacks)} in {aws.region}, "
+            "which holds what CloudFront needs there: the deployment itself is in another region, "
+            "so pass --region"
+        )
+    edge, unseen = _edge(aws, name, stacks)
+    return Deployment(aws, name, [*stacks, *edge], backends[0] if backends else None, unseen)
 
 
 def _only(aws: Aws, projects: dict[str, list[Stack]]) -> str:
@@ -79,6 +87,12 @@ def _only(aws: Aws, projects: dict[str, list[Stack]]) -> str:
             f"there are several deployments in {aws.region}: choose one with --project, of "
             f"{', '.join(sorted(found))}",
             USAGE,
+        )
+    edge = [one.name for stacks in projects.values() for one in stacks if one.name.endswith(_EDGE)]
+    if not found and edge:
+        raise OpsError(
+            f"there is no Galv in {aws.region} but for {', '.join(sorted(edge))}, which holds what "
+            "CloudFront needs there: the deployment itself is in another region, so pass --region"
         )
     if not found:
         # One that failed early has nothing yet that tells it from other projects.
@@ -104,18 +118,26 @@ def _stacks(aws: Aws) -> list[Stack]:
     return [Stack(aws, description) for page in pages for description in page["Stacks"]]
 
 
-def _edge(aws: Aws, project: str, names: Sequence[str]) -> list[Stack]:
-    """Return the stacks of the deployment in us-east-1, which hold what is for CloudFront."""
+def _edge(aws: Aws, project: str, stacks: Sequence[Stack]) -> tuple[list[Stack], list[str]]:
+    """Return the stacks of the deployment in us-east-1, and what could not be seen of them.
+
+    They hold what is for CloudFront.
+    """
     if aws.region == EDGE_REGION:
-        return []
+        return [], []
     try:
         found = _stacks(aws.in_region(EDGE_REGION))
     except ClientError as error:
-        # Many organisations forbid other regions, and a backend alone needs none.
+        # Many organisations forbid other regions.
         if is_denied(error):
-            return []
+            return [], [f"stacks in {EDGE_REGION}: {explain(error)}"]
         raise
-    return [one for one in found if one.tags.get(TAG) == project or one.name in names]
+    own = {f"{one.name}{_EDGE}" for one in stacks}
+    tagged = [one for one in found if one.tags.get(TAG) == project and one.name not in own]
+    if any(is_backend(one) for one in tagged):
+        # The same project is deployed there too, and has stacks of its own.
+        tagged = []
+    return [one for one in found if one in tagged or one.name in own], []
 
 
 def _there_are(names: Iterable[str]) -> str:

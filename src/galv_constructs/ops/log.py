@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from time import sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from galv_constructs.ops.aws import Aws
 from galv_constructs.ops.errors import AWS_ERRORS, code_of
 
 if TYPE_CHECKING:
-    from types_boto3_logs.type_defs import FilterLogEventsRequestPaginateTypeDef
+    from types_boto3_logs.type_defs import (
+        FilterLogEventsRequestPaginateTypeDef,
+        GetLogEventsResponseTypeDef,
+    )
 
 NOT_FOUND = "ResourceNotFoundException"
 _POLL_SECONDS = 2
@@ -53,7 +56,7 @@ def follow(aws: Aws, group: str, *, since: datetime, pattern: str = "") -> Itera
     seen: dict[str, int] = {}
     start = _milliseconds(since)
     while True:
-        for line in read(aws, group, since=_time(start), pattern=pattern):
+        for line in read(aws, group, since=time_of(start), pattern=pattern):
             if line.id not in seen:
                 seen[line.id] = _milliseconds(line.when)
                 yield line
@@ -65,15 +68,20 @@ def follow(aws: Aws, group: str, *, since: datetime, pattern: str = "") -> Itera
 
 def tail(aws: Aws, group: str, stream: str, limit: int = 20) -> list[str]:
     """Return the last lines of a stream; none if there is no such log or it may not be read."""
+    lines: list[str] = []
+    token = ""
     try:
-        events = aws.logs.get_log_events(
-            logGroupName=group, logStreamName=stream, limit=limit, startFromHead=False
-        )["events"]
+        # An answer may be empty although there are lines: the token says whether there are more.
+        while not lines:
+            answer = _events(aws, group, stream, token, limit=limit, startFromHead=False)
+            lines = _lines(answer)
+            if answer["nextBackwardToken"] == token:
+                break
+            token = answer["nextBackwardToken"]
     except AWS_ERRORS as error:
         if code_of(error) != NOT_FOUND:
             return [f"(its log could not be read: {code_of(error) or type(error).__name__})"]
-        return []
-    return [event.get("message", "").rstrip() for event in events]
+    return lines
 
 
 class Tail:
@@ -89,24 +97,31 @@ class Tail:
         """Return what has come since the last time; nothing before the stream is there."""
         lines: list[str] = []
         while True:
-            position = {"nextToken": self._token} if self._token else {}
             try:
-                answer = self._aws.logs.get_log_events(
-                    logGroupName=self._group,
-                    logStreamName=self._stream,
-                    startFromHead=True,
-                    **position,  # type: ignore[arg-type]  # an argument may be left out, not None
+                answer = _events(
+                    self._aws, self._group, self._stream, self._token, startFromHead=True
                 )
             except AWS_ERRORS as error:
                 if code_of(error) == NOT_FOUND:
                     return lines
                 raise
-            lines += [event.get("message", "").rstrip() for event in answer["events"]]
+            lines += _lines(answer)
             # At the end of a stream the same token comes back.
-            if answer["nextForwardToken"] == self._token or not answer["events"]:
-                self._token = answer["nextForwardToken"]
+            before, self._token = self._token, answer["nextForwardToken"]
+            if self._token == before:
                 return lines
-            self._token = answer["nextForwardToken"]
+
+
+def _events(
+    aws: Aws, group: str, stream: str, token: str, **query: Any
+) -> GetLogEventsResponseTypeDef:
+    if token:
+        query["nextToken"] = token
+    return aws.logs.get_log_events(logGroupName=group, logStreamName=stream, **query)
+
+
+def _lines(answer: GetLogEventsResponseTypeDef) -> list[str]:
+    return [event.get("message", "").rstrip() for event in answer["events"]]
 
 
 def _line(event: Mapping[str, object]) -> Line:
@@ -115,10 +130,11 @@ def _line(event: Mapping[str, object]) -> Line:
     assert isinstance(timestamp, int)  # noqa: S101 - the service model says so
     # Where there is no id, these three are as good.
     id = str(event.get("eventId") or f"{timestamp} {stream} {text}")
-    return Line(_time(timestamp), stream, text, id)
+    return Line(time_of(timestamp), stream, text, id)
 
 
-def _time(milliseconds: int) -> datetime:
+def time_of(milliseconds: int) -> datetime:
+    """Return the time that CloudWatch means."""
     return datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)
 
 

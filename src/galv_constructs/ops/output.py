@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import MINYEAR, datetime, timezone
 from typing import Any
 
 import click
 
 # As click draws them: plain where standard output is no terminal.
-_COLORS = {"ok": "green", "bad": "red", "busy": "yellow", "unknown": "yellow", "off": None}
+_COLORS = {
+    "ok": "green",
+    "bad": "red",
+    "busy": "yellow",
+    "back": "yellow",
+    "unknown": "yellow",
+    "off": None,
+}
 
 
 class Output:
@@ -41,6 +49,8 @@ class Output:
                 click.echo(text, err=True)
             return
         self.clear()
+        # A line that is wrapped could not be taken away.
+        text = text[: shutil.get_terminal_size().columns - 1]
         click.echo(text, err=True, nl=False)
         self._shown = len(text)
 
@@ -70,9 +80,14 @@ def colored(state: str, width: int = 0) -> str:
 
 def moment(when: datetime | None) -> str:
     """Return a time in UTC, to the minute."""
-    if when is None:
+    if when is None or when.year == MINYEAR:
         return "at an unknown time"
     return when.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things, such as `1 task` and `2 tasks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _plain(value: object) -> str:

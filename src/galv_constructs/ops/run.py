@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from galv_constructs.ops.deployment import Deployment
 from galv_constructs.ops.errors import AWS_ERRORS, TIMED_OUT, OpsError, one_line
 from galv_constructs.ops.log import Tail
+from galv_constructs.ops.output import count
 from galv_constructs.ops.task import Task, short
 
 if TYPE_CHECKING:
@@ -122,11 +123,12 @@ class _Run:
             if status == "STOPPED":
                 break
             if monotonic() - began > timeout_minutes * 60:
-                reason = f"Not done after {timeout_minutes} minutes"
+                limit = count(timeout_minutes, "minute")
+                reason = f"Not done after {limit}"
                 self._ecs.stop_task(cluster=self._cluster, task=self._arn, reason=reason)
                 raise OpsError(
-                    f"{self._task.name} was stopped: not done after {timeout_minutes} minutes; "
-                    "pass --timeout for more",
+                    f"{self._task.name} was stopped: not done after {limit}; pass --timeout for "
+                    "more",
                     TIMED_OUT,
                 )
             sleep(_POLL_SECONDS)

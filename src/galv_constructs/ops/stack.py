@@ -54,7 +54,17 @@ class Stack:
     @property
     def is_busy(self) -> bool:
         """Whether CloudFormation is changing it."""
-        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+        return self.status.endswith("_IN_PROGRESS")
+
+    @property
+    def is_being_created(self) -> bool:
+        """Whether its first deployment is going on, so that much in it is not there yet."""
+        return self.status in {"REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS"}
+
+    @property
+    def is_back(self) -> bool:
+        """Whether its last change failed, and it is again what it was before."""
+        return self.status in {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 
     @property
     def is_well(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from galv_constructs.ops.deployment import Deployment
 from galv_constructs.ops.errors import code_of
-from galv_constructs.ops.log import NOT_FOUND, tail
+from galv_constructs.ops.log import NOT_FOUND, read, tail, time_of
 from galv_constructs.ops.output import moment
 from galv_constructs.ops.parts.part import State
 from galv_constructs.ops.run import why_stopped
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 _STATUSES: tuple[DesiredStatusType, ...] = ("RUNNING", "STOPPED")
 # How setup begins the lines about its steps.
 _STEP = "[release]"
-_STREAMS = 5
+# What setup writes behind the name of a step that has succeeded, or was left out.
+_OVER = (": done", ": skipped, only for the first release")
+# One-off commands write to the log of setup too.
+_STREAMS = 100
 _GONE = {"ClusterNotFoundException", "InvalidParameterException"}
 
 
@@ -116,39 +120,50 @@ def _of_task(found: TaskTypeDef, task: Task) -> LastRun:
 
 
 def _of_log(deployment: Deployment, task: Task, failures: str) -> LastRun:
-    for stream, when in _streams(deployment, task):
-        id = short(stream)
+    for stream in _streams(deployment, task):
+        id, when = short(stream.name), stream.written
         if failures:
-            said = deployment.aws.logs.filter_log_events(
-                logGroupName=failures, filterPattern=f'"FAILED: {id}"'
-            )["events"]
-            text = said[0].get("message", "").strip() if said else "succeeded"
-            return LastRun("bad" if said else "ok", f"{text} {moment(when)}", id, when)
-        lines = tail(deployment.aws, task.log_group, stream)
+            query = f'"FAILED: {id}"'
+            said = next(read(deployment.aws, failures, since=stream.made, pattern=query), None)
+            text = "succeeded" if said is None else said.text.strip()
+            return LastRun("ok" if said is None else "bad", f"{text} {moment(when)}", id, when)
+        lines = tail(deployment.aws, task.log_group, stream.name, 1000)
+        steps = [line for line in lines if line.startswith(_STEP)]
         # Others are one-off commands in the same task.
-        if any(line.startswith(_STEP) for line in lines):
-            failed = any("failed with exit code" in line for line in lines)
-            return LastRun("bad" if failed else "ok", f"{lines[-1]} {moment(when)}", id, when)
+        if steps:
+            well = steps[-1].endswith(_OVER)
+            text = steps[-1] if well or "failed with" in steps[-1] else f"ended after {steps[-1]!r}"
+            return LastRun("ok" if well else "bad", f"{text} {moment(when)}", id, when)
     return LastRun("off", "never ran")
 
 
-def _streams(deployment: Deployment, task: Task) -> list[tuple[str, datetime]]:
-    """Return the newest streams of the log of a task, and when something was written there."""
+@dataclass(frozen=True)
+class _Stream:
+    name: str
+    made: datetime
+    written: datetime
+
+
+def _streams(deployment: Deployment, task: Task) -> Iterator[_Stream]:
+    """Yield the streams of the log of a task, the one that was written to last first."""
+    pages = deployment.aws.logs.get_paginator("describe_log_streams").paginate(
+        logGroupName=task.log_group,
+        orderBy="LastEventTime",
+        descending=True,
+        PaginationConfig={"MaxItems": _STREAMS},
+    )
     try:
-        found = deployment.aws.logs.describe_log_streams(
-            logGroupName=task.log_group, orderBy="LastEventTime", descending=True, limit=_STREAMS
-        )["logStreams"]
+        for page in pages:
+            for one in page["logStreams"]:
+                made = one.get("creationTime", 0)
+                yield _Stream(
+                    name=one.get("logStreamName", ""),
+                    made=time_of(made),
+                    written=time_of(one.get("lastEventTimestamp", made)),
+                )
     except ClientError as error:
         if code_of(error) != NOT_FOUND:
             raise
-        return []
-    return [
-        (
-            one.get("logStreamName", ""),
-            datetime.fromtimestamp(one.get("lastEventTimestamp", 0) / 1000, tz=timezone.utc),
-        )
-        for one in found
-    ]
 
 
 def _is_one_off(found: TaskTypeDef) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from galv_constructs.ops.check_report import find_json, rows
 from galv_constructs.ops.command import Ops, command, timeout_option
 from galv_constructs.ops.deployment import CHECK
+from galv_constructs.ops.errors import AWS_ERRORS, explain
 from galv_constructs.ops.output import table
+from galv_constructs.ops.parts.mail import SANDBOX, ses_region
 from galv_constructs.ops.run import run_task
+from galv_constructs.ops.task import Task
 
 _COMMAND = "check_status"
 _FLAG = "--json"
@@ -15,7 +18,10 @@ _FLAG = "--json"
 @command("check")
 @timeout_option(default=15)
 def check(ops: Ops, *, timeout: int) -> int:
-    """Run check_status in a task of its own, and exit with its code."""
+    """Run check_status in a task of its own, and exit with its code.
+
+    Says too whether the account is in the sandbox of Amazon SES, which changes no exit code.
+    """
     task = ops.deployment.task(CHECK)
     words = list(task.command)
     if words[-1:] == [_COMMAND]:
@@ -29,6 +35,7 @@ def check(ops: Ops, *, timeout: int) -> int:
         progress=ops.out.progress,
     )
     found = find_json(outcome.lines)
+    sandbox, told = _sandbox(ops, task)
     verdict = "passed" if outcome.exit_code == 0 else f"failed with exit code {outcome.exit_code}"
     ops.out.result(
         {
@@ -36,8 +43,23 @@ def check(ops: Ops, *, timeout: int) -> int:
             "exit_code": outcome.exit_code,
             "seconds": outcome.seconds,
             "checks": found,
+            "sesSandbox": sandbox,
             "lines": outcome.lines,
         },
-        "\n".join(filter(None, (table(rows(found)), f"check_status {verdict}"))),
+        "\n".join(filter(None, (table(rows(found)), told, f"check_status {verdict}"))),
     )
     return outcome.exit_code
+
+
+def _sandbox(ops: Ops, task: Task) -> tuple[bool | None, str]:
+    """Tell whether the account that sends mail is in the sandbox; None if it is not known."""
+    region = ses_region(task)
+    if region is None:
+        return None, ""
+    try:
+        account = ops.aws.in_region(region).sesv2.get_account()
+    except AWS_ERRORS as error:
+        return None, f"Whether the account is in the sandbox of SES is not known: {explain(error)}"
+    if account.get("ProductionAccessEnabled", False):
+        return False, ""
+    return True, f"{SANDBOX[0].upper()}{SANDBOX[1:]}"

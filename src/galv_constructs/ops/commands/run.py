@@ -29,7 +29,7 @@ def run(ops: Ops, *, name: str, timeout: int, words: Sequence[str]) -> int:
 
     Such as: galv-ops run -- manage.py showmigrations
     """
-    task = ops.deployment.task(name)
+    task = ops.deployment.task(name, given=True)
     command_line = ["python", *words] if words[0] == _MANAGE else list(words)
     outcome = run_task(
         ops.deployment,

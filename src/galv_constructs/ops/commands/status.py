@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError
 
 from galv_constructs.ops.command import Ops, command
 from galv_constructs.ops.deployment import Deployment
-from galv_constructs.ops.errors import FAILED, explain, is_denied, is_gone
+from galv_constructs.ops.errors import COULD_NOT, FAILED
 from galv_constructs.ops.output import colored
 from galv_constructs.ops.parts.certificates import certificates
 from galv_constructs.ops.parts.database import database
 from galv_constructs.ops.parts.mail import mail
-from galv_constructs.ops.parts.part import Part
+from galv_constructs.ops.parts.part import Part, untold
 from galv_constructs.ops.parts.schedules import schedules
 from galv_constructs.ops.parts.setup import setup
 from galv_constructs.ops.parts.site import site
@@ -30,31 +30,35 @@ _WITHOUT_BACKEND: tuple[_Read, ...] = (certificates, site)
 def status(ops: Ops) -> int:
     """Show how the deployment is.
 
-    Exits with 1 if something is not well.
+    Exits with 1 if something is not well, and with 125 if not all of it may be read.
     """
     deployment = ops.deployment
     found = list(stacks(deployment))
     for read in _BACKEND if deployment.has_backend else _WITHOUT_BACKEND:
         ops.out.progress(f"reading: {read.__name__}", passing=True)
         found += _read(read, deployment)
-    if not deployment.has_backend:
+    found += [Part("edge", "unknown", text) for text in deployment.unseen]
+    if not deployment.has_backend and deployment.is_being_created:
+        found.append(Part("backend", "busy", "not there yet: the first deployment goes on"))
+    elif not deployment.has_backend:
         found.append(Part("backend", "bad", "there is no backend yet: see `galv-ops doctor`"))
-    well = all(part.state != "bad" for part in found)
+    states = {part.state for part in found}
+    well = False if "bad" in states else None if "unknown" in states else True
     ops.out.result(_data(deployment, found, well=well), _screen(deployment, found))
-    return 0 if well else FAILED
+    return {True: 0, False: FAILED, None: COULD_NOT}[well]
 
 
 def _read(read: _Read, deployment: Deployment) -> list[Part]:
+    found: list[Part] = []
     try:
-        return list(read(deployment))
+        # What comes before an error stays.
+        found.extend(read(deployment))
     except ClientError as error:
-        # The rest can be told nevertheless.
-        if not (is_denied(error) or is_gone(error)):
-            raise
-        return [Part(read.__name__, "unknown" if is_denied(error) else "bad", explain(error))]
+        found.append(untold(read.__name__, error))
+    return found
 
 
-def _data(deployment: Deployment, parts: list[Part], *, well: bool) -> dict[str, Any]:
+def _data(deployment: Deployment, parts: list[Part], *, well: bool | None) -> dict[str, Any]:
     return {
         "deployment": deployment.name,
         "region": deployment.region,

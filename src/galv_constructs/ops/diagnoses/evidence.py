@@ -8,13 +8,15 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from galv_constructs.ops.aws import EDGE_REGION
-from galv_constructs.ops.deployment import Deployment
-from galv_constructs.ops.errors import code_of
+from galv_constructs.ops.deployment import SERVICE, WEB, Deployment
+from galv_constructs.ops.errors import code_of, is_gone, one_line
 from galv_constructs.ops.events import Change, Failure, last_change
 from galv_constructs.ops.log import tail
 from galv_constructs.ops.output import moment
-from galv_constructs.ops.parts.certificates import describe_certificates
+from galv_constructs.ops.parts.certificates import certificate_arns, describe_certificate
 from galv_constructs.ops.parts.web import describe_service
 from galv_constructs.ops.run import why_stopped
 from galv_constructs.ops.task import Task, describe_task
@@ -31,27 +33,43 @@ _STOPPED_TASKS = 3
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """A task that has stopped."""
+
+    task: Task
+    when: datetime
+    reason: str
+    exit_code: int | None
+    arn: str
+    started_by: str
+
+    def __str__(self) -> str:
+        """Return it in a line."""
+        return f"{self.task.name}, {moment(self.when)}: {self.reason}"
+
+
+# What a diagnosis explains, so that it is not told again.
+Source = Failure | Stopped
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """A likely cause in plain words, what shows it, and what to do."""
 
     cause: str
     shown_by: Sequence[str]
     remedy: str
+    sources: Sequence[Source] = ()
+    is_now: bool = False
+    """Whether it is so at this moment, and not at the time of its sources."""
 
 
 @dataclass(frozen=True)
-class Stopped:
-    """A task that has stopped."""
+class Reason:
+    """What AWS gives as the reason of a failure, or tells of the web service."""
 
-    task: Task
-    when: str
-    reason: str
-    exit_code: int | None
-    arn: str
-
-    def __str__(self) -> str:
-        """Return it in a line."""
-        return f"{self.task.name}, {self.when}: {self.reason}"
+    text: str
+    sources: Sequence[Source] = ()
 
 
 class Evidence:
@@ -99,8 +117,9 @@ class Evidence:
 
     @cached_property
     def certificates(self) -> list[CertificateDetailTypeDef]:
-        """The certificates of the deployment."""
-        return describe_certificates(self.deployment)
+        """The certificates of the deployment, but for those that are gone."""
+        found = (self._certificate(arn) for arn in certificate_arns(self.deployment))
+        return [one for one in found if one is not None]
 
     @cached_property
     def regions_without_bootstrap(self) -> list[str]:
@@ -117,13 +136,25 @@ class Evidence:
         """The account's number."""
         return self.deployment.stacks[0].id.split(":")[4]
 
-    def reasons(self) -> Iterator[str]:
+    def reasons(self) -> Iterator[Reason]:
         """Yield all that AWS gives as reasons: of stopped tasks, of failures, of the service."""
         for stopped in self.stopped:
-            yield str(stopped)
+            yield Reason(str(stopped), [stopped, *self.failures_of(stopped)])
         for failure in self.failures:
-            yield f"{failure.resource} ({failure.stack}): {failure.reason}"
-        yield from self.service_events
+            yield Reason(f"{failure.resource} ({failure.stack}): {failure.reason}", [failure])
+        for event in self.service_events:
+            yield Reason(event, self.service_failures)
+
+    @property
+    def service_failures(self) -> list[Failure]:
+        """Failures of the web service in CloudFormation, which never say the cause."""
+        return [one for one in self.failures if one.type == SERVICE and self._is_web(one)]
+
+    def failures_of(self, stopped: Stopped) -> list[Failure]:
+        """Return what failed in CloudFormation because a task stopped."""
+        if stopped.task.name == WEB:
+            return self.service_failures
+        return [one for one in self.failures if stopped.reason[:100] in one_line(one.reason)]
 
     def log_tail(self, stopped: Stopped, limit: int = 20) -> list[str]:
         """Return the last lines that a stopped task wrote."""
@@ -149,6 +180,17 @@ class Evidence:
         # Not every service counts in less than seconds.
         return began.replace(microsecond=0)
 
+    def _certificate(self, arn: str) -> CertificateDetailTypeDef | None:
+        try:
+            return describe_certificate(self.deployment, arn)
+        except ClientError as error:
+            if not is_gone(error):
+                raise
+            return None
+
+    def _is_web(self, failure: Failure) -> bool:
+        return self.deployment.has_backend and failure.stack == self.deployment.backend.name
+
     def _stopped(self, task: Task) -> list[Stopped]:
         found = [
             one
@@ -159,10 +201,11 @@ class Evidence:
         return [
             Stopped(
                 task=self._as_it_ran(task, one.get("taskDefinitionArn", task.definition)),
-                when=moment(one.get("stoppedAt")),
+                when=one.get("stoppedAt", self._began),
                 reason=why_stopped(one),
                 exit_code=exit_code(one, task.name),
                 arn=one.get("taskArn", ""),
+                started_by=one.get("startedBy", ""),
             )
             for one in found[:_STOPPED_TASKS]
         ]
@@ -177,10 +220,9 @@ class Evidence:
         # What CDK's templates ask for too; another qualifier has another name.
         names = [stack.parameters.get("BootstrapVersion", "") for stack in self.deployment.stacks]
         name = next((one for one in names if one.startswith("/")), _BOOTSTRAP_VERSION)
-        ssm = self.deployment.aws.in_region(region).ssm
         try:
-            ssm.get_parameter(Name=name)
-        except ssm.exceptions.ClientError as error:
+            self.deployment.aws.in_region(region).ssm.get_parameter(Name=name)
+        except ClientError as error:
             if code_of(error) != "ParameterNotFound":
                 raise
             return False

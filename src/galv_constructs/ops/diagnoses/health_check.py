@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from galv_constructs.ops.deployment import WEB
-from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence, Source
 from galv_constructs.ops.errors import one_line
 
 _HOST = re.compile(r"Invalid HTTP_HOST header|DisallowedHost")
@@ -28,6 +28,7 @@ def health_check(evidence: Evidence) -> Iterator[Diagnosis]:
     log = [line for one in _logs_of_web(evidence) for line in one]
     refused = [one_line(line) for line in log if _HOST.search(line)]
     shown = [*targets, *map(str, failed)]
+    sources: list[Source] = [*failed, *evidence.service_failures]
     if refused or any("[400]" in target for target in targets):
         web = evidence.deployment.tasks[WEB]
         nets = web.environment.get(_CIDRS, "not set")
@@ -38,6 +39,8 @@ def health_check(evidence: Evidence) -> Iterator[Diagnosis]:
             f"The subnets of the tasks must be within {_CIDRS}, which is {nets}: GalvBackend sets "
             "it from its network, so deploy with the network that the tasks run in. If they are, "
             "the image does not read it: deploy a newer version.",
+            sources,
+            is_now=bool(targets),
         )
     else:
         yield Diagnosis(
@@ -45,6 +48,8 @@ def health_check(evidence: Evidence) -> Iterator[Diagnosis]:
             [*shown, *map(one_line, log[-5:])],
             "The log of the web task says what it answers: `galv-ops logs web`. An image from "
             "before /health/ was added needs a newer version.",
+            sources,
+            is_now=bool(targets),
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence, Source
 from galv_constructs.ops.errors import page
+
+_NEVER_STARTED = "TaskFailedToStart"
 
 
 def stuck(evidence: Evidence) -> Iterator[Diagnosis]:
@@ -22,32 +24,29 @@ def stuck(evidence: Evidence) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 f"{stack.name} is UPDATE_ROLLBACK_FAILED: it could not go back.",
                 [],
-                f"Mend what failed, then: aws cloudformation continue-update-rollback --stack-name "
+                f"Fix what failed, then: aws cloudformation continue-update-rollback --stack-name "
                 f"{stack.name}",
             )
 
 
-def unexplained(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Tell the first failure of each stack as CloudFormation tells it."""
-    seen: set[str] = set()
+def unexplained(evidence: Evidence, explained: Collection[Source]) -> Iterator[Diagnosis]:
+    """Tell what nothing else explains as AWS tells it: each failure, and tasks without a start."""
     for failure in evidence.failures:
-        if failure.stack not in seen:
-            seen.add(failure.stack)
+        if failure not in explained:
             yield Diagnosis(
                 f"{failure.resource} ({failure.type}) of {failure.stack} failed.",
                 [failure.reason],
                 "What failed first is usually the cause.",
+                [failure],
             )
-
-
-def never_started(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Tell why ECS could not start a task."""
-    seen: set[str] = set()
+    names: set[str] = set()
     for stopped in evidence.stopped:
-        if "TaskFailedToStart" in stopped.reason and stopped.task.name not in seen:
-            seen.add(stopped.task.name)
+        told = stopped in explained or bool(evidence.failures_of(stopped))
+        if _NEVER_STARTED in stopped.reason and not told and stopped.task.name not in names:
+            names.add(stopped.task.name)
             yield Diagnosis(
                 f"ECS could not start {stopped.task.name}.",
                 [str(stopped)],
-                "Mend what ECS says, then deploy again.",
+                "Fix what ECS says, then deploy again.",
+                [stopped],
             )

@@ -17,6 +17,7 @@ def site(evidence: Evidence) -> Iterator[Diagnosis]:
                 "publishes again what was there before.",
                 [failure.reason],
                 "All of its build is in the log that ends in release-build, such as "
-                "`galv-ops logs frontend-release-build`. Mend that, or set frontendVersion to a "
+                "`galv-ops logs frontend-release-build`. Fix that, or set frontendVersion to a "
                 "version that can be built, and deploy again.",
+                [failure],
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from galv_constructs.ops.deployment import Deployment
 from galv_constructs.ops.output import moment
-from galv_constructs.ops.parts.part import Part
+from galv_constructs.ops.parts.part import Part, told
 
 if TYPE_CHECKING:
     from types_boto3_acm.type_defs import CertificateDetailTypeDef
@@ -15,36 +16,38 @@ if TYPE_CHECKING:
 
 def certificates(deployment: Deployment) -> Iterator[Part]:
     """Tell whether each certificate is issued, and until when."""
-    for found in describe_certificates(deployment):
-        name, status = found.get("DomainName", ""), str(found.get("Status", "unknown"))
-        until = found.get("NotAfter")
-        pending = status == "PENDING_VALIDATION"
-        yield Part(
-            "certificate",
-            "ok" if status == "ISSUED" else "busy" if pending else "bad",
-            f"{name} {status}{f' until {moment(until)}' if until else ''}",
-            [f"it waits for the record {record}" for record in wanted_records(found)]
-            if pending
-            else [],
-            {
-                "arn": found.get("CertificateArn", ""),
-                "domain": name,
-                "status": status,
-                "until": until,
-            },
-        )
+    for arn in certificate_arns(deployment):
+        yield told("certificate", partial(_certificate, deployment, arn))
 
 
-def describe_certificates(deployment: Deployment) -> list[CertificateDetailTypeDef]:
-    """Return the certificates that the stacks made or use."""
+def _certificate(deployment: Deployment, arn: str) -> Part:
+    found = describe_certificate(deployment, arn)
+    name, status = found.get("DomainName", ""), str(found.get("Status", "unknown"))
+    until = found.get("NotAfter")
+    pending = status == "PENDING_VALIDATION"
+    return Part(
+        "certificate",
+        "ok" if status == "ISSUED" else "busy" if pending else "bad",
+        f"{name} {status}{f' until {moment(until)}' if until else ''}",
+        [f"it waits for the record {record}" for record in wanted_records(found)]
+        if pending
+        else [],
+        {"arn": arn, "domain": name, "status": status, "until": until},
+    )
+
+
+def certificate_arns(deployment: Deployment) -> list[str]:
+    """Return the ARNs of the certificates that the stacks made or use."""
     arns = {one.id for _, one in deployment.resources("AWS::CertificateManager::Certificate")}
-    arns |= set(_of_listeners(deployment)) | set(_of_distributions(deployment))
-    return [
-        deployment.aws.in_region(arn.split(":")[3]).acm.describe_certificate(CertificateArn=arn)[
-            "Certificate"
-        ]
-        for arn in sorted(arns)
-    ]
+    # Until it is issued, CloudFormation may have no ARN of it.
+    made = {arn for arn in arns if arn.startswith("arn:")}
+    return sorted(made | set(_of_listeners(deployment)) | set(_of_distributions(deployment)))
+
+
+def describe_certificate(deployment: Deployment, arn: str) -> CertificateDetailTypeDef:
+    """Return a certificate as ACM describes it."""
+    acm = deployment.aws.in_region(arn.split(":")[3]).acm
+    return acm.describe_certificate(CertificateArn=arn)["Certificate"]
 
 
 def wanted_records(certificate: CertificateDetailTypeDef) -> list[str]:

@@ -14,7 +14,9 @@ _BUSY = {"creating", "modifying", "rebooting", "starting", "upgrading", "mainten
 def database(deployment: Deployment) -> Iterator[Part]:
     """Tell the state of the database that the backend made."""
     found = deployment.backend.resources("AWS::RDS::DBInstance")
-    if not found:
+    if not found and deployment.is_being_created:
+        yield Part("database", "busy", "not there yet, or the backend was given one")
+    elif not found:
         yield Part("database", "off", "not in the stack: the backend was given one")
     for resource in found:
         pages = deployment.aws.rds.describe_db_instances(DBInstanceIdentifier=resource.id)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-State = Literal["ok", "busy", "bad", "off", "unknown"]
+from botocore.exceptions import ClientError
+
+from galv_constructs.ops.errors import explain, is_fatal, is_gone
+
+# `back`: a change failed, and what was there before it is there again.
+State = Literal["ok", "busy", "back", "bad", "off", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -18,3 +23,18 @@ class Part:
     text: str
     more: Sequence[str] = ()
     data: dict[str, Any] = field(default_factory=dict)
+
+
+def told(name: str, describe: Callable[[], Part]) -> Part:
+    """Describe a part, or say why it cannot be described: the rest can be told nevertheless."""
+    try:
+        return describe()
+    except ClientError as error:
+        return untold(name, error)
+
+
+def untold(name: str, error: ClientError) -> Part:
+    """Say why a part cannot be described; raise the error again if nothing else can be either."""
+    if is_fatal(error):
+        raise error
+    return Part(name, "bad" if is_gone(error) else "unknown", explain(error))

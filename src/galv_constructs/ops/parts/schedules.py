@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from galv_constructs.ops.deployment import Deployment
-from galv_constructs.ops.parts.part import Part
+from galv_constructs.ops.parts.part import Part, told
 from galv_constructs.ops.task import Task
 from galv_constructs.ops.tasks import last_run
 
@@ -24,17 +25,25 @@ def schedules(deployment: Deployment) -> Iterator[Part]:
         if task is None or f"{runs}Group" not in groups:
             continue
         name = schedule.id.rpartition("/")[2].rpartition("|")[2]
-        answer = deployment.aws.scheduler.get_schedule(Name=name, GroupName=groups[f"{runs}Group"])
-        expression = answer.get("ScheduleExpression", "")
-        enabled = answer.get("State") != "DISABLED"
-        run = last_run(deployment, task, logs.get(f"{runs}LogGroup", ""))
-        last = run.text if run.state == "off" else f"last run {run.text}"
-        yield Part(
+        failures = logs.get(f"{runs}LogGroup", "")
+        yield told(
             task.name,
-            run.state if enabled else "off",
-            f"{expression if enabled else 'disabled by hand'}; {last}",
-            data={"schedule": expression, "enabled": enabled, **run.data},
+            partial(_schedule, deployment, task, groups[f"{runs}Group"], name, failures),
         )
+
+
+def _schedule(deployment: Deployment, task: Task, group: str, name: str, failures: str) -> Part:
+    answer = deployment.aws.scheduler.get_schedule(Name=name, GroupName=group)
+    expression = answer.get("ScheduleExpression", "")
+    enabled = answer.get("State") != "DISABLED"
+    run = last_run(deployment, task, failures)
+    last = run.text if run.state == "off" else f"last run {run.text}"
+    return Part(
+        task.name,
+        run.state if enabled else "off",
+        f"{expression if enabled else 'disabled by hand'}; {last}",
+        data={"schedule": expression, "enabled": enabled, **run.data},
+    )
 
 
 def _task(deployment: Deployment, stem: str) -> Task | None:

@@ -17,6 +17,9 @@ def stacks(deployment: Deployment) -> Iterator[Part]:
             "stack",
             _state(stack),
             f"{stack.name} {stack.status} {moment(stack.changed)}",
+            ["what ran before the last deployment runs: `galv-ops doctor` says why that failed"]
+            if stack.is_back
+            else [],
             data={
                 "stack": stack.name,
                 "region": stack.aws.region,
@@ -29,4 +32,6 @@ def stacks(deployment: Deployment) -> Iterator[Part]:
 def _state(stack: Stack) -> State:
     if stack.is_busy:
         return "busy"
+    if stack.is_back:
+        return "back"
     return "ok" if stack.is_well else "bad"

@@ -6,20 +6,24 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from galv_constructs.ops.deployment import WEB, Deployment
-from galv_constructs.ops.output import moment
+from galv_constructs.ops.output import count, moment
 from galv_constructs.ops.parts.part import Part, State
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import ServiceTypeDef
 
 _EVENTS = 3
+_NOT_YET = "not there yet: the first deployment goes on"
 
 
 def web(deployment: Deployment) -> Iterator[Part]:
     """Tell how many tasks run, how the rollout goes, and what ECS said last."""
     service = describe_service(deployment)
     if service is None:
-        yield Part("web", "bad", "there is no web service")
+        made = deployment.is_being_created
+        yield Part(
+            "web", "busy" if made else "bad", _NOT_YET if made else "there is no web service"
+        )
         return
     desired, running = service.get("desiredCount", 0), service.get("runningCount", 0)
     newest = (service.get("deployments") or [{}])[0]
@@ -29,7 +33,7 @@ def web(deployment: Deployment) -> Iterator[Part]:
     yield Part(
         "web",
         _state(desired, running, rollout),
-        f"{running} of {desired} tasks run, rollout {rollout}, image {image}",
+        f"{running} of {count(desired, 'task')} running, rollout {rollout}, image {image}",
         [f"{moment(one.get('createdAt'))} {one.get('message', '')}" for one in events],
         {
             "desired": desired,
