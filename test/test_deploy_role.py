@@ -233,6 +233,7 @@ class TestCheckStatus:
             ("ecs:DescribeTasks", f"{self.ECS}:task/{cluster}/0a1b"),
             ("ecs:StopTask", f"{self.ECS}:task/{cluster}/0a1b"),
             ("logs:GetLogEvents", log),
+            ("ses:GetAccount", "*"),
         ):
             assert checks(action, resource), action
         task = f"{self.ECS}:task/{cluster}/0a1b"

@@ -22,8 +22,8 @@ _BOOTSTRAP_ROLES = ("deploy-role", "file-publishing-role", "image-publishing-rol
 
 _WILDCARD = (
     "The role is there before the stacks that it deploys, whose resources get their names when "
-    "CloudFormation makes them. ecs:DescribeTaskDefinition has no resource-level permissions, nor "
-    "has listing stacks."
+    "CloudFormation makes them. ecs:DescribeTaskDefinition and ses:GetAccount have no "
+    "resource-level permissions, nor has listing stacks."
 )
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -178,7 +178,9 @@ class GalvDeployRole(Construct):
                 actions=["cloudformation:DescribeStacks", "cloudformation:ListStackResources"],
                 resources=["*"],
             ),
-            iam.PolicyStatement(actions=["ecs:DescribeTaskDefinition"], resources=["*"]),
+            iam.PolicyStatement(
+                actions=["ecs:DescribeTaskDefinition", "ses:GetAccount"], resources=["*"]
+            ),
             iam.PolicyStatement(
                 actions=["ecs:DescribeServices"],
                 resources=[self._arn("ecs", "service", name) for name in of_cluster],

@@ -308,6 +308,20 @@ def _task_definition(request: Json, _region: str) -> Json:
     return {"taskDefinition": {"containerDefinitions": [container]}}
 
 
+def sends_by_ses(recorded: Recorded, host: str = "email-smtp.eu-west-1.amazonaws.com") -> None:
+    """Let tasks send mail by a server."""
+    answer = recorded.answers["ecs.DescribeTaskDefinition"]
+
+    def with_mail(request: Json, region: str) -> Json:
+        assert callable(answer)
+        found = answer(request, region)
+        (container,) = found["taskDefinition"]["containerDefinitions"]
+        container["environment"].append({"name": "DJANGO_EMAIL_HOST", "value": host})
+        return found
+
+    recorded.answers["ecs.DescribeTaskDefinition"] = with_mail
+
+
 def service(**changes: Any) -> Json:
     """Return the web service as ECS describes it."""
     return {

@@ -8,14 +8,14 @@ import pytest
 from aws_cdk import Stack
 from backends import new_app
 from iam_simulation import Resolved, is_allowed
-from ops.recorded import ACCOUNT, REGION, Json, Recorded, definition, ran
+from ops.recorded import ACCOUNT, REGION, Json, Recorded, definition, ran, sends_by_ses
 from templates import only_id, synthesize
 
 from galv_constructs import GalvDeployRole, GitHubSubject
 from galv_constructs.ops import run as ops_run
 
 BACKEND = "galv-BackendStack"
-PREFIXES = {"cloudwatch-logs": "logs"}
+PREFIXES = {"cloudwatch-logs": "logs", "sesv2": "ses"}
 
 
 def asked(call: str, request: Json) -> tuple[str, str]:
@@ -55,6 +55,7 @@ def policies() -> list[Json]:
 def test_the_role_may_call_what_the_check_calls(
     recorded: Recorded, policies: list[Json], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sends_by_ses(recorded)
     run = ran("check-status", exit_code=0, id="ffff")
     recorded.tasks.append(run)
     recorded.answers["ecs.RunTask"] = {"tasks": [run], "failures": []}
@@ -70,6 +71,7 @@ def test_the_role_may_call_what_the_check_calls(
     result = recorded.run("check", "--stack", BACKEND, "--json")
 
     assert result.exit_code == 0, result.output
+    assert '"sesSandbox": false' in result.stdout
     called = [asked(call, request) for call, request in recorded.requests]
     assert ("ecs:RunTask", definition("check-status")) in called
     assert [one for one in called if not is_allowed(policies, *one)] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ops.recorded import CLUSTER, REGION, Json, Recorded, ran, stack
+from ops.recorded import CLUSTER, REGION, Json, Recorded, ran, sends_by_ses, stack
 
 from galv_constructs.ops import run
 
@@ -100,19 +100,6 @@ def test_a_minute_is_one(ecs: Recorded) -> None:
     ecs.answers["ecs.StopTask"] = {"task": running}
 
     assert "not done after 1 minute; pass" in ecs.run("check", "--timeout", "1").stderr
-
-
-def sends_by_ses(recorded: Recorded, host: str = "email-smtp.eu-west-1.amazonaws.com") -> None:
-    answer = recorded.answers["ecs.DescribeTaskDefinition"]
-
-    def with_mail(request: Json, region: str) -> Json:
-        assert callable(answer)
-        found = answer(request, region)
-        (container,) = found["taskDefinition"]["containerDefinitions"]
-        container["environment"].append({"name": "DJANGO_EMAIL_HOST", "value": host})
-        return found
-
-    recorded.answers["ecs.DescribeTaskDefinition"] = with_mail
 
 
 def test_check_says_that_the_account_is_in_the_sandbox_of_ses(ecs: Recorded) -> None:
