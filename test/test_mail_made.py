@@ -309,13 +309,35 @@ class TestCredentials:
         assert handler["Handler"] == "handlers.smtp_credentials.on_event"
         assert handler["Timeout"] == 300
 
-    def test_everything_goes_with_the_stack(self, mail: Json) -> None:
+    def test_credentials_go_with_the_stack(self, mail: Json) -> None:
         kept = {
             resource["Type"]
             for resource in mail["Resources"].values()
             if resource.get("DeletionPolicy") == "RetainExceptOnCreate"
         }
-        assert kept == {"AWS::Logs::LogGroup"}
+        assert kept == {
+            "AWS::Logs::LogGroup",
+            "AWS::Route53::RecordSet",
+            "AWS::SES::ConfigurationSet",
+            "AWS::SES::EmailIdentity",
+        }
+
+    def test_a_sending_identity_is_lost_with_none_of_its_parts(self, mail: Json) -> None:
+        """Others may send through it: it needs its records, and the configuration set it names."""
+        for kind in (
+            "AWS::SES::EmailIdentity",
+            "AWS::SES::ConfigurationSet",
+            "AWS::Route53::RecordSet",
+        ):
+            for id, resource in of_type(mail, kind).items():
+                if "DmarcRecord" not in id:
+                    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+                    assert resource["UpdateReplacePolicy"] == "Retain"
+
+    def test_a_dmarc_record_goes_when_it_is_switched_off(self, mail: Json) -> None:
+        (record,) = of_type(mail, "AWS::Route53::RecordSet", "MailIdentityDmarc").values()
+
+        assert record.get("DeletionPolicy", "Delete") == "Delete"
 
     def test_a_log_that_was_kept_is_not_in_the_way_of_the_next_one(self, mail: Json) -> None:
         assert "LogGroupName" not in only(mail, "AWS::Logs::LogGroup")

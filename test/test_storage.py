@@ -241,5 +241,16 @@ def test_removal_protection_can_be_turned_on_later(development: Json) -> None:
         assert readers[json.dumps({"Fn::GetAtt": [bucket, "Arn"]})] in needs(development, id)
 
 
+def test_no_policy_of_a_role_replaces_another_one(development: Json) -> None:
+    """In a role a name stands for one policy: the second one of that name would be all there is."""
+    names = [
+        (json.dumps(role), policy["Properties"]["PolicyName"])
+        for policy in of_type(development, "AWS::IAM::Policy").values()
+        for role in policy["Properties"]["Roles"]
+    ]
+
+    assert len(set(names)) == len(names)
+
+
 def test_nothing_is_there_to_empty_what_is_kept(default: Json) -> None:
     assert "CustomS3AutoDeleteObjects" not in json.dumps(default)

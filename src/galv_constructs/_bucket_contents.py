@@ -27,7 +27,8 @@ def let_protection_be_turned_on(bucket: s3.Bucket) -> None:
     permission = iam.CfnPolicy(
         bucket,
         "ReadTags",
-        policy_name="ReadTags",
+        # All are of one role, where a policy replaces another one of its name.
+        policy_name=f"ReadTags-{bucket.node.addr[-8:]}",
         roles=[role.ref],
         policy_document=iam.PolicyDocument(
             statements=[

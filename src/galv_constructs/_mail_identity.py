@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, Resource, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_ses as ses
@@ -11,6 +11,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from galv_constructs._placement import check_public_zone
+from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._validation import check_construct, check_domain_name, is_token
 
 _TTL = Duration.minutes(30)
@@ -104,6 +105,7 @@ class MailIdentity(Construct):
         dmarc: Dmarc,
         hosted_zone: route53.IHostedZone | None,
         notification_topic: sns.ITopic | None,
+        policy: DeploymentPolicy,
     ) -> None:
         super().__init__(scope, id)
         self.configuration_set = ses.ConfigurationSet(
@@ -142,8 +144,14 @@ class MailIdentity(Construct):
             mail_from_behavior_on_mx_failure=ses.MailFromBehaviorOnMxFailure.USE_DEFAULT_VALUE,
         )
         self.dns_records = self._dns_records(domain, mail_from_domain, dmarc)
+        # Others may send through the identity too. It is of no use without its records, nor without
+        # the configuration set that it names.
+        kept: list[Resource] = [self.identity, self.configuration_set]
         if hosted_zone is not None:
-            self._create_records(hosted_zone)
+            # Not the last one, of DMARC: mail is sent without it, and `dmarc="off"` takes it away.
+            kept += self._create_records(hosted_zone)[:5]
+        for resource in kept:
+            resource.apply_removal_policy(policy.data_removal)
 
     @property
     def configuration_set_arn(self) -> str:
@@ -206,9 +214,9 @@ class MailIdentity(Construct):
             )
         return records
 
-    def _create_records(self, zone: route53.IHostedZone) -> None:
+    def _create_records(self, zone: route53.IHostedZone) -> list[route53.RecordSet]:
         ids = ("Dkim1", "Dkim2", "Dkim3", "MailFromMx", "MailFromSpf", "Dmarc")
-        for id, record in zip(ids, self.dns_records, strict=False):
+        return [
             route53.RecordSet(
                 self,
                 f"{id}Record",
@@ -221,3 +229,5 @@ class MailIdentity(Construct):
                 ),
                 ttl=_TTL,
             )
+            for id, record in zip(ids, self.dns_records, strict=False)
+        ]

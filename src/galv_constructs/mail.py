@@ -153,8 +153,9 @@ class GalvMail(Construct):
                 AWS owns or manages.
             production: Whether people rely on this deployment, which decides how long the log of
                 the handler is kept. Default: true.
-            removal_protection: Whether that log outlives the stack; all else goes with the stack.
-                Default: the same as `production`.
+            removal_protection: Whether that log, and a new identity with its DNS records and
+                configuration set, outlive the stack, so that whatever sends through them goes on
+                sending; the credentials go with the stack. Default: the same as `production`.
 
         Raises:
             ValueError: If an argument is malformed or out of range, the domain of `sender` is not
@@ -207,6 +208,7 @@ class GalvMail(Construct):
         super().__init__(scope, id)
         self._sender = sender
         self._new_identity: MailIdentity | None = None
+        policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         if identity is None:
             self._new_identity = MailIdentity(
                 self,
@@ -216,6 +218,7 @@ class GalvMail(Construct):
                 dmarc=dmarc or "quarantine",
                 hosted_zone=hosted_zone,
                 notification_topic=notification_topic,
+                policy=policy,
             )
             identity = self._new_identity.identity
         self._email_identity = identity
@@ -227,9 +230,7 @@ class GalvMail(Construct):
             secret_name=secret_name,
             rotation=rotation,
             encryption_key=encryption_key,
-            policy=DeploymentPolicy.of(
-                production=production, removal_protection=removal_protection
-            ),
+            policy=policy,
         )
 
     @property

@@ -170,7 +170,7 @@ def test_changes_nothing_when_nothing_changed(
     again, diff = app.deploy(), app.diff()
 
     assert again.ok, again.output
-    assert again.output.count("(no changes)") == 4
+    assert again.output.count("(no changes)") == 5
     assert "Number of stacks with differences: 0" in diff.output
     assert backend.events() == events
     assert calls(images[FIRST]) == ran

@@ -32,11 +32,18 @@ def before(app: Application, cloud: Cloud) -> set[str]:
 
 
 def is_kept(name: str) -> bool:
-    """What docs/operations.md says of a stack that is deleted: buckets, logs and secrets."""
+    """What docs/operations.md says of a stack that is deleted: buckets, logs, secrets, mail."""
     service, _, id = name.partition(": ")
-    return service in ("s3", "logs") or (
-        # Of use only with the key that goes with the stack, and of a name that is wanted again.
-        service == "secretsmanager" and ":secret:lab-smtp-" not in id
+    # What sends through the identity goes on sending.
+    of_mail = service in ("sesv2", "route53") and "mail-lab.example.com" in id
+    of_mail = of_mail and not id.startswith("_dmarc")
+    return (
+        service in ("s3", "logs")
+        or of_mail
+        or (
+            # Of use only with the key that goes with the stack, and of a name that is wanted again.
+            service == "secretsmanager" and ":secret:lab-smtp-" not in id
+        )
     )
 
 
@@ -213,7 +220,7 @@ def test_leaves_exactly_what_is_kept_when_it_is_destroyed_as_documented(
 
 
 def test_deploys_over_what_remained(app: Application) -> None:
-    done = app.deploy(deletionProtection=True)
+    done = app.deploy(deletionProtection=True, mailIdentity="existing")
 
     assert done.ok, done.output
     assert statuses(app) == ["CREATE_COMPLETE"] * 4
