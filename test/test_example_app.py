@@ -84,6 +84,13 @@ def test_says_how_to_run_check_status(run: Run) -> None:
     assert "subnets=[_],securityGroups=[_],assignPublicIp=DISABLED}' && aws logs tail" in command
 
 
+def test_the_waf_only_counts_with_the_rules_that_it_is_told(run: Run) -> None:
+    given = {"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]}
+    template = run(wafCountedRules=given).template()
+
+    assert "NoUserAgent_HEADER" in json.dumps(only(template, "AWS::WAFv2::WebACL"))
+
+
 def test_sends_alarms_to_an_address(run: Run) -> None:
     template = run(alarmEmail="lab@example.com").template()
 

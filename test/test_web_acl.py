@@ -1,5 +1,8 @@
 """The web firewall."""
 
+import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ from backends import ENVIRONMENT, WEB_ACL_ARN, Refusal, RefusedBackend, backend_
 from templates import Json, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvLogBucket, GalvWebAcl
+from galv_constructs.web_acl import DEFAULT_UPLOAD_PATHS
 
 WEB_ACL = "AWS::WAFv2::WebACL"
 ASSOCIATION = "AWS::WAFv2::WebACLAssociation"
@@ -23,6 +27,157 @@ def synth_acl(**arguments: Any) -> Json:
     stack = Stack(new_app(), "Stack")
     GalvWebAcl(stack, "WebAcl", **arguments)
     return synthesize(stack)
+
+
+def counted(template: Json) -> dict[str, list[str]]:
+    """Rules of the managed groups that count, by the id of the group."""
+    return {
+        id: [
+            override["Name"]
+            for override in rule["Statement"]["ManagedRuleGroupStatement"].get(
+                "RuleActionOverrides", []
+            )
+        ]
+        for id, rule in rules(template).items()
+        if "ManagedRuleGroupStatement" in rule["Statement"]
+    }
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the statements here look at."""
+
+    path: str
+    content_type: str
+
+
+def label_of(rule: str) -> str:
+    """The end of the label that a managed rule adds, as AWS documents it: `_BODY` is `_Body`."""
+    return ":" + rule.replace("_BODY", "_Body")
+
+
+def is_blocked(template: Json, request: Request, matched: str) -> bool:
+    """Whether a request is blocked that matches one rule of a managed group.
+
+    "If the rule action is Count, … labels are added and the evaluation goes on":
+    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-label-overview.html
+    """
+    if matched not in {name for names in counted(template).values() for name in names}:
+        return True
+    statement = rules(template)["Body"]["Statement"]
+    return rules(template)["Body"]["Action"] == {"Block": {}} and holds(
+        statement, request, label_of(matched)
+    )
+
+
+def holds(statement: Json, request: Request, label: str) -> bool:
+    match statement:
+        case {"AndStatement": {"Statements": parts}}:
+            return all(holds(part, request, label) for part in parts)
+        case {"OrStatement": {"Statements": parts}}:
+            return any(holds(part, request, label) for part in parts)
+        case {"NotStatement": {"Statement": part}}:
+            return not holds(part, request, label)
+        case {"LabelMatchStatement": {"Scope": "LABEL", "Key": key}}:
+            return bool(key.endswith(label))
+        case {"RegexMatchStatement": {"FieldToMatch": {"UriPath": {}}, "RegexString": pattern}}:
+            return re.search(pattern, request.path) is not None
+        case {
+            "ByteMatchStatement": {
+                "FieldToMatch": {"SingleHeader": {"Name": "content-type"}},
+                "PositionalConstraint": "STARTS_WITH",
+                "SearchString": start,
+            }
+        }:
+            return request.content_type.lower().startswith(start)
+        case _:
+            raise NotImplementedError(statement)
+
+
+FORM = "application/x-www-form-urlencoded"
+FILES = "multipart/form-data; boundary=x"
+SEARCHED = (
+    "CrossSiteScripting_BODY",
+    "EC2MetaDataSSRF_BODY",
+    "GenericLFI_BODY",
+    "GenericRFI_BODY",
+    "JavaDeserializationRCE_BODY",
+    "Log4JRCE_BODY",
+    "ReactJSRCE_BODY",
+    "SQLiExtendedPatterns_BODY",
+    "SQLi_BODY",
+)
+
+
+class TestUploads:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def template() -> Json:
+        return synth_acl()
+
+    @pytest.mark.parametrize("matched", SEARCHED)
+    @pytest.mark.parametrize("path", DEFAULT_UPLOAD_PATHS)
+    def test_pass_with_anything_in_them(self, template: Json, path: str, matched: str) -> None:
+        assert not is_blocked(template, Request(path, FILES), matched)
+        assert not is_blocked(template, Request(f"{path}7/report/", FILES), matched)
+
+    @pytest.mark.parametrize("matched", SEARCHED)
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            Request("/admin/login/", FORM),
+            Request("/admin/galv/lab/add/", FILES),
+            Request("/users/", FILES),
+            Request("/files/", FORM),
+            Request("/files/", "application/json"),
+            Request("/files/7/", "text/plain; multipart/form-data"),
+            Request("/xfiles/", FILES),
+            Request("/users/files/", FILES),
+            Request("/%66iles/", FILES),
+        ],
+        ids=lambda request: f"{request.path} {request.content_type}",
+    )
+    def test_forms_do_not(self, template: Json, request_: Request, matched: str) -> None:
+        assert is_blocked(template, request_, matched)
+
+    def test_bodies_of_any_size_pass(self, template: Json) -> None:
+        assert not is_blocked(template, Request("/users/", FORM), "SizeRestrictions_BODY")
+
+    def test_what_is_no_body_is_searched_in_uploads_too(self, template: Json) -> None:
+        upload = Request("/files/", FILES)
+
+        for matched in ("CrossSiteScripting_QUERYARGUMENTS", "Log4JRCE_HEADER", "SQLi_COOKIE"):
+            assert is_blocked(template, upload, matched)
+
+    def test_may_go_to_other_paths(self) -> None:
+        template = synth_acl(upload_paths=["/blobs/"])
+
+        assert not is_blocked(template, Request("/blobs/1/", FILES), "SQLi_BODY")
+        assert is_blocked(template, Request("/files/", FILES), "SQLi_BODY")
+
+    def test_may_go_nowhere(self) -> None:
+        template = synth_acl(upload_paths=[])
+
+        assert is_blocked(template, Request("/files/", FILES), "SQLi_BODY")
+
+    def test_the_table_in_the_documentation_is_true(self, template: Json) -> None:
+        text = (Path(__file__).parent.parent / "docs" / "security.md").read_text()
+        row = r"^\| (`[A-Za-z0-9_`, ]+_BODY`) \|.*\| (.*) \| (.*) \|$"
+        lines = re.findall(row, text, re.MULTILINE)
+        told = {
+            rule: (in_uploads, elsewhere)
+            for names, in_uploads, elsewhere in lines
+            for rule in re.findall(r"`([A-Za-z0-9_]+)`", names)
+        }
+
+        assert set(told) == {*SEARCHED, "SizeRestrictions_BODY"}
+        verb = {True: "blocks", False: "counts"}
+        for rule, answers in told.items():
+            upload, form = Request("/files/", FILES), Request("/admin/login/", FORM)
+            assert answers == (
+                verb[is_blocked(template, upload, rule)],
+                verb[is_blocked(template, form, rule)],
+            )
 
 
 class TestRules:
@@ -43,45 +198,36 @@ class TestRules:
             assert rule["OverrideAction"] == {"None": {}}
             assert "Action" not in rule
 
-    def test_counts_the_body_size_so_that_uploads_work(self) -> None:
-        statement = rules(synth_acl())["Common"]["Statement"]["ManagedRuleGroupStatement"]
+    def test_counts_with_the_rules_for_bodies_and_no_others(self) -> None:
+        found = counted(synth_acl())
 
-        assert statement["RuleActionOverrides"] == [
-            {"Name": "SizeRestrictions_BODY", "ActionToUse": {"Count": {}}}
-        ]
+        assert found["IpReputation"] == []
+        for id in ("KnownBadInputs", "Common", "SqlInjection"):
+            assert found[id]
+            assert all(name.endswith("_BODY") for name in found[id])
 
-    def test_blocks_with_all_other_rules(self) -> None:
-        for id in ("IpReputation", "KnownBadInputs", "SqlInjection"):
-            statement = rules(synth_acl())[id]["Statement"]["ManagedRuleGroupStatement"]
-            assert "RuleActionOverrides" not in statement
+    def test_samples_requests_of_every_rule(self) -> None:
+        acl = only(synth_acl(), WEB_ACL)
+
+        for configuration in (acl, *acl["Rules"]):
+            assert configuration["VisibilityConfig"]["SampledRequestsEnabled"] is True
 
     def test_counts_with_the_given_rules_too(self) -> None:
         template = synth_acl(
             counted_rules={
                 "AWSManagedRulesCommonRuleSet": [
-                    "CrossSiteScripting_BODY",
+                    "NoUserAgent_HEADER",
                     "SizeRestrictions_BODY",
                 ],
                 "AWSManagedRulesSQLiRuleSet": ["SQLi_BODY"],
             }
         )
 
-        counted = {
-            id: [
-                override["Name"]
-                for override in rule["Statement"]["ManagedRuleGroupStatement"].get(
-                    "RuleActionOverrides", []
-                )
-            ]
-            for id, rule in rules(template).items()
-            if id != "RateLimit"
-        }
-        assert counted == {
-            "IpReputation": [],
-            "KnownBadInputs": [],
-            "Common": ["SizeRestrictions_BODY", "CrossSiteScripting_BODY"],
-            "SqlInjection": ["SQLi_BODY"],
-        }
+        before = counted(synth_acl())
+        assert counted(template) == {**before, "Common": [*before["Common"], "NoUserAgent_HEADER"]}
+        form = Request("/admin/", "application/x-www-form-urlencoded")
+        assert not is_blocked(template, form, "SQLi_BODY")
+        assert is_blocked(template, form, "CrossSiteScripting_BODY")
 
     def test_limits_the_rate_of_one_address(self) -> None:
         rule = rules(synth_acl())["RateLimit"]
@@ -98,10 +244,10 @@ class TestRules:
 
         assert statement["RateBasedStatement"]["Limit"] == 500
 
-    def test_has_no_lists_and_five_rules_when_none_are_given(self) -> None:
+    def test_has_no_lists_and_six_rules_when_none_are_given(self) -> None:
         template = synth_acl()
 
-        assert len(rules(template)) == 5
+        assert len(rules(template)) == 6
         assert of_type(template, IP_SET) == {}
 
     def test_lets_pass_before_and_blocks_first_whom_it_is_told_to(self) -> None:
@@ -154,7 +300,7 @@ class TestMetrics:
             acl = only(synthesize(stack), WEB_ACL)
             names += [part["VisibilityConfig"]["MetricName"] for part in (acl, *acl["Rules"])]
 
-        assert len(set(names)) == len(names) == 12
+        assert len(set(names)) == len(names) == 14
 
     def test_names_are_such_as_cloudwatch_takes(self) -> None:
         stack = Stack(new_app(), "Stack" * 20)
@@ -304,6 +450,31 @@ class TestRefusals:
                 (
                     "denied_cidrs[0] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
                     "whose host bits are zero, got 1"
+                ),
+            ),
+            (
+                {"upload_paths": "/files/"},
+                "upload_paths must be a list of paths, got '/files/'",
+            ),
+            (
+                {"upload_paths": ["/"]},
+                (
+                    "upload_paths[0] must be the start of a path such as '/files/', with a slash "
+                    "at both ends and not for all paths, got '/'"
+                ),
+            ),
+            (
+                {"upload_paths": ["/ok/", "files"]},
+                (
+                    "upload_paths[1] must be the start of a path such as '/files/', with a slash "
+                    "at both ends and not for all paths, got 'files'"
+                ),
+            ),
+            (
+                {"upload_paths": [f"/{letter * 200}/" for letter in "abc"]},
+                (
+                    "upload_paths are 3 paths, which are too long together: AWS WAF takes an "
+                    "expression of at most 512 characters"
                 ),
             ),
             (

@@ -18,6 +18,7 @@ from galv_constructs._frontend_urls import (
 from galv_constructs._release_tag import check_backend_tag, release_tag
 from galv_constructs._validation import check_domain_name, check_email, check_image_tag
 from galv_constructs.network import NetworkPreset
+from galv_constructs.web_acl import MANAGED_GROUPS, check_counted_rules
 
 Json = Mapping[str, Any]
 
@@ -321,6 +322,15 @@ def _is_the_builds(name: str) -> bool:
     return name in FRONTEND_RESERVED_VARIABLES or name.startswith(RESERVED_PREFIXES)
 
 
+def _counted_rules(value: object) -> Mapping[str, Sequence[str]]:
+    rules: Any = from_text(value)
+    try:
+        check_counted_rules(rules)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("counted_rules").strip()) from None
+    return dict(rules)
+
+
 def _raise(mistakes: Sequence[str]) -> None:
     if mistakes:
         raise ValueError("; ".join(mistakes))
@@ -406,6 +416,18 @@ _KEYS_SCHEMA: Json = {
 _SECRET_KEYS = Kind(words="a list of names", read=_secret_keys(_is_the_builds), schema=_KEYS_SCHEMA)
 _BACKEND_SECRET_KEYS = Kind(
     words="a list of names", read=_secret_keys(_is_the_backends), schema=_KEYS_SCHEMA
+)
+_COUNTED_RULES = Kind(
+    words="an object of the WAF's managed groups and lists of their rules",
+    read=_counted_rules,
+    schema={
+        "type": "object",
+        "propertyNames": {"enum": list(MANAGED_GROUPS)},
+        "additionalProperties": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+        },
+    },
 )
 _FRONTEND_VARIABLES = Kind(
     words="an object of names and values", read=_frontend_variables, schema=_schema_of_variables()
@@ -664,6 +686,14 @@ KEYS: tuple[Key, ...] = (
         meaning="Address that is told when a run of the validations fails or cannot start; it "
         "has to confirm a mail of AWS's",
         default="nobody is told",
+        ours=True,
+    ),
+    Key(
+        name="wafCountedRules",
+        kind=_COUNTED_RULES,
+        meaning="Rules of AWS's groups that the WAF only counts requests with, such as "
+        '`{"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]}`',
+        default="those that search bodies: uploads pass, other bodies are blocked",
         ours=True,
     ),
     Key(

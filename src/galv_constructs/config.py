@@ -141,6 +141,9 @@ class GalvConfig:
     lab_storage_quota_gib: int
     """`labStorageQuotaGib`: how many GiB each new laboratory may store."""
 
+    waf_counted_rules: Mapping[str, Sequence[str]]
+    """`wafCountedRules`: rules of the WAF's managed groups that only count."""
+
     alarm_email: str | None
     """`alarmEmail`: address that alarms are sent to. `None`: nobody is told."""
 
@@ -283,6 +286,7 @@ class GalvConfig:
             vpc_id=values.get("vpcId"),
             vpc_subnets=values.get("vpcSubnets", {}),
             lab_storage_quota_gib=values.get("labStorageQuotaGib", 5),
+            waf_counted_rules=values.get("wafCountedRules", {}),
             alarm_email=values.get("alarmEmail"),
             warnings=[],
             notes=[],

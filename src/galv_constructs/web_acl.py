@@ -20,7 +20,40 @@ _MANAGED_GROUPS = {
     "Common": "AWSManagedRulesCommonRuleSet",
     "SqlInjection": "AWSManagedRulesSQLiRuleSet",
 }
+MANAGED_GROUPS: Sequence[str] = tuple(_MANAGED_GROUPS.values())
 _ALWAYS_COUNTED = {"AWSManagedRulesCommonRuleSet": ("SizeRestrictions_BODY",)}
+# Rules that search the first 8 KB of a body, with the labels that they add:
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html and
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-use-case.html
+# A file with "random characters … similar to an actual XSS or SQL injection signature" is blocked:
+# https://repost.aws/knowledge-center/waf-upload-blocked-files
+# So the groups count, and a rule behind them blocks by label what is no upload.
+_BODY_RULES: Mapping[str, Mapping[str, str]] = {
+    "AWSManagedRulesKnownBadInputsRuleSet": {
+        "JavaDeserializationRCE_BODY": "known-bad-inputs:JavaDeserializationRCE_Body",
+        "Log4JRCE_BODY": "known-bad-inputs:Log4JRCE_Body",
+        "ReactJSRCE_BODY": "known-bad-inputs:ReactJSRCE_Body",
+    },
+    "AWSManagedRulesCommonRuleSet": {
+        "CrossSiteScripting_BODY": "core-rule-set:CrossSiteScripting_Body",
+        "EC2MetaDataSSRF_BODY": "core-rule-set:EC2MetaDataSSRF_Body",
+        "GenericLFI_BODY": "core-rule-set:GenericLFI_Body",
+        "GenericRFI_BODY": "core-rule-set:GenericRFI_Body",
+    },
+    "AWSManagedRulesSQLiRuleSet": {
+        "SQLi_BODY": "sql-database:SQLi_Body",
+        "SQLiExtendedPatterns_BODY": "sql-database:SQLiExtendedPatterns_Body",
+    },
+}
+DEFAULT_UPLOAD_PATHS: Sequence[str] = (
+    "/arbitrary_files/",
+    "/experiments/",
+    "/files/",
+    "/harvesters/",
+    "/schedules/",
+)
+"""Paths of Galv's API whose requests have files in them."""
+_UPLOAD_PATH = re.compile(r"/(?:[A-Za-z0-9_~.-]+/)*")
 _RULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _WEB_ACL_ARN = re.compile(
     r"arn:[a-z-]+:wafv2:[a-z0-9-]+:\d{12}:(?P<scope>regional|global)/webacl/[^/]+/[^/]+"
@@ -38,13 +71,15 @@ class GalvWebAcl(Construct):
     2. requests from `denied_cidrs` are blocked
     3. more than `rate_limit` requests in five minutes from one address are blocked
     4. AWS's managed groups: addresses with a bad reputation, known bad inputs, the common rules,
-       SQL injection
+       SQL injection; those of their rules that search bodies only add labels
+    5. requests whose body one of these rules has labelled are blocked, unless they are uploads of
+       files: forms (`multipart/form-data`) to `upload_paths`, which may hold anything
 
     The common rule that blocks bodies above 8 KB only counts, because uploads are larger.
     Requests are logged without their `authorization` and `cookie` headers. The names of its
     metrics begin with the name of the stack.
 
-    Costs $5 a month and $1 for each rule, $10 with the default five, and $0.60 per million
+    Costs $5 a month and $1 for each rule, $11 with the default six, and $0.60 per million
     requests.
 
     Example:
@@ -53,7 +88,7 @@ class GalvWebAcl(Construct):
             self,
             "WebAcl",
             denied_cidrs=["198.51.100.0/24"],
-            counted_rules={"AWSManagedRulesCommonRuleSet": ["CrossSiteScripting_BODY"]},
+            counted_rules={"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]},
             log_bucket=logs.bucket,
         )
         GalvBackend(
@@ -77,6 +112,7 @@ class GalvWebAcl(Construct):
         allowed_cidrs: Sequence[str] | None = None,
         denied_cidrs: Sequence[str] | None = None,
         counted_rules: Mapping[str, Sequence[str]] | None = None,
+        upload_paths: Sequence[str] | None = None,
         log_bucket: s3.IBucket | None = None,
     ) -> None:
         """Define the web ACL.
@@ -93,6 +129,9 @@ class GalvWebAcl(Construct):
             denied_cidrs: IPv4 and IPv6 ranges that are blocked. Default: none.
             counted_rules: Rules of the managed groups that count requests and do not block them,
                 by the name of the group, in addition to `SizeRestrictions_BODY`. Default: none.
+            upload_paths: Starts of the paths that files are uploaded to, each with a slash at both
+                ends. What is in a file that is sent there is not searched. None at all is `[]`.
+                Default: those of Galv's API.
             log_bucket: Bucket for the logs, whose name starts with `aws-waf-logs-`, such as
                 `GalvLogBucket.bucket`. Default: nothing is logged.
 
@@ -105,7 +144,8 @@ class GalvWebAcl(Construct):
         check_known("rate_limit", rate_limit)
         allowed = _by_version("allowed_cidrs", allowed_cidrs)
         denied = _by_version("denied_cidrs", denied_cidrs)
-        _check_counted_rules(counted_rules)
+        check_counted_rules(counted_rules)
+        _check_upload_paths(upload_paths)
         check_log_bucket(log_bucket, for_web_acl=True)
         region = Stack.of(scope).region
         if cloudfront and not is_token(region) and region != "us-east-1":
@@ -122,7 +162,13 @@ class GalvWebAcl(Construct):
             scope=self._scope,
             default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
             visibility_config=self._visibility(self._metric_name),
-            rules=self._rules(allowed, denied, rate_limit, counted_rules or {}),
+            rules=[
+                *self._rules(allowed, denied, rate_limit, counted_rules or {}),
+                self._bodies(
+                    counted_rules or {},
+                    DEFAULT_UPLOAD_PATHS if upload_paths is None else upload_paths,
+                ),
+            ],
         )
         if log_bucket is not None:
             logging = wafv2.CfnLoggingConfiguration(
@@ -172,7 +218,11 @@ class GalvWebAcl(Construct):
         rules.append(self._rule("RateLimit", 2, rate, block))
         for priority, (id, group) in enumerate(_MANAGED_GROUPS.items(), start=10):
             counted = dict.fromkeys(
-                (*_ALWAYS_COUNTED.get(group, ()), *counted_rules.get(group, ()))
+                (
+                    *_ALWAYS_COUNTED.get(group, ()),
+                    *_BODY_RULES.get(group, {}),
+                    *counted_rules.get(group, ()),
+                )
             )
             managed = wafv2.CfnWebACL.StatementProperty(
                 managed_rule_group_statement=wafv2.CfnWebACL.ManagedRuleGroupStatementProperty(
@@ -190,6 +240,60 @@ class GalvWebAcl(Construct):
             )
             rules.append(self._rule(id, priority, managed, None))
         return rules
+
+    def _bodies(
+        self, counted_rules: Mapping[str, Sequence[str]], upload_paths: Sequence[str]
+    ) -> wafv2.CfnWebACL.RuleProperty:
+        """Block bodies that a managed rule has labelled, except files that are uploaded."""
+        statement = wafv2.CfnWebACL.StatementProperty
+        labelled = statement(
+            or_statement=wafv2.CfnWebACL.OrStatementProperty(
+                statements=[
+                    statement(
+                        label_match_statement=wafv2.CfnWebACL.LabelMatchStatementProperty(
+                            scope="LABEL", key=f"awswaf:managed:aws:{label}"
+                        )
+                    )
+                    for group, rules in _BODY_RULES.items()
+                    for rule, label in rules.items()
+                    if rule not in counted_rules.get(group, ())
+                ]
+            )
+        )
+        block = wafv2.CfnWebACL.RuleActionProperty(block={})
+        if not upload_paths:
+            return self._rule("Body", 20, labelled, block)
+        paths = "|".join(re.escape(path) for path in sorted(upload_paths))
+        path = statement(
+            regex_match_statement=wafv2.CfnWebACL.RegexMatchStatementProperty(
+                # As the client wrote it: what is encoded otherwise is no upload.
+                field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(uri_path={}),
+                regex_string=f"^(?:{paths})",
+                text_transformations=[
+                    wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
+                ],
+            )
+        )
+        form = statement(
+            byte_match_statement=wafv2.CfnWebACL.ByteMatchStatementProperty(
+                field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(
+                    single_header={"Name": "content-type"}
+                ),
+                positional_constraint="STARTS_WITH",
+                search_string="multipart/form-data",
+                text_transformations=[
+                    wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="LOWERCASE")
+                ],
+            )
+        )
+        upload = statement(
+            and_statement=wafv2.CfnWebACL.AndStatementProperty(statements=[path, form])
+        )
+        no_upload = statement(not_statement=wafv2.CfnWebACL.NotStatementProperty(statement=upload))
+        both = statement(
+            and_statement=wafv2.CfnWebACL.AndStatementProperty(statements=[labelled, no_upload])
+        )
+        return self._rule("Body", 20, both, block)
 
     def _rule(
         self,
@@ -277,7 +381,27 @@ def _by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]
     return by_version
 
 
-def _check_counted_rules(counted_rules: Mapping[str, Sequence[str]] | None) -> None:
+def _check_upload_paths(upload_paths: Sequence[str] | None) -> None:
+    if upload_paths is None:
+        return
+    if isinstance(upload_paths, str) or not isinstance(upload_paths, Sequence):
+        raise ValueError(f"upload_paths must be a list of paths, got {upload_paths!r}")
+    for index, path in enumerate(upload_paths):
+        if not isinstance(path, str) or not _UPLOAD_PATH.fullmatch(path) or path == "/":
+            raise ValueError(
+                f"upload_paths[{index}] must be the start of a path such as '/files/', with a "
+                f"slash at both ends and not for all paths, got {path!r}"
+            )
+    # https://docs.aws.amazon.com/waf/latest/developerguide/limits.html
+    if len("|".join(re.escape(path) for path in upload_paths)) > 500:
+        raise ValueError(
+            f"upload_paths are {len(upload_paths)} paths, which are too long together: AWS WAF "
+            "takes an expression of at most 512 characters"
+        )
+
+
+def check_counted_rules(counted_rules: object) -> None:
+    """Refuse what is not a mapping of AWS's groups to names of rules."""
     if counted_rules is None:
         return
     if not isinstance(counted_rules, Mapping):

@@ -20,6 +20,7 @@ from galv_constructs import (
     GalvConfig,
     GalvMail,
     GalvScheduledTask,
+    GalvWebAcl,
     IGalvMail,
 )
 
@@ -58,6 +59,7 @@ class BackendStack(Stack):
             secrets=self._secrets(config),
             network=network(self, config, log_bucket),
             log_bucket=log_bucket,
+            web_acl_arn=self._web_acl_arn(config, log_bucket),
             production=config.is_production,
             removal_protection=config.removal_protection,
             deletion_protection=config.deletion_protection,
@@ -105,6 +107,14 @@ class BackendStack(Stack):
                 f"no AWS credentials: synthesized for the placeholder account {self.account} in "
                 f"{self.region}, to be read and not deployed",
             )
+
+    def _web_acl_arn(self, config: GalvConfig, log_bucket: s3.IBucket) -> str | None:
+        """The WAF that is asked for, or the backend's own."""
+        if not config.waf_counted_rules:
+            return None
+        return GalvWebAcl(
+            self, "WebAcl", counted_rules=config.waf_counted_rules, log_bucket=log_bucket
+        ).web_acl_arn
 
     def _mail(self, config: GalvConfig, zone: route53.IHostedZone | None) -> IGalvMail:
         if config.smtp_secret_name is not None:
