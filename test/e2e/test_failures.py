@@ -48,6 +48,11 @@ def test_a_first_deployment_that_fails_leaves_nothing_in_the_way(
     assert not done.ok
     assert backend.status == "ROLLBACK_COMPLETE"
     assert any("create_superuser: failed with exit code 1" in r for r in backend.reasons())
+    # The CLI ends with the reason and the log of the handler: as long as a screen, at most.
+    _, _, end = done.output.partition("failed to deploy")
+    assert "create_superuser: failed with exit code 1" in end
+    assert "[provider-framework]" not in end
+    assert len(end.splitlines()) < 60, end
 
     again = app.deploy_version(GOOD)
 
