@@ -48,6 +48,7 @@ TYPED_SERVICES = [
 # Versions are chosen by `npm run upgrade` and kept in constraints.txt, except where a new version
 # changes what passes: the formatter's output, the lint rules, the project files.
 DEV_DEPENDENCIES = [
+    "aiosmtpd@^1",
     "boto3@^1",
     "cdk-nag@^3",
     "check-jsonschema@^0",
@@ -198,6 +199,7 @@ JsonFile(
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
             "e2e:ops": f"{RUN} --e2e projen e2e:ops",
+            "galv": f"{RUN} --e2e python tools/proof",
             "test:slow": f"{RUN} pytest -m slow",
             "test:lowest": f"{RUN} python tools/versions.py lowest",
             "test:newest": f"{RUN} python tools/versions.py newest",

@@ -1,4 +1,4 @@
-"""GitHub's workflows, as .projenrc.py has them written: build, upgrade and release."""
+"""GitHub's workflows, as .projenrc.py has them written: build, galv, upgrade and release."""
 
 from collections.abc import Sequence
 
@@ -49,6 +49,7 @@ def add_workflows(project: PythonProject, pythons: Sequence[str]) -> None:
     for action, commit in PINS.items():
         github.actions.set(action, f"{action}@{commit}")
     _add_build(github, pythons)
+    _add_galv(github, pythons[0])
     _add_upgrade(github, pythons[0])
     _add_release(project, github, pythons[0])
 
@@ -115,6 +116,21 @@ def _add_build(github: GitHub, pythons: Sequence[str]) -> None:
                 'npm run --silent diff | tee -a "$GITHUB_STEP_SUMMARY"',
                 tags=True,
             ),
+        }
+    )
+
+
+def _add_galv(github: GitHub, python: str) -> None:
+    """Galv's newest releases and its branches under the example's templates, once a week."""
+    workflow = GithubWorkflow(github, "galv", limit_concurrency=True)
+    workflow.on(
+        schedule=[CronScheduleOptions(cron="0 4 * * 2")],
+        workflow_dispatch=WorkflowDispatchOptions(),
+    )
+    workflow.add_jobs(
+        {
+            name: _job(python, f"bash .ci/galv {which}")
+            for name, which in (("releases", "tag"), ("branches", "branch"))
         }
     )
 

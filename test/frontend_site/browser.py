@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from frontend_site.programs import need
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 Json = dict[str, Any]
@@ -37,7 +38,7 @@ def find() -> str:
 class Browser:
     """A process of Chromium."""
 
-    def __init__(self, profile: Path, rules: str = "") -> None:
+    def __init__(self, profile: Path, rules: str = "", flags: Sequence[str] = ()) -> None:
         program = find()
         read_commands, self._write = os.pipe()
         self._read, write_answers = os.pipe()
@@ -45,7 +46,7 @@ class Browser:
         shell = f'exec "$@" 3<&{read_commands} 4>&{write_answers}'
         self._process = subprocess.Popen(
             [
-                *("bash", "-c", shell, "chromium", program, *FLAGS),
+                *("bash", "-c", shell, "chromium", program, *FLAGS, *flags),
                 f"--user-data-dir={profile}",
                 f"--host-resolver-rules={rules}",
                 "--remote-debugging-pipe",
@@ -140,8 +141,12 @@ class Tab:
 
     def log(self) -> list[str]:
         """What the browser said about the page."""
+        return [entry["entry"]["text"] for entry in self.events("Log.entryAdded")]
+
+    def events(self, method: str) -> list[Json]:
+        """What came of a kind of event since the tab was opened."""
         return [
-            event["params"]["entry"]["text"]
+            event["params"]
             for event in self._browser.events
-            if event["method"] == "Log.entryAdded" and event.get("sessionId") == self._session
+            if event["method"] == method and event.get("sessionId") == self._session
         ]
