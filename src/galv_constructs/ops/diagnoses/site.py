@@ -18,6 +18,6 @@ def site(evidence: Evidence) -> Iterator[Diagnosis]:
                 [failure.reason],
                 "All of its build is in the log that ends in release-build, such as "
                 "`galv-ops logs frontend-release-build`. Fix that, or set frontendVersion to a "
-                "version that can be built, and deploy again.",
+                "release that works, and deploy again.",
                 [failure],
             )
