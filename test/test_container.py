@@ -245,6 +245,15 @@ class TestLogs:
 
 
 class TestTemplate:
+    def test_only_what_is_in_the_task_s_own_directory_is_removed(self, default: Json) -> None:
+        # The command is run by tests too, which have the machine's /tmp.
+        _, _, script, *_ = container(default, "web")["Command"]
+        removals = [line for line in script.splitlines() if "find " in line or "rm " in line]
+
+        assert len(removals) == 1
+        assert f"find {environment(default, 'web')['TMPDIR']} -mindepth 1 " in removals[0]
+        assert environment(default, "web")["TMPDIR"] == f"{DIRECTORY}/temporary"
+
     @pytest.mark.parametrize("name", TASKS)
     def test_every_task_starts_alike(self, default: Json, name: str) -> None:
         check_status = name == "check-status"
@@ -256,5 +265,5 @@ class TestTemplate:
         variables = environment(default, name)
         mounts = [mount["ContainerPath"] for mount in container(default, name)["MountPoints"]]
 
-        for variable in ("HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
+        for variable in ("HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TMPDIR"):
             assert any(variables[variable].startswith(f"{path}/") for path in mounts)

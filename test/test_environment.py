@@ -46,6 +46,7 @@ class TestSet:
             "POSTGRES_DB",
             "POSTGRES_HOST",
             "POSTGRES_PORT",
+            "TMPDIR",
             "VIRTUAL_HOST",
             "VIRTUAL_HOST_ROOT",
         }

@@ -53,7 +53,6 @@ class TestTask:
             "--worker-class=gthread",
             "--workers=2",
             "--threads=4",
-            "--worker-connections=4",
             "--keep-alive=0",
             "--timeout=120",
             "--graceful-timeout=110",
@@ -76,7 +75,7 @@ class TestTask:
 
         assert (properties["Cpu"], properties["Memory"]) == ("1024", "4096")
         command = container(tuned, "web")["Command"]
-        assert {"--workers=7", "--threads=3", "--worker-connections=3"} <= set(command)
+        assert {"--workers=7", "--threads=3"} <= set(command)
 
     def test_is_small_when_no_size_is_given(self, default: Json) -> None:
         _, properties = task_definition(default, "web")

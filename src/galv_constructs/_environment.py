@@ -40,6 +40,7 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     "DJANGO_STATIC_FILES_CDN_DOMAIN": "the construct makes the distribution for static files",
     "DJANGO_STORE_MEDIA_FILES_ON_S3": _STORAGE,
     "DJANGO_STORE_STATIC_FILES_ON_S3": _STORAGE,
+    "TMPDIR": _WRITABLE,
     SUPERUSER_PASSWORD: "it is generated in Secrets Manager, and only the setup task gets it",
     "FRONTEND_VIRTUAL_HOST": "pass frontend_domain_names",
     "GALV_HARVESTER_LOG_FILE": _WRITABLE,
@@ -107,6 +108,8 @@ class BackendVariables:
             "MPLCONFIGDIR": f"{DIRECTORY}/matplotlib",
             "NUMBA_CACHE_DIR": f"{DIRECTORY}/numba",
             "PGSSLMODE": "require",
+            # Galv leaves files there: the web task removes what is old in this directory alone.
+            "TMPDIR": f"{DIRECTORY}/temporary",
             "POSTGRES_DB": self.database_name,
             "POSTGRES_HOST": self.database_host,
             "POSTGRES_PORT": self.database_port,

@@ -33,8 +33,6 @@ def web_command(*, workers: int, threads: int, timeout: int) -> list[str]:
             "--worker-class=gthread",
             f"--workers={workers}",
             f"--threads={threads}",
-            # A worker whose threads are all busy leaves new connections to the others.
-            f"--worker-connections={threads}",
             # A connection that is kept would hold up the draining of a target.
             "--keep-alive=0",
             f"--timeout={timeout}",

@@ -3,7 +3,7 @@
 set -eu
 program=$1; shift
 nginx=/tmp/galv/nginx
-mkdir -p "$nginx"
+mkdir -p "$nginx" /tmp/galv/temporary
 NGINX_CONF
 bind=0.0.0.0:PORT
 if command -v nginx >/dev/null && nginx -t -q -c "$nginx/nginx.conf"; then
@@ -11,8 +11,8 @@ if command -v nginx >/dev/null && nginx -t -q -c "$nginx/nginx.conf"; then
   # The task ends with either of them: $$ is gunicorn soon.
   { nginx -c "$nginx/nginx.conf"; kill "$$"; } &
 fi
-# What a request left behind: the application removes not all of its files.
+# Galv does not remove all of its temporary files. Only those in this task's own directory are.
 while sleep 60; do
-  find /tmp -mindepth 1 -maxdepth 1 ! -path /tmp/galv -mmin +MINUTES -exec rm -rf {} + || true
+  find /tmp/galv/temporary -mindepth 1 -maxdepth 1 -mmin +MINUTES -exec rm -rf {} + || true
 done &
 exec "$program" --bind="$bind" "$@"
