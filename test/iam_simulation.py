@@ -55,7 +55,7 @@ def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
             return value in wanted
         case "StringNotEquals":
             return value not in wanted
-        case "StringLike":
+        case "StringLike" | "ArnLike":
             return value is not None and any(_like(pattern, value) for pattern in wanted)
         case "Null":
             return [str(value is None).lower()] == wanted

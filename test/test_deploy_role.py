@@ -1,5 +1,6 @@
 """The role that GitHub Actions assumes: whom it trusts, and what it may do."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -223,19 +224,22 @@ class TestCheckStatus:
         family = "galvBackendStackBackendCheckStatusTaskTaskDefinitionD4F7C18F"
         log = f"{self.LOGS}:/galv-BackendStack/Backend/0a1b2c3d/check-status:log-stream:x"
         to_ecs = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
-        role = f"arn:aws:iam::{ACCOUNT}:role/galv-BackendStack-BackendCheckStatusTaskTas-x"
+        role = f"arn:aws:iam::{ACCOUNT}:role/galv-BackendStack/check-status/galv-BackendStack-x"
         for action, resource in (
             ("cloudformation:DescribeStacks", "*"),
             ("cloudformation:ListStackResources", f"{self.STACK}/galv-BackendStack/0a1b"),
             ("ecs:DescribeServices", f"{self.ECS}:service/{cluster}/web"),
             ("ecs:DescribeTaskDefinition", "*"),
-            ("ecs:RunTask", f"{self.ECS}:task-definition/{family}:7"),
             ("ecs:DescribeTasks", f"{self.ECS}:task/{cluster}/0a1b"),
             ("ecs:StopTask", f"{self.ECS}:task/{cluster}/0a1b"),
             ("logs:GetLogEvents", log),
             ("ses:GetAccount", "*"),
         ):
             assert checks(action, resource), action
+        definition = f"{self.ECS}:task-definition/{family}:7"
+        for name, allowed in ((cluster, True), ("other", False)):
+            arn = f"{self.ECS}:cluster/{name}"
+            assert checks("ecs:RunTask", definition, ecs__cluster=arn) is allowed
         task = f"{self.ECS}:task/{cluster}/0a1b"
         assert checks("ecs:TagResource", task, ecs__CreateAction="RunTask")
         assert checks("iam:PassRole", role, **to_ecs)
@@ -253,11 +257,27 @@ class TestCheckStatus:
             ("secretsmanager:GetSecretValue", "*"),
         ):
             assert not checks(action, resource), action
-        assert not checks(
-            "iam:PassRole",
-            f"arn:aws:iam::{ACCOUNT}:role/admin",
-            iam__PassedToService="ecs-tasks.amazonaws.com",
-        )
+        for role in (
+            "admin",
+            "galv-BackendStack-BackendWebTaskRole-x",
+            "galv-BackendStack2/check-status/galv-BackendStack2-x",
+        ):
+            assert not checks(
+                "iam:PassRole",
+                f"arn:aws:iam::{ACCOUNT}:role/{role}",
+                iam__PassedToService="ecs-tasks.amazonaws.com",
+            )
+
+    def test_the_roles_of_the_check_have_the_path_that_may_be_passed(self, default: Json) -> None:
+        paths = {
+            logical_id: json.dumps(resource["Properties"].get("Path"))
+            for logical_id, resource in of_type(default, "AWS::IAM::Role").items()
+        }
+        checked = {logical_id for logical_id, path in paths.items() if path != "null"}
+
+        assert len(checked) == 2
+        assert all("CheckStatus" in logical_id for logical_id in checked)
+        assert {paths[logical_id] for logical_id in checked} == {'"/Stack/check-status/"'}
 
     def test_may_not_without_it(self, stack: Stack, make: Make) -> None:
         make()
@@ -270,15 +290,6 @@ class TestCheckStatus:
         may = Can(synthesize(stack))
         assert may("ecs:DescribeTasks", f"{self.ECS}:task/shared/0a1b")
         assert not may("ecs:DescribeTasks", f"{self.ECS}:task/Galv-x/0a1b")
-
-    def test_knows_that_a_long_name_is_shortened(self, stack: Stack, make: Make) -> None:
-        make(check_stacks=["a-very-long-name-of-a-stack-indeed"])
-
-        assert Can(synthesize(stack))(
-            "iam:PassRole",
-            f"arn:aws:iam::{ACCOUNT}:role/a-very-long-name-of-a-st-BackendCheckStatusTaskTa-x",
-            iam__PassedToService="ecs-tasks.amazonaws.com",
-        )
 
 
 class TestBroad:

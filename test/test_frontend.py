@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Duration, Environment, NestedStack, Stack, Stage, Validations
+from aws_cdk import (
+    App,
+    CfnParameter,
+    DefaultStackSynthesizer,
+    Duration,
+    Environment,
+    NestedStack,
+    Stack,
+    Stage,
+    Validations,
+)
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_ecs as ecs
@@ -16,7 +26,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.cx_api import CloudAssembly
-from backends import recommended_flags, validation
+from backends import new_app, recommended_flags, validation
 from cdk_nag import (
     AwsSolutionsChecks,
     HIPAASecurityChecks,
@@ -382,6 +392,37 @@ class TestShapes:
         assert arn["Fn::GetStackOutput"]["OutputName"] == output
         assert "Custom::CrossRegionExportReader" not in json.dumps(found.template)
         assert edge.id in [dependency.id for dependency in found.dependencies]
+
+    def test_the_edge_stack_is_deployed_as_its_stack_is(self) -> None:
+        app = new_app()
+        stack = Stack(
+            app,
+            "Stack",
+            env=Environment(account=ACCOUNT, region="eu-west-2"),
+            synthesizer=DefaultStackSynthesizer(qualifier="ours"),
+            tags={"project-name": "galv"},
+        )
+        frontend(stack)
+        edge = assembly_of(stack).get_stack_by_name("Stack-Edge")
+
+        assert "/cdk-ours-deploy-role-" in str(edge.assume_role_arn)
+        assert edge.tags == {"project-name": "galv"}
+
+    def test_the_edge_stack_has_the_synthesizer_of_the_application(self) -> None:
+        stack = stack_in("eu-west-2", new_app({"@aws-cdk/core:bootstrapQualifier": "theirs"}))
+        frontend(stack)
+        edge = assembly_of(stack).get_stack_by_name("Stack-Edge")
+
+        assert "/cdk-theirs-deploy-role-" in str(edge.assume_role_arn)
+
+    def test_a_certificate_that_is_replaced_stays_while_the_distribution_has_it(self) -> None:
+        stack = stack_in("eu-west-2")
+        frontend(stack)
+        edge = assembly_of(stack).get_stack_by_name("Stack-Edge").template
+
+        (certificate,) = edge["Resources"].values()
+        assert certificate["UpdateReplacePolicy"] == "Retain"
+        assert certificate.get("DeletionPolicy", "Delete") == "Delete"
 
     def test_two_frontends_share_an_edge_stack(self) -> None:
         stack = stack_in("eu-west-2")

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import App, CfnParameter, Stack
 from aws_cdk import aws_ec2 as ec2
 from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack
 from templates import Json, of_type, only, synthesize
@@ -187,6 +187,41 @@ class TestArguments:
         assert refusal(lambda: GalvNetwork(stack, "Network", max_azs=count)) == (
             f"max_azs must be from 2 to 3, got {count}"
         )
+
+    @pytest.mark.parametrize(
+        ("cidr", "zones"),
+        [
+            ("10.0.0.0/15", 2),
+            ("10.0.0.0/25", 2),
+            ("10.0.0.0/24", 3),
+            ("10.0.0.1/16", 2),
+            ("10.0.0.0", 2),
+            ("10.0.0.0/255.255.0.0/1", 2),
+            ("fd00::/16", 2),
+            ("", 2),
+        ],
+    )
+    def test_refuses_a_range_that_cannot_be_divided(
+        self, stack: Stack, refusal: Refusal, cidr: str, zones: int
+    ) -> None:
+        text = refusal(lambda: GalvNetwork(stack, "Network", cidr=cidr, max_azs=zones))
+
+        assert f"cidr must be an IPv4 range from /16 to /{26 - zones}" in text
+        assert f"got {cidr!r}" in text
+
+    def test_refuses_a_range_that_is_not_known(self, stack: Stack, refusal: Refusal) -> None:
+        token = CfnParameter(stack, "Cidr").value_as_string
+
+        assert "cidr must be known" in refusal(lambda: GalvNetwork(stack, "Network", cidr=token))
+
+    @pytest.mark.parametrize(("cidr", "zones"), [("10.0.0.0/24", 2), ("10.0.0.0/23", 3)])
+    def test_the_smallest_ranges_have_room_for_a_load_balancer(
+        self, stack: Stack, cidr: str, zones: int
+    ) -> None:
+        GalvNetwork(stack, "Network", cidr=cidr, max_azs=zones)
+
+        for subnet in of_type(synthesize(stack), "AWS::EC2::Subnet").values():
+            assert int(subnet["Properties"]["CidrBlock"].partition("/")[2]) <= 27
 
     @pytest.mark.parametrize("cidr", [10, ["10.0.0.0/16"]])
     def test_refuses_a_range_that_is_not_text(

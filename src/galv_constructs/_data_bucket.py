@@ -92,6 +92,8 @@ def grant_data_access(role: iam.IRole, bucket: s3.IBucket) -> None:
 def grant_read_access(role: iam.IRole, bucket: s3.IBucket) -> None:
     """Let a task read objects, and see which are there."""
     _grant(role, bucket, "s3:GetObject")
+    if bucket.encryption_key is not None:
+        bucket.encryption_key.grant(role, "kms:Decrypt")
 
 
 def _grant(role: iam.IRole, bucket: s3.IBucket, *actions: str) -> None:

@@ -59,6 +59,12 @@ class StatusCheck(Construct):
                 "no resource-level permissions."
             },
         )
+        # By their path a role for pipelines can be allowed to pass these two and no others, whose
+        # names CloudFormation makes up.
+        for role in (self.task.task_role, self.task.execution_role):
+            resource = role.node.default_child
+            assert isinstance(resource, iam.CfnRole)  # noqa: S101 - what an L2 role is made of
+            resource.path = f"/{Stack.of(self).stack_name}/check-status/"
         region = Stack.of(self).region
         self.run_command = (
             f"aws ecs run-task --region {region} --cluster {runtime.cluster.cluster_name}"

@@ -54,6 +54,7 @@ class Task(Construct):
         secrets: Mapping[str, ecs.Secret] | None = None,
         port: int | None = None,
         read_only: bool = True,
+        init_process: bool = False,
         stop_timeout: Duration | None = None,
     ) -> None:
         _claim_name(scope, runtime, name)
@@ -117,6 +118,11 @@ class Task(Construct):
             logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=name),
             port_mappings=None if port is None else [ecs.PortMapping(container_port=port)],
             readonly_root_filesystem=read_only,
+            # It cleans up after the agent of ECS Exec:
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+            linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
+            if init_process
+            else None,
             stop_timeout=stop_timeout,
         )
         self.container.add_mount_points(*mounts)

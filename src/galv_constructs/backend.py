@@ -424,7 +424,7 @@ class GalvBackend(Construct):
             secrets={**variables.secrets, **(secrets or {})},
             connects_to=[database],
             egress_ports=[443] if mail is None else sorted({443, mail.port}),
-            grants=[self._grant_storage],
+            grants=[self._grant_reading],
             depends_on=[
                 *network.connectivity,
                 # Not the security group of a database that CDK made: see `Task`.
@@ -436,10 +436,12 @@ class GalvBackend(Construct):
             encryption_key=encryption_key,
         )
 
+        # The check and scheduled tasks change no upload.
+        writing = replace(runtime, grants=[self._grant_writing])
         self._setup = GalvReleaseTask(
             self,
             "Setup",
-            runtime=runtime,
+            runtime=writing,
             name="setup-db",
             steps=DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps,
             secrets={
@@ -469,7 +471,7 @@ class GalvBackend(Construct):
         self._web = WebService(
             self,
             "Web",
-            runtime=runtime,
+            runtime=replace(writing, gates=[self._setup]),
             load_balancer=self._load_balancer,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
@@ -521,7 +523,10 @@ class GalvBackend(Construct):
 
     @property
     def runtime(self) -> TaskRuntime:
-        """Image, environment, secrets, network and logs, for tasks of your own."""
+        """Image, environment, secrets, network and logs, for tasks of your own.
+
+        They may read uploads; `media_bucket.grant_read_write(task)` lets one write them too.
+        """
         return self._runtime
 
     @property
@@ -649,7 +654,11 @@ class GalvBackend(Construct):
             return given_arn
         return GalvWebAcl(self, "WebAcl", log_bucket=self._log_bucket).web_acl_arn
 
-    def _grant_storage(self, role: iam.IRole) -> None:
+    def _grant_reading(self, role: iam.IRole) -> None:
+        grant_read_access(role, self._media_bucket)
+        grant_read_access(role, self._static_assets.bucket)
+
+    def _grant_writing(self, role: iam.IRole) -> None:
         grant_data_access(role, self._media_bucket)
         grant_read_access(role, self._static_assets.bucket)
 

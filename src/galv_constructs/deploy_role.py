@@ -166,9 +166,6 @@ class GalvDeployRole(Construct):
         self, stack_name: str, clusters: Sequence[str] | None
     ) -> list[iam.PolicyStatement]:
         """What `galv-ops check` calls, for a stack that need not exist yet."""
-        # CloudFormation joins the names of stack and resource, and shortens both where the result
-        # is longer than the 64 letters that a role's name may have.
-        roles = f"{stack_name}-*" if len(stack_name) <= 24 else f"{stack_name[:24]}*"
         of_cluster = [f"{name}/*" for name in clusters or [f"{stack_name}-*"]]
         tasks = [self._arn("ecs", "task", name) for name in of_cluster]
         return [
@@ -195,10 +192,19 @@ class GalvDeployRole(Construct):
             iam.PolicyStatement(
                 actions=["ecs:RunTask"],
                 resources=[self._arn("ecs", "task-definition", "*CheckStatusTask*:*")],
+                conditions={
+                    "ArnLike": {
+                        "ecs:cluster": [
+                            self._arn("ecs", "cluster", name.removesuffix("/*"))
+                            for name in of_cluster
+                        ]
+                    }
+                },
             ),
+            # The check's own two: `GalvBackend` gives them this path.
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
-                resources=[self._role_arn(roles)],
+                resources=[self._role_arn(f"{stack_name}/check-status/*")],
                 conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             ),
             iam.PolicyStatement(

@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Annotations, CrossStackReferences, Environment, ReferenceStrength, Stack, Stage
+from aws_cdk import (
+    Annotations,
+    CfnDeletionPolicy,
+    CrossStackReferences,
+    Environment,
+    IStackSynthesizer,
+    ReferenceStrength,
+    Stack,
+    Stage,
+)
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
@@ -57,6 +66,12 @@ def edge_certificate(
         subject_alternative_names=list(alternative_domain_names) or None,
         validation=acm.CertificateValidation.from_dns(hosted_zone),
     )
+    resource = certificate.node.default_child
+    assert isinstance(resource, acm.CfnCertificate)  # noqa: S101 - what an L2 certificate is made of
+    # Other names make another certificate, and the distribution uses the old one until its own
+    # stack is updated: deleting it before that fails. The old one stays, unused and for free.
+    resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+    resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
     if elsewhere:
         # The stacks stay apart: no custom resource, and no export that blocks a change.
         CrossStackReferences.of(certificate).produce(ReferenceStrength.WEAK)
@@ -83,6 +98,9 @@ def _edge_stack(scope: Construct) -> Stack:
         ),
         description=f"What CloudFront needs in {EDGE_REGION} for {stack.stack_name}",
         termination_protection=stack.termination_protection,
+        synthesizer=_given_synthesizer(stack),
+        tags=stack.tags.tag_values(),
+        # Not its notifications, whose topics have to be in the region of a stack.
     )
     Annotations.of(edge).add_info_v2(
         "galv-constructs:bootstrapEdge",
@@ -91,3 +109,13 @@ def _edge_stack(scope: Construct) -> Stack:
         f"{'ACCOUNT' if is_token(stack.account) else stack.account}/{EDGE_REGION}`, once",
     )
     return edge
+
+
+def _given_synthesizer(stack: Stack) -> IStackSynthesizer | None:
+    """The synthesizer that a stack was given, with its qualifier and roles, to use it once more.
+
+    CDK copies it for each stack, and what is not bound to one has no qualifier. Without one the
+    stack has that of the application, as every stack in it has.
+    """
+    synthesizer = stack.synthesizer
+    return synthesizer if synthesizer.bootstrap_qualifier is None else None

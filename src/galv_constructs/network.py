@@ -1,5 +1,6 @@
 """Where Galv's parts live: subnets for the load balancer, the tasks and the database."""
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +12,7 @@ from constructs import Construct, IDependable
 
 from galv_constructs._acknowledge import acknowledge, standards
 from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
-from galv_constructs._validation import check_construct, check_range, check_type
+from galv_constructs._validation import check_construct, check_known, check_range, check_type
 
 
 class NetworkPreset(Enum):
@@ -115,8 +116,8 @@ class GalvNetwork(Construct):
             id: Id of this construct in its parent.
             preset: How tasks reach the internet. Changing it later moves the tasks to other
                 subnets; the database stays. Default: one NAT gateway.
-            cidr: IPv4 range of the VPC. Changing it replaces the VPC and all that is in it.
-                Default: 10.0.0.0/16.
+            cidr: IPv4 range of the VPC, from /16 to /24, or to /23 with three zones. Changing it
+                replaces the VPC and all that is in it. Default: 10.0.0.0/16.
             max_azs: Number of zones, 2 or 3; the load balancer and the database need two. It
                 cannot be changed later: the new subnets would overlap the old ones. Default: 2.
             log_bucket: Bucket for flow logs, which say who connected to what, such as
@@ -130,7 +131,7 @@ class GalvNetwork(Construct):
             raise ValueError(f"preset must be one of {allowed}, got {preset!r}")
         check_range("max_azs", max_azs, 2, 3)
         if cidr is not None:
-            check_type("cidr", cidr, str, "an IPv4 range such as '10.0.0.0/16'")
+            _check_cidr(cidr, max_azs)
         check_log_bucket(log_bucket)
         super().__init__(scope, id)
         self._preset = preset
@@ -368,6 +369,27 @@ class GalvNetwork(Construct):
         )
         endpoint.connections.allow_default_port_from(ec2.Peer.ipv4(self._cidr), "From the VPC only")
         self._endpoints.append(endpoint)
+
+
+def _check_cidr(cidr: object, max_azs: int) -> None:
+    """Refuse a range that cannot be divided into three subnets in each Availability Zone.
+
+    "Each subnet … must have a CIDR block with at least a /27 bitmask … and at least eight free IP
+    addresses": https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+    A VPC has at most a /16: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+    """
+    check_type("cidr", cidr, str, "an IPv4 range such as '10.0.0.0/16'")
+    check_known("cidr", cidr)
+    smallest = 24 if max_azs == 2 else 23
+    try:
+        network = ipaddress.IPv4Network(cidr)
+    except ValueError:
+        network = None
+    if network is None or "/" not in str(cidr) or not 16 <= network.prefixlen <= smallest:
+        raise ValueError(
+            f"cidr must be an IPv4 range from /16 to /{smallest} with max_azs={max_azs}, whose "
+            f"host bits are zero, such as '10.0.0.0/16', got {cidr!r}"
+        )
 
 
 def _subnets(preset: NetworkPreset) -> Sequence[ec2.SubnetConfiguration]:
