@@ -221,6 +221,14 @@ class TestRefusals:
             "database_name is only for a given database: pass database too"
         )
 
+    def test_refuses_the_name_that_rds_has_for_a_size(
+        self, refused_backend: RefusedBackend
+    ) -> None:
+        text = refused_backend(database_instance_type=ec2.InstanceType("db.t4g.small"))
+
+        assert text.startswith("database_instance_type must be written without 'db.'")
+        assert "ec2.InstanceType('t4g.small')" in text
+
     def test_refuses_a_size_for_a_given_database(
         self, refused_backend: RefusedBackend, given: Json
     ) -> None:

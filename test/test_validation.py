@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import Duration, Token
+from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -306,6 +306,14 @@ class TestVariables:
         text = message(check_variables, {}, {"A": "hunter2"}, {})
 
         assert text.startswith("secrets['A'] must be an aws_ecs.Secret")
+        assert "ecs.Secret.from_secrets_manager(secret, 'KEY')" in text
+
+    def test_refuses_a_secret_of_secrets_manager_itself(self) -> None:
+        itself = secretsmanager.Secret.from_secret_name_v2(Stack(), "Itself", "tokens")
+
+        text = message(check_variables, {}, {"A": itself}, {})
+
+        assert text.startswith("secrets['A'] must be an aws_ecs.Secret, got the secret itself")
         assert "ecs.Secret.from_secrets_manager(secret, 'KEY')" in text
 
     def test_refuses_a_name_in_both(self, secret: ecs.Secret) -> None:

@@ -186,6 +186,15 @@ def check_quota(lab_storage_quota: Size | None) -> None:
         )
 
 
+def _check_instance_type(instance_type: ec2.InstanceType | None) -> None:
+    written = "" if instance_type is None else instance_type.to_string()
+    if written.startswith("db."):
+        raise ValueError(
+            "database_instance_type must be written without 'db.', which RDS adds itself: pass "
+            f"ec2.InstanceType({written.removeprefix('db.')!r}), got {written!r}"
+        )
+
+
 def check_database(
     database: rds.IDatabaseInstance | None,
     database_secret: secretsmanager.ISecret | None,
@@ -211,6 +220,7 @@ def check_database(
         "aws_ec2.InstanceType",
         "ec2.InstanceType('t4g.small')",
     )
+    _check_instance_type(database_instance_type)
     if database_name is not None:
         check_type("database_name", database_name, str, "text")
         known = not is_token(database_name)

@@ -173,6 +173,13 @@ def check_variables(
                 "they are: leave the name out to leave it unset"
             )
     for name, value in secrets.items():
+        # A secret of Secrets Manager has an ARN, and one of ECS says which key of it is meant.
+        if hasattr(value, "secret_arn"):
+            raise ValueError(
+                f"secrets[{name!r}] must be an aws_ecs.Secret, got the secret itself "
+                f"({type(value).__name__}): wrap it in ecs.Secret.from_secrets_manager(secret, "
+                "'KEY')"
+            )
         check_construct(
             f"secrets[{name!r}]",
             value,

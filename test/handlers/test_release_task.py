@@ -610,7 +610,7 @@ class TestIsComplete:
         reason = deployment.refusal()
 
         assert NO_IMAGE in reason
-        assert "release$252Fmain$252F2" in reason
+        assert PULL_TIMEOUT not in reason
 
     def test_a_command_that_began_is_never_repeated(self, deployment: Deployment) -> None:
         deployment.start()
@@ -818,6 +818,17 @@ class TestReason:
         assert "Log: https://" in reason
         assert reason.endswith(text)
 
+    def test_a_task_that_never_started_has_no_log(self, deployment: Deployment) -> None:
+        deployment.start()
+        deployment.stopped(reason=NO_IMAGE)
+        deployment.aws.faults["get_log_events"] = [client_error("ResourceNotFoundException")]
+
+        reason = deployment.refusal()
+
+        assert "never started" in reason
+        assert "no log" not in reason
+        assert "Log: " not in reason
+
     def test_an_empty_log_is_told(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.stopped(exit_code=1)
@@ -841,12 +852,12 @@ class TestReason:
     def test_all_that_is_long_gives_way(self, deployment: Deployment) -> None:
         deployment.event["ResourceProperties"]["Command"] = "語" * 500
         deployment.start()
-        deployment.stopped(reason=f"{NO_IMAGE} " + "語" * 500)
+        deployment.stopped(reason=f"{NO_IMAGE} " + "語" * 500, startedAt=True)
         deployment.aws.lines = ["ß" * 1000]
 
         head, command, link, lines = deployment.refusal().split("\n")
 
-        assert head.startswith(f"Release task never started: TaskFailedToStart; {NO_IMAGE}")
+        assert head.startswith(f"Release task ended without an exit code: {NO_IMAGE}")
         assert command.endswith("語…")
         assert link.endswith("release$252Fmain$252F1")
         assert lines.startswith("…ß")
@@ -869,11 +880,11 @@ class TestReason:
     def test_what_happened_gives_way_to_the_link(self, deployment: Deployment) -> None:
         deployment.event["ResourceProperties"]["LogGroup"] = "g" * 512
         deployment.start()
-        deployment.stopped(reason=f"{NO_IMAGE} " + "x" * 500)
+        deployment.stopped(reason=f"{NO_IMAGE} " + "x" * 500, startedAt=True)
 
         head, _, link, *_ = deployment.refusal().split("\n")
 
-        assert head.startswith("Release task never started: TaskFailedToStart; CannotPull")
+        assert head.startswith("Release task ended without an exit code: CannotPull")
         assert link.endswith("release$252Fmain$252F1")
 
     @pytest.mark.parametrize(

@@ -293,7 +293,8 @@ def _exited_well(event: Json, task: Json) -> bool:
     elif "startedAt" in task:
         what = f"ended without an exit code: {_why_stopped(event, task)}"
     else:
-        what = f"never started: {_why_stopped(event, task)}"
+        # It has no log to show or to link to.
+        raise _failure(event, f"never started: {_why_stopped(event, task)}")
     raise _failure(event, what, task["taskArn"])
 
 
@@ -301,7 +302,7 @@ def _start_again(event: Json, attempts: list[Json]) -> bool:
     late = _seconds_left(event) < SHORTEST_ATTEMPT
     if len(attempts) >= MAX_ATTEMPTS or late or _rolling_back(event):
         what = f"never started (attempts: {len(attempts)}): {_why_stopped(event, attempts[-1])}"
-        raise _failure(event, what, attempts[-1]["taskArn"])
+        raise _failure(event, what)
     task_arn = _start(event, attempt=len(attempts) + 1)
     log.info("%s: task %s, attempt %d", event["RequestType"], task_arn, len(attempts) + 1)
     return False

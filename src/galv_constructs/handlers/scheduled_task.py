@@ -179,5 +179,8 @@ def _explain(task: Json) -> str:
         what = "never started"
     parts = (task.get("stopCode"), task.get("stoppedReason"), container.get("reason"))
     why = "; ".join(part for part in parts if part)
+    failed = f"FAILED: {_id(task)} {what} ({why})."
+    if what == "never started":
+        return failed
     link = log_link(task["taskArn"], os.environ["LOG_GROUP"], f"{name}/{name}/{_id(task)}")
-    return f"FAILED: {_id(task)} {what} ({why}). Log: {link}"
+    return f"{failed} Log: {link}"

@@ -1,4 +1,4 @@
-"""What is missing of WAF: associations and logging as resources of their own."""
+"""What is missing of WAF: associations and logging as resources of their own, and samples."""
 
 import json
 from typing import Any
@@ -36,7 +36,19 @@ LOGGING = Records(
 )
 
 
+_handle = waf.handle_request
+
+
+async def _with_samples(method: str, path: str, headers: Json, body: Any, query: Any) -> Any:
+    """Answer that no requests were sampled: there are none."""
+    if headers.get("x-amz-target", "").endswith(".GetSampledRequests"):
+        answer = json.dumps({"SampledRequests": [], "PopulationSize": 0}).encode()
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, answer
+    return await _handle(method, path, headers, body, query)
+
+
 def install() -> None:
-    """Add the types."""
+    """Add the types and the call."""
+    waf.handle_request = _with_samples
     add_type("AWS::WAFv2::WebACLAssociation", create=_associate, delete=_disassociate)
     LOGGING.install()
