@@ -13,17 +13,20 @@ from backends import validation
 from galv_constructs import handlers
 from galv_constructs._handler import handler_function
 
+PARTS = {"site_release": ["_site_config", "_site_page"]}
 MODULES = [path.stem for path in Path(handlers.__path__[0]).glob("[!_]*.py")]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> None:
+    parts = PARTS.get(module, [])
     stack = Stack(App(outdir=str(tmp_path), **validation(on=False)), "Stack")
     function = handler_function(
         stack,
         "Function",
         module=module,
         entry="on_event",
+        parts=parts,
         description="A handler",
         role=iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")),
         log_group=logs.LogGroup(stack, "Logs"),
@@ -33,7 +36,7 @@ def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> No
 
     (asset,) = (path.parent for path in tmp_path.glob("asset.*/handlers"))
     files = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
-    assert files == {f"handlers/{module}.py", "handlers/_aws.py"}
+    assert files == {f"handlers/{name}.py" for name in (module, "_aws", *parts)}
     # As Lambda imports it, whose only other package is boto3.
     code = f"import handlers.{module}, sys; sys.exit('galv_constructs' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=asset, check=True)
