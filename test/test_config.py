@@ -667,3 +667,11 @@ def test_deletion_protection_follows_removal_protection_unless_given(
     context: dict[str, Any], protected: bool
 ) -> None:
     assert read(**context).deletion_protection is protected
+
+
+def test_doubts_a_secret_that_the_deployment_may_have_created() -> None:
+    """To set the key to that name takes the secret away in the same deployment."""
+    (doubt,) = read(domainName="lab.org", smtpSecretName="galv-smtp").warnings
+    assert doubt.startswith("smtpSecretName: galv-smtp is the secret that this deployment creates")
+
+    assert read(domainName="lab.org", smtpSecretName="our-smtp").warnings == []

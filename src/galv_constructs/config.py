@@ -396,7 +396,14 @@ def _doubts(config: GalvConfig) -> list[str]:
             "that you have before you deploy"
         )
     elif config.smtp_secret_name is not None:
-        pass  # Who sends with credentials of one's own knows what they may send.
+        # Who sends with credentials of one's own knows what they may send.
+        if config.smtp_secret_name == config.default_smtp_secret_name:
+            doubts.append(
+                f"smtpSecretName: {config.smtp_secret_name} is the secret that this deployment "
+                "creates where the key is not set. If it did, setting the key deletes that secret "
+                "and its credentials: drop the key, or put credentials of yours into a secret of "
+                "another name"
+            )
     elif _RESERVED_DOMAIN.fullmatch(mail):
         doubts.append(
             f"mailFromDomain: {mail} is reserved for examples, so no mail can be sent from it; "

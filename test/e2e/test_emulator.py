@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
@@ -138,6 +138,66 @@ def test_refuses_a_type_that_nobody_knows(cloud: Cloud) -> None:
         cloud.client("cloudformation").create_stack(
             StackName="unknown", TemplateBody=json.dumps(template)
         )
+
+
+class TestNamesThatAreTaken:
+    """What an earlier deployment left, or somebody made: the next one of that name must not be."""
+
+    def create(self, cloud: Cloud, stack: str, kind: str, **properties: Any) -> str:
+        template = {"Resources": {"It": {"Type": kind, "Properties": properties}}}
+        cloudformation = cloud.client("cloudformation")
+        cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+        while "IN_PROGRESS" in status(cloud, stack):
+            time.sleep(0.05)
+        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+        return "\n".join(event.get("ResourceStatusReason", "") for event in events)
+
+    def test_a_log_group(self, cloud: Cloud) -> None:
+        cloud.client("logs").create_log_group(logGroupName="/taken")
+
+        reason = self.create(cloud, "log", "AWS::Logs::LogGroup", LogGroupName="/taken")
+
+        assert "ResourceAlreadyExistsException" in reason
+
+    def test_a_secret_also_while_it_waits_to_be_deleted(self, cloud: Cloud) -> None:
+        secrets = cloud.client("secretsmanager")
+        secrets.create_secret(Name="taken", SecretString="{}")
+        there = self.create(cloud, "secret", "AWS::SecretsManager::Secret", Name="taken")
+        secrets.delete_secret(SecretId="taken")
+        going = self.create(cloud, "again", "AWS::SecretsManager::Secret", Name="taken")
+
+        assert "ResourceExistsException" in there
+        assert "scheduled for deletion" in going
+
+
+class TestDeletions:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-protect-stacks.html"""
+
+    HANDLE: ClassVar[Any] = {"It": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+
+    def deploy(self, cloud: Cloud, name: str, outputs: Any, **options: Any) -> None:
+        body = json.dumps({"Resources": self.HANDLE, "Outputs": outputs})
+        cloud.client("cloudformation").create_stack(StackName=name, TemplateBody=body, **options)
+        while "IN_PROGRESS" in status(cloud, name):
+            time.sleep(0.05)
+
+    def test_refuses_to_delete_a_stack_with_termination_protection(self, cloud: Cloud) -> None:
+        self.deploy(cloud, "protected", {}, EnableTerminationProtection=True)
+
+        with pytest.raises(ClientError, match="TerminationProtection is enabled"):
+            cloud.client("cloudformation").delete_stack(StackName="protected")
+
+        assert status(cloud, "protected") == "CREATE_COMPLETE"
+
+    def test_refuses_to_delete_what_another_stack_imports_from(self, cloud: Cloud) -> None:
+        exported = {"Id": {"Value": {"Ref": "AWS::StackId"}, "Export": {"Name": "the-id"}}}
+        self.deploy(cloud, "exporting", exported)
+        self.deploy(cloud, "importing", {"Id": {"Value": {"Fn::ImportValue": "the-id"}}})
+
+        with pytest.raises(ClientError, match="imported by stack importing"):
+            cloud.client("cloudformation").delete_stack(StackName="exporting")
+
+        assert status(cloud, "exporting") == "CREATE_COMPLETE"
 
 
 def status(cloud: Cloud, name: str) -> str:

@@ -21,6 +21,12 @@ def _name(arn: str) -> str:
 
 def _create(logical_id: str, properties: Json, stack: str) -> Made:
     name = properties.get("Name") or f"{logical_id}-{secrets.token_hex(6)}"
+    if secretsmanager._secrets.get(name, {}).get("DeletedDate"):
+        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html
+        raise ValueError(
+            "InvalidRequestException: You can't create this secret because a secret with this name "
+            f"is already scheduled for deletion: {name}"
+        )
     if name in secretsmanager._secrets:
         raise ValueError(f"ResourceExistsException: the secret {name} already exists")
     _, attributes = _made(logical_id, {**properties, "Name": name}, stack)
