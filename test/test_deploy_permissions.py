@@ -179,7 +179,11 @@ def known_actions(managed: Json) -> Iterator[str]:
 
 
 # With which conditions hold.
-CONTEXT = {"ecs__CreateAction": "RunTask", "iam__PassedToService": "ecs-tasks.amazonaws.com"}
+CONTEXT = {
+    "ecs__CreateAction": "RunTask",
+    "ecs__cluster": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/galv-BackendStack-x",
+    "iam__PassedToService": "ecs-tasks.amazonaws.com",
+}
 
 
 def test_the_role_itself_may_do_nothing_else(deploy: Principal, managed: Json) -> None:
@@ -211,6 +215,7 @@ def test_the_role_itself_may_do_nothing_else(deploy: Principal, managed: Json) -
         "ecs:TagResource",
         "iam:PassRole",
         "logs:GetLogEvents",
+        "ses:GetAccount",
         "sts:AssumeRole",
     }
 

@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from aws_cdk import App, Stack
+from aws_cdk import App, Environment, Stack
+from aws_cdk import aws_certificatemanager as acm
 from constructs import IConstruct
 from example import CONTEXT
 
-from galv_constructs import GalvDeployRole, GitHubSubject
+from galv_constructs import GalvDeployRole, GalvFrontend, GalvLogBucket, GitHubSubject
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "security.md"
@@ -91,6 +92,24 @@ def _apps() -> Iterable[App]:
         check_stacks=["galv-BackendStack"],
     )
     yield app
+    yield _in_an_opt_in_region()
+
+
+def _in_an_opt_in_region() -> App:
+    """The site where CloudFront delivers no logs."""
+    app = App()
+    region = "eu-central-2"
+    stack = Stack(app, "OptIn", env=Environment(account="123456789012", region=region))
+    arn = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d"
+    GalvFrontend(
+        stack,
+        "Frontend",
+        domain_name="app.example.com",
+        api_url="https://api.example.com",
+        certificate=acm.Certificate.from_certificate_arn(stack, "Certificate", arn),
+        log_bucket=GalvLogBucket(stack, "Logs").bucket,
+    )
+    return app
 
 
 def table(reasons: Reasons) -> str:
