@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration
+from aws_cdk import Duration, ReferenceStrength, Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -58,11 +58,20 @@ def _storage(bucket: s3.IBucket) -> Sequence[str]:
     endpoint = s3_endpoint(None if is_token(region) else region)
     if endpoint is not None:
         # With the path of the bucket: the host is that of all customers of S3.
-        return [f"{endpoint}/{bucket.bucket_name}/"]
+        return [f"{endpoint}/{_exchangeable(bucket.bucket_name)}/"]
     # Presigned URLs have the global host name, and S3 may redirect from it to the regional one:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
     names = (bucket.bucket_domain_name, bucket.bucket_regional_domain_name)
-    return [f"https://{name}" for name in names]
+    return [f"https://{_exchangeable(name)}" for name in names]
+
+
+def _exchangeable(value: str) -> str:
+    """Refer to another stack without an export, which could not be taken away while in use.
+
+    The stack of the bucket is deployed before that of the site: with an export it could never be
+    given another bucket.
+    """
+    return Stack.consume_reference(value, ReferenceStrength.WEAK) if is_token(value) else value
 
 
 def check_policy_additions(additions: Mapping[str, Sequence[str]] | None) -> None:
