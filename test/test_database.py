@@ -10,6 +10,8 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import RefusedBackend, Synth
 from templates import Json, environment, ingress_rules, key_arn, of_type, only, only_id, secrets
 
+from galv_constructs import GalvNetwork
+
 INSTANCE = "AWS::RDS::DBInstance"
 
 
@@ -177,7 +179,7 @@ class TestGiven:
             stack, "Database", engine=rds.DatabaseInstanceEngine.POSTGRES, vpc=vpc
         )
 
-        template = synth(database=database)
+        template = synth(database=database, network=GalvNetwork.from_vpc(vpc))
 
         attachment = {"Ref": only_id(template, "AWS::SecretsManager::SecretTargetAttachment")}
         password = secrets(template, "web")["POSTGRES_PASSWORD"]

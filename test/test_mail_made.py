@@ -64,6 +64,14 @@ def mail() -> Json:
     return synth_mail()
 
 
+@pytest.fixture(scope="module")
+def mail_in_zone() -> Json:
+    """Mail whose records are in a zone of Route 53."""
+    stack = Stack(new_app(), "Stack")
+    GalvMail(stack, "Mail", sender=SENDER, hosted_zone=zone_in(stack))
+    return synthesize(stack)
+
+
 def in_ecr(stack: Stack) -> ecs.ContainerImage:
     """An image that a network without internet reaches."""
     return ecs.ContainerImage.from_ecr_repository(
@@ -309,33 +317,30 @@ class TestCredentials:
         assert handler["Handler"] == "handlers.smtp_credentials.on_event"
         assert handler["Timeout"] == 300
 
-    def test_credentials_go_with_the_stack(self, mail: Json) -> None:
+    def test_credentials_go_with_the_stack(self, mail_in_zone: Json) -> None:
         kept = {
             resource["Type"]
-            for resource in mail["Resources"].values()
+            for resource in mail_in_zone["Resources"].values()
             if resource.get("DeletionPolicy") == "RetainExceptOnCreate"
         }
-        assert kept == {
-            "AWS::Logs::LogGroup",
-            "AWS::Route53::RecordSet",
-            "AWS::SES::ConfigurationSet",
-            "AWS::SES::EmailIdentity",
+        assert kept == {"AWS::Logs::LogGroup", RECORD, SET, IDENTITY}
+
+    def test_a_sending_identity_is_lost_with_none_of_its_parts(self, mail_in_zone: Json) -> None:
+        """Others may send through it: it needs its records, and the configuration set it names."""
+        parts = {
+            id: resource
+            for kind in (IDENTITY, SET, RECORD)
+            for id, resource in of_type(mail_in_zone, kind).items()
+            if "DmarcRecord" not in id
         }
 
-    def test_a_sending_identity_is_lost_with_none_of_its_parts(self, mail: Json) -> None:
-        """Others may send through it: it needs its records, and the configuration set it names."""
-        for kind in (
-            "AWS::SES::EmailIdentity",
-            "AWS::SES::ConfigurationSet",
-            "AWS::Route53::RecordSet",
-        ):
-            for id, resource in of_type(mail, kind).items():
-                if "DmarcRecord" not in id:
-                    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
-                    assert resource["UpdateReplacePolicy"] == "Retain"
+        assert len(parts) == 7
+        for resource in parts.values():
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+            assert resource["UpdateReplacePolicy"] == "Retain"
 
-    def test_a_dmarc_record_goes_when_it_is_switched_off(self, mail: Json) -> None:
-        (record,) = of_type(mail, "AWS::Route53::RecordSet", "MailIdentityDmarc").values()
+    def test_a_dmarc_record_goes_when_it_is_switched_off(self, mail_in_zone: Json) -> None:
+        (record,) = of_type(mail_in_zone, RECORD, "MailIdentityDmarc").values()
 
         assert record.get("DeletionPolicy", "Delete") == "Delete"
 

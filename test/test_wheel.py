@@ -146,7 +146,7 @@ def test_the_operators_command_needs_its_extra_alone(wheel: Path, tmp_path: Path
     assert re.fullmatch(r"galv-ops, version \S+\n", said)
 
 
-@pytest.mark.parametrize(("app", "stacks"), [("galv-app", 3), ("platform-app", 2)])
+@pytest.mark.parametrize(("app", "stacks"), [("galv-app", 4), ("platform-app", 2)])
 def test_synthesizes_an_example(
     user: Mapping[str, str], tmp_path: Path, app: str, stacks: int
 ) -> None:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from galv_constructs.review_role import GalvReviewRole
     from galv_constructs.scheduled_task import GalvScheduledTask
     from galv_constructs.task_runtime import TaskRuntime
-    from galv_constructs.web_acl import GalvWebAcl
+    from galv_constructs.web_acl import DEFAULT_UPLOAD_PATHS, GalvWebAcl
 
 __all__ = [
     "DEFAULT_SETUP_STEPS",
+    "DEFAULT_UPLOAD_PATHS",
     "DnsRecord",
     "FrontendSource",
     "GalvBackend",
@@ -46,6 +47,7 @@ __all__ = [
 
 _MODULES = {
     "DEFAULT_SETUP_STEPS": "backend",
+    "DEFAULT_UPLOAD_PATHS": "web_acl",
     "DnsRecord": "_mail_identity",
     "FrontendSource": "frontend_source",
     "GalvBackend": "backend",

@@ -15,10 +15,11 @@ from galv_constructs._frontend_urls import (
     check_analytics_url,
     check_storage_url,
 )
+from galv_constructs._managed_rules import MANAGED_GROUPS
 from galv_constructs._release_tag import check_backend_tag, release_tag
 from galv_constructs._validation import check_domain_name, check_email, check_image_tag
 from galv_constructs.network import NetworkPreset
-from galv_constructs.web_acl import MANAGED_GROUPS, check_counted_rules
+from galv_constructs.web_acl import check_counted_rules
 
 Json = Mapping[str, Any]
 
@@ -422,7 +423,7 @@ _COUNTED_RULES = Kind(
     read=_counted_rules,
     schema={
         "type": "object",
-        "propertyNames": {"enum": list(MANAGED_GROUPS)},
+        "propertyNames": {"enum": list(MANAGED_GROUPS.values())},
         "additionalProperties": {
             "type": "array",
             "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},

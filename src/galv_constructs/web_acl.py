@@ -10,41 +10,9 @@ from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
 from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
+from galv_constructs._managed_rules import ALWAYS_COUNTED, BODY_RULES, MANAGED_GROUPS
 from galv_constructs._validation import check_known, check_range, check_type, is_token
 
-# In the order in which requests meet them, each with the id of its rule:
-# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
-_MANAGED_GROUPS = {
-    "IpReputation": "AWSManagedRulesAmazonIpReputationList",
-    "KnownBadInputs": "AWSManagedRulesKnownBadInputsRuleSet",
-    "Common": "AWSManagedRulesCommonRuleSet",
-    "SqlInjection": "AWSManagedRulesSQLiRuleSet",
-}
-MANAGED_GROUPS: Sequence[str] = tuple(_MANAGED_GROUPS.values())
-_ALWAYS_COUNTED = {"AWSManagedRulesCommonRuleSet": ("SizeRestrictions_BODY",)}
-# Rules that search the first 8 KB of a body, with the labels that they add:
-# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html and
-# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-use-case.html
-# A file with "random characters … similar to an actual XSS or SQL injection signature" is blocked:
-# https://repost.aws/knowledge-center/waf-upload-blocked-files
-# So the groups count, and a rule behind them blocks by label what is no upload.
-_BODY_RULES: Mapping[str, Mapping[str, str]] = {
-    "AWSManagedRulesKnownBadInputsRuleSet": {
-        "JavaDeserializationRCE_BODY": "known-bad-inputs:JavaDeserializationRCE_Body",
-        "Log4JRCE_BODY": "known-bad-inputs:Log4JRCE_Body",
-        "ReactJSRCE_BODY": "known-bad-inputs:ReactJSRCE_Body",
-    },
-    "AWSManagedRulesCommonRuleSet": {
-        "CrossSiteScripting_BODY": "core-rule-set:CrossSiteScripting_Body",
-        "EC2MetaDataSSRF_BODY": "core-rule-set:EC2MetaDataSSRF_Body",
-        "GenericLFI_BODY": "core-rule-set:GenericLFI_Body",
-        "GenericRFI_BODY": "core-rule-set:GenericRFI_Body",
-    },
-    "AWSManagedRulesSQLiRuleSet": {
-        "SQLi_BODY": "sql-database:SQLi_Body",
-        "SQLiExtendedPatterns_BODY": "sql-database:SQLiExtendedPatterns_Body",
-    },
-}
 DEFAULT_UPLOAD_PATHS: Sequence[str] = (
     "/arbitrary_files/",
     "/experiments/",
@@ -216,11 +184,11 @@ class GalvWebAcl(Construct):
             )
         )
         rules.append(self._rule("RateLimit", 2, rate, block))
-        for priority, (id, group) in enumerate(_MANAGED_GROUPS.items(), start=10):
+        for priority, (id, group) in enumerate(MANAGED_GROUPS.items(), start=10):
             counted = dict.fromkeys(
                 (
-                    *_ALWAYS_COUNTED.get(group, ()),
-                    *_BODY_RULES.get(group, {}),
+                    *ALWAYS_COUNTED.get(group, ()),
+                    *BODY_RULES.get(group, {}),
                     *counted_rules.get(group, ()),
                 )
             )
@@ -254,7 +222,7 @@ class GalvWebAcl(Construct):
                             scope="LABEL", key=f"awswaf:managed:aws:{label}"
                         )
                     )
-                    for group, rules in _BODY_RULES.items()
+                    for group, rules in BODY_RULES.items()
                     for rule, label in rules.items()
                     if rule not in counted_rules.get(group, ())
                 ]
@@ -409,8 +377,8 @@ def check_counted_rules(counted_rules: object) -> None:
             f"counted_rules must be a mapping of groups to rules, got {counted_rules!r}"
         )
     for group, rules in counted_rules.items():
-        if group not in _MANAGED_GROUPS.values():
-            allowed = ", ".join(_MANAGED_GROUPS.values())
+        if group not in MANAGED_GROUPS.values():
+            allowed = ", ".join(MANAGED_GROUPS.values())
             raise ValueError(f"counted_rules has the group {group!r}: it must be one of {allowed}")
         is_list = isinstance(rules, Sequence) and not isinstance(rules, str)
         if not is_list or not all(
