@@ -206,8 +206,8 @@ class GalvBackend(Construct):
                 there are none. It gets 120 seconds more to end. Default: 15 minutes, or
                 `request_timeout` if that is longer.
             lab_storage_quota: How much each new laboratory may store in the media bucket; beyond
-                it uploads are refused with 507. Galv's administrators can change it for a
-                laboratory that exists. Default: 5 GiB.
+                it uploads are refused with 507. A laboratory that exists keeps its quota.
+                Default: 5 GiB.
             setup_steps: What the setup task runs, in every deployment that changes its image or
                 environment, before the web service changes. Default: `DEFAULT_SETUP_STEPS`:
                 migrate, create the superuser, load the fixtures (until the first deployment has

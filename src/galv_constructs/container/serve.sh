@@ -9,7 +9,7 @@ bind=0.0.0.0:PORT
 if command -v nginx >/dev/null && nginx -t -q -c "$nginx/nginx.conf"; then
   bind=unix:$nginx/gunicorn.sock
   # The task ends with either of them: $$ is gunicorn soon.
-  { nginx -c "$nginx/nginx.conf"; kill "$$"; } &
+  { nginx -c "$nginx/nginx.conf" || true; kill "$$"; } &
 fi
 # Galv does not remove all of its temporary files. Only those in this task's own directory are.
 while sleep 60; do

@@ -39,12 +39,12 @@ def check_django() -> str:
 def check_database() -> str:
     """Ask the database for something, and whether migrations are missing."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT version()")
-        version = str(cursor.fetchone()[0])
+        cursor.execute("SELECT 1")
     executor = MigrationExecutor(connection)
     if missing := executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise RuntimeError(f"{len(missing)} migrations have not run: run the setup task")
-    return version.partition(" on ")[0]
+    version = ".".join(str(number) for number in connection.get_database_version())
+    return f"{connection.display_name} {version}"
 
 
 def check_s3() -> str:
