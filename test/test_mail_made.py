@@ -461,6 +461,16 @@ class TestInTheBackend:
         assert endpoint["PrivateDnsEnabled"] is True
         assert endpoint["ServiceName"] == f"com.amazonaws.{ENVIRONMENT.region}.email-smtp"
 
+    def test_without_mail_there_is_no_endpoint_for_it(self) -> None:
+        stack = regional_stack()
+        network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
+
+        backend_in(stack, network=network, image=in_ecr(stack))
+
+        endpoints = of_type(synthesize(stack), "AWS::EC2::VPCEndpoint")
+        assert len(endpoints) == 6
+        assert "email-smtp" not in str(endpoints)
+
     def test_the_endpoint_serves_what_is_made(self) -> None:
         stack = Stack(new_app(), "Stack")
         network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)

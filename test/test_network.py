@@ -1,10 +1,12 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Stack
+from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack
-from templates import Json, of_type, only, synthesize
+from templates import Json, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvNetwork, NetworkPreset
 
@@ -52,7 +54,7 @@ class TestPresets:
             (NetworkPreset.NAT_GATEWAY, {"gateways": 1}, {"NatGatewayId"}),
             (NetworkPreset.NAT_INSTANCE, {"instances": 1}, {"InstanceId"}),
             (NetworkPreset.PUBLIC, {}, set()),
-            (NetworkPreset.ENDPOINTS, {"endpoints": 6}, set()),
+            (NetworkPreset.ENDPOINTS, {"endpoints": 5}, set()),
         ],
     )
     def test_makes_the_way_out_that_the_preset_says(
@@ -130,7 +132,6 @@ class TestPresets:
         assert {_service(endpoint) for endpoint in endpoints} == {
             "ecr.api",
             "ecr.dkr",
-            "email-smtp",
             "logs",
             "secretsmanager",
             "sts",
@@ -140,9 +141,92 @@ class TestPresets:
             assert {subnet["Ref"] for subnet in endpoint["SubnetIds"]} == tasks
             (group_id,) = (group["Fn::GetAtt"][0] for group in endpoint["SecurityGroupIds"])
             (rule,) = template["Resources"][group_id]["Properties"]["SecurityGroupIngress"]
-            port = 587 if _service(endpoint) == "email-smtp" else 443
-            assert (rule["FromPort"], rule["ToPort"]) == (port, port)
+            assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
             assert rule["CidrIp"] == "10.0.0.0/16"
+
+
+class TestSmtpEndpoint:
+    """Some zones cannot have it, and a zone's name says nothing about which: accounts differ."""
+
+    def made(self, network: GalvNetwork) -> Json:
+        return only(
+            synthesize(Stack.of(network)), "AWS::EC2::VPCEndpoint", "NetworkVpcSmtpEndpoint"
+        )
+
+    def in_virginia(self, *, supported: list[str] | None) -> GalvNetwork:
+        where = f"account={ENVIRONMENT.account}:region=us-east-1"
+        context: Json = {f"availability-zones:{where}": ["us-east-1a", "us-east-1b"]}
+        if supported is not None:
+            service = "serviceName=com.amazonaws.us-east-1.email-smtp"
+            context[f"endpoint-service-availability-zones:{where}:{service}"] = supported
+        env = Environment(account=ENVIRONMENT.account, region="us-east-1")
+        stack = Stack(new_app(context), "Stack", env=env)
+        return GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
+
+    def test_is_in_one_zone_and_made_once(self, stack: Stack) -> None:
+        network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
+
+        network.add_smtp_endpoint()
+        network.add_smtp_endpoint()
+
+        endpoint = self.made(network)
+        assert endpoint["SubnetIds"] == [{"Ref": _task_subnet(stack, 1)}]
+        assert endpoint["PrivateDnsEnabled"] is True
+        (group_id,) = (group["Fn::GetAtt"][0] for group in endpoint["SecurityGroupIds"])
+        (rule,) = synthesize(stack)["Resources"][group_id]["Properties"]["SecurityGroupIngress"]
+        assert (rule["FromPort"], rule["ToPort"]) == (587, 587)
+        assert rule["CidrIp"] == "10.0.0.0/16"
+
+    @pytest.mark.parametrize(
+        "preset", [preset for preset in NetworkPreset if preset is not NetworkPreset.ENDPOINTS]
+    )
+    def test_is_not_made_where_there_is_a_way_to_the_internet(
+        self, stack: Stack, presets: dict[NetworkPreset, Json], preset: NetworkPreset
+    ) -> None:
+        GalvNetwork(stack, "Network", preset=preset).add_smtp_endpoint()
+
+        assert synthesize(stack) == presets[preset]
+
+    @pytest.mark.parametrize(("supported", "subnet"), [("ac", 1), ("bc", 2)])
+    def test_is_in_a_zone_that_can_have_it(self, supported: str, subnet: int) -> None:
+        network = self.in_virginia(supported=[f"us-east-1{letter}" for letter in supported])
+
+        network.add_smtp_endpoint()
+
+        wanted = _task_subnet(Stack.of(network), subnet)
+        assert self.made(network)["SubnetIds"] == [{"Ref": wanted}]
+
+    def test_refuses_zones_of_which_none_can_have_it(self, refusal: Refusal) -> None:
+        network = self.in_virginia(supported=["us-east-1c", "us-east-1d"])
+
+        text = refusal(network.add_smtp_endpoint)
+
+        assert text.startswith(
+            "network (Stack/Network) is in the zones us-east-1a, us-east-1b, and Amazon SES has an "
+            "SMTP endpoint in none of them: "
+        )
+        assert "GalvNetwork.from_vpc(…)" in text
+
+    def test_asks_cdk_to_look_it_up(self) -> None:
+        network = self.in_virginia(supported=None)
+
+        network.add_smtp_endpoint()
+
+        app = network.node.root
+        assert isinstance(app, App)
+        manifest = json.loads((Path(app.synth().directory) / "manifest.json").read_text())
+        (missing,) = manifest["missing"]
+        assert missing["provider"] == "endpoint-service-availability-zones"
+        assert missing["props"]["serviceName"] == "com.amazonaws.us-east-1.email-smtp"
+
+    def test_refuses_such_a_region_without_an_account(self, refusal: Refusal) -> None:
+        stack = Stack(new_app(), "Stack", env=Environment(region="us-east-1"))
+        network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
+
+        text = refusal(network.add_smtp_endpoint)
+
+        assert text.startswith("the stack Stack is in us-east-1, where not every zone can have")
+        assert "env=Environment(account=…, region=…)" in text
 
 
 class TestArguments:
@@ -392,6 +476,11 @@ def _imported(stack: Stack, id: str, *kinds: str) -> ec2.IVpc:
     return ec2.Vpc.from_vpc_attributes(
         stack, id, vpc_id="vpc-1", availability_zones=["a", "b"], **ids
     )
+
+
+def _task_subnet(stack: Stack, number: int) -> str:
+    """The logical id of a subnet of the tasks."""
+    return only_id(synthesize(stack), "AWS::EC2::Subnet", f"NetworkVpcTasksSubnet{number}Subnet")
 
 
 def _interface_endpoints(template: Json) -> list[Json]:

@@ -23,7 +23,7 @@ from templates import (
     task_definition,
 )
 
-from galv_constructs import GalvNetwork, NetworkPreset
+from galv_constructs import GalvMail, GalvNetwork, NetworkPreset
 
 RUN = "Custom::GalvReleaseTask"
 SERVICE = "AWS::ECS::Service"
@@ -39,7 +39,8 @@ def endpoints() -> Json:
     stack = regional_stack()
     image = ecs.ContainerImage.from_registry("1.dkr.ecr.eu-west-1.amazonaws.com/galv:1")
     network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
-    backend_in(stack, network=network, image=image)
+    mail = GalvMail(stack, "Mail", sender="galv@example.com")
+    backend_in(stack, network=network, image=image, mail=mail)
     return synthesize(stack)
 
 

@@ -4,17 +4,17 @@ A stack for any region (without `env`) is taken to be in one of the regions that
 as its region is not known when the template is made.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Annotations, Aws, Names, Stack
+from aws_cdk import Annotations, Aws, ContextProvider, Names, Stack
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from galv_constructs._validation import is_token
 
-# "Regions launched before March 20, 2019 are enabled by default":
+# Those that AWS introduced before 20 March 2019:
 # https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
 # All others, and those still to come, an account has to opt in to. For their buckets S3 answers 400
 # at the global host name: https://docs.aws.amazon.com/AmazonS3/latest/API/UsingRouting.html
@@ -42,12 +42,15 @@ _DEFAULT_REGIONS = frozenset(
     }
 )
 
-# "Account regional namespaces are available in all Regions except …":
+# Regions in which an account has no namespace of its own for buckets:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 _WITHOUT_BUCKET_NAMESPACE = frozenset({"me-central-1", "me-south-1"})
 
-# "Amazon SES does not support VPC endpoints in the following Availability Zones":
+# "SES does not support SMTP VPC endpoints in the following Availability Zones":
 # https://docs.aws.amazon.com/ses/latest/dg/send-email-set-up-vpc-endpoints.html
+# These are ids. Which name such a zone has differs from account to account: "AWS maps the physical
+# Availability Zones randomly to the Availability Zone names for each AWS account",
+# https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html
 ZONES_WITHOUT_SMTP_ENDPOINT = {
     "ap-northeast-2": ("apne2-az4",),
     "ca-central-1": ("cac1-az3", "cac1-az4"),
@@ -142,6 +145,28 @@ def s3_endpoint(region: str | None) -> str | None:
     region, and Galv's laboratories may have some.
     """
     return f"https://s3.{region}.amazonaws.com" if is_opt_in(region) else None
+
+
+def zones_with_smtp_endpoint(scope: Construct, names: Sequence[str]) -> list[str]:
+    """Those of some zones that Amazon SES has an SMTP endpoint in, as far as one can know."""
+    region = known_region(scope)
+    if region not in ZONES_WITHOUT_SMTP_ENDPOINT:
+        return list(names)
+    stack = Stack.of(scope)
+    if is_token(stack.account):
+        raise ValueError(
+            f"the stack {stack.stack_name} is in {region}, where not every zone can have the "
+            "endpoint of Amazon SES, and which ones can differs from account to account: give the "
+            "stack its account, env=Environment(account=…, region=…), so that CDK can look it up"
+        )
+    supported = ContextProvider.get_value(
+        scope,
+        provider="endpoint-service-availability-zones",
+        props={"serviceName": f"com.amazonaws.{region}.email-smtp"},
+        # Of the pass that finds out what is to be looked up, whose template is thrown away.
+        dummy_value=list(names),
+    ).value
+    return [name for name in names if name in supported]
 
 
 def cloudfront_log_bucket(

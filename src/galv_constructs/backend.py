@@ -340,8 +340,7 @@ class GalvBackend(Construct):
                 else GalvNetwork.from_vpc(cluster.vpc)
             )
         self._network = network
-        if policy.execute_command and isinstance(network, GalvNetwork):
-            network.add_execute_command_endpoint()
+        _add_endpoints(network, execute_command=policy.execute_command, mail=mail is not None)
         prefix = log_group_prefix(self)
         if cluster is None:
             cluster = Cluster(
@@ -690,6 +689,16 @@ class GalvBackend(Construct):
 def _secret_of(database: rds.IDatabaseInstance) -> secretsmanager.ISecret:
     secret: secretsmanager.ISecret = database.secret  # type: ignore[attr-defined]
     return secret
+
+
+def _add_endpoints(network: IGalvNetwork, *, execute_command: bool, mail: bool) -> None:
+    """Give a network without the internet the endpoints that not every backend needs."""
+    if not isinstance(network, GalvNetwork):
+        return
+    if execute_command:
+        network.add_execute_command_endpoint()
+    if mail:
+        network.add_smtp_endpoint()
 
 
 def _root_domain_name(domain_name: str, hosted_zone: route53.IHostedZone | None) -> str:

@@ -12,6 +12,7 @@ from constructs import Construct, IDependable
 
 from galv_constructs._acknowledge import acknowledge, standards
 from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
+from galv_constructs._regions import zones_with_smtp_endpoint
 from galv_constructs._validation import check_construct, check_known, check_range, check_type
 
 
@@ -88,7 +89,7 @@ class GalvNetwork(Construct):
 
     What costs money, per month at list prices of us-east-1: a NAT gateway $32.85 and its address
     $3.65; a NAT instance (t4g.nano) about $3 and its address $3.65; interface endpoints $7.30 each
-    in each zone, six of them.
+    in each zone, five of them, and $7.30 for that of Amazon SES, which is in one zone.
 
     Example:
         ```python
@@ -285,6 +286,39 @@ class GalvNetwork(Construct):
         if not self.has_internet and self._vpc.node.try_find_child(id) is None:
             self._add_interface_endpoint(id, ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES)
 
+    def add_smtp_endpoint(self) -> None:
+        """Let tasks send through Amazon SES without the internet, from one zone.
+
+        Where there is a way to the internet, do nothing. `GalvBackend` calls it when it has `mail`.
+
+        Some zones of us-east-1, us-west-1, us-west-2, ap-northeast-2 and ca-central-1 cannot have
+        the endpoint. In a stack of which account and region are known, CDK looks up which do; in a
+        stack for any region the first zone is taken, and the deployment fails where it has none.
+
+        Raises:
+            ValueError: If no zone of this network can have it, or CDK cannot look that up because
+                the stack has one of these regions but no account.
+        """
+        id = "SmtpEndpoint"
+        if self.has_internet or self._vpc.node.try_find_child(id) is not None:
+            return
+        subnets = _select(self._vpc, self.task_subnets).subnets
+        names = [subnet.availability_zone for subnet in subnets]
+        possible = zones_with_smtp_endpoint(self, names)
+        if not possible:
+            raise ValueError(
+                f"network ({self.node.path}) is in the zones {', '.join(names)}, and Amazon SES "
+                "has an SMTP endpoint in none of them: use GalvNetwork.from_vpc(…) with a VPC in "
+                "other zones (ec2.Vpc(availability_zones=…)), or choose another NetworkPreset"
+            )
+        # One will do: when its zone fails, mail alone has to wait.
+        self._add_interface_endpoint(
+            id,
+            # The port of STARTTLS; CDK's constant has 443, which this service does not serve.
+            ec2.InterfaceVpcEndpointAwsService("email-smtp", port=587),
+            ec2.SubnetSelection(subnets=[subnets[names.index(possible[0])]]),
+        )
+
     def _log_flows(self, log_bucket: s3.IBucket) -> ec2.CfnFlowLog:
         flow_log = ec2.CfnFlowLog(
             self,
@@ -353,17 +387,20 @@ class GalvNetwork(Construct):
             "LogsEndpoint": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
             "SecretsManagerEndpoint": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
             "StsEndpoint": ec2.InterfaceVpcEndpointAwsService.STS,
-            # The port of STARTTLS; CDK's constant has 443, which this service does not serve.
-            "SmtpEndpoint": ec2.InterfaceVpcEndpointAwsService("email-smtp", port=587),
         }
         for id, service in services.items():
             self._add_interface_endpoint(id, service)
 
-    def _add_interface_endpoint(self, id: str, service: ec2.IInterfaceVpcEndpointService) -> None:
+    def _add_interface_endpoint(
+        self,
+        id: str,
+        service: ec2.IInterfaceVpcEndpointService,
+        subnets: ec2.SubnetSelection | None = None,
+    ) -> None:
         endpoint = self._vpc.add_interface_endpoint(
             id,
             service=service,
-            subnets=self.task_subnets,
+            subnets=subnets or self.task_subnets,
             private_dns_enabled=True,
             open=False,
         )
