@@ -15,6 +15,10 @@ Json = Mapping[str, Any]
 Client = Callable[[str], Any]
 ANYWHERE = "0.0.0.0/0"
 
+_WRITES = ("PutObject", "PutObjectAcl", "DeleteObject")
+# Tasks that write uploads; others of the backend's runtime read them.
+_WRITERS = ("web", "setup-db")
+
 
 class Reach:
     """Questions to one region of a cloud."""
@@ -93,16 +97,16 @@ class Reach:
                 mail_port = int(variables["DJANGO_EMAIL_PORT"])
                 yield from self._route_problems(network, mail_port, host, "email-smtp")
             media = variables["DJANGO_AWS_STORAGE_BUCKET_NAME"]
-            yield from self._bucket_problems(role, media)
+            yield from self._bucket_problems(role, media, writes=container["name"] in _WRITERS)
             if "collectstatic" in str(container["command"]):
                 static = variables["DJANGO_STATIC_FILES_BUCKET_NAME"]
-                yield from self._bucket_problems(role, static)
+                yield from self._bucket_problems(role, static, writes=True)
 
-    def _bucket_problems(self, role: str, name: str) -> Iterator[str]:
+    def _bucket_problems(self, role: str, name: str, *, writes: bool) -> Iterator[str]:
         bucket = f"arn:aws:s3:::{name}"
         if not self.allowed(role, "s3:ListBucket", bucket):
             yield f"{role} may not list {bucket}"
-        for action in ("GetObject", "PutObject", "PutObjectAcl", "DeleteObject"):
+        for action in ("GetObject", *(_WRITES if writes else ())):
             if not self.allowed(role, f"s3:{action}", f"{bucket}/x"):
                 yield f"{role} may not s3:{action} in {bucket}"
 

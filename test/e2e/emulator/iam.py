@@ -18,6 +18,7 @@ log = logging.getLogger("e2e.iam")
 
 _enforce = iam_evaluator.enforce
 _pin_request_origin = iam_evaluator.pin_request_origin
+_role_policies = iam_evaluator._gather_role_policies
 _request_tag_context = iam_actions.request_tag_context
 _body: ContextVar[bytes] = ContextVar("e2e_request_body", default=b"")
 
@@ -141,6 +142,12 @@ def _delete_user(name: str, properties: Json) -> None:
     _user["delete"](name, properties)
 
 
+def _policies_of_role(name: str, account: str) -> list[list[Any]]:
+    """Find the policies of a role by its ARN too, in which a path stands before the name."""
+    policies: list[list[Any]] = _role_policies(name.rpartition("/")[2], account)
+    return policies
+
+
 _handlers = provisioners._RESOURCE_HANDLERS
 _user = dict(_handlers["AWS::IAM::User"])
 
@@ -151,4 +158,5 @@ def install() -> None:
     _handlers["AWS::IAM::User"].update(create=_create_user, delete=_delete_user)
     iam_actions.request_tag_context = _remember
     iam_evaluator.enforce = _decide
+    iam_evaluator._gather_role_policies = _policies_of_role
     iam_evaluator.pin_request_origin = app.pin_request_origin = _as_by_tls
