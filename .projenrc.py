@@ -4,6 +4,7 @@ Edit it, then run ``npm run projen``.
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -71,6 +72,11 @@ DEV_DEPENDENCIES = [
 # The emulator of AWS, in an environment of its own: it pins what others want otherwise, and nothing
 # but `npm run e2e` needs it. test/e2e extends it by private names, so the version is exact.
 EMULATOR = ["boto3", "ministack==1.5.33"]
+# The application that stands in for Galv, in an environment of its own: `npm run e2e`.
+STAND_IN = [
+    *("django>=5,<6", "django-allow-cidr", "django-cors-headers", "django-storages[s3]"),
+    *("gunicorn", "matplotlib", "numba", "psycopg[binary]"),
+]
 # What Lambda provides to functions in Node, as far as CDK's own functions use it.
 FUNCTION_CLIENTS = ["cloudwatch-logs", "ec2", "lambda", "s3", "sfn"]
 
@@ -99,6 +105,8 @@ RUFF = {
         ],
         "per-file-ignores": {
             "test/**": ["ARG", "D", "FBT", "S", "SLF"],
+            # As Django has it: models without a text, lists in migrations.
+            "test/galv/backend_django/**": ["DJ008", "RUF012"],
             "examples/**": ["D1"],
             # Tools talk to people and start programs; setup.py must be able to refuse a Python
             # older than the one ruff assumes.
@@ -123,7 +131,8 @@ MYPY = {
     # The one is installed beside the rest, in .venv-e2e, the other in the images of Galv.
     "overrides": [{"module": ["ministack.*", "django.*"], "ignore_missing_imports": True}],
     # Each synthesis leaves a copy of the handlers there.
-    "exclude": ["/cdk\\.out/"],
+    # What stands in for Galv has an environment of its own.
+    "exclude": ["/cdk\\.out/", "^test/galv/(backend_django/|compile\\.py)"],
 }
 
 PYTEST = {
@@ -350,6 +359,11 @@ lock.exec(
 lock.exec(
     f"printf '%s\\n' {' '.join(EMULATOR)} | uv pip compile --quiet --universal --no-header"
     f" --python-version {PYTHON_MINIMUM} --output-file constraints-e2e.txt -",
+    receive_args=True,
+)
+lock.exec(
+    f"printf '%s\\n' {shlex.join(STAND_IN)} | uv pip compile --quiet --universal --no-header"
+    f" --python-version {PYTHON_MINIMUM} --output-file test/galv/requirements.txt -",
     receive_args=True,
 )
 lock.exec("npm install --package-lock-only")

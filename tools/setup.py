@@ -3,7 +3,8 @@
     python3 tools/setup.py [--synth | --e2e] [command [argument ...]]
 
 With --synth only what it takes to synthesize is installed, which is a third of the packages; with
---e2e also .venv-e2e, which holds an emulator of AWS.
+--e2e also .venv-e2e, which holds an emulator of AWS, and .venv-galv for the application that stands
+in for Galv.
 Needs Python 3.10, Node 20 and npm, and nothing installed. When nothing changed it costs 0.1 s.
 """
 
@@ -30,6 +31,8 @@ NODE_MODULES = ROOT / "node_modules"
 PACKAGE_LOCK = ROOT / "package-lock.json"
 EMULATOR_VENV = ROOT / ".venv-e2e"
 EMULATOR = ROOT / "constraints-e2e.txt"
+STAND_IN_VENV = ROOT / ".venv-galv"
+STAND_IN = ROOT / "test" / "galv" / "requirements.txt"
 # The clients of AWS that Lambda has for functions in Node.
 FUNCTIONS_LOCK = ROOT / "test" / "e2e" / "functions" / "package-lock.json"
 
@@ -146,6 +149,16 @@ def install_emulator() -> None:
         stamp(EMULATOR_VENV, done).write_text(fingerprint(done))
 
 
+def install_stand_in() -> None:
+    """Make .venv-galv with exactly the locked packages."""
+    venv.create(STAND_IN_VENV, clear=True, symlinks=True, with_pip=True)
+    python = str(STAND_IN_VENV / "bin" / "python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    run(*pip, "install", "--quiet", "--no-compile", "--no-deps", *sorted(locked(STAND_IN)))
+    run(python, str(STAND_IN.with_name("compile.py")))
+    stamp(STAND_IN_VENV, STAND_IN).write_text(fingerprint(STAND_IN))
+
+
 def main() -> None:
     """Install what is not fresh, then become the command."""
     command = sys.argv[1:]
@@ -162,6 +175,8 @@ def main() -> None:
         locks = (EMULATOR, FUNCTIONS_LOCK)
         if not all(is_fresh(EMULATOR_VENV, lock) for lock in locks):
             steps.append(install_emulator)
+        if not is_fresh(STAND_IN_VENV, STAND_IN):
+            steps.append(install_stand_in)
     if steps:
         check_machine()
         print("Installing what is locked (about 20 s, until a lock changes)", flush=True)

@@ -1,0 +1,7 @@
+"""What differs between releases; an image of another release has another file here."""
+
+VERSION = "v2.11.4"
+# Since 3.0.0 logs go to the console too.
+LOGS_TO_CONSOLE = False
+# Released images of long ago always used the database `postgres`.
+READS_DATABASE_NAME = True
