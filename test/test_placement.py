@@ -165,10 +165,11 @@ def runtime_in(stack: Stack, **arguments: Any) -> TaskRuntime:
     cluster: Any = stack.node.find_child("Cluster")
     defaults: Json = {
         "cluster": cluster,
-        "network": GalvNetwork.from_vpc(cluster.vpc),
         "image": ecs.ContainerImage.from_registry("ours"),
         "log_group_prefix": "/ours",
     }
+    if "network" not in arguments:
+        defaults["network"] = GalvNetwork.from_vpc(cluster.vpc)
     return TaskRuntime(**{**defaults, **arguments})
 
 
@@ -186,7 +187,7 @@ def scheduled_task(stack: Stack, **arguments: Any) -> GalvScheduledTask:
     return GalvScheduledTask(
         stack,
         "Made",
-        runtime=runtime_in(stack),
+        runtime=arguments.pop("runtime", None) or runtime_in(stack),
         command=["true"],
         schedule=schedule,
         **arguments,
@@ -325,6 +326,34 @@ def things(construct: type) -> set[str]:
     } | {name for name in construct.__init__.__annotations__ if name.endswith("_arn")}  # type: ignore[misc]
 
 
+class TestRuntime:
+    """The network of a runtime is where its cluster is."""
+
+    @pytest.mark.parametrize("make", [release_task, scheduled_task], ids=named)
+    def test_refuses_a_cluster_in_another_vpc(
+        self, refusal: Refusal, stack: Stack, make: Make
+    ) -> None:
+        prepare(stack, release_task)
+        runtime = runtime_in(stack, network=GalvNetwork.from_vpc(vpc_in(stack)))
+
+        said = refusal(lambda: make(stack, runtime=runtime))
+
+        assert said.startswith(
+            "runtime.cluster is in the VPC 'vpc-2', and network in 'vpc-1': pass "
+            "network=GalvNetwork.from_vpc(…) with the VPC of runtime.cluster"
+        )
+
+    @pytest.mark.parametrize("make", [release_task, scheduled_task], ids=named)
+    def test_takes_one_that_does_not_say_where_it_is(self, stack: Stack, make: Make) -> None:
+        given = ecs.Cluster.from_cluster_arn(
+            stack, "Cluster", arn("ecs", HERE, OURS, "cluster/ours")
+        )
+        make(
+            stack,
+            runtime=runtime_in(stack, cluster=given, network=GalvNetwork.from_vpc(vpc_in(stack))),
+        )
+
+
 class TestDatabase:
     def database(self, stack: Stack, engine: rds.IInstanceEngine) -> rds.DatabaseInstance:
         vpc = ec2.Vpc(stack, "Theirs", max_azs=2)
@@ -376,6 +405,30 @@ class TestPrivateZones:
                 return route53.HostedZone(
                     stack, "Private", zone_name="example.com", vpcs=[vpc_in(stack)]
                 )
+
+    @pytest.mark.parametrize("private", [True, False])
+    def test_one_that_was_looked_up_is_told_apart_by_its_look_up(
+        self, refusal: Refusal, private: bool
+    ) -> None:
+        asked = "domainName=example.com" + ":privateZone=true" * private
+        where = f"account={ENVIRONMENT.account}:{asked}:region={ENVIRONMENT.region}"
+        key = f"hosted-zone:{where}" + ":vpcId=vpc-1" * private
+        answer = {"Id": "/hostedzone/Z1", "Name": "example.com."}
+        stack = regional_stack(new_app({key: answer}))
+        zone = route53.HostedZone.from_lookup(
+            stack,
+            "Found",
+            domain_name="example.com",
+            private_zone=private or None,
+            vpc_id="vpc-1" if private else None,
+        )
+        assert zone.hosted_zone_id == "Z1"
+
+        if not private:
+            mail(stack, hosted_zone=zone)
+            return
+        said = refusal(lambda: mail(stack, hosted_zone=zone))
+        assert "hosted_zone (Stack/Found) is a private zone" in said
 
     def test_a_public_one_is_taken(self, stack: Stack) -> None:
         mail(stack, hosted_zone=route53.HostedZone(stack, "Public", zone_name="example.com"))

@@ -72,6 +72,15 @@ def check_runtime_place(scope: Construct, runtime: TaskRuntime) -> None:
     check_place(scope, "runtime.network", runtime.network.vpc)
     check_place(scope, "runtime.encryption_key", runtime.encryption_key)
     check_secrets_place(scope, runtime.secrets, "runtime.secrets")
+    check_vpc("runtime.cluster", _vpc_of(runtime.cluster), runtime.network.vpc)
+
+
+def _vpc_of(cluster: ecs.ICluster) -> ec2.IVpc | None:
+    try:
+        return cluster.vpc
+    except RuntimeError:
+        # One that was imported by its ARN alone does not tell.
+        return None
 
 
 def check_vpc(name: str, vpc: ec2.IVpc | None, network_vpc: ec2.IVpc) -> None:
@@ -91,7 +100,8 @@ def check_vpc(name: str, vpc: ec2.IVpc | None, network_vpc: ec2.IVpc) -> None:
 def check_public_zone(hosted_zone: route53.IHostedZone | None) -> None:
     """Refuse a private zone: a certificate and mail servers look for records in public ones.
 
-    A zone that was looked up does not say which it is.
+    A zone that was looked up does not say which it is, but what was asked for is in the context,
+    with the answer, except in the first pass, whose template is thrown away.
     """
     if hosted_zone is None:
         return
@@ -101,7 +111,13 @@ def check_public_zone(hosted_zone: route53.IHostedZone | None) -> None:
     has_vpcs = isinstance(resource, route53.CfnHostedZone) and bool(
         Stack.of(resource).resolve(resource.vpcs)
     )
-    if has_vpcs or any("PrivateHostedZone" in kind.__name__ for kind in kinds):
+    looked_up = any(
+        key.startswith("hosted-zone:")
+        and ":privateZone=true" in key
+        and str(answer.get("Id")).removeprefix("/hostedzone/") == hosted_zone.hosted_zone_id
+        for key, answer in hosted_zone.node.get_all_context().items()
+    )
+    if has_vpcs or looked_up or any("PrivateHostedZone" in kind.__name__ for kind in kinds):
         raise ValueError(
             f"hosted_zone ({hosted_zone.node.path}) is a private zone, and its records have to be "
             "found from the internet: pass the public zone of the domain"
