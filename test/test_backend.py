@@ -68,7 +68,7 @@ class TestTemplates:
     def test_none_changes_nothing(self, default: Json, synth: Synth) -> None:
         names = [
             *("certificate", "root_domain_name", "frontend_domain_names", "mail", "version"),
-            *("image", "registry_credentials", "environment", "secrets", "workers"),
+            *("image", "user", "registry_credentials", "environment", "secrets", "workers"),
             *("request_timeout", "setup_steps", "setup_timeout", "check_status_command"),
             *("network", "cluster", "database", "database_secret", "database_name"),
             *("database_instance_type", "media_bucket", "log_bucket", "encryption_key"),

@@ -1,16 +1,23 @@
 """The image that tasks run, and whether they can pull it."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from aws_cdk import CfnParameter, Stack
+from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import RefusedBackend, Synth
+from backends import RefusedBackend, Synth, backend_in, new_app
+from containers import Container, Image, container_of, why_not
 from templates import (
     Json,
     as_list,
     container,
     only_id,
     statements,
+    synthesize,
     task_definition,
 )
 
@@ -118,6 +125,134 @@ class TestImage:
         self, refused_backend: RefusedBackend, argument: str, expected: str
     ) -> None:
         assert expected in refused_backend(**{argument: "galv"})
+
+
+def built(tmp_path: Path, platform: ecr_assets.Platform | None = None) -> ecs.ContainerImage:
+    """An image that CDK builds."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    return ecs.ContainerImage.from_asset(str(tmp_path), platform=platform)
+
+
+ARM, AMD = ecr_assets.Platform.LINUX_ARM64, ecr_assets.Platform.LINUX_AMD64
+
+
+class TestArchitecture:
+    def architectures(self, template: Json) -> set[str]:
+        return {
+            task_definition(template, name)[1]["RuntimePlatform"]["CpuArchitecture"]
+            for name in ("web", "setup-db", "check-status")
+        }
+
+    def test_is_the_one_that_galv_publishes_for_when_none_is_given(self, default: Json) -> None:
+        assert self.architectures(default) == {"X86_64"}
+
+    @pytest.mark.parametrize(
+        ("architecture", "platform"),
+        [("ARM64", ARM), ("ARM64", None), ("X86_64", AMD), ("X86_64", None)],
+    )
+    def test_is_the_given_one(
+        self,
+        synth: Synth,
+        tmp_path: Path,
+        architecture: str,
+        platform: ecr_assets.Platform | None,
+    ) -> None:
+        template = synth(architecture=architecture, image=built(tmp_path, platform))
+
+        assert self.architectures(template) == {architecture}
+
+    @pytest.mark.parametrize(
+        ("architecture", "platform", "name"),
+        [("ARM64", AMD, "linux/amd64"), ("X86_64", ARM, "linux/arm64")],
+    )
+    def test_refuses_an_image_that_is_built_for_another(
+        self,
+        refused_backend: RefusedBackend,
+        tmp_path: Path,
+        architecture: str,
+        platform: ecr_assets.Platform,
+        name: str,
+    ) -> None:
+        text = refused_backend(architecture=architecture, image=built(tmp_path, platform))
+
+        assert text.startswith(f"image is built for {name}, and architecture is {architecture!r}")
+
+    def test_refuses_another_for_the_published_image(self, refused_backend: RefusedBackend) -> None:
+        text = refused_backend(architecture="ARM64", version="v2.11.4")
+
+        assert text.startswith("architecture is 'ARM64', and Galv publishes its image for X86_64")
+        assert "pass image=…" in text
+
+    @pytest.mark.parametrize("given", ["arm64", None, ecs.CpuArchitecture.ARM64])
+    def test_refuses_what_is_none(self, refused_backend: RefusedBackend, given: object) -> None:
+        text = refused_backend(architecture=given)
+
+        assert text.startswith("architecture must be one of X86_64, ARM64, got ")
+
+
+class TestUser:
+    """Volumes are root's on Fargate: https://github.com/aws/containers-roadmap/issues/938."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def template() -> Json:
+        stack = Stack(new_app(), "Stack")
+        image = ecs.ContainerImage.from_registry("registry.example.org/galv:1")
+        backend_in(stack, image=image, user="1000:1000", execute_command=True)
+        return synthesize(stack)
+
+    def test_is_the_images_own_when_none_is_given(self, default: Json) -> None:
+        _, definition = task_definition(default, "setup-db")
+        (only,) = definition["ContainerDefinitions"]
+
+        assert "User" not in only
+        assert "DependsOn" not in only
+
+    def test_root_opens_the_volumes_first(self, template: Json) -> None:
+        _, definition = task_definition(template, "setup-db")
+        main, first = definition["ContainerDefinitions"]
+
+        assert main["Name"] == "setup-db"
+        assert main["User"] == "1000:1000"
+        assert main["DependsOn"] == [{"Condition": "SUCCESS", "ContainerName": first["Name"]}]
+        assert first["User"] == "0"
+        assert first["Image"] == main["Image"]
+        assert first["Essential"] is False
+        assert first["MountPoints"] == main["MountPoints"]
+        assert "Secrets" not in first
+
+    def test_there_is_nothing_to_open_where_all_is_writable(self, template: Json) -> None:
+        _, definition = task_definition(template, "web")
+        (only,) = definition["ContainerDefinitions"]
+
+        assert only["User"] == "1000:1000"
+        assert only["ReadonlyRootFilesystem"] is False
+
+    @pytest.mark.skipif(bool(why_not()), reason=str(why_not()))
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+    def test_the_user_can_write_after_that(self, template: Json, tmp_path: Path) -> None:
+        application = tmp_path / "application"
+        application.mkdir()
+        image = Image(python=Path(sys.executable), application=application, user="1000")
+        _, properties = task_definition(template, "setup-db")
+        write = ["-c", "touch /tmp/x /var/log/galv/x"]
+
+        def ends(name: str, **changes: object) -> int:
+            definition = {**container_of(properties, name), **changes}
+            secrets = {one["name"]: "x" for one in definition.get("secrets") or []}
+            with Container(image, definition, secrets=secrets, folder=tmp_path / "task") as started:
+                return started.wait(timeout=30)
+
+        shell = {"entryPoint": ["sh"], "command": write, "environment": []}
+        assert ends("setup-db", **shell) != 0
+        assert ends("setup-db-volumes") == 0
+        for name in ("tmp", "var-log-galv"):
+            assert (tmp_path / "task/volumes" / name).stat().st_mode & 0o7777 == 0o1777
+        assert ends("setup-db", **shell) == 0
+
+    @pytest.mark.parametrize("given", ["", "a b", 1000, "galv:"])
+    def test_refuses_what_is_none(self, refused_backend: RefusedBackend, given: object) -> None:
+        assert refused_backend(user=given).startswith("user must be a user such as 'galv', '1000'")
 
 
 class TestWithoutInternet:

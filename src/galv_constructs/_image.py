@@ -1,6 +1,9 @@
 """The image of the Galv backend."""
 
-from aws_cdk import Stack
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+from aws_cdk import LegacyStackSynthesizer, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
@@ -8,6 +11,11 @@ from galv_constructs._release_tag import release_tag
 from galv_constructs._validation import is_token
 from galv_constructs.network import IGalvNetwork
 
+Architecture = Literal["X86_64", "ARM64"]
+"""A processor architecture of Fargate, as ECS spells it."""
+
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+_PLATFORMS = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
 _REPOSITORY = "ghcr.io/galv-team/galv-backend"
 
 
@@ -35,3 +43,40 @@ def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:
         "pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy of it), "
         "or choose another NetworkPreset"
     )
+
+
+def check_architecture(image: ecs.ContainerImage | None, architecture: object) -> None:
+    """Refuse what is no architecture, or another one than an image says that it is built for.
+
+    Only an image that CDK builds for a given platform says so. Galv's is published for one.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}"
+        )
+    if image is None:
+        if architecture != "X86_64":
+            raise ValueError(
+                f"architecture is {architecture!r}, and Galv publishes its image for X86_64 only: "
+                "pass image=…, one that is built for it, or leave architecture out"
+            )
+        return
+    platform = _platform(image) if isinstance(image, ecs.AssetImage) else None
+    if platform is not None and _PLATFORMS.get(platform) != architecture:
+        raise ValueError(
+            f"image is built for {platform}, and architecture is {architecture!r}: pass "
+            "architecture='ARM64' for linux/arm64, 'X86_64' for linux/amd64, or build it with "
+            "another platform=ecr_assets.Platform.…"
+        )
+
+
+@lru_cache(maxsize=8)
+def _platform(image: ecs.AssetImage) -> str | None:
+    """The platform that an image is built for, if that was given."""
+    # Only this synthesizer tells it, and only of an image that is in use.
+    probe = Stack(synthesizer=LegacyStackSynthesizer())
+    ecs.FargateTaskDefinition(probe, "Probe").add_container("Image", image=image)
+    assets: list[Any] = [
+        entry.data for entry in probe.node.metadata if entry.type == "aws:cdk:asset"
+    ]
+    return next((asset["platform"] for asset in assets if "platform" in asset), None)

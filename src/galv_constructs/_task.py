@@ -20,16 +20,21 @@ from galv_constructs._acknowledge import (
     standards,
 )
 from galv_constructs._dependencies import stand_for
+from galv_constructs._image import ARCHITECTURES
 from galv_constructs._validation import is_token
 from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _FAMILY_TAG = "galv:task-family"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-_PLATFORM = ecs.RuntimePlatform(
-    cpu_architecture=ecs.CpuArchitecture.X86_64,
-    operating_system_family=ecs.OperatingSystemFamily.LINUX,
-)
+# ECS takes 255; the container that prepares volumes has a longer name.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,247}")
+_PLATFORMS = {
+    name: ecs.RuntimePlatform(
+        cpu_architecture=ecs.CpuArchitecture.of(name),
+        operating_system_family=ecs.OperatingSystemFamily.LINUX,
+    )
+    for name in ARCHITECTURES
+}
 # Once for all tasks, as each is a message to the process that CDK runs in.
 _ANYONE = ec2.Peer.any_ipv4()
 _tcp = cache(ec2.Port.tcp)
@@ -96,7 +101,7 @@ class Task(Construct):
             "TaskDefinition",
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
-            runtime_platform=_PLATFORM,
+            runtime_platform=_PLATFORMS[runtime.architecture],
             volumes=[ecs.Volume(name=mount.source_volume) for mount in mounts],
         )
         # Single runs copy it, for what may stop them:
@@ -113,6 +118,7 @@ class Task(Construct):
             image=runtime.image,
             entry_point=None if runtime.entry_point is None else list(runtime.entry_point),
             command=list(command),
+            user=runtime.user,
             environment={**runtime.environment, **(environment or {})},
             secrets={**runtime.secrets, **(secrets or {})},
             logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=name),
@@ -126,6 +132,8 @@ class Task(Construct):
             stop_timeout=stop_timeout,
         )
         self.container.add_mount_points(*mounts)
+        if runtime.user is not None and mounts:
+            self._open_volumes(mounts)
         self.execution_role = self.task_definition.obtain_execution_role()
 
         rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
@@ -139,6 +147,30 @@ class Task(Construct):
         # security groups: their other rules may belong to what waits for this very task.
         needed = [self.task_role, self.execution_role, *rules]
         stand_for(self, lambda: needed)
+
+    def _open_volumes(self, mounts: Sequence[ecs.MountPoint]) -> None:
+        """Let any user write to volumes before the command starts, as `/tmp` is.
+
+        "By default, the volume permissions are set to 0755 and the owner as root":
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+        """
+        volumes = self.task_definition.add_container(
+            "Volumes",
+            container_name=f"{self.name}-volumes",
+            image=self.runtime.image,
+            essential=False,
+            user="0",
+            entry_point=["chmod"],
+            command=["1777", *(mount.container_path for mount in mounts)],
+            logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=self.name),
+            readonly_root_filesystem=True,
+        )
+        volumes.add_mount_points(*mounts)
+        self.container.add_container_dependencies(
+            ecs.ContainerDependency(
+                container=volumes, condition=ecs.ContainerDependencyCondition.SUCCESS
+            )
+        )
 
     @property
     def subnet_ids(self) -> list[str]:
@@ -272,7 +304,7 @@ def check_task_name(name: object) -> None:
     """Refuse what ECS would not take as the name of a container."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
-            f"name must be letters, digits, '-' and '_', at most 255, got {name!r}: it is the name "
+            f"name must be letters, digits, '-' and '_', at most 247, got {name!r}: it is the name "
             "of a container, a log group and a log stream"
         )
 

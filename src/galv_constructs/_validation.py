@@ -19,6 +19,7 @@ _EMAIL = re.compile(
 )
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # https://docs.docker.com/reference/cli/docker/image/tag/ gives the grammar of a tag.
+_USER = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*|[0-9]+)(:([A-Za-z_][A-Za-z0-9_.-]*|[0-9]+))?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html,
@@ -126,6 +127,16 @@ def check_image_tag(name: str, value: object) -> None:
         raise ValueError(
             f"{name} must be the tag of an image, such as 'v2.11.4' or 'latest', got {value!r}: "
             "letters, digits, '_', '.' and '-', at most 128"
+        )
+
+
+def check_user(name: str, value: object) -> None:
+    """Refuse what ECS would not take as the user of a container."""
+    if value is None or is_token(value):
+        return
+    if not isinstance(value, str) or not _USER.fullmatch(value):
+        raise ValueError(
+            f"{name} must be a user such as 'galv', '1000' or '1000:1000', got {value!r}"
         )
 
 

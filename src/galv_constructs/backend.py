@@ -44,7 +44,7 @@ from galv_constructs._environment import (
     SUPERUSER_PASSWORD,
     BackendVariables,
 )
-from galv_constructs._image import backend_image
+from galv_constructs._image import Architecture, backend_image, check_architecture
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
 from galv_constructs._policy import DeploymentPolicy
@@ -55,7 +55,7 @@ from galv_constructs._release_steps import ReleaseStep, check_steps
 from galv_constructs._secrets import ApplicationSecrets
 from galv_constructs._static_assets import StaticAssets
 from galv_constructs._status_check import StatusCheck, check_status_check
-from galv_constructs._validation import check_duration, check_variables
+from galv_constructs._validation import check_duration, check_user, check_variables
 from galv_constructs._web_service import WebService, default_drain, default_workers
 from galv_constructs.log_bucket import GalvLogBucket
 from galv_constructs.mail import GalvMail, IGalvMail
@@ -127,6 +127,8 @@ class GalvBackend(Construct):
         mail: IGalvMail | None = None,
         version: str | None = None,
         image: ecs.ContainerImage | None = None,
+        architecture: Architecture = "X86_64",
+        user: str | None = None,
         registry_credentials: secretsmanager.ISecret | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, ecs.Secret] | None = None,
@@ -183,6 +185,11 @@ class GalvBackend(Construct):
                 Default: `latest`, with a warning in production.
             image: Image to run instead, from ECR, another registry or a local build. Give either
                 this or `version`.
+            architecture: Processor architecture that `image` is built for: `X86_64`, which is all
+                that Galv publishes, or `ARM64`. Default: `X86_64`.
+            user: User, or `user:group`, that runs the containers, for an `image` whose `USER` is
+                not root: a container of the same image first lets any user write to `/tmp` and
+                `/var/log/galv`, as root with `chmod`. Default: the image's own.
             registry_credentials: Secret with `username` and `password` for GHCR, where the image
                 is not public. Default: none are used.
             environment: Variables for every task, in addition to those that this construct sets.
@@ -266,6 +273,8 @@ class GalvBackend(Construct):
         check_certificate_source(domain_name, hosted_zone, certificate)
         check_network(network, cluster)
         check_image(version, image, registry_credentials, network)
+        check_architecture(image, architecture)
+        check_user("user", user)
         check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
         check_capacity(
             cpu=cpu,
@@ -412,6 +421,8 @@ class GalvBackend(Construct):
             cluster=cluster,
             network=network,
             image=image or backend_image(version, registry_credentials),
+            architecture=architecture,
+            user=user,
             entry_point=entry_point(),
             writable_paths=["/tmp", "/var/log/galv"],  # noqa: S108 - in the container
             log_group_prefix=prefix,

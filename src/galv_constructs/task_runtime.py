@@ -12,7 +12,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import IDependable
 
-from galv_constructs._validation import check_construct, check_variables, is_token
+from galv_constructs._image import Architecture, check_architecture
+from galv_constructs._validation import check_construct, check_user, check_variables, is_token
 from galv_constructs.network import IGalvNetwork
 
 _LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,400}")
@@ -46,6 +47,15 @@ class TaskRuntime:
 
     image: ecs.ContainerImage
     """Image of the main container."""
+
+    architecture: Architecture = "X86_64"
+    """Processor architecture that `image` is built for: `X86_64` or `ARM64`. Default: `X86_64`."""
+
+    user: str | None = None
+    """User, or `user:group`, that runs the main container, by name or number. Where it has
+    `writable_paths`, a container of the same image first lets any user write to them, as root with
+    `chmod`: on Fargate they are root's. Give it for an image whose `USER` is not root.
+    Default: the image's own."""
 
     log_group_prefix: str
     """Start of the names of log groups; a task's own name follows it after a slash."""
@@ -102,6 +112,8 @@ class TaskRuntime:
         check_construct(
             "image", self.image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
         )
+        check_architecture(self.image, self.architecture)
+        check_user("user", self.user)
         check_variables(self.environment, self.secrets, reserved={})
         prefix = self.log_group_prefix
         if not is_token(prefix) and not _LOG_GROUP.fullmatch(prefix):

@@ -282,10 +282,11 @@ class Container:
             if name not in known:
                 raise ContainerError(f"{self.name} mounts {name!r}, which is no volume of the task")
             folder = self.volume(name)
-            folder.mkdir(exist_ok=True)
             # Root's, whoever runs the command: Fargate takes owner and mode from the image, where
-            # that declares the path as a volume.
-            folder.chmod(0o755)
+            # that declares the path as a volume. Another container of the task may change it.
+            if not folder.exists():
+                folder.mkdir()
+                folder.chmod(0o755)
             volumes.append(
                 {
                     "kind": "volume",
