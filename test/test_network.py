@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 from aws_cdk import App, CfnParameter, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
-from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack
+from aws_cdk import aws_ecs as ecs
+from backends import ENVIRONMENT, Refusal, RefusedBackend, backend_in, new_app, regional_stack
 from templates import Json, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvNetwork, NetworkPreset
+from galv_constructs.network import check_layout
+
+ISOLATED = ec2.SubnetType.PRIVATE_ISOLATED
 
 
 def network(**arguments: Any) -> Json:
@@ -443,6 +447,70 @@ class TestChosenSubnets:
 
         assert refusal(lambda: GalvNetwork.from_vpc(vpc, task_subnets=none)) == (
             "task_subnets selects no subnet of vpc Stack/Vpc: choose subnets that it has"
+        )
+
+
+class TestLayout:
+    """What a public load balancer and a database cannot be made in."""
+
+    def test_refuses_a_vpc_of_one_zone(self, stack: Stack, refused_backend: RefusedBackend) -> None:
+        vpc = ec2.Vpc.from_vpc_attributes(
+            stack,
+            "Vpc",
+            vpc_id="vpc-1",
+            availability_zones=["eu-west-1a"],
+            public_subnet_ids=["subnet-1"],
+            isolated_subnet_ids=["subnet-2"],
+        )
+
+        assert refused_backend(network=GalvNetwork.from_vpc(vpc, assign_public_ip=True)) == (
+            "network has load_balancer_subnets in one Availability Zone, eu-west-1a, and AWS wants "
+            "two: pass network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) with subnets in "
+            "two zones of a VPC that has them (vpcSubnets.loadBalancer in cdk.json)"
+        )
+
+    def test_refuses_the_vpc_of_a_cluster_with_one_zone(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        cluster = ecs.Cluster(stack, "Cluster", vpc=ec2.Vpc(stack, "Vpc", max_azs=1))
+
+        assert "cluster has load_balancer_subnets in one Availability Zone" in refused_backend(
+            cluster=cluster
+        )
+
+    def test_refuses_one_zone_for_the_database_that_it_creates(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        vpc = _imported(stack, "Vpc", "public", "private", "isolated")
+        one = ec2.SubnetSelection(availability_zones=["b"], subnet_type=ISOLATED)
+
+        assert (
+            "network has database_subnets in one Availability Zone, b, and AWS wants two"
+            in refused_backend(network=GalvNetwork.from_vpc(vpc, database_subnets=one))
+        )
+
+    def test_takes_one_zone_for_the_database_where_it_creates_none(self, stack: Stack) -> None:
+        vpc = _imported(stack, "Vpc", "public", "private", "isolated")
+        one = ec2.SubnetSelection(availability_zones=["b"], subnet_type=ISOLATED)
+
+        check_layout(
+            "network", GalvNetwork.from_vpc(vpc, database_subnets=one), makes_database=False
+        )
+
+    @pytest.mark.parametrize("kind", ["private", "isolated"])
+    def test_refuses_private_subnets_for_the_load_balancer(
+        self, stack: Stack, refused_backend: RefusedBackend, kind: str
+    ) -> None:
+        vpc = _imported(stack, "Vpc", "public", "private", "isolated")
+        closed = ec2.SubnetSelection(
+            subnet_type=ISOLATED if kind == "isolated" else ec2.SubnetType.PRIVATE_WITH_EGRESS
+        )
+
+        assert refused_backend(network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=closed)) == (
+            "network has load_balancer_subnets without a route from the internet, "
+            f"Stack/Vpc/{kind.title()}Subnet1, Stack/Vpc/{kind.title()}Subnet2, and the load "
+            "balancer is public: pass network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) "
+            "with public subnets (vpcSubnets.loadBalancer in cdk.json)"
         )
 
 

@@ -37,7 +37,7 @@ from galv_constructs._validation import (
     is_token,
 )
 from galv_constructs.mail import SES_HOST, SMTP_PORT, GalvMail, IGalvMail
-from galv_constructs.network import GalvNetwork, IGalvNetwork
+from galv_constructs.network import GalvNetwork, IGalvNetwork, check_layout
 from galv_constructs.web_acl import check_web_acl_arn
 
 _DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -255,8 +255,10 @@ def check_database(
         )
 
 
-def check_network(network: IGalvNetwork | None, cluster: ecs.ICluster | None) -> None:
-    """Check that network and cluster are in one VPC."""
+def check_network(
+    network: IGalvNetwork | None, cluster: ecs.ICluster | None, *, makes_database: bool
+) -> None:
+    """Check that network and cluster are in one VPC, and have the subnets that are needed."""
     check_construct("network", network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
     if network is not None and not hasattr(network, "task_subnets"):
         raise ValueError(
@@ -269,6 +271,11 @@ def check_network(network: IGalvNetwork | None, cluster: ecs.ICluster | None) ->
         "aws_ecs.ICluster",
         "ecs.Cluster.from_cluster_attributes(scope, id, cluster_name=…, vpc=…)",
     )
+    if network is not None:
+        check_layout("network", network, makes_database=makes_database)
+    elif cluster is not None:
+        layout = GalvNetwork.from_vpc(cluster.vpc)
+        check_layout("cluster", layout, makes_database=makes_database)
     if network is None or cluster is None:
         return
     ids = (network.vpc.vpc_id, cluster.vpc.vpc_id)

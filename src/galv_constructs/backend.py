@@ -44,6 +44,7 @@ from galv_constructs._environment import (
     SUPERUSER_PASSWORD,
     BackendVariables,
 )
+from galv_constructs._host_names import claim_host_names
 from galv_constructs._image import Architecture, backend_image, check_architecture
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._logs import allow_logs, log_group_prefix
@@ -271,7 +272,7 @@ class GalvBackend(Construct):
         """
         check_names(domain_name, root_domain_name, frontend_domain_names)
         check_certificate_source(domain_name, hosted_zone, certificate)
-        check_network(network, cluster)
+        check_network(network, cluster, makes_database=database is None)
         check_image(version, image, registry_credentials, network)
         check_architecture(image, architecture)
         check_user("user", user)
@@ -323,6 +324,7 @@ class GalvBackend(Construct):
             execute_command=execute_command,
             container_insights=container_insights,
         )
+        claim_host_names(scope, id, [("domain_name", domain_name)], hosted_zone=hosted_zone)
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(
             production=production,

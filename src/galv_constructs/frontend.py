@@ -23,6 +23,7 @@ from galv_constructs._frontend_checks import (
     check_retention,
     check_source,
 )
+from galv_constructs._host_names import claim_host_names
 from galv_constructs._placement import check_place, check_secrets_place
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._regions import CLOUDFRONT, CODEBUILD, check_services
@@ -177,6 +178,16 @@ class GalvFrontend(Construct):
             check_services(
                 scope, [(CODEBUILD, "build the site yourself, and use FrontendSource.directory(…)")]
             )
+        claim_host_names(
+            scope,
+            id,
+            [
+                ("domain_name", domain_name),
+                *(("alternative_domain_names", name) for name in alternative_domain_names or ()),
+            ],
+            hosted_zone=hosted_zone,
+            of_distribution=True,
+        )
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         self._domain_name = domain_name

@@ -13,7 +13,13 @@ from constructs import Construct, IDependable
 from galv_constructs._acknowledge import acknowledge, standards
 from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
 from galv_constructs._regions import zones_with_smtp_endpoint
-from galv_constructs._validation import check_construct, check_known, check_range, check_type
+from galv_constructs._validation import (
+    check_construct,
+    check_known,
+    check_range,
+    check_type,
+    is_token,
+)
 
 
 class NetworkPreset(Enum):
@@ -458,6 +464,49 @@ def _nat_instance() -> ec2.NatInstanceProviderV2:
 def selected_task_subnets(network: IGalvNetwork) -> ec2.SelectedSubnets:
     """The subnets that tasks run in."""
     return _select(network.vpc, network.task_subnets)
+
+
+def check_layout(argument: str, network: IGalvNetwork, *, makes_database: bool) -> None:
+    """Refuse subnets that a public load balancer, or a database, cannot be made in.
+
+    "You must select at least two Availability Zone subnets", and of an internet-facing one they are
+    public: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+    "Each DB subnet group should have subnets in at least two Availability Zones":
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html
+    """
+    vpc = network.vpc
+    public = _check_zones(argument, vpc, "load_balancer_subnets", network.load_balancer_subnets)
+    closed = {subnet.node.path for subnet in [*vpc.private_subnets, *vpc.isolated_subnets]}
+    wrong = [subnet.node.path for subnet in public if subnet.node.path in closed]
+    if wrong:
+        raise ValueError(
+            f"{argument} has load_balancer_subnets without a route from the internet, "
+            f"{', '.join(wrong)}, and the load balancer is public: pass "
+            "network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) with public subnets "
+            "(vpcSubnets.loadBalancer in cdk.json)"
+        )
+    if makes_database:
+        _check_zones(argument, vpc, "database_subnets", network.database_subnets)
+
+
+def _check_zones(
+    argument: str, vpc: ec2.IVpc, part: str, subnets: ec2.SubnetSelection
+) -> Sequence[ec2.ISubnet]:
+    """Return the subnets of a part, which have to be in two Availability Zones; none if unknown."""
+    selected = _select(vpc, subnets)
+    if selected.is_pending_lookup:
+        return []
+    zones = {subnet.availability_zone for subnet in selected.subnets}
+    known = not any(map(is_token, zones))
+    if len(selected.subnets) < 2 or (known and len(zones) < 2):
+        key = {"load_balancer_subnets": "loadBalancer", "database_subnets": "database"}[part]
+        raise ValueError(
+            f"{argument} has {part} in one Availability Zone"
+            f"{f', {next(iter(zones))},' if known and zones else ''} and AWS wants two: pass "
+            f"network=GalvNetwork.from_vpc(vpc, {part}=…) with subnets in two zones of a "
+            f"VPC that has them (vpcSubnets.{key} in cdk.json)"
+        )
+    return selected.subnets
 
 
 def _findable(
