@@ -112,7 +112,13 @@ class TestTemplates:
 
     def test_two_share_network_and_cluster(self, stack: Stack) -> None:
         one = backend_in(stack, "One")
-        backend_in(stack, "Two", network=one.network, cluster=one.cluster)
+        backend_in(
+            stack,
+            "Two",
+            domain_name="two.example.com",
+            network=one.network,
+            cluster=one.cluster,
+        )
         template = synthesize(stack)
 
         assert len(of_type(template, "AWS::EC2::VPC")) == 1

@@ -61,7 +61,14 @@ def unprotected(stack: Stack) -> None:
 
 def two(stack: Stack) -> None:
     one = backend_in(stack, "One", production=False)
-    backend_in(stack, "Two", cluster=one.cluster, execute_command=True, check_status="warn")
+    backend_in(
+        stack,
+        "Two",
+        domain_name="two.example.com",
+        cluster=one.cluster,
+        execute_command=True,
+        check_status="warn",
+    )
 
 
 def public(stack: Stack) -> None:

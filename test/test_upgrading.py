@@ -73,7 +73,7 @@ def test_replaces(before: Json, arguments: Arguments, replaced: set[str]) -> Non
 
 def test_another_id_replaces_everything(before: Json) -> None:
     stack = Stack(new_app(), "Stack")
-    backend_in(stack, "Other", **network(stack))
+    backend_in(stack, "Other", domain_name="other.example.com", **network(stack))
 
     gone = {
         change.type
