@@ -322,6 +322,22 @@ def test_a_server_that_ends(recorded: Recorded) -> None:
     assert "| ModuleNotFoundError: No module named 'config'\n" in text
 
 
+def test_a_traceback_in_the_log_is_told_to_its_last_line(recorded: Recorded) -> None:
+    recorded.tasks = [ran("web", exit_code=1)]
+    recorded.log_lines["web/web/0a1b2c3d4e5f"] = [
+        "Traceback (most recent call last):",
+        '  File "/code/backend/config/settings.py", line 12, in <module>',
+        "    SECRET = os.environ['DJANGO_SECRET_KEY']",
+        "KeyError: 'DJANGO_SECRET_KEY'",
+    ]
+
+    text = text_of(recorded)
+
+    assert "1. The web server ends by itself, with exit code 1.\n" in text
+    assert "| Traceback (most recent call last):\n" in text
+    assert "| KeyError: 'DJANGO_SECRET_KEY'\n" in text
+
+
 def test_a_server_without_memory(recorded: Recorded) -> None:
     reason = "OutOfMemoryError: Container killed due to memory usage"
     task = ran("web", exit_code=137)
@@ -727,7 +743,7 @@ def test_the_waf_blocks_people_who_are_signed_in(
         "1. The WAF blocked 1 request of people who are signed in, by its rule "
         "CrossSiteScripting_BODY.\n   | 2026-05-01 02:05 UTC POST /files/ from 192.0.2.7\n"
     )
-    assert "counted_rules of GalvWebAcl" in text
+    assert "wafCountedRules in cdk.json, counted_rules of GalvWebAcl" in text
 
 
 def test_the_rate_limit_blocks_a_laboratory(recorded: Recorded) -> None:

@@ -83,3 +83,25 @@ def test_a_log_that_is_gone(recorded: Recorded) -> None:
 
     assert result.exit_code == 125
     assert "is not there any more" in result.stderr
+
+
+def test_what_django_writes_is_shown_as_it_is(recorded: Recorded) -> None:
+    written = [
+        "Invalid HTTP_HOST header: '10.0.129.17:8000'. You may need to add '10.0.129.17'.",
+        "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'KEY'",
+    ]
+    recorded.answers["cloudwatch-logs.FilterLogEvents"] = {
+        "events": [
+            {
+                "timestamp": 1_777_600_800_000 + number,
+                "logStreamName": "web/web/0a1b2c3d4e5f",
+                "message": message,
+                "eventId": str(number),
+            }
+            for number, message in enumerate(written)
+        ]
+    }
+
+    shown = recorded.run("logs", "web").stdout
+
+    assert shown == "".join(f"2026-05-01 02:00:00 0a1b2c3d {one}\n" for one in written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -84,13 +85,13 @@ def test_an_unknown_task_is_answered_with_those_there_are(ecs: Recorded) -> None
 
 @pytest.mark.parametrize("command", ["setup", "check"])
 @pytest.mark.parametrize("code", [0, 3])
-@pytest.mark.parametrize("json", [(), ("--json",)])
+@pytest.mark.parametrize("options", [(), ("--json",)])
 def test_what_was_run_says_the_exit_code(
-    ecs: Recorded, command: str, code: int, json: tuple[str, ...]
+    ecs: Recorded, command: str, code: int, options: tuple[str, ...]
 ) -> None:
     ends(ecs, {"setup": "setup-db", "check": "check-status"}[command], exit_code=code)
 
-    assert ecs.run(command, *json).exit_code == code
+    assert ecs.run(command, *options).exit_code == code
 
 
 def test_a_minute_is_one(ecs: Recorded) -> None:
@@ -100,6 +101,48 @@ def test_a_minute_is_one(ecs: Recorded) -> None:
     ecs.answers["ecs.StopTask"] = {"task": running}
 
     assert "not done after 1 minute; pass" in ecs.run("check", "--timeout", "1").stderr
+
+
+def test_check_shows_what_the_injected_check_reports(ecs: Recorded) -> None:
+    ends(ecs, "check-status", exit_code=1)
+    checks = [
+        {"check": "Django config", "status": "OK"},
+        {"check": "Database", "status": "OK", "detail": "PostgreSQL 17.5"},
+        {"check": "S3", "status": "SKIPPED"},
+        {"check": "SMTP", "status": "ERROR", "error": "SMTPAuthenticationError: (535, b'no')"},
+    ]
+    ecs.log_lines["check-status/check-status/0a1b2c3d4e5f"] = ["[INFO] hello", json.dumps(checks)]
+
+    lines = [line.split(maxsplit=1) for line in ecs.run("check").stdout.splitlines()]
+
+    assert ["Database", "OK       PostgreSQL 17.5"] in lines
+    assert ["SMTP", "ERROR    SMTPAuthenticationError: (535, b'no')"] in lines
+    assert json.loads(ecs.run("check", "--json").stdout)["checks"] == checks
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("check_status", "check_status --json"),
+        ("check_status --skip smtp", "check_status --skip smtp --json"),
+        ("check_status --json", "check_status --json"),
+        ("other", "other"),
+    ],
+)
+def test_check_asks_check_status_for_json(ecs: Recorded, command: str, words: str) -> None:
+    ends(ecs, "check-status", exit_code=0)
+    definition = ecs.answers["ecs.DescribeTaskDefinition"]
+
+    def with_command(request: Json, region: str) -> Json:
+        assert callable(definition)
+        found = definition(request, region)
+        found["taskDefinition"]["containerDefinitions"][0]["command"] = command.split()
+        return found
+
+    ecs.answers["ecs.DescribeTaskDefinition"] = with_command
+    ecs.run("check")
+
+    assert request(ecs)["overrides"]["containerOverrides"][0]["command"] == words.split()
 
 
 def test_check_says_that_the_account_is_in_the_sandbox_of_ses(ecs: Recorded) -> None:

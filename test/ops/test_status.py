@@ -7,7 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from ops.recorded import LATER, REGION, AwsError, Json, Recorded, ran, resource, service, stack
+from ops.recorded import (
+    LATER,
+    REGION,
+    AwsError,
+    Json,
+    Recorded,
+    ran,
+    resource,
+    sends_by_ses,
+    service,
+    stack,
+)
 
 # Clients of a dozen services for each test.
 pytestmark = pytest.mark.slow
@@ -346,3 +357,20 @@ def test_throttling_is_no_part(recorded: Recorded) -> None:
     recorded.refuse("rds.DescribeDBInstances", "Throttling")
 
     assert recorded.run("status").exit_code == 125
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (True, "sent from an SES identity that another deployment owns, through email-smtp."),
+        (False, "sent by credentials that were given, through email-smtp."),
+    ],
+)
+def test_mail_without_an_identity_of_its_own(recorded: Recorded, made: bool, text: str) -> None:
+    resources = recorded.resources["galv-BackendStack"]
+    resources[:] = [one for one in resources if one["ResourceType"] != "AWS::SES::EmailIdentity"]
+    if made:
+        resources.append(resource("MailCredentials1", "Custom::GalvSmtpCredentials", "user"))
+    sends_by_ses(recorded)
+
+    assert text in recorded.run("status").stdout

@@ -24,7 +24,7 @@ def check(ops: Ops, *, timeout: int) -> int:
     """
     task = ops.deployment.task(CHECK)
     words = list(task.command)
-    if words[-1:] == [_COMMAND]:
+    if _COMMAND in words and _FLAG not in words:
         words.append(_FLAG)
     outcome = run_task(
         ops.deployment,

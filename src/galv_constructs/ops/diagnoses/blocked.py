@@ -49,7 +49,8 @@ def blocked(evidence: Evidence) -> Iterator[Diagnosis]:
         else:
             what = f"its rule {rule.within or rule.rule}"
             remedy = (
-                "If these requests are right, let the rule only count: counted_rules of GalvWebAcl"
+                "If these requests are right, let the rule only count: wafCountedRules in "
+                "cdk.json, counted_rules of GalvWebAcl"
             )
         yield Diagnosis(
             f"The WAF blocked {count(len(rule.requests), 'request')} of people who are signed in, "

@@ -16,6 +16,7 @@ SANDBOX = (
     "the account is in the sandbox of SES: only verified addresses get mail, so nobody else can "
     f"activate an account. The way out: {page('operations.md', 'out-of-the-sandbox')}"
 )
+_MADE_CREDENTIALS = "Custom::GalvSmtpCredentials"
 _HOST = "DJANGO_EMAIL_HOST"
 _SES_HOST = re.compile(r"email-smtp\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 
@@ -71,5 +72,10 @@ def ses_region(task: Task) -> str | None:
 def _given(deployment: Deployment) -> Part:
     web = deployment.tasks.get(WEB)
     host = web.environment.get(_HOST, "") if web else ""
-    text = f"sent by credentials that were given, through {host}" if host else "not configured"
+    if not host:
+        text = "not configured"
+    elif deployment.resources(_MADE_CREDENTIALS):
+        text = f"sent from an SES identity that another deployment owns, through {host}"
+    else:
+        text = f"sent by credentials that were given, through {host}"
     return Part("mail", "off", text, data={"host": host})

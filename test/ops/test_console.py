@@ -1,0 +1,37 @@
+"""Links into AWS's console, which nothing here can follow: they are compared with its own."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from galv_constructs.ops.console import log_group_link, secret_link, stack_link
+
+
+def arn(partition: str = "aws", region: str = "eu-west-2") -> str:
+    return f"arn:{partition}:cloudformation:{region}:111122223333:stack/galv/0a1b"
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "host"),
+    [
+        ("aws", "eu-west-2", "console.aws.amazon.com"),
+        ("aws-cn", "cn-north-1", "console.amazonaws.cn"),
+        ("aws-us-gov", "us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_each_partition_has_its_console(partition: str, region: str, host: str) -> None:
+    id = arn(partition, region)
+    stack: Any = SimpleNamespace(id=id, aws=SimpleNamespace(region=region))
+    quoted = id.replace(":", "%3A").replace("/", "%2F")
+
+    assert stack_link(stack) == (
+        f"https://{host}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={quoted}"
+    )
+    assert log_group_link(region, id, "/galv/web") == (
+        f"https://{host}/cloudwatch/home?region={region}"
+        "#logsV2:log-groups/log-group/$252Fgalv$252Fweb"
+    )
+    assert secret_link(region, id, "galv/x") == (
+        f"https://{host}/secretsmanager/secret?name=galv%2Fx&region={region}"
+    )
