@@ -26,8 +26,7 @@ from galv_constructs.network import selected_task_subnets
 from galv_constructs.task_runtime import TaskRuntime
 
 _FAMILY_TAG = "galv:task-family"
-# ECS takes 255; the container that prepares volumes has a longer name.
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,247}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PLATFORMS = {
     name: ecs.RuntimePlatform(
         cpu_architecture=ecs.CpuArchitecture.of(name),
@@ -156,7 +155,8 @@ class Task(Construct):
         """
         volumes = self.task_definition.add_container(
             "Volumes",
-            container_name=f"{self.name}-volumes",
+            # Another name than the main container's, within the 255 characters that ECS takes.
+            container_name=f"{self.name[:246]}-volumes",
             image=self.runtime.image,
             essential=False,
             user="0",
@@ -304,7 +304,7 @@ def check_task_name(name: object) -> None:
     """Refuse what ECS would not take as the name of a container."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
-            f"name must be letters, digits, '-' and '_', at most 247, got {name!r}: it is the name "
+            f"name must be letters, digits, '-' and '_', at most 255, got {name!r}: it is the name "
             "of a container, a log group and a log stream"
         )
 
