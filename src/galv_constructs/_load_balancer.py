@@ -44,7 +44,7 @@ class LoadBalancer(Construct):
                 validation=acm.CertificateValidation.from_dns(hosted_zone),
             )
         self.certificate = certificate
-        security_group = ec2.SecurityGroup(
+        self.security_group = ec2.SecurityGroup(
             self,
             "SecurityGroup",
             vpc=network.vpc,
@@ -56,7 +56,7 @@ class LoadBalancer(Construct):
             "Resource",
             vpc=network.vpc,
             vpc_subnets=network.load_balancer_subnets,
-            security_group=security_group,
+            security_group=self.security_group,
             internet_facing=True,
             drop_invalid_header_fields=True,
             desync_mitigation_mode=elbv2.DesyncMitigationMode.DEFENSIVE,
@@ -75,7 +75,7 @@ class LoadBalancer(Construct):
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
             open=True,
         )
-        redirect = self.resource.add_redirect()
+        self.http = self.resource.add_redirect()
         if web_acl_arn is not None:
             association = wafv2.CfnWebACLAssociation(
                 self,
@@ -84,10 +84,11 @@ class LoadBalancer(Construct):
                 web_acl_arn=web_acl_arn,
             )
             # No request is answered before the web ACL has seen it.
-            for listener in (self.https, redirect):
+            for listener in (self.https, self.http):
                 listener.node.add_dependency(association)
+        self.record: route53.ARecord | None = None
         if hosted_zone is not None:
-            route53.ARecord(
+            self.record = route53.ARecord(
                 self,
                 "AliasRecord",
                 zone=hosted_zone,
@@ -96,7 +97,7 @@ class LoadBalancer(Construct):
                 target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(self.resource)),
             )
         acknowledge(
-            redirect,
+            self.http,
             standards(
                 {
                     "ELBv2ACMCertificateRequired": "It answers on port 80 with the address on 443 "

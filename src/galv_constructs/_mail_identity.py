@@ -147,9 +147,11 @@ class MailIdentity(Construct):
         # Others may send through the identity too. It is of no use without its records, nor without
         # the configuration set that it names.
         kept: list[Resource] = [self.identity, self.configuration_set]
+        self.records: list[route53.RecordSet] = []
         if hosted_zone is not None:
+            self.records = self._create_records(hosted_zone)
             # Not the last one, of DMARC: mail is sent without it, and `dmarc="off"` takes it away.
-            kept += self._create_records(hosted_zone)[:5]
+            kept += self.records[:5]
         for resource in kept:
             resource.apply_removal_policy(policy.data_removal)
 

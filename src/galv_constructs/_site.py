@@ -124,6 +124,7 @@ class Site(Construct):
         )
         if access_logs is not None:
             self.distribution.node.add_dependency(*ready_for_logs(access_logs))
+        self.records: list[route53.RecordSet] = []
         if hosted_zone is not None:
             self._add_records(hosted_zone, domain_name, alternative_domain_names)
         # It comes even though the default root object is set.
@@ -159,7 +160,9 @@ class Site(Construct):
                 ("AliasRecordIpv6", route53.AaaaRecord),
             ):
                 # With the dot at the end it is whole, also where the name of the zone is a token.
-                record(scope, id, zone=zone, record_name=f"{name}.", target=target)
+                self.records.append(
+                    record(scope, id, zone=zone, record_name=f"{name}.", target=target)
+                )
 
 
 def _site_bucket(

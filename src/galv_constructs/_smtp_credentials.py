@@ -93,7 +93,7 @@ class SmtpCredentials(Construct):
             # The user goes with the stack, and what is in here is worth nothing without it.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self,
             "LogGroup",
             retention=policy.log_retention,
@@ -109,8 +109,8 @@ class SmtpCredentials(Construct):
         resource = handled_resource(
             self,
             resource_type="Custom::GalvSmtpCredentials",
-            on_event=self._function(log_group, encryption_key),
-            log_group=log_group,
+            on_event=self._function(self.log_group, encryption_key),
+            log_group=self.log_group,
             properties={
                 "UserName": self.user.user_name,
                 "SecretId": self.secret.secret_arn,

@@ -137,9 +137,11 @@ class WebService(Construct):
         )
         load_balancer.https.add_target_groups("Web", target_groups=[self.target_group])
 
-        scaling = self.service.auto_scale_task_count(min_capacity=min_tasks, max_capacity=max_tasks)
-        scaling.scale_on_cpu_utilization("CpuScaling", target_utilization_percent=60)
-        scaling.scale_on_request_count(
+        self.scaling = self.service.auto_scale_task_count(
+            min_capacity=min_tasks, max_capacity=max_tasks
+        )
+        self.scaling.scale_on_cpu_utilization("CpuScaling", target_utilization_percent=60)
+        self.scaling.scale_on_request_count(
             "RequestScaling", target_group=self.target_group, requests_per_target=600
         )
         if execute_command:

@@ -14,6 +14,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
@@ -467,6 +468,7 @@ class GalvBackend(Construct):
         grant_data_access(self._setup.task_role, self._static_assets.bucket)
         runtime = replace(runtime, gates=[self._setup])
         self._runtime = runtime
+        self._made_web_acl: GalvWebAcl | None = None
         self._web_acl_arn = self._web_acl(web_acl_arn) if web_acl else None
         self._load_balancer = LoadBalancer(
             self,
@@ -661,10 +663,56 @@ class GalvBackend(Construct):
         """First password of Galv's superuser."""
         return self._secrets.superuser_password
 
+    @property
+    def http_listener(self) -> elbv2.ApplicationListener:
+        """The load balancer's HTTP listener, which redirects to HTTPS."""
+        return self._load_balancer.http
+
+    @property
+    def load_balancer_security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the load balancer."""
+        return self._load_balancer.security_group
+
+    @property
+    def record(self) -> route53.ARecord | None:
+        """DNS record of `domain_name`; none without `hosted_zone`."""
+        return self._load_balancer.record
+
+    @property
+    def scaling(self) -> ecs.ScalableTaskCount:
+        """Scaling of the web service, for rules and schedules of your own."""
+        return self._web.scaling
+
+    @property
+    def security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the web service."""
+        return self._web.task.security_group
+
+    @property
+    def task_role(self) -> iam.IRole:
+        """Role that the web service runs with."""
+        return self._web.task.task_role
+
+    @property
+    def log_group(self) -> logs.ILogGroup:
+        """Log group of the web service; that of setup is `setup.log_group`."""
+        return self._web.task.log_group
+
+    @property
+    def check_status_log_group(self) -> logs.ILogGroup:
+        """Log group of the check."""
+        return self._check_status.task.log_group
+
+    @property
+    def web_acl(self) -> GalvWebAcl | None:
+        """The web ACL that was made; none for a given one, or without one."""
+        return self._made_web_acl
+
     def _web_acl(self, given_arn: str | None) -> str:
         if given_arn is not None:
             return given_arn
-        return GalvWebAcl(self, "WebAcl", log_bucket=self._log_bucket).web_acl_arn
+        self._made_web_acl = GalvWebAcl(self, "WebAcl", log_bucket=self._log_bucket)
+        return self._made_web_acl.web_acl_arn
 
     def _grant_reading(self, role: iam.IRole) -> None:
         grant_read_access(role, self._media_bucket)

@@ -8,6 +8,7 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -269,6 +270,21 @@ class GalvFrontend(Construct):
         Empty for a folder of files, and after a rollback that found nothing to go back to.
         """
         return self._release.resource.get_att_string("Version")
+
+    @property
+    def records(self) -> Sequence[route53.RecordSet]:
+        """DNS records of all names; none without `hosted_zone`."""
+        return list(self._site.records)
+
+    @property
+    def log_group(self) -> logs.ILogGroup:
+        """Log group of what publishes the site."""
+        return self._release.log_group
+
+    @property
+    def build_log_group(self) -> logs.ILogGroup | None:
+        """Log group of the build; none for files that are built already."""
+        return None if self._release.build is None else self._release.build.log_group
 
     @property
     def resource(self) -> CustomResource:

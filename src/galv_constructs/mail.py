@@ -8,6 +8,7 @@ from aws_cdk import Aws, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ses as ses
@@ -285,6 +286,16 @@ class GalvMail(Construct):
     def dns_records(self) -> Sequence[DnsRecord]:
         """Records of a new identity: made in `hosted_zone`, otherwise yours to create."""
         return [] if self._new_identity is None else list(self._new_identity.dns_records)
+
+    @property
+    def records(self) -> Sequence[route53.RecordSet]:
+        """The records that are made in `hosted_zone`."""
+        return [] if self._new_identity is None else list(self._new_identity.records)
+
+    @property
+    def log_group(self) -> logs.ILogGroup:
+        """Log group of what makes the credentials."""
+        return self._credentials.log_group
 
     @property
     def _configuration_set_arn(self) -> str:

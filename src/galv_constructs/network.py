@@ -156,7 +156,7 @@ class GalvNetwork(Construct):
             restrict_default_security_group=True,
             subnet_configuration=_subnets(preset),
         )
-        self._endpoints: list[IDependable] = [
+        self._endpoints: list[ec2.IVpcEndpoint] = [
             self._vpc.add_gateway_endpoint(
                 "S3Endpoint", service=ec2.GatewayVpcEndpointAwsService.S3
             )
@@ -280,6 +280,11 @@ class GalvNetwork(Construct):
             _select(self._vpc, self.task_subnets).internet_connectivity_established,
             *self._endpoints,
         ]
+
+    @property
+    def endpoints(self) -> Sequence[ec2.IVpcEndpoint]:
+        """The VPC endpoints: S3's, and those that the preset needs."""
+        return list(self._endpoints)
 
     @property
     def flow_log(self) -> ec2.CfnFlowLog | None:

@@ -161,6 +161,11 @@ class GalvReleaseTask(Construct):
         return self._task.log_group
 
     @property
+    def run_log_group(self) -> logs.ILogGroup:
+        """Log group of what starts and watches the task."""
+        return self._run.log_group
+
+    @property
     def resource(self) -> CustomResource:
         """The custom resource that stands for a successful run."""
         return self._run.resource

@@ -10,7 +10,9 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
@@ -234,6 +236,21 @@ class GalvScheduledTask(Construct):
     def dead_letters_alarm(self) -> cloudwatch.Alarm | None:
         """Alarm for messages in the dead-letter queue; none when disabled."""
         return None if self._runs is None else self._runs.dead_letters_alarm
+
+    @property
+    def schedule_group(self) -> scheduler.IScheduleGroup | None:
+        """Group of the schedule and the deadlines of its runs; none when disabled."""
+        return None if self._runs is None else self._runs.group
+
+    @property
+    def failed_runs_rule(self) -> events.IRule | None:
+        """Rule that matches the end of a failed run; none when disabled."""
+        return None if self._runs is None else self._runs.failed_runs
+
+    @property
+    def function(self) -> lambda_.IFunction | None:
+        """Function that starts and stops the runs; none when disabled."""
+        return None if self._runs is None else self._runs.function
 
     def metric_failed_runs(self) -> cloudwatch.Metric:
         """Number of runs that failed.

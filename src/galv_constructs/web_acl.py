@@ -159,6 +159,11 @@ class GalvWebAcl(Construct):
         return self._resource.attr_arn
 
     @property
+    def resource(self) -> wafv2.CfnWebACL:
+        """The web ACL, for which CDK has no L2 construct."""
+        return self._resource
+
+    @property
     def metric_name(self) -> str:
         """Name of the web ACL in CloudWatch metrics; its rules are named after it."""
         return self._metric_name
