@@ -12,6 +12,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
+from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import CERTIFICATE_ARN, backend_in, new_app, recommended_flags, regional_stack
@@ -185,6 +186,13 @@ def stack_of(app: App, shape: str) -> Stack:
     """The stack of a shape."""
     known = shape.startswith("regional")
     stack = regional_stack(app, shape) if known else Stack(app, shape)
+    # All shapes have one name, which one zone has one record for.
+    route53.HostedZone.from_hosted_zone_attributes(
+        stack,
+        "Zone",
+        hosted_zone_id=f"Z{list(SHAPES).index(shape):09}",
+        zone_name="example.com",
+    )
     SHAPES[shape](stack)
     return stack
 
