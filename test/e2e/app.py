@@ -15,6 +15,7 @@ from e2e.cloud import ACCOUNT, REGION, ROOT, Cloud
 from e2e.frontend import Frontend
 from e2e.frontend_invariants import frontend_problems
 from e2e.stack import Json, Stack
+from galv.stand_in import make_image
 
 DOMAIN = "example.com"
 _PATIENCE = Path(__file__).with_name("patience.cjs")
@@ -131,6 +132,18 @@ class Application:
         for name, script in {"python": _MANAGE, "gunicorn": _GUNICORN, **commands}.items():
             (image / name).write_text(script)
             (image / name).chmod(0o755)
+        return image
+
+    def publish_galv(self, version: str, **files: str) -> Path:
+        """Put an image of the application that stands in for Galv into the registry.
+
+        Args:
+            version: Its tag.
+            files: Texts of migrations, by name, that it has besides.
+        """
+        image = self.cloud.images / version
+        texts = {f"galv/migrations/{name}.py": text for name, text in files.items()}
+        make_image(image, version=version, files=texts)
         return image
 
     def publish_frontend(self, version: str, build: str = _BUILD) -> None:

@@ -1,8 +1,10 @@
 """A deployed backend, read through the service APIs."""
 
+import contextlib
 import json
 import time
 from datetime import datetime, timezone
+from http.client import HTTPConnection
 
 from e2e.cloud import Cloud
 from e2e.stack import Json, Stack
@@ -107,6 +109,23 @@ class Backend(Stack):
             assert time.monotonic() < deadline, f"no {name} number {number} stopped"
             time.sleep(0.1)
         return tasks[number - 1]
+
+    def ask(self, path: str, host: str | None = None) -> tuple[int, bytes]:
+        """Ask a running web task, past the load balancer.
+
+        Args:
+            path: Path.
+            host: The header `Host`. Default: the task's address, as in health checks.
+        """
+        (interface,) = self.tasks("web", "RUNNING")[-1]["attachments"]
+        details = {one["name"]: one["value"] for one in interface["details"]}
+        address = f"{details['privateIPv4Address']}:8000"
+        port = int((self.cloud.published / address).read_text())
+        connection = HTTPConnection("127.0.0.1", port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Host": host or address})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def send(self, schedule: Json) -> Json:
         """Do what EventBridge Scheduler does when a schedule is due."""

@@ -30,6 +30,7 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.images = folder / "images"
+        self.published = folder / "published"
         self.repositories = folder / "repositories"
         self.log = folder / "emulator.log"
         self.certificate = folder / "certificate.pem"
@@ -39,7 +40,7 @@ class Cloud:
         self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> "Cloud":  # noqa: PYI034 - typing.Self came with Python 3.11
-        for name in ("images", "repositories", "home", "tmp", "state"):
+        for name in ("images", "published", "repositories", "home", "tmp", "state"):
             (self.folder / name).mkdir()
         _certify(self.certificate, *_HOSTS)
         with self.log.open("wb") as log:
@@ -115,7 +116,9 @@ class Cloud:
             **variables,
             "PATH": f"{ROOT / '.venv' / 'bin'}:{os.defpath}",
             # In the second is a sitecustomize.py, for functions.
-            "PYTHONPATH": f"{ROOT / 'test'}{os.pathsep}{ROOT / 'test' / 'e2e' / 'functions'}",
+            "PYTHONPATH": os.pathsep.join(
+                str(ROOT / folder) for folder in ("test", "test/e2e/functions", "tools")
+            ),
             "NODE_PATH": str(ENVIRONMENT / "node_modules"),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
@@ -131,6 +134,7 @@ class Cloud:
             "https_proxy": f"http://127.0.0.1:{_free_port()}",
             "SSL_CERT_FILE": str(self.certificate),
             "E2E_IMAGES": str(self.images),
+            "E2E_PUBLISHED": str(self.published),
             "E2E_REPOSITORIES": str(self.repositories),
         }
 

@@ -80,7 +80,7 @@ def test_a_second_deployment_shares_the_identity_of_mail_and_goes_again(
     app: Application, cloud: Cloud
 ) -> None:
     mail = {"mailFromDomain": app.context["mailFromDomain"], "mailIdentity": "existing"}
-    second = Application(cloud, "beside", mail)
+    second = Application(cloud, "second", mail)
 
     done = second.deploy(backendVersion=VERSION)
 

@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 from containers import Container, Image, why_not
+from frontend_site.programs import skip
 from galv.stand_in import make_image
 
-pytestmark = [
-    pytest.mark.smoke,
-    pytest.mark.skipif(bool(why_not()), reason=str(why_not())),
-]
+pytestmark = pytest.mark.smoke
 # What the template gives to a task, without storage.
 ENVIRONMENT = {
     "DJANGO_SECRET_KEY": "secret",
@@ -54,6 +52,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    skip(why_not())
     return make_image(tmp_path_factory.mktemp("image") / "backend_django")
 
 

@@ -11,8 +11,13 @@ def need(*programs: str) -> list[str]:
     found = [shutil.which(program) for program in programs]
     missing = [program for program, path in zip(programs, found, strict=True) if path is None]
     if missing:
-        reason = f"not installed: {', '.join(missing)} (CONTRIBUTING.md says how)"
+        skip(f"not installed: {', '.join(missing)} (CONTRIBUTING.md says how)")
+    return [path for path in found if path is not None]
+
+
+def skip(reason: str | None) -> None:
+    """Skip a test for a reason, if there is one; in `.ci/run` fail."""
+    if reason is not None:
         if os.environ.get("GALV_TESTS_SKIP_NOTHING"):
             pytest.fail(reason)
         pytest.skip(reason)
-    return [path for path in found if path is not None]

@@ -44,4 +44,14 @@ def make_image(
         file.write_text(content)
     if not has_check_status:
         (folder / commands / "check_status.py").unlink()
+    return image_in(folder)
+
+
+def image_in(folder: Path) -> Image:
+    """Return the image whose application is in a folder."""
     return Image(python=PYTHON, application=folder, environment=_SETTINGS)
+
+
+def is_image(folder: Path) -> bool:
+    """Tell whether a folder has the application."""
+    return (folder / "manage.py").exists()

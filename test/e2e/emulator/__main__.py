@@ -15,6 +15,7 @@ from e2e.emulator import (
     cloudfront,
     codebuild,
     containers,
+    databases,
     ec2,
     ecs,
     edge,
@@ -38,6 +39,7 @@ from ministack import app
 def _end_with_input() -> None:
     sys.stdin.buffer.read()
     process.end_all()
+    databases.end_all()
     # Functions run in the group of the emulator.
     os.killpg(0, signal.SIGKILL)
 
@@ -49,6 +51,7 @@ for part in (
     cloudfront,
     codebuild,
     containers,
+    databases,
     ec2,
     ecs,
     edge,

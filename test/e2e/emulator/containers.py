@@ -2,30 +2,41 @@
 
 MiniStack's ECS has the whole life of a task, but without Docker it only pretends. This is the small
 part of Docker's client that it uses. An "image" is a directory, named by its tag, in the folder
-that E2E_IMAGES names; a "container" is a process that runs the task definition's own entry point
-and command with that directory first on PATH. What the command finds there (`python`, `gunicorn`)
-the test has written. So shells, steps, exit codes, output and signals are real.
+that E2E_IMAGES names, and of one of two kinds.
+
+The application that stands in for Galv runs in a container with the template's command, variables,
+user and mounts, at an address of the task's subnet, with a real database and the rights of the
+task's role. Otherwise the directory has scripts, which come first on PATH in a process that is
+nothing but a process: for tests in which the application only has to succeed or to fail. Shells,
+steps, exit codes, output and signals are real in both.
 """
 
 import functools
 import logging
 import os
 import sys
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import boto3
+from containers import Container, Image, Network, container_of
+from e2e.emulator import databases
 from e2e.emulator.ecs import network_of
 from e2e.emulator.process import Process
 from e2e.emulator.types import Json
 from e2e.reach import Reach
+from galv.stand_in import image_in, is_image
 from ministack.services import ecs
 
 log = logging.getLogger("e2e.containers")
 
 IMAGES = Path(os.environ["E2E_IMAGES"])
+PUBLISHED = Path(os.environ["E2E_PUBLISHED"])
+GATEWAY_PORT = int(os.environ["GATEWAY_PORT"])
 
 
 def _image(name: str) -> Path:
@@ -53,15 +64,39 @@ class _Registry:
         return _image(name)
 
 
-class _Container:
-    """A process, with the members that MiniStack uses."""
+class _Isolated:
+    """A container of `containers`, with the members of a `Process`."""
 
-    def __init__(self, image: Path, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        container.start()
+        self.ended = threading.Event()
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def _wait(self) -> None:
+        self._container.wait()
+        self.ended.set()
+
+    def code(self) -> int:
+        return self._container.wait()
+
+    def output(self, start: int = 0) -> bytes:
+        with self._container.output_file.open("rb") as file:
+            file.seek(start)
+            return file.read(1 << 20)
+
+    def end(self, patience: float = 1) -> None:
+        self._container.stop(patience)
+        self._container.close()
+
+
+class _Container:
+    """What runs, with the members that MiniStack uses."""
+
+    def __init__(self, process: Process | _Isolated, address: str) -> None:
         self.id = os.urandom(16).hex()
-        self.attrs = {"NetworkSettings": {"Networks": {"vpc": {"IPAddress": _address()}}}}
-        # Like a container's, the environment is the task definition's and nothing else.
-        path = {"PATH": f"{image}:{os.defpath}"}
-        self._process = Process(command, image, {**environment, **path})
+        self.attrs = {"NetworkSettings": {"Networks": {"vpc": {"IPAddress": address}}}}
+        self._process = process
 
     @property
     def status(self) -> str:
@@ -133,7 +168,15 @@ class _Containers:
             log.warning("%s cannot reach what it needs: %s", name, problems)
             # What the application would say, a minute later.
             command = ["/bin/sh", "-c", 'printf "%s\\n" "$0" "$@"; exit 1', *problems]
-        made = _Container(_image(image), command, environment)
+        folder = _image(image)
+        if is_image(folder):
+            role = definition["taskRoleArn"]
+            own = {**container_of(definition, name), "entryPoint": [], "command": command}
+            made = _isolated(image_in(folder), own, environment, role, network)
+        else:
+            # Like a container's, the environment is the task definition's and nothing else.
+            path = {"PATH": f"{folder}:{os.defpath}"}
+            made = _Container(Process(command, folder, {**environment, **path}), _address())
         CONTAINERS[made.id] = made
         return made
 
@@ -147,6 +190,52 @@ class _Containers:
 class _Docker:
     images = _Registry()
     containers = _Containers()
+
+
+@functools.cache
+def _network() -> Network:
+    """Return the network of all containers, in which this emulator is AWS."""
+    network = Network("10.0.0.0/16").__enter__()
+    network.serve(GATEWAY_PORT, ("127.0.0.1", GATEWAY_PORT), address=network.gateway)
+    return network
+
+
+def _isolated(
+    image: Image, definition: Json, environment: dict[str, str], role: str, where: Json
+) -> _Container:
+    """Run a container at an address of a task's subnet."""
+    network, subnets = _network(), where["subnets"]
+    (subnet,) = _client("ec2").describe_subnets(SubnetIds=subnets[:1])["Subnets"]
+    address = network.free_address(subnet["CidrBlock"])
+    # What the task would get from ECS's agent.
+    session = _client("sts").assume_role(RoleArn=role, RoleSessionName="task")["Credentials"]
+    database = databases.server_of(environment["POSTGRES_HOST"])
+    hosts = {}
+    if database is not None:
+        hosts[environment["POSTGRES_HOST"]] = network.serve(5432, (database, 5432))
+    added = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+    given = {name: value for name, value in environment.items() if name not in added}
+    container = Container(
+        image,
+        {**definition, "environment": [], "secrets": []},
+        environment={
+            **given,
+            "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"],
+            "AWS_ENDPOINT_URL": f"http://{network.gateway}:{GATEWAY_PORT}",
+        },
+        hosts=hosts,
+        network=network,
+        address=address,
+        folder=Path(tempfile.mkdtemp(prefix="container-")),
+    )
+    process = _Isolated(container)
+    for mapping in definition.get("portMappings") or []:
+        port = mapping["containerPort"]
+        published = network.publish(address, port)
+        (PUBLISHED / f"{address}:{port}").write_text(str(published))
+    return _Container(process, address)
 
 
 _addresses = iter(range(1, 1 << 16))

@@ -1,0 +1,83 @@
+"""PostgreSQL behind the databases of RDS: a real server for each that a task asks for.
+
+A server is started when the first container comes that may need it, with the master user, password
+and database that the instance was made with. RDS's names lead to it in containers.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from e2e.emulator.types import Json, Made
+from ministack.services import rds
+from ministack.services.cloudformation import provisioners
+from proof import certificates
+from proof.postgres import Postgres
+
+_TYPE = "AWS::RDS::DBInstance"
+_PORT = 5432
+_handler = provisioners._RESOURCE_HANDLERS[_TYPE]
+_made = _handler["create"]
+_lock = threading.Lock()
+_servers: dict[str, "_Server"] = {}
+
+
+class _Server:
+    """A server on an address of loopback that is not this machine's usual one."""
+
+    def __init__(self, instance: Json, number: int) -> None:
+        self.address = f"127.1.{number >> 8}.{number & 255}"
+        # Not below the emulator's folder: the server's user may not enter that.
+        self.folder = Path(tempfile.mkdtemp(prefix="e2e-postgres-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        names = [instance["Endpoint"]["Address"]]
+        made = certificates.make(self.folder / "tls", names)
+        self.postgres = Postgres(self.folder / "server", self.address, made)
+        self.postgres.start(
+            user=instance["MasterUsername"],
+            password=instance["_MasterUserPassword"],
+            database=instance["DBName"],
+        )
+
+    def stop(self) -> None:
+        with contextlib.suppress(RuntimeError, OSError):
+            self.postgres.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def server_of(host: str) -> str | None:
+    """Return the address of the server of a database, which is started if it does not run."""
+    found = [one for one in rds._instances.values() if one["Endpoint"]["Address"] == host]
+    if not found:
+        return None
+    with _lock:
+        id = found[0]["DbiResourceId"]
+        if id not in _servers:
+            _servers[id] = _Server(found[0], len(_servers) + 1)
+        return _servers[id].address
+
+
+def end_all() -> None:
+    """End all that run."""
+    with _lock:
+        for server in _servers.values():
+            server.stop()
+
+
+def _create(logical_id: str, properties: Json, stack: str) -> Made:
+    """Give each instance a name of its own, as RDS does."""
+    id, attributes = _made(logical_id, properties, stack)
+    instance: dict[str, Any] = rds._instances[id]
+    region = os.environ["MINISTACK_REGION"]
+    name = f"{id}.c0123456789ab.{region}.rds.amazonaws.com".lower()
+    instance["Endpoint"] = {**instance["Endpoint"], "Address": name, "Port": _PORT}
+    return id, {**attributes, "Endpoint.Address": name, "Endpoint.Port": str(_PORT)}
+
+
+def install() -> None:
+    """Wrap MiniStack's instances."""
+    _handler.update(create=_create)
