@@ -58,7 +58,8 @@ def _storage(bucket: s3.IBucket) -> Sequence[str]:
     endpoint = s3_endpoint(None if is_token(region) else region)
     if endpoint is not None:
         # With the path of the bucket: the host is that of all customers of S3.
-        return [f"{endpoint}/{_exchangeable(bucket.bucket_name)}/"]
+        # A name is no attribute, which alone can be referred to without an export.
+        return [f"{endpoint}/{bucket.bucket_name}/"]
     # Presigned URLs have the global host name, and S3 may redirect from it to the regional one:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
     names = (bucket.bucket_domain_name, bucket.bucket_regional_domain_name)

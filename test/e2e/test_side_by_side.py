@@ -8,7 +8,7 @@ from e2e.cloud import Cloud
 @pytest.fixture(scope="module")
 def first(cloud: Cloud) -> Application:
     """The deployment that creates the identity, and owns it."""
-    application = Application(cloud, "beside", context={"mailFromDomain": DOMAIN})
+    application = Application(cloud, "shared", context={"mailFromDomain": DOMAIN})
     application.publish("v2.11.4")
     done = application.deploy(backendVersion="v2.11.4")
     assert done.ok, done.output
@@ -17,7 +17,7 @@ def first(cloud: Cloud) -> Application:
 
 @pytest.fixture(scope="module")
 def second(first: Application) -> Application:
-    return Application(first.cloud, "beside-stage", context={"mailFromDomain": DOMAIN})
+    return Application(first.cloud, "shared-stage", context={"mailFromDomain": DOMAIN})
 
 
 def mail_records(cloud: Cloud) -> set[tuple[str, str]]:

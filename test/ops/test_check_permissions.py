@@ -74,7 +74,8 @@ def test_the_role_may_call_what_the_check_calls(
     assert '"sesSandbox": false' in result.stdout
     called = [asked(call, request) for call, request in recorded.requests]
     assert ("ecs:RunTask", definition("check-status")) in called
-    assert [one for one in called if not is_allowed(policies, *one)] == []
+    cluster = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{BACKEND}-Cluster"
+    assert [one for one in called if not is_allowed(policies, *one, ecs__cluster=cluster)] == []
     # What ECS asks for when tasks get tags and roles.
     ((_, request),) = [one for one in recorded.requests if one[0] == "ecs.RunTask"]
     assert request["propagateTags"] == "TASK_DEFINITION"

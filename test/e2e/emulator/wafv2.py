@@ -1,10 +1,12 @@
 """What is missing of WAF: associations and logging as resources of their own, and samples."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 from e2e.emulator.types import Json, Made, Records, add_type
 from ministack.services import s3, waf
+from ministack.services.cloudformation import provisioners
 
 
 def _associate(_logical_id: str, properties: Json, _stack: str) -> Made:
@@ -47,8 +49,32 @@ async def _with_samples(method: str, path: str, headers: Json, body: Any, query:
     return await _handle(method, path, headers, body, query)
 
 
+def _answerable(value: Any) -> Any:
+    """Encode what byte matches look for: the API's answers have it in Base64, templates as text.
+
+    https://docs.aws.amazon.com/waf/latest/APIReference/API_ByteMatchStatement.html
+    """
+    if isinstance(value, dict):
+        return {
+            key: b64encode(str(item).encode()).decode()
+            if key == "SearchString"
+            else _answerable(item)
+            for key, item in value.items()
+        }
+    return [_answerable(item) for item in value] if isinstance(value, list) else value
+
+
+_web_acl = dict(provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACL"])
+
+
+def _create_web_acl(logical_id: str, properties: Json, stack: str) -> Made:
+    made: Made = _web_acl["create"](logical_id, _answerable(properties), stack)
+    return made
+
+
 def install() -> None:
     """Add the types and the call."""
     waf.handle_request = _with_samples
     add_type("AWS::WAFv2::WebACLAssociation", create=_associate, delete=_disassociate)
     LOGGING.install()
+    provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACL"].update(create=_create_web_acl)
