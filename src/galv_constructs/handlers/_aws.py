@@ -45,6 +45,12 @@ def client(service: str) -> Any:
     return make(service, config=config)
 
 
+def error_code(error: object) -> str:
+    """The code of AWS's answer; empty if there was none."""
+    answer = error.response if isinstance(error, aws.ClientError) else {}
+    return str(answer.get("Error", {}).get("Code", ""))
+
+
 def passes(error: Exception) -> bool:
     """Whether the same call may work later."""
     return is_unanswered(error) or bool(_PASSES.search(str(error)))

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, passes, stack_status
+from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, error_code, passes, stack_status
 
 Json = dict[str, Any]
 
@@ -114,9 +114,9 @@ def _patiently(change: Any, name: str, deadline: float, *, on: bool) -> None:
         try:
             change()
         except AWS_ERRORS as error:
-            if not on and _code(error) in _GONE:
+            if not on and error_code(error) in _GONE:
                 return
-            if monotonic() < deadline and (_code(error) in _LATER or passes(error)):
+            if monotonic() < deadline and (error_code(error) in _LATER or passes(error)):
                 log.info("%s: %s", name, error)
                 sleep(PAUSE)
                 continue
@@ -143,7 +143,7 @@ def _database_is_protected(id: str) -> bool:
     try:
         (database,) = client("rds").describe_db_instances(DBInstanceIdentifier=id)["DBInstances"]
     except aws.ClientError as error:
-        if _code(error) in _GONE:
+        if error_code(error) in _GONE:
             return False
         raise
     return bool(database["DeletionProtection"])
@@ -153,7 +153,7 @@ def _load_balancer_is_protected(arn: str) -> bool:
     try:
         answer = client("elbv2").describe_load_balancer_attributes(LoadBalancerArn=arn)
     except aws.ClientError as error:
-        if _code(error) in _GONE:
+        if error_code(error) in _GONE:
             return False
         raise
     return any(one["Key"] == ATTRIBUTE and one["Value"] == "true" for one in answer["Attributes"])
@@ -161,8 +161,3 @@ def _load_balancer_is_protected(arn: str) -> bool:
 
 def _names(event: Json, kind: str) -> list[str]:
     return list(event["ResourceProperties"].get(kind, []))
-
-
-def _code(error: Exception) -> str:
-    answer = error.response if isinstance(error, aws.ClientError) else {}
-    return str(answer.get("Error", {}).get("Code", ""))

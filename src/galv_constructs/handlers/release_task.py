@@ -20,6 +20,7 @@ from ._aws import (
     REASON_LIMIT,
     client,
     clip,
+    error_code,
     is_unanswered,
     log_link,
     stack_status,
@@ -179,8 +180,7 @@ def _start(event: Json, attempt: int) -> str:
 
 def _is_denied(error: Exception) -> bool:
     """Whether IAM refused, which it also does while a permission made just now spreads."""
-    answer = error.response if isinstance(error, aws.ClientError) else {}
-    return bool(answer.get("Error", {}).get("Code") == "AccessDeniedException")
+    return error_code(error) == "AccessDeniedException"
 
 
 def _run_task(event: Json, attempt: int) -> str:
@@ -365,7 +365,7 @@ def _last_lines(event: Json, task_arn: str) -> str:
     try:
         lines = client("logs").get_log_events(**query)["events"]
     except aws.ClientError as error:
-        return f"(no log: {error.response['Error']['Code']})"
+        return f"(no log: {error_code(error)})"
     except aws.BotoCoreError as error:
         return f"(no log: {type(error).__name__})"
     return "\n".join(line["message"].rstrip() for line in lines) or "(no log lines)"

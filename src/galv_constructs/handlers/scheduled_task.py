@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ._aws import client, log_link, tasks_of_family, why_not_run
+from ._aws import client, error_code, log_link, tasks_of_family, why_not_run
 
 Json = dict[str, Any]
 
@@ -130,7 +130,7 @@ def _run(mark: str, due: str) -> None:
         )
     except ClientError as error:
         # The token is known with another task definition: a deployment came between two attempts.
-        if error.response["Error"]["Code"] != "ConflictException":
+        if error_code(error) != "ConflictException":
             raise
         log.info("the run due at %s was started before", due)
         return
@@ -160,7 +160,7 @@ def _set_deadline(mark: str, function_arn: str) -> None:
         )
     except ClientError as error:
         # An earlier attempt has set it.
-        if error.response["Error"]["Code"] != "ConflictException":
+        if error_code(error) != "ConflictException":
             raise
 
 

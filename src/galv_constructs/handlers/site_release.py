@@ -23,7 +23,7 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, passes, stack_status
+from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, error_code, passes, stack_status
 from ._site_config import API_URL, INDEX, TEMPLATE, ConfigError, configure
 from ._site_page import PageError, check_page
 
@@ -176,16 +176,10 @@ def _is_kept(event: Json, key: str) -> bool:
     try:
         client("s3").head_object(Bucket=bucket, Key=_zip_of(key))
     except AWS_ERRORS as error:
-        if _code(error) in NO_SUCH_KEY:
+        if error_code(error) in NO_SUCH_KEY:
             return False
         raise _failure(f"could not look for release {key}: {error}") from error
     return True
-
-
-def _code(error: Exception) -> str:
-    # An HTTPClientError has the attribute too, often with None.
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
 
 
 def _patiently(what: str, call: Callable[[], Any]) -> Any:
@@ -313,7 +307,7 @@ def _last_lines(logs: Json) -> str:
     try:
         lines = client("logs").get_log_events(**query)["events"]
     except AWS_ERRORS as error:
-        return f"(no log: {_code(error) or type(error).__name__})"
+        return f"(no log: {error_code(error) or type(error).__name__})"
     said = [line["message"].rstrip() for line in lines if not NOISE.match(line["message"])]
     return "\n".join(filter(None, said)) or "(no log lines)"
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from ._aws import AWS_ERRORS, client
+from ._aws import AWS_ERRORS, client, error_code
 
 Json = dict[str, Any]
 
@@ -118,7 +118,7 @@ def _keys(event: Json) -> list[str]:
             return [key["AccessKeyId"] for key in keys]
         except aws.ClientError as error:
             pause = next(pauses, None)
-            if pause is None or not _is(error, "NoSuchEntity"):
+            if pause is None or error_code(error) != "NoSuchEntity":
                 raise
         sleep(pause)
 
@@ -130,7 +130,7 @@ def _make(event: Json) -> str:
     try:
         key = client("iam").create_access_key(UserName=user)["AccessKey"]
     except aws.ClientError as error:
-        if _is(error, "LimitExceeded"):
+        if error_code(error) == "LimitExceeded":
             raise CredentialsError(_two_keys(event)) from error
         raise
     key_id = str(key["AccessKeyId"])
@@ -184,7 +184,7 @@ def _delete_key(user: str, key_id: str) -> bool:
     try:
         client("iam").delete_access_key(UserName=user, AccessKeyId=key_id)
     except aws.ClientError as error:
-        if not _is(error, "NoSuchEntity"):
+        if error_code(error) != "NoSuchEntity":
             raise
         return False
     return True
@@ -204,10 +204,6 @@ def _own_keys(event: Json) -> list[str]:
         )
         return [key_id for key_id in _keys(event) if _version_id(event, key_id) in versions]
     except aws.ClientError as error:
-        if _is(error, "NoSuchEntity") or _is(error, "ResourceNotFoundException"):
+        if error_code(error) in ("NoSuchEntity", "ResourceNotFoundException"):
             return []
         raise
-
-
-def _is(error: aws.ClientError, code: str) -> bool:
-    return bool(error.response.get("Error", {}).get("Code") == code)
