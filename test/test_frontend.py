@@ -734,7 +734,8 @@ class TestInterface:
     def test_says_what_it_made(self, dist: str) -> None:
         stack = stack_in("us-east-1")
         site = frontend(stack)
-        files = frontend(stack, "Files", source=FrontendSource.directory(dist))
+        source = FrontendSource.directory(dist)
+        files = frontend(stack, "Files", source=source, domain_name="files.example.com")
 
         assert site.url == "https://app.example.com"
         assert site.domain_name == "app.example.com"
@@ -786,6 +787,7 @@ def test_has_no_finding_of_cdk_nag(dist: str, *, flagged: bool) -> None:
         certificate: Json = {} if with_zone else {"certificate": certificate_in(stack)}
         frontend(
             stack,
+            domain_name=f"{region}.example.com",
             source=source,
             secrets=secrets if region == "us-east-1" else None,
             log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "logs"),
