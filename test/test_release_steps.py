@@ -139,9 +139,35 @@ def test_a_task_that_is_stopped_lets_its_step_end(
         assert process.stdout.readline() == "[release] long: started\n"
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGTERM)
-        lines = process.stdout.read().splitlines()
+        lines = process.communicate(timeout=60)[0].splitlines()
 
     assert (process.returncode, lines[-1]) == (code, last)
+    assert container.calls == []
+
+
+@pytest.mark.skipif("bash" not in SHELLS, reason="only bash runs code before a command")
+def test_a_task_that_is_stopped_just_as_its_step_starts_ends_it(tmp_path: Path) -> None:
+    """A signal may arrive when the step runs and the shell does not know its process id yet."""
+    container = Container(tmp_path, "bash")
+    bash, option, script = container.command(
+        [ReleaseStep(name="long", command=["sleep", "60"]), step("after", "1")]
+    )
+    before = """trap '[ "$BASH_COMMAND" != "child=\\$!" ] || kill -TERM $$' DEBUG\n"""
+
+    done = subprocess.run(
+        [bash, "-T", option, before + script],
+        env=container.env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        143,
+        "[release] long: failed with exit code 143",
+    )
     assert container.calls == []
 
 

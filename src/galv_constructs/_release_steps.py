@@ -20,6 +20,8 @@ step() {
   [ -z "$stopped" ] || { echo "[release] $name: not started, the task is stopped"; exit 143; }
   echo "[release] $name: started"
   "$@" & child=$!
+  # A signal between the two was not passed on.
+  [ -z "$stopped" ] || kill -TERM "$child" 2>/dev/null
   code=0; wait "$child" || code=$?
   # A signal ends `wait` before the step has ended.
   while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done
