@@ -88,6 +88,8 @@ def test_every_key_is_read() -> None:
         "labStorageQuotaGib": 1024,
         "alarmEmail": "lab@example.com",
         "wafCountedRules": {"AWSManagedRulesSQLiRuleSet": ["SQLi_BODY"]},
+        "wafCredentialPaths": ["/login/", "POST /users/"],
+        "adminCidrs": ["192.0.2.0/24", "2001:db8::/32"],
         "vpcId": VPC,
         "vpcSubnets": {"tasks": SUBNETS},
         "frontendAnalyticsUrl": "https://stats.example.com/script.js",
@@ -240,6 +242,11 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("frontendStorageUrls", ["https://storage.example.org/a"], "end a path with a slash"),
         ("wafCountedRules", {"Ours": ["SQLi_BODY"]}, "has the group 'Ours': it must be one of"),
         ("wafCountedRules", ["SQLi_BODY"], "must be a mapping of groups to rules"),
+        ("wafCredentialPaths", "/login/", "must be a list of paths, got '/login/'"),
+        ("wafCredentialPaths", ["login"], "must be the start of a path such as '/login/' or"),
+        ("adminCidrs", "192.0.2.0/24", "must be a list of IP ranges, got '192.0.2.0/24'"),
+        ("adminCidrs", ["192.0.2.0/24", "192.0.2.9/24"], "host bits are zero, got '192.0.2.9/24'"),
+        ("adminCidrs", ["0.0.0.0/0"], "must be an IP range such as '192.0.2.0/24'"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
     ],
@@ -249,6 +256,11 @@ def test_refuses(key: str, value: object, says: str) -> None:
 
     assert f"- {key}: " in message
     assert says in message
+
+
+def test_an_admin_for_nobody_is_not_one_for_everybody() -> None:
+    assert read(adminCidrs=[]).admin_cidrs == []
+    assert read(adminCidrs="").admin_cidrs is read(adminCidrs=None).admin_cidrs is None
 
 
 def test_refuses_all_mistakes_at_once() -> None:

@@ -91,6 +91,19 @@ def test_the_waf_only_counts_with_the_rules_that_it_is_told(run: Run) -> None:
     assert "NoUserAgent_HEADER" in json.dumps(only(template, "AWS::WAFv2::WebACL"))
 
 
+@pytest.mark.parametrize("keys", [{}, {"wafCredentialPaths": ["/sign_in/"]}])
+def test_the_admin_is_for_the_given_ranges(run: Run, keys: dict[str, Any]) -> None:
+    template = run(adminCidrs=["192.0.2.0/24"], alarmEmail="lab@example.com", **keys).template()
+
+    acl = json.dumps(only(template, "AWS::WAFv2::WebACL"))
+    assert ("sign_in" in acl) is bool(keys)
+    assert only(template, "AWS::WAFv2::IPSet")["Addresses"] == ["192.0.2.0/24"]
+    for alarm in of_type(template, "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == [
+            {"Ref": only_id(template, "AWS::SNS::Topic", "Alarms")}
+        ]
+
+
 def test_sends_alarms_to_an_address(run: Run) -> None:
     template = run(alarmEmail="lab@example.com").template()
 

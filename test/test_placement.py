@@ -206,6 +206,7 @@ def review_role(stack: Stack, **arguments: Any) -> GalvReviewRole:
 
 # Construct, argument, what is given, and the region that it has to be in.
 ARGUMENTS: list[tuple[Make, str, Given, str]] = [
+    (backend, "alarm_topic", topic, HERE),
     (backend, "certificate", certificate, HERE),
     (backend, "cluster", cluster, HERE),
     (backend, "database_secret", secret, HERE),

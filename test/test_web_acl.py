@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 from aws_cdk import Environment, Stack
+from aws_cdk import aws_sns as sns
 from backends import ENVIRONMENT, WEB_ACL_ARN, Refusal, RefusedBackend, backend_in, new_app
 from templates import Json, needs, of_type, only, only_id, synthesize
 
-from galv_constructs import GalvLogBucket, GalvWebAcl
+from galv_constructs import DEFAULT_CREDENTIAL_PATHS, GalvLogBucket, GalvWebAcl
 from galv_constructs.web_acl import DEFAULT_UPLOAD_PATHS
 
 WEB_ACL = "AWS::WAFv2::WebACL"
 ASSOCIATION = "AWS::WAFv2::WebACLAssociation"
 LOGGING = "AWS::WAFv2::LoggingConfiguration"
 IP_SET = "AWS::WAFv2::IPSet"
+ALARM = "AWS::CloudWatch::Alarm"
 
 
 def rules(template: Json) -> dict[str, Json]:
@@ -244,10 +246,10 @@ class TestRules:
 
         assert statement["RateBasedStatement"]["Limit"] == 500
 
-    def test_has_no_lists_and_six_rules_when_none_are_given(self) -> None:
+    def test_has_no_lists_and_eight_rules_when_none_are_given(self) -> None:
         template = synth_acl()
 
-        assert len(rules(template)) == 6
+        assert len(rules(template)) == 8
         assert of_type(template, IP_SET) == {}
 
     def test_lets_pass_before_and_blocks_first_whom_it_is_told_to(self) -> None:
@@ -289,6 +291,188 @@ class TestRules:
         assert only(synth_acl(), WEB_ACL)["DefaultAction"] == {"Allow": {}}
 
 
+class TestCredentials:
+    """Which requests are counted is in test_credential_routes.py."""
+
+    def test_limits_each_address(self) -> None:
+        rule = rules(synth_acl())["Credentials"]
+
+        rate = rule["Statement"]["RateBasedStatement"]
+        assert rule["Action"] == {"Block": {}}
+        assert (rate["AggregateKeyType"], rate["Limit"], rate["EvaluationWindowSec"]) == (
+            "IP",
+            30,
+            300,
+        )
+
+    def test_limits_resets_of_all_addresses_together(self) -> None:
+        rule = rules(synth_acl())["ResetTotal"]
+
+        rate = rule["Statement"]["RateBasedStatement"]
+        assert rule["Action"] == {"Block": {}}
+        assert (rate["AggregateKeyType"], rate["Limit"], rate["EvaluationWindowSec"]) == (
+            "CONSTANT",
+            50,
+            600,
+        )
+
+    def test_takes_the_given_limits(self) -> None:
+        by_name = rules(synth_acl(credential_rate_limit=10, reset_rate_limit=20))
+
+        assert by_name["Credentials"]["Statement"]["RateBasedStatement"]["Limit"] == 10
+        assert by_name["ResetTotal"]["Statement"]["RateBasedStatement"]["Limit"] == 20
+
+    def test_takes_the_given_paths(self) -> None:
+        by_name = rules(synth_acl(credential_paths=["/sign_in/", "PUT /me/"]))
+
+        scope = by_name["Credentials"]["Statement"]["RateBasedStatement"]["ScopeDownStatement"]
+        assert "sign_in" in str(scope)
+        assert "login" not in str(scope)
+        assert "'SearchString': 'PUT'" in str(scope)
+
+    def test_takes_no_paths_at_all(self) -> None:
+        template = synth_acl(credential_paths=[])
+
+        assert "Credentials" not in rules(template)
+        assert "ResetTotal" in rules(template)
+        assert [
+            alarm["Properties"]["AlarmDescription"].split(":")[0]
+            for alarm in of_type(template, ALARM).values()
+        ] == ["The WAF blocks requests to reset passwords, of everyone"]
+
+    def test_passwords_are_limited_before_anything_passes_but_what_is_allowed(self) -> None:
+        by_name = rules(synth_acl(allowed_cidrs=["192.0.2.0/24"], admin_cidrs=["192.0.2.0/28"]))
+        order = sorted(by_name, key=lambda name: int(by_name[name]["Priority"]))
+
+        assert order[:5] == ["Admin", "Allowed", "RateLimit", "Credentials", "ResetTotal"]
+
+    @pytest.mark.parametrize(("rule", "words"), [("Credentials", "tries"), ("ResetTotal", "reset")])
+    def test_an_alarm_goes_off_when_requests_are_blocked(self, rule: str, words: str) -> None:
+        """The dimensions are as in https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html."""
+        template = synth_acl()
+        alarm = next(
+            resource["Properties"]
+            for resource in of_type(template, ALARM).values()
+            if words in resource["Properties"]["AlarmDescription"]
+        )
+        acl = only(template, WEB_ACL)
+
+        dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/WAFV2", "BlockedRequests")
+        assert dimensions == {
+            "Region": {"Ref": "AWS::Region"},
+            "Rule": rules(template)[rule]["VisibilityConfig"]["MetricName"],
+            "WebACL": acl["VisibilityConfig"]["MetricName"],
+        }
+        assert (alarm["Statistic"], alarm["Threshold"], alarm["Period"]) == ("Sum", 1, 300)
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert "AlarmActions" not in alarm
+
+    def test_alarms_of_cloudfront_have_no_region(self) -> None:
+        """ "Required for all … except for Amazon CloudFront distributions" """
+        for alarm in of_type(synth_acl(cloudfront=True), ALARM).values():
+            names = {one["Name"] for one in alarm["Properties"]["Dimensions"]}
+            assert names == {"Rule", "WebACL"}
+
+    def test_tells_the_given_topic(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        acl = GalvWebAcl(stack, "WebAcl", alarm_topic=sns.Topic(stack, "Topic"))
+
+        template = synthesize(stack)
+        topic = {"Ref": only_id(template, "AWS::SNS::Topic")}
+        assert len(acl.credential_alarms) == 2
+        for alarm in of_type(template, ALARM).values():
+            assert alarm["Properties"]["AlarmActions"] == [topic]
+
+
+class TestAdmin:
+    def test_is_open_when_no_ranges_are_given(self) -> None:
+        assert "Admin" not in rules(synth_acl())
+
+    def test_is_closed_to_other_addresses(self) -> None:
+        template = synth_acl(admin_cidrs=["192.0.2.0/24", "2001:db8::/32"])
+
+        rule = rules(template)["Admin"]
+        at_admin, elsewhere = rule["Statement"]["AndStatement"]["Statements"]
+        either = elsewhere["NotStatement"]["Statement"]["OrStatement"]["Statements"]
+        assert rule["Action"] == {"Block": {}}
+        assert "admin" in at_admin["RegexMatchStatement"]["RegexString"]
+        assert [statement["IPSetReferenceStatement"]["Arn"] for statement in either] == [
+            {"Fn::GetAtt": [only_id(template, IP_SET, f"WebAclAdminIpv{version}"), "Arn"]}
+            for version in (4, 6)
+        ]
+
+    def test_is_closed_to_everyone_with_no_range(self) -> None:
+        template = synth_acl(admin_cidrs=[])
+
+        assert set(rules(template)["Admin"]["Statement"]) == {"RegexMatchStatement"}
+        assert of_type(template, IP_SET) == {}
+
+    def test_is_closed_to_allowed_addresses_too(self) -> None:
+        by_name = rules(synth_acl(admin_cidrs=["192.0.2.1"], allowed_cidrs=["192.0.2.0/24"]))
+
+        assert by_name["Admin"]["Priority"] < by_name["Allowed"]["Priority"]
+
+
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
+GROUPS_CAPACITY = {
+    "AWSManagedRulesAmazonIpReputationList": 25,
+    "AWSManagedRulesCommonRuleSet": 700,
+    "AWSManagedRulesKnownBadInputsRuleSet": 200,
+    "AWSManagedRulesSQLiRuleSet": 200,
+}
+
+
+def capacity(statement: Json) -> int:  # noqa: PLR0911 - one for each kind
+    """The web ACL capacity units of a statement, as AWS's pages on each kind have them.
+
+    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-match.html
+    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
+    """
+    transformed = 10 * len(next(iter(statement.values())).get("TextTransformations", []))
+    match statement:
+        case {"AndStatement": {"Statements": parts}} | {"OrStatement": {"Statements": parts}}:
+            return sum(map(capacity, parts))
+        case {"NotStatement": {"Statement": part}}:
+            return capacity(part)
+        case {"LabelMatchStatement": _} | {"IPSetReferenceStatement": _}:
+            return 1
+        case {"RegexMatchStatement": _}:
+            return 3 + transformed
+        case {"ByteMatchStatement": {"PositionalConstraint": "EXACTLY" | "STARTS_WITH"}}:
+            return 2 + transformed
+        case {"RateBasedStatement": rate}:
+            scope = rate.get("ScopeDownStatement")
+            return 2 + (0 if scope is None else capacity(scope))
+        case {"ManagedRuleGroupStatement": {"Name": name}}:
+            return GROUPS_CAPACITY[name]
+        case _:
+            raise NotImplementedError(statement)
+
+
+class TestCapacity:
+    """ "A web ACL can use up to 1,500 WCUs" for the basic price:
+
+    https://docs.aws.amazon.com/waf/latest/developerguide/aws-waf-capacity-units.html
+    """
+
+    def test_is_within_the_basic_price(self) -> None:
+        template = synth_acl()
+
+        assert sum(capacity(rule["Statement"]) for rule in rules(template).values()) <= 1300
+
+    def test_is_within_it_with_everything_given(self) -> None:
+        both = ["192.0.2.0/24", "2001:db8::/32"]
+        template = synth_acl(
+            admin_cidrs=both,
+            allowed_cidrs=both,
+            denied_cidrs=both,
+            credential_paths=[*DEFAULT_CREDENTIAL_PATHS, "PUT /a/", "PATCH /b/", "DELETE /c/"],
+        )
+
+        assert sum(capacity(rule["Statement"]) for rule in rules(template).values()) <= 1500
+
+
 class TestMetrics:
     def test_two_stacks_share_no_names(self) -> None:
         app = new_app()
@@ -300,7 +484,7 @@ class TestMetrics:
             acl = only(synthesize(stack), WEB_ACL)
             names += [part["VisibilityConfig"]["MetricName"] for part in (acl, *acl["Rules"])]
 
-        assert len(set(names)) == len(names) == 14
+        assert len(set(names)) == len(names) == 18
 
     def test_names_are_such_as_cloudwatch_takes(self) -> None:
         stack = Stack(new_app(), "Stack" * 20)
@@ -318,7 +502,17 @@ class TestLogging:
         assert only(default, LOGGING)["RedactedFields"] == [
             {"SingleHeader": {"Name": "authorization"}},
             {"SingleHeader": {"Name": "cookie"}},
+            {"QueryString": {}},
         ]
+
+    def test_keeps_query_strings_out_of_samples_too(self) -> None:
+        """A redacted field "has no impact on request sampling":
+
+        https://docs.aws.amazon.com/waf/latest/APIReference/API_LoggingConfiguration.html
+        """
+        assert only(synth_acl(), WEB_ACL)["DataProtectionConfig"] == {
+            "DataProtections": [{"Action": "SUBSTITUTION", "Field": {"FieldType": "QUERY_STRING"}}]
+        }
 
     def test_logs_nothing_when_no_bucket_is_given(self) -> None:
         assert of_type(synth_acl(), LOGGING) == {}
@@ -415,6 +609,43 @@ class TestOfTheBackend:
             "web_acl_arn is given with web_acl=False: drop one of them"
         )
 
+    def test_closes_the_admin_and_tells_the_topic(self, stack: Stack) -> None:
+        topic = sns.Topic(stack, "Topic")
+        backend_in(stack, admin_cidrs=["192.0.2.0/24"], alarm_topic=topic)
+
+        template = synthesize(stack)
+        assert only(template, IP_SET)["Addresses"] == ["192.0.2.0/24"]
+        for alarm in of_type(template, ALARM).values():
+            assert alarm["Properties"]["AlarmActions"] == [stack.resolve(topic.topic_arn)]
+
+    def test_leaves_the_admin_open_and_tells_nobody(self, default: Json) -> None:
+        assert "Admin" not in rules(default)
+        assert len(of_type(default, ALARM)) == 2
+        for alarm in of_type(default, ALARM).values():
+            assert "AlarmActions" not in alarm["Properties"]
+
+    def test_refuses_ranges_and_a_topic_for_a_given_one(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        topic = sns.Topic(stack, "Topic")
+
+        assert refused_backend(web_acl_arn=WEB_ACL_ARN, admin_cidrs=[]) == (
+            "admin_cidrs is given with web_acl_arn, and is for a new web ACL: pass "
+            "GalvWebAcl(…, admin_cidrs=…).web_acl_arn, or drop one of them"
+        )
+        assert refused_backend(web_acl_arn=WEB_ACL_ARN, alarm_topic=topic).startswith(
+            "alarm_topic is given with web_acl_arn, and is for a new web ACL: pass "
+        )
+
+    def test_refuses_ranges_without_one(self, refused_backend: RefusedBackend) -> None:
+        assert refused_backend(web_acl=False, admin_cidrs=["192.0.2.0/24"]) == (
+            "admin_cidrs is given with web_acl=False, and is for the web ACL: drop one of them"
+        )
+
+    def test_refuses_ranges_that_are_none(self, refused_backend: RefusedBackend) -> None:
+        message = refused_backend(admin_cidrs=["10.0.0.1/8"])
+        assert message.startswith("admin_cidrs[0] must be an IP range such as '192.0.2.0/24'")
+
     def test_refuses_a_switch_that_is_none(self, refused_backend: RefusedBackend) -> None:
         message = "web_acl must be true or false, got 'yes' (str)"
         assert refused_backend(web_acl="yes") == message
@@ -450,6 +681,55 @@ class TestRefusals:
                 (
                     "denied_cidrs[0] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
                     "whose host bits are zero, got 1"
+                ),
+            ),
+            (
+                {"admin_cidrs": "192.0.2.0/24"},
+                "admin_cidrs must be a list of IP ranges, got '192.0.2.0/24'",
+            ),
+            (
+                {"admin_cidrs": ["192.0.2.1/24"]},
+                (
+                    "admin_cidrs[0] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
+                    "whose host bits are zero, got '192.0.2.1/24'"
+                ),
+            ),
+            (
+                {"credential_rate_limit": 9},
+                "credential_rate_limit must be from 10 to 2000000000, got 9",
+            ),
+            ({"reset_rate_limit": 9}, "reset_rate_limit must be from 10 to 2000000000, got 9"),
+            (
+                {"credential_paths": "/login/"},
+                "credential_paths must be a list of paths, got '/login/'",
+            ),
+            (
+                {"credential_paths": ["/login"]},
+                (
+                    "credential_paths[0] must be the start of a path such as '/login/' or "
+                    "'POST /users/', with a slash at both ends and not for all paths, got '/login'"
+                ),
+            ),
+            (
+                {"credential_paths": ["/login/", "/"]},
+                (
+                    "credential_paths[1] must be the start of a path such as '/login/' or "
+                    "'POST /users/', with a slash at both ends and not for all paths, got '/'"
+                ),
+            ),
+            (
+                {"credential_paths": [f"/{letter * 200}/" for letter in "abc"]},
+                (
+                    "credential_paths are 3 paths, which are too long together: AWS WAF takes an "
+                    "expression of at most 512 characters"
+                ),
+            ),
+            (
+                {"alarm_topic": "arn:aws:sns:eu-west-1:111122223333:alarms"},
+                (
+                    "alarm_topic must be an aws_sns.ITopic, got "
+                    "'arn:aws:sns:eu-west-1:111122223333:alarms': "
+                    "use sns.Topic.from_topic_arn(scope, id, arn)"
                 ),
             ),
             (

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from galv_constructs._credential_rules import DEFAULT_CREDENTIAL_PATHS
     from galv_constructs._mail_identity import DnsRecord
     from galv_constructs._release_steps import ReleaseStep
     from galv_constructs.backend import DEFAULT_SETUP_STEPS, GalvBackend
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from galv_constructs.web_acl import DEFAULT_UPLOAD_PATHS, GalvWebAcl
 
 __all__ = [
+    "DEFAULT_CREDENTIAL_PATHS",
     "DEFAULT_SETUP_STEPS",
     "DEFAULT_UPLOAD_PATHS",
     "DnsRecord",
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "DEFAULT_CREDENTIAL_PATHS": "_credential_rules",
     "DEFAULT_SETUP_STEPS": "backend",
     "DEFAULT_UPLOAD_PATHS": "web_acl",
     "DnsRecord": "_mail_identity",

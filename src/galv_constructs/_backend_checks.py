@@ -14,6 +14,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from galv_constructs._image import check_reachable
@@ -38,7 +39,7 @@ from galv_constructs._validation import (
 )
 from galv_constructs.mail import SES_HOST, SMTP_PORT, GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, check_layout
-from galv_constructs.web_acl import check_web_acl_arn
+from galv_constructs.web_acl import by_version, check_web_acl_arn
 
 _DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -303,14 +304,39 @@ def check_access_logs(
 ) -> None:
     """Check that what is given is not switched off, and that all logs find a place."""
     check_type("access_logs", access_logs, bool, "true or false")
-    check_type("web_acl", web_acl, bool, "true or false")
     check_log_bucket(log_bucket, for_web_acl=web_acl is True and web_acl_arn is None)
-    if web_acl_arn is not None:
-        check_web_acl_arn("web_acl_arn", web_acl_arn)
     if log_bucket is not None and access_logs is False:
         raise ValueError("log_bucket is given with access_logs=False: drop one of them")
-    if web_acl_arn is not None and web_acl is False:
-        raise ValueError("web_acl_arn is given with web_acl=False: drop one of them")
+
+
+def check_web_acl(
+    web_acl_arn: str | None,
+    *,
+    web_acl: object,
+    admin_cidrs: Sequence[str] | None,
+    alarm_topic: sns.ITopic | None,
+) -> None:
+    """Check the web ACL, and that there is a new one for what is asked of it."""
+    check_type("web_acl", web_acl, bool, "true or false")
+    if web_acl_arn is not None:
+        check_web_acl_arn("web_acl_arn", web_acl_arn)
+        if web_acl is False:
+            raise ValueError("web_acl_arn is given with web_acl=False: drop one of them")
+    check_construct(
+        "alarm_topic", alarm_topic, "aws_sns.ITopic", "sns.Topic.from_topic_arn(scope, id, arn)"
+    )
+    if admin_cidrs is not None:
+        by_version("admin_cidrs", admin_cidrs)
+    for name, value in (("admin_cidrs", admin_cidrs), ("alarm_topic", alarm_topic)):
+        if value is not None and web_acl_arn is not None:
+            raise ValueError(
+                f"{name} is given with web_acl_arn, and is for a new web ACL: pass "
+                f"GalvWebAcl(…, {name}=…).web_acl_arn, or drop one of them"
+            )
+        if value is not None and web_acl is False:
+            raise ValueError(
+                f"{name} is given with web_acl=False, and is for the web ACL: drop one of them"
+            )
 
 
 def check_places(
@@ -326,6 +352,7 @@ def check_places(
     media_bucket: s3.IBucket | None,
     log_bucket: s3.IBucket | None,
     web_acl_arn: str | None,
+    alarm_topic: sns.ITopic | None,
     encryption_key: kms.IKey | None,
 ) -> None:
     """Check that what is given is where the stack can use it."""
@@ -339,6 +366,7 @@ def check_places(
         "media_bucket": media_bucket,
         "log_bucket": log_bucket,
         "web_acl_arn": web_acl_arn,
+        "alarm_topic": alarm_topic,
         "encryption_key": encryption_key,
     }.items():
         check_place(scope, name, given)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from galv_constructs._credential_rules import check_credential_paths
 from galv_constructs._environment import RESERVED_VARIABLES
 from galv_constructs._frontend_checks import RESERVED_PREFIXES
 from galv_constructs._frontend_checks import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
@@ -19,7 +20,7 @@ from galv_constructs._managed_rules import MANAGED_GROUPS
 from galv_constructs._release_tag import check_backend_tag, release_tag
 from galv_constructs._validation import check_domain_name, check_email, check_image_tag
 from galv_constructs.network import NetworkPreset
-from galv_constructs.web_acl import check_counted_rules
+from galv_constructs.web_acl import by_version, check_counted_rules
 
 Json = Mapping[str, Any]
 
@@ -42,6 +43,8 @@ _PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _GENERATED_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _NOT_IN_SECRET_NAME = re.compile(r"[^A-Za-z0-9/_+=.@-]+")
+# The place in a list, in a message of the constructs' checks.
+_INDEX = re.compile(r"^\[\d+\]")
 _ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
 _VPC_ID = re.compile(r"vpc-[0-9a-f]{8,17}")
 _SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8,17}")
@@ -332,6 +335,25 @@ def _counted_rules(value: object) -> Mapping[str, Sequence[str]]:
     return dict(rules)
 
 
+def _ranges(value: object) -> list[str]:
+    ranges: Any = from_text(value)
+    try:
+        by_version("", ranges)
+    except ValueError as error:
+        raise ValueError(_INDEX.sub("", str(error)).strip()) from None
+    return list(ranges)
+
+
+def _credential_paths(value: object) -> list[str]:
+    paths: Any = from_text(value)
+    try:
+        check_credential_paths(paths)
+    except ValueError as error:
+        words = str(error).removeprefix("credential_paths").removeprefix(" are")
+        raise ValueError(_INDEX.sub("", words).strip()) from None
+    return list(paths)
+
+
 def _raise(mistakes: Sequence[str]) -> None:
     if mistakes:
         raise ValueError("; ".join(mistakes))
@@ -428,6 +450,20 @@ _COUNTED_RULES = Kind(
             "type": "array",
             "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
         },
+    },
+)
+_RANGES = Kind(
+    words="a list of IPv4 and IPv6 ranges",
+    read=_ranges,
+    schema={"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+)
+_CREDENTIAL_PATHS = Kind(
+    words="a list of paths, some with a method before them",
+    read=_credential_paths,
+    schema={
+        "type": "array",
+        "items": {"type": "string", "pattern": "^([A-Z]+ )?/.+/$"},
+        "uniqueItems": True,
     },
 )
 _FRONTEND_VARIABLES = Kind(
@@ -684,8 +720,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         name="alarmEmail",
         kind=_ADDRESS,
-        meaning="Address that is told when a run of the validations fails or cannot start; it "
-        "has to confirm a mail of AWS's",
+        meaning="Address that is told when a run of the validations fails or cannot start, or the "
+        "WAF blocks attempts at passwords; it has to confirm a mail of AWS's",
         default="nobody is told",
         ours=True,
     ),
@@ -695,6 +731,21 @@ KEYS: tuple[Key, ...] = (
         meaning="Rules of AWS's groups that the WAF only counts requests with, such as "
         '`{"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]}`',
         default="those that search bodies: uploads pass, other bodies are blocked",
+        ours=True,
+    ),
+    Key(
+        name="wafCredentialPaths",
+        kind=_CREDENTIAL_PATHS,
+        meaning="Starts of the paths that take passwords and codes, where the WAF lets 30 requests "
+        "of an address pass in five minutes, such as `/login/` or `POST /users/`",
+        default="those of Galv's API and admin",
+        ours=True,
+    ),
+    Key(
+        name="adminCidrs",
+        kind=_RANGES,
+        meaning="IPv4 and IPv6 ranges that may use Django's admin, below `/admin/`; `[]` is nobody",
+        default="all addresses",
         ours=True,
     ),
     Key(

@@ -19,6 +19,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from galv_constructs._backend_checks import (
@@ -34,6 +35,7 @@ from galv_constructs._backend_checks import (
     check_places,
     check_quota,
     check_switches,
+    check_web_acl,
 )
 from galv_constructs._cluster import Cluster
 from galv_constructs._container import entry_point
@@ -158,6 +160,8 @@ class GalvBackend(Construct):
         access_logs: bool = True,
         web_acl_arn: str | None = None,
         web_acl: bool = True,
+        admin_cidrs: Sequence[str] | None = None,
+        alarm_topic: sns.ITopic | None = None,
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
@@ -252,6 +256,11 @@ class GalvBackend(Construct):
             web_acl_arn: ARN of a regional WAFv2 web ACL for the load balancer, such as
                 `GalvWebAcl.web_acl_arn`. Default: that of a new `GalvWebAcl`.
             web_acl: Whether the load balancer has a web ACL. Default: true.
+            admin_cidrs: IPv4 and IPv6 ranges that may use Django's admin, everything below
+                `/admin/`; `[]` is nobody. The new web ACL blocks others. Default: all addresses.
+            alarm_topic: SNS topic that is told when the new web ACL blocks requests with passwords
+                or codes; CloudWatch must be allowed to use the key of an encrypted one.
+                Default: nobody is told.
             encryption_key: KMS key for the database, the new media bucket, generated secrets and
                 logs. The policy of an imported key must let CloudWatch Logs use it. Setting or
                 changing it later replaces the database. Default: keys that AWS owns or manages,
@@ -299,6 +308,9 @@ class GalvBackend(Construct):
             encryption_key=encryption_key,
         )
         check_access_logs(log_bucket, access_logs, web_acl_arn, web_acl)
+        check_web_acl(
+            web_acl_arn, web_acl=web_acl, admin_cidrs=admin_cidrs, alarm_topic=alarm_topic
+        )
         check_mail(scope, mail, network)
         check_services(
             scope,
@@ -316,6 +328,7 @@ class GalvBackend(Construct):
             media_bucket=media_bucket,
             log_bucket=log_bucket,
             web_acl_arn=web_acl_arn,
+            alarm_topic=alarm_topic,
             encryption_key=encryption_key,
         )
         check_switches(
@@ -469,7 +482,16 @@ class GalvBackend(Construct):
         runtime = replace(runtime, gates=[self._setup])
         self._runtime = runtime
         self._made_web_acl: GalvWebAcl | None = None
-        self._web_acl_arn = self._web_acl(web_acl_arn) if web_acl else None
+        self._web_acl_arn = web_acl_arn
+        if web_acl and web_acl_arn is None:
+            self._made_web_acl = GalvWebAcl(
+                self,
+                "WebAcl",
+                admin_cidrs=admin_cidrs,
+                log_bucket=log_bucket,
+                alarm_topic=alarm_topic,
+            )
+            self._web_acl_arn = self._made_web_acl.web_acl_arn
         self._load_balancer = LoadBalancer(
             self,
             "LoadBalancer",
@@ -707,12 +729,6 @@ class GalvBackend(Construct):
     def web_acl(self) -> GalvWebAcl | None:
         """The web ACL that was made; none for a given one, or without one."""
         return self._made_web_acl
-
-    def _web_acl(self, given_arn: str | None) -> str:
-        if given_arn is not None:
-            return given_arn
-        self._made_web_acl = GalvWebAcl(self, "WebAcl", log_bucket=self._log_bucket)
-        return self._made_web_acl.web_acl_arn
 
     def _grant_reading(self, role: iam.IRole) -> None:
         grant_read_access(role, self._media_bucket)

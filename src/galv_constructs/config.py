@@ -144,6 +144,12 @@ class GalvConfig:
     waf_counted_rules: Mapping[str, Sequence[str]]
     """`wafCountedRules`: rules of the WAF's managed groups that only count."""
 
+    waf_credential_paths: Sequence[str] | None
+    """`wafCredentialPaths`: paths that take passwords and codes. `None`: Galv's."""
+
+    admin_cidrs: Sequence[str] | None
+    """`adminCidrs`: ranges that may use Django's admin. `None`: all addresses."""
+
     alarm_email: str | None
     """`alarmEmail`: address that alarms are sent to. `None`: nobody is told."""
 
@@ -287,6 +293,8 @@ class GalvConfig:
             vpc_subnets=values.get("vpcSubnets", {}),
             lab_storage_quota_gib=values.get("labStorageQuotaGib", 5),
             waf_counted_rules=values.get("wafCountedRules", {}),
+            waf_credential_paths=values.get("wafCredentialPaths"),
+            admin_cidrs=values.get("adminCidrs"),
             alarm_email=values.get("alarmEmail"),
             warnings=[],
             notes=[],

@@ -4,14 +4,33 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Names, Stack
+from aws_cdk import Duration, Names, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
+from galv_constructs._acknowledge import acknowledge, standards
+from galv_constructs._credential_rules import (
+    DEFAULT_CREDENTIAL_PATHS,
+    admin_from_elsewhere,
+    at_most,
+    by_address,
+    check_credential_paths,
+    in_total,
+)
 from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
 from galv_constructs._managed_rules import ALWAYS_COUNTED, BODY_RULES, MANAGED_GROUPS
-from galv_constructs._validation import check_known, check_range, check_type, is_token
+from galv_constructs._placement import check_place
+from galv_constructs._validation import (
+    check_construct,
+    check_known,
+    check_range,
+    check_type,
+    is_token,
+)
 
 DEFAULT_UPLOAD_PATHS: Sequence[str] = (
     "/arbitrary_files/",
@@ -28,6 +47,13 @@ _WEB_ACL_ARN = re.compile(
 )
 # Headers with which whoever reads the logs could act as someone else.
 _REDACTED_HEADERS = ("authorization", "cookie")
+# The rules that raise an alarm when they block.
+_ALARMS = {
+    "Credentials": "The WAF blocks an address that tries passwords or codes. The log of the web "
+    "ACL has its requests.",
+    "ResetTotal": "The WAF blocks requests to reset passwords, of everyone: there are more than "
+    "people make. The log of the web ACL has them.",
+}
 
 
 class GalvWebAcl(Construct):
@@ -35,20 +61,26 @@ class GalvWebAcl(Construct):
 
     Defines a web ACL that allows what no rule blocks, with these rules in this order:
 
-    1. requests from `allowed_cidrs` pass, whatever else they are
-    2. requests from `denied_cidrs` are blocked
-    3. more than `rate_limit` requests in five minutes from one address are blocked
-    4. AWS's managed groups: addresses with a bad reputation, known bad inputs, the common rules,
+    1. requests to Django's admin from elsewhere than `admin_cidrs` are blocked
+    2. requests from `allowed_cidrs` pass, whatever else they are
+    3. requests from `denied_cidrs` are blocked
+    4. more than `rate_limit` requests in five minutes from one address are blocked
+    5. more than `credential_rate_limit` requests in five minutes from one address to
+       `credential_paths` are blocked: where Galv takes passwords and codes
+    6. more than `reset_rate_limit` requests in ten minutes from all addresses together to
+       `/forgot_password/` and `/reset_password/` are blocked
+    7. AWS's managed groups: addresses with a bad reputation, known bad inputs, the common rules,
        SQL injection; those of their rules that search bodies only add labels
-    5. requests whose body one of these rules has labelled are blocked, unless they are uploads of
+    8. requests whose body one of these rules has labelled are blocked, unless they are uploads of
        files: forms (`multipart/form-data`) to `upload_paths`, which may hold anything
 
     The common rule that blocks bodies above 8 KB only counts, because uploads are larger.
-    Requests are logged without their `authorization` and `cookie` headers. The names of its
-    metrics begin with the name of the stack.
+    Requests are logged without their query strings, and without their `authorization` and
+    `cookie` headers. The names of its metrics begin with the name of the stack. An alarm goes off
+    when rule 5 or rule 6 blocks.
 
-    Costs $5 a month and $1 for each rule, $11 with the default six, and $0.60 per million
-    requests.
+    Costs $5 a month and $1 for each rule, $13 with the default eight, $0.20 for the alarms, and
+    $0.60 per million requests.
 
     Example:
         ```python
@@ -77,11 +109,16 @@ class GalvWebAcl(Construct):
         *,
         cloudfront: bool = False,
         rate_limit: int = 3000,
+        credential_paths: Sequence[str] | None = None,
+        credential_rate_limit: int = 30,
+        reset_rate_limit: int = 50,
+        admin_cidrs: Sequence[str] | None = None,
         allowed_cidrs: Sequence[str] | None = None,
         denied_cidrs: Sequence[str] | None = None,
         counted_rules: Mapping[str, Sequence[str]] | None = None,
         upload_paths: Sequence[str] | None = None,
         log_bucket: s3.IBucket | None = None,
+        alarm_topic: sns.ITopic | None = None,
     ) -> None:
         """Define the web ACL.
 
@@ -93,7 +130,20 @@ class GalvWebAcl(Construct):
             rate_limit: Requests in five minutes from one address, from 10 to 2,000,000,000. A
                 laboratory behind one address counts as one. Default: 3000, the load at which a web
                 task gets a second one beside it.
-            allowed_cidrs: IPv4 and IPv6 ranges that no other rule applies to. Default: none.
+            credential_paths: Starts of the paths that take passwords and codes, each with a slash
+                at both ends, and with a method before it where only that one counts, such as
+                `POST /users/`. None at all is `[]`. Default: `DEFAULT_CREDENTIAL_PATHS`: sign-in
+                to the API and to the admin, registration, activation, forgotten passwords, tokens.
+            credential_rate_limit: Requests to these paths, all together, in five minutes from one
+                address, from 10 to 2,000,000,000. Default: 30.
+            reset_rate_limit: Requests to `/forgot_password/` and `/reset_password/`, both
+                together, in ten minutes from all addresses, from 10 to 2,000,000,000. While there
+                are more, nobody can reset a password. Default: 50.
+            admin_cidrs: IPv4 and IPv6 ranges that may use Django's admin, everything below
+                `/admin/`; `[]` is nobody. A range in `allowed_cidrs` does not count here.
+                Default: all addresses.
+            allowed_cidrs: IPv4 and IPv6 ranges that no rule but that of `admin_cidrs` applies to.
+                Default: none.
             denied_cidrs: IPv4 and IPv6 ranges that are blocked. Default: none.
             counted_rules: Rules of the managed groups that count requests and do not block them,
                 by the name of the group, in addition to `SizeRestrictions_BODY`. Default: none.
@@ -102,6 +152,9 @@ class GalvWebAcl(Construct):
                 Default: those of Galv's API.
             log_bucket: Bucket for the logs, whose name starts with `aws-waf-logs-`, such as
                 `GalvLogBucket.bucket`. Default: nothing is logged.
+            alarm_topic: SNS topic that is told when requests with passwords or codes are blocked;
+                CloudWatch must be allowed to use the key of an encrypted one. Default: nobody is
+                told.
 
         Raises:
             ValueError: If an argument is malformed or out of range, or `cloudfront` is true in
@@ -110,11 +163,26 @@ class GalvWebAcl(Construct):
         check_type("cloudfront", cloudfront, bool, "true or false")
         check_range("rate_limit", rate_limit, 10, 2_000_000_000)
         check_known("rate_limit", rate_limit)
-        allowed = _by_version("allowed_cidrs", allowed_cidrs)
-        denied = _by_version("denied_cidrs", denied_cidrs)
+        check_credential_paths(credential_paths)
+        for name, limit in (
+            ("credential_rate_limit", credential_rate_limit),
+            ("reset_rate_limit", reset_rate_limit),
+        ):
+            check_range(name, limit, 10, 2_000_000_000)
+            check_known(name, limit)
+        admin = None if admin_cidrs is None else by_version("admin_cidrs", admin_cidrs)
+        allowed = by_version("allowed_cidrs", allowed_cidrs)
+        denied = by_version("denied_cidrs", denied_cidrs)
         check_counted_rules(counted_rules)
         _check_upload_paths(upload_paths)
         check_log_bucket(log_bucket, for_web_acl=True)
+        check_construct(
+            "alarm_topic",
+            alarm_topic,
+            "aws_sns.ITopic",
+            "sns.Topic.from_topic_arn(scope, id, arn)",
+        )
+        check_place(scope, "alarm_topic", alarm_topic)
         region = Stack.of(scope).region
         if cloudfront and not is_token(region) and region != "us-east-1":
             raise ValueError(
@@ -122,6 +190,7 @@ class GalvWebAcl(Construct):
                 "the web ACL in a stack of its own there"
             )
         super().__init__(scope, id)
+        paths = DEFAULT_CREDENTIAL_PATHS if credential_paths is None else credential_paths
         self._scope = "CLOUDFRONT" if cloudfront else "REGIONAL"
         self._metric_name = Names.unique_resource_name(self, max_length=100, separator="-")
         self._resource = wafv2.CfnWebACL(
@@ -130,8 +199,19 @@ class GalvWebAcl(Construct):
             scope=self._scope,
             default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
             visibility_config=self._visibility(self._metric_name),
+            # What is left of it is in samples, which the redaction of the log does not reach.
+            data_protection_config=wafv2.CfnWebACL.DataProtectionConfigProperty(
+                data_protections=[
+                    wafv2.CfnWebACL.DataProtectProperty(
+                        action="SUBSTITUTION",
+                        field=wafv2.CfnWebACL.FieldToProtectProperty(field_type="QUERY_STRING"),
+                    )
+                ]
+            ),
             rules=[
-                *self._rules(allowed, denied, rate_limit, counted_rules or {}),
+                *self._addresses_rules(admin, allowed, denied),
+                *self._rates(rate_limit, paths, credential_rate_limit, reset_rate_limit),
+                *self._managed(counted_rules or {}),
                 self._bodies(
                     counted_rules or {},
                     DEFAULT_UPLOAD_PATHS if upload_paths is None else upload_paths,
@@ -145,13 +225,33 @@ class GalvWebAcl(Construct):
                 resource_arn=self._resource.attr_arn,
                 log_destination_configs=[log_bucket.bucket_arn],
                 redacted_fields=[
-                    wafv2.CfnLoggingConfiguration.FieldToMatchProperty(
-                        single_header={"Name": header}
-                    )
-                    for header in _REDACTED_HEADERS
+                    *(
+                        wafv2.CfnLoggingConfiguration.FieldToMatchProperty(
+                            single_header={"Name": header}
+                        )
+                        for header in _REDACTED_HEADERS
+                    ),
+                    # Codes that activate accounts are in the query string of `/activate/`.
+                    wafv2.CfnLoggingConfiguration.FieldToMatchProperty(query_string={}),
                 ],
             )
             logging.node.add_dependency(*ready_for_logs(log_bucket))
+        self._credential_alarms = [
+            self._alarm(rule, description, alarm_topic)
+            for rule, description in _ALARMS.items()
+            if paths or rule != "Credentials"
+        ]
+        if alarm_topic is None:
+            for alarm in self._credential_alarms:
+                acknowledge(
+                    alarm,
+                    standards(
+                        {
+                            "CloudWatchAlarmAction": "No alarm_topic is given: the alarms are "
+                            "there to be seen."
+                        }
+                    ),
+                )
 
     @property
     def web_acl_arn(self) -> str:
@@ -168,27 +268,45 @@ class GalvWebAcl(Construct):
         """Name of the web ACL in CloudWatch metrics; its rules are named after it."""
         return self._metric_name
 
-    def _rules(
+    @property
+    def credential_alarms(self) -> Sequence[cloudwatch.Alarm]:
+        """Alarms that go off when requests with passwords or codes are blocked."""
+        return list(self._credential_alarms)
+
+    def _addresses_rules(
         self,
+        admin: Mapping[int, Sequence[str]] | None,
         allowed: Mapping[int, Sequence[str]],
         denied: Mapping[int, Sequence[str]],
-        rate_limit: int,
-        counted_rules: Mapping[str, Sequence[str]],
     ) -> list[wafv2.CfnWebACL.RuleProperty]:
         # Priorities are fixed, so that a list that comes or goes moves no other rule.
         rules = []
+        if admin is not None:
+            known = self._addresses("Admin", admin) if admin else None
+            rules.append(self._rule("Admin", 0, admin_from_elsewhere(known), self._block))
         if allowed:
             allow = wafv2.CfnWebACL.RuleActionProperty(allow={})
-            rules.append(self._rule("Allowed", 0, self._addresses("Allowed", allowed), allow))
-        block = wafv2.CfnWebACL.RuleActionProperty(block={})
+            rules.append(self._rule("Allowed", 1, self._addresses("Allowed", allowed), allow))
         if denied:
-            rules.append(self._rule("Denied", 1, self._addresses("Denied", denied), block))
-        rate = wafv2.CfnWebACL.StatementProperty(
-            rate_based_statement=wafv2.CfnWebACL.RateBasedStatementProperty(
-                aggregate_key_type="IP", limit=rate_limit, evaluation_window_sec=300
+            rules.append(self._rule("Denied", 2, self._addresses("Denied", denied), self._block))
+        return rules
+
+    def _rates(
+        self, of_all: int, paths: Sequence[str], of_credentials: int, of_resets: int
+    ) -> list[wafv2.CfnWebACL.RuleProperty]:
+        rate = at_most(of_all, seconds=300, of_each_address=True)
+        rules = [self._rule("RateLimit", 3, rate, self._block)]
+        if paths:
+            rules.append(
+                self._rule("Credentials", 4, by_address(paths, of_credentials), self._block)
             )
-        )
-        rules.append(self._rule("RateLimit", 2, rate, block))
+        rules.append(self._rule("ResetTotal", 5, in_total(of_resets), self._block))
+        return rules
+
+    def _managed(
+        self, counted_rules: Mapping[str, Sequence[str]]
+    ) -> list[wafv2.CfnWebACL.RuleProperty]:
+        rules = []
         for priority, (id, group) in enumerate(MANAGED_GROUPS.items(), start=10):
             counted = dict.fromkeys(
                 (
@@ -233,9 +351,8 @@ class GalvWebAcl(Construct):
                 ]
             )
         )
-        block = wafv2.CfnWebACL.RuleActionProperty(block={})
         if not upload_paths:
-            return self._rule("Body", 20, labelled, block)
+            return self._rule("Body", 20, labelled, self._block)
         paths = "|".join(re.escape(path) for path in sorted(upload_paths))
         path = statement(
             regex_match_statement=wafv2.CfnWebACL.RegexMatchStatementProperty(
@@ -266,7 +383,11 @@ class GalvWebAcl(Construct):
         both = statement(
             and_statement=wafv2.CfnWebACL.AndStatementProperty(statements=[labelled, no_upload])
         )
-        return self._rule("Body", 20, both, block)
+        return self._rule("Body", 20, both, self._block)
+
+    @property
+    def _block(self) -> wafv2.CfnWebACL.RuleActionProperty:
+        return wafv2.CfnWebACL.RuleActionProperty(block={})
 
     def _rule(
         self,
@@ -311,6 +432,37 @@ class GalvWebAcl(Construct):
             or_statement=wafv2.CfnWebACL.OrStatementProperty(statements=statements)
         )
 
+    def _alarm(self, rule: str, description: str, topic: sns.ITopic | None) -> cloudwatch.Alarm:
+        """Raise an alarm when a rule blocks.
+
+        https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html: `WebACL` and `Rule`
+        are names of metrics, and `Region` is that of the web ACL, but for CloudFront.
+        """
+        region = {} if self._scope == "CLOUDFRONT" else {"Region": Stack.of(self).region}
+        alarm = cloudwatch.Alarm(
+            self,
+            f"{rule}Alarm",
+            metric=cloudwatch.Metric(
+                namespace="AWS/WAFV2",
+                metric_name="BlockedRequests",
+                dimensions_map={
+                    "WebACL": self._metric_name,
+                    "Rule": f"{self._metric_name}-{rule}",
+                    **region,
+                },
+                statistic=cloudwatch.Stats.SUM,
+                period=Duration.minutes(5),
+            ),
+            alarm_description=description,
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        if topic is not None:
+            alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+        return alarm
+
     def _visibility(self, metric_name: str) -> wafv2.CfnWebACL.VisibilityConfigProperty:
         return wafv2.CfnWebACL.VisibilityConfigProperty(
             cloud_watch_metrics_enabled=True,
@@ -332,7 +484,7 @@ def check_web_acl_arn(name: str, value: str) -> None:
         )
 
 
-def _by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]:
+def by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]:
     """Sort IP ranges by version, and refuse what is none."""
     if ranges is None:
         return {}

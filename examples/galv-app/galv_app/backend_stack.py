@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ses as ses
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from galv_app.alarms import alarm_topic
@@ -44,6 +45,8 @@ class BackendStack(Stack):
             certificate = acm.Certificate.from_certificate_arn(
                 self, "Certificate", str(config.backend_certificate_arn)
             )
+        alarms = alarm_topic(self, config.alarm_email)
+        web_acl_arn = self._web_acl_arn(config, log_bucket, alarms)
         self.backend = GalvBackend(
             self,
             "Backend",
@@ -59,7 +62,9 @@ class BackendStack(Stack):
             secrets=self._secrets(config),
             network=network(self, config, log_bucket),
             log_bucket=log_bucket,
-            web_acl_arn=self._web_acl_arn(config, log_bucket),
+            web_acl_arn=web_acl_arn,
+            admin_cidrs=config.admin_cidrs if web_acl_arn is None else None,
+            alarm_topic=alarms if web_acl_arn is None else None,
             production=config.is_production,
             removal_protection=config.removal_protection,
             deletion_protection=config.deletion_protection,
@@ -73,7 +78,7 @@ class BackendStack(Stack):
             command=["python", "manage.py", "validate_against_schemas"],
             schedule=scheduler.ScheduleExpression.rate(Duration.minutes(max(interval, 1))),
             enabled=interval > 0,
-            alarm_topic=alarm_topic(self, config.alarm_email),
+            alarm_topic=alarms,
         )
         CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
         CfnOutput(
@@ -108,12 +113,20 @@ class BackendStack(Stack):
                 f"{self.region}, to be read and not deployed",
             )
 
-    def _web_acl_arn(self, config: GalvConfig, log_bucket: s3.IBucket) -> str | None:
+    def _web_acl_arn(
+        self, config: GalvConfig, log_bucket: s3.IBucket, alarms: sns.ITopic | None
+    ) -> str | None:
         """The WAF that is asked for, or the backend's own."""
-        if not config.waf_counted_rules:
+        if not config.waf_counted_rules and config.waf_credential_paths is None:
             return None
         return GalvWebAcl(
-            self, "WebAcl", counted_rules=config.waf_counted_rules, log_bucket=log_bucket
+            self,
+            "WebAcl",
+            credential_paths=config.waf_credential_paths,
+            admin_cidrs=config.admin_cidrs,
+            counted_rules=config.waf_counted_rules,
+            log_bucket=log_bucket,
+            alarm_topic=alarms,
         ).web_acl_arn
 
     def _mail(self, config: GalvConfig, zone: route53.IHostedZone | None) -> IGalvMail:

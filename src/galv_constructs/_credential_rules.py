@@ -1,0 +1,150 @@
+"""The rules of a `GalvWebAcl` for passwords and codes, and for the paths of Django's admin."""
+
+import re
+from collections.abc import Sequence
+
+from aws_cdk import aws_wafv2 as wafv2
+
+DEFAULT_CREDENTIAL_PATHS: Sequence[str] = (
+    "/activate/",
+    "/admin/login/",
+    "/api-auth/login/",
+    "/create_token/",
+    "/forgot_password/",
+    "/login/",
+    "/reset_password/",
+    "POST /users/",
+)
+"""Where Galv takes a password or a code, registers people and sends codes."""
+
+RESET_PATHS: Sequence[str] = ("/forgot_password/", "/reset_password/")
+"""Where anyone may guess the code of any account, which is the same for all addresses."""
+
+ADMIN_PATHS: Sequence[str] = ("/admin/",)
+
+_PATH = re.compile(r"(?:[A-Z]+ )?/(?:[A-Za-z0-9_~.-]+/)+")
+# https://docs.aws.amazon.com/waf/latest/developerguide/limits.html
+_LONGEST_EXPRESSION = 512
+
+Statement = wafv2.CfnWebACL.StatementProperty
+
+
+def at_paths(paths: Sequence[str]) -> Statement:
+    """A statement that is true for requests to paths, with a method where one is given.
+
+    Without a method all count but `OPTIONS`, with which a browser asks before it sends a request.
+    """
+    by_method: dict[str, list[str]] = {}
+    for entry in paths:
+        method, _, path = entry.rpartition(" ")
+        by_method.setdefault(method, []).append(path)
+    statements = [
+        _both(path_starts_with(starts), _method(method) if method else _not(_method("OPTIONS")))
+        for method, starts in sorted(by_method.items())
+    ]
+    if len(statements) == 1:
+        return statements[0]
+    return Statement(
+        or_statement=wafv2.CfnWebACL.OrStatementProperty(statements=statements),
+    )
+
+
+def path_starts_with(paths: Sequence[str]) -> Statement:
+    """A statement that is true for every way to write a path that Django takes for one of these.
+
+    gunicorn decodes a path once, and Django compares what comes out, to the letter. So the path is
+    decoded once here, and not normalized: `/admin/x/../../` is a page of the admin's to Django.
+    What no Django routes, such as `//login/` and `/LOGIN/`, is counted too, for servers that do.
+    """
+    return Statement(
+        regex_match_statement=wafv2.CfnWebACL.RegexMatchStatementProperty(
+            field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(uri_path={}),
+            regex_string=_expression(paths),
+            text_transformations=[
+                wafv2.CfnWebACL.TextTransformationProperty(priority=priority, type=name)
+                for priority, name in enumerate(("URL_DECODE", "LOWERCASE"))
+            ],
+        )
+    )
+
+
+def _expression(paths: Sequence[str]) -> str:
+    # A request may be for a whole URL: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+    starts = "|".join(re.escape(path.lower()) for path in sorted(paths))
+    return f"^(?:https?://[^/]*)?/*(?:{starts})"
+
+
+def at_most(
+    limit: int, *, seconds: int, of_each_address: bool, scope: Statement | None = None
+) -> Statement:
+    """A statement that is true for requests above a rate.
+
+    "Valid settings are 60, 120, 300, and 600" seconds, and `CONSTANT` counts together what the
+    scope-down statement lets through:
+    https://docs.aws.amazon.com/waf/latest/APIReference/API_RateBasedStatement.html
+    """
+    return Statement(
+        rate_based_statement=wafv2.CfnWebACL.RateBasedStatementProperty(
+            aggregate_key_type="IP" if of_each_address else "CONSTANT",
+            limit=limit,
+            evaluation_window_sec=seconds,
+            scope_down_statement=scope,
+        )
+    )
+
+
+def admin_from_elsewhere(addresses: Statement | None) -> Statement:
+    """A statement that is true for requests to the admin from other addresses than these."""
+    paths = path_starts_with(ADMIN_PATHS)
+    return paths if addresses is None else _both(paths, _not(addresses))
+
+
+def check_credential_paths(paths: object) -> None:
+    """Refuse what is not a list of paths, some with a method before them."""
+    if paths is None:
+        return
+    if isinstance(paths, str) or not isinstance(paths, Sequence):
+        raise ValueError(f"credential_paths must be a list of paths, got {paths!r}")
+    for index, path in enumerate(paths):
+        if not isinstance(path, str) or not _PATH.fullmatch(path):
+            raise ValueError(
+                f"credential_paths[{index}] must be the start of a path such as '/login/' or "
+                "'POST /users/', with a slash at both ends and not for all paths, got "
+                f"{path!r}"
+            )
+    if len(_expression([path.rpartition(" ")[2] for path in paths])) > _LONGEST_EXPRESSION:
+        raise ValueError(
+            f"credential_paths are {len(paths)} paths, which are too long together: AWS WAF takes "
+            f"an expression of at most {_LONGEST_EXPRESSION} characters"
+        )
+
+
+def by_address(paths: Sequence[str], limit: int) -> Statement:
+    """Requests to the paths above the limit of one address, in five minutes."""
+    return at_most(limit, seconds=300, of_each_address=True, scope=at_paths(paths))
+
+
+def in_total(limit: int) -> Statement:
+    """Requests for resets above the limit of all addresses together, in ten minutes."""
+    return at_most(limit, seconds=600, of_each_address=False, scope=at_paths(RESET_PATHS))
+
+
+def _method(name: str) -> Statement:
+    return Statement(
+        byte_match_statement=wafv2.CfnWebACL.ByteMatchStatementProperty(
+            field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(method={}),
+            positional_constraint="EXACTLY",
+            search_string=name,
+            text_transformations=[
+                wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
+            ],
+        )
+    )
+
+
+def _not(statement: Statement) -> Statement:
+    return Statement(not_statement=wafv2.CfnWebACL.NotStatementProperty(statement=statement))
+
+
+def _both(one: Statement, other: Statement) -> Statement:
+    return Statement(and_statement=wafv2.CfnWebACL.AndStatementProperty(statements=[one, other]))
