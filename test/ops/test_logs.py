@@ -85,7 +85,7 @@ def test_a_log_that_is_gone(recorded: Recorded) -> None:
     assert "is not there any more" in result.stderr
 
 
-def test_what_django_writes_is_shown_as_it_is(recorded: Recorded) -> None:
+def test_each_line_that_django_writes_is_shown(recorded: Recorded) -> None:
     written = [
         "Invalid HTTP_HOST header: '10.0.129.17:8000'. You may need to add '10.0.129.17'.",
         "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'KEY'",
@@ -104,4 +104,7 @@ def test_what_django_writes_is_shown_as_it_is(recorded: Recorded) -> None:
 
     shown = recorded.run("logs", "web").stdout
 
-    assert shown == "".join(f"2026-05-01 02:00:00 0a1b2c3d {one}\n" for one in written)
+    begin = "2026-05-01 02:00:00 0a1b2c3d "
+    assert shown == "".join(
+        f"{begin}{one}\n".replace("\n", f"\n{' ' * len(begin)}").rstrip(" ") for one in written
+    )

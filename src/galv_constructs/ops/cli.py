@@ -1,5 +1,7 @@
 """The command line."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -15,10 +17,22 @@ from galv_constructs.ops.commands.run import run
 from galv_constructs.ops.commands.setup import setup
 from galv_constructs.ops.commands.status import status
 from galv_constructs.ops.errors import EXIT_CODES
+from galv_constructs.ops.output import printable
 
 
-class _InOrder(click.Group):
-    """A group that lists its commands in the order in which they are needed."""
+class _Commands(click.Group):
+    """A group that lists its commands in the order in which they are needed.
+
+    click prints by itself how it was used wrongly, and quotes arguments in that.
+    """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _printable_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _printable_errors():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
@@ -28,7 +42,15 @@ class _InOrder(click.Group):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        raise click.UsageError(printable(error.format_message()), error.ctx) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="galv-constructs", prog_name="galv-ops")
 @global_options
 def galv_ops(**_options: Any) -> None:

@@ -136,7 +136,8 @@ def _exit_code(out: Output, function: Callable[[], int]) -> int:
         # click knows what to do when standard output is closed.
         raise
     except Exception:  # noqa: BLE001 - Python's own exit code means that a deployment is not well
-        traceback.print_exc()
+        for line in traceback.format_exc().splitlines():
+            out.error(line)
         return _fail(out, f"this is a fault of galv-ops: please report it at {ISSUES}", COULD_NOT)
 
 
@@ -160,6 +161,5 @@ def _wants_color(environment: Mapping[str, str]) -> bool:
 
 
 def _fail(out: Output, message: str, code: int) -> int:
-    out.clear()
-    click.echo(f"galv-ops: {one_line(message)}", err=True)
+    out.error(f"galv-ops: {one_line(message)}")
     return code

@@ -46,7 +46,7 @@ def check(ops: Ops, *, timeout: int) -> int:
             "sesSandbox": sandbox,
             "lines": outcome.lines,
         },
-        "\n".join(filter(None, (table(rows(found)), told, f"check_status {verdict}"))),
+        [*table(rows(found)), *([told] if told else []), f"check_status {verdict}"],
     )
     return outcome.exit_code
 

@@ -38,8 +38,8 @@ def credentials(ops: Ops, *, show: bool) -> int:
     if show:
         answer = ops.aws.secretsmanager.get_secret_value(SecretId=arn)
         facts["password"] = answer["SecretString"]
-    text = table(list(facts.items()))
+    lines = table(list(facts.items()))
     if not show:
-        text += "\nTo see the password: galv-ops credentials --show"
-    ops.out.result(facts, text)
+        lines.append("To see the password: galv-ops credentials --show")
+    ops.out.result(facts, lines)
     return 0

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-import click
 from botocore.exceptions import ClientError
 
 from galv_constructs.ops.command import Ops, command
@@ -24,6 +23,7 @@ from galv_constructs.ops.diagnoses.setup import setup
 from galv_constructs.ops.diagnoses.site import site
 from galv_constructs.ops.errors import COULD_NOT, FAILED, explain, is_fatal
 from galv_constructs.ops.events import Failure
+from galv_constructs.ops.output import Line, Styled
 
 _Cause = Callable[[Evidence], Iterator[Diagnosis]]
 _CAUSES: tuple[_Cause, ...] = (
@@ -80,7 +80,7 @@ def doctor(ops: Ops) -> int:
             "diagnoses": [_data(one) for one in found],
             "notSeen": gaps,
         },
-        _text(found, gaps, busy),
+        _lines(found, gaps, busy),
     )
     return FAILED if found else COULD_NOT if gaps else 0
 
@@ -136,21 +136,21 @@ def _data(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _text(found: list[Diagnosis], gaps: list[str], busy: list[str]) -> str:
-    lines = [f"{name} is being deployed right now." for name in busy]
+def _lines(found: list[Diagnosis], gaps: list[str], busy: list[str]) -> list[Line]:
+    lines: list[Line] = [f"{name} is being deployed right now." for name in busy]
     for number, one in enumerate(found, start=1):
-        lines.append(f"{number}. {click.style(one.cause, bold=True)}")
+        lines.append([f"{number}. ", Styled(one.cause, bold=True)])
         # A reason can have several lines.
         shown = [line for text in one.shown_by for line in text.splitlines()]
         lines += [f"{_INDENT}| {line}" for line in dict.fromkeys(shown)]
         lines += [f"{_INDENT}To do: {one.remedy}", ""]
     lines += [f"Not seen: {gap}" for gap in gaps]
     if found:
-        return "\n".join(lines).rstrip()
+        return lines if gaps else lines[:-1]
     if gaps:
         lines.append("In what could be seen there is no fault; of the rest nothing can be said.")
     elif busy:
         lines.append("Nothing wrong was found so far.")
     else:
         lines.append("Nothing wrong was found.")
-    return "\n".join(lines)
+    return lines

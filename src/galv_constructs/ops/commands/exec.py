@@ -44,7 +44,7 @@ def exec_(ops: Ops, *, words: tuple[str, ...]) -> int:
         "command": shlex.join(words) or "/bin/sh",
     }
     if ops.out.as_json:
-        ops.out.result(call, "")
+        ops.out.result(call, [])
         return 0
     plugin = shutil.which(_PLUGIN)
     if plugin is None:

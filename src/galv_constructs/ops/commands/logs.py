@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime, timedelta, timezone
 
@@ -13,6 +12,7 @@ from galv_constructs.ops.command import Ops, command
 from galv_constructs.ops.deployment import WEB, Deployment
 from galv_constructs.ops.errors import USAGE, OpsError, code_of
 from galv_constructs.ops.log import NOT_FOUND, Line, follow, read
+from galv_constructs.ops.output import Output, Styled
 
 _AGO = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -40,7 +40,7 @@ def logs(ops: Ops, *, task: str, go_on: bool, since: str, pattern: str) -> int:
     try:
         for line in lines:
             some = True
-            _show(line, as_json=ops.out.as_json)
+            _show(ops.out, line)
     except ClientError as error:
         if code_of(error) != NOT_FOUND:
             raise
@@ -102,10 +102,11 @@ def _words(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 
-def _show(line: Line, *, as_json: bool) -> None:
-    if as_json:
-        data = {"at": line.when.isoformat(), "stream": line.stream, "message": line.text}
-        click.echo(json.dumps(data))
-    else:
-        when = line.when.strftime("%Y-%m-%d %H:%M:%S")
-        click.echo(f"{click.style(f'{when} {line.source}', dim=True)} {line.text}")
+def _show(out: Output, line: Line) -> None:
+    begin = f"{line.when:%Y-%m-%d %H:%M:%S} {line.source} "
+    first, *others = line.text.split("\n")
+    out.item(
+        {"at": line.when.isoformat(), "stream": line.stream, "message": line.text},
+        # So that no event can write what looks like another one.
+        [[Styled(begin, dim=True), first], *(f"{' ' * len(begin)}{other}" for other in others)],
+    )

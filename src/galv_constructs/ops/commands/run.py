@@ -40,5 +40,5 @@ def run(ops: Ops, *, name: str, timeout: int, words: Sequence[str]) -> int:
         progress=ops.out.progress,
     )
     if ops.out.as_json:
-        ops.out.result(asdict(outcome), "")
+        ops.out.result(asdict(outcome), [])
     return outcome.exit_code

@@ -52,5 +52,5 @@ def setup(ops: Ops, *, load_fixtures: bool, timeout: int) -> int:
         progress=ops.out.progress,
     )
     if ops.out.as_json:
-        ops.out.result(asdict(outcome), "")
+        ops.out.result(asdict(outcome), [])
     return outcome.exit_code

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from galv_constructs.ops.command import Ops, command
 from galv_constructs.ops.deployment import Deployment
 from galv_constructs.ops.errors import COULD_NOT, FAILED
-from galv_constructs.ops.output import colored
+from galv_constructs.ops.output import Line, colored
 from galv_constructs.ops.parts.certificates import certificates
 from galv_constructs.ops.parts.database import database
 from galv_constructs.ops.parts.mail import mail
@@ -70,11 +70,11 @@ def _data(deployment: Deployment, parts: list[Part], *, well: bool | None) -> di
     }
 
 
-def _screen(deployment: Deployment, parts: list[Part]) -> str:
+def _screen(deployment: Deployment, parts: list[Part]) -> list[Line]:
     states = max(len(part.state) for part in parts)
     names = max(len(part.name) for part in parts)
-    lines = [f"{deployment.name} in {deployment.region}", ""]
+    lines: list[Line] = [f"{deployment.name} in {deployment.region}", ""]
     for part in parts:
-        lines.append(f"{colored(part.state, states)}  {part.name.ljust(names)}  {part.text}")
+        lines.append([colored(part.state, states), f"  {part.name.ljust(names)}  {part.text}"])
         lines += [f"{' ' * (states + names + 4)}{line}" for line in part.more]
-    return "\n".join(lines)
+    return lines
