@@ -249,7 +249,8 @@ class TestOptInRegion:
 
         assert f"https://s3.{OPT_IN}.amazonaws.com/" in text
         assert f"https://s3.{OPT_IN}.amazonaws.com " not in text
-        assert f's3.{OPT_IN}.amazonaws.com/", {{"Ref": "BackendMediaBucket' in text
+        name = '{"Fn::Select": [0, {"Fn::Split": [".s3.", {"Fn::GetAtt": ["BackendMediaBucket'
+        assert f's3.{OPT_IN}.amazonaws.com/", {name}' in text
 
     def test_what_is_given_wins(self) -> None:
         stack = stack_in(OPT_IN)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, ReferenceStrength, Stack
+from aws_cdk import Duration, Fn, ReferenceStrength, Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -58,8 +58,7 @@ def _storage(bucket: s3.IBucket) -> Sequence[str]:
     endpoint = s3_endpoint(None if is_token(region) else region)
     if endpoint is not None:
         # With the path of the bucket: the host is that of all customers of S3.
-        # A name is no attribute, which alone can be referred to without an export.
-        return [f"{endpoint}/{bucket.bucket_name}/"]
+        return [f"{endpoint}/{_exchangeable_name(bucket)}/"]
     # Presigned URLs have the global host name, and S3 may redirect from it to the regional one:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
     names = (bucket.bucket_domain_name, bucket.bucket_regional_domain_name)
@@ -73,6 +72,13 @@ def _exchangeable(value: str) -> str:
     given another bucket.
     """
     return Stack.consume_reference(value, ReferenceStrength.WEAK) if is_token(value) else value
+
+
+def _exchangeable_name(bucket: s3.IBucket) -> str:
+    """The name of a bucket, taken out of a host name: only attributes do without an export."""
+    if not is_token(bucket.bucket_name):
+        return bucket.bucket_name
+    return Fn.select(0, Fn.split(".s3.", _exchangeable(bucket.bucket_regional_domain_name)))
 
 
 def check_policy_additions(additions: Mapping[str, Sequence[str]] | None) -> None:
