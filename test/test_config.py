@@ -521,6 +521,8 @@ class TestMailDomain:
         (warning,) = read(domainName="lab.org", mailFromDomain="other.org").warnings
 
         assert warning.startswith("mailFromDomain: other.org is not a domain of lab.org")
+        # Not a word of it comes from CloudFormation.
+        assert "created in its zone are deleted, without removalProtection" in warning
 
     @pytest.mark.parametrize("domain", [None, "lab.org", "mail.lab.org", "org.uk.lab.org"])
     def test_says_nothing_of_its_own(self, domain: str | None) -> None:

@@ -270,6 +270,10 @@ class TestPermissions:
         user = {"Fn::GetAtt": [only_id(mail, USER), "Arn"]}
         secret = {"Ref": only_id(mail, SECRET)}
         log_group = {"Fn::GetAtt": [only_id(mail, "AWS::Logs::LogGroup"), "Arn"]}
+        place = [{"Ref": f"AWS::{part}"} for part in ("Partition", "Region", "AccountId")]
+        partition, region, account = place
+        parts = ["arn:", partition, ":ses:", region, ":", account, ":identity/mail.example.com"]
+        identity = {"Fn::Join": ["", parts]}
 
         granted = {
             (action, json.dumps(resource))
@@ -286,6 +290,9 @@ class TestPermissions:
             ("secretsmanager:UpdateSecretVersionStage", json.dumps(secret)),
             ("logs:CreateLogStream", json.dumps(log_group)),
             ("logs:PutLogEvents", json.dumps(log_group)),
+            # Whether there is an identity, before it is created.
+            ("ses:GetEmailIdentity", json.dumps(identity)),
+            ("cloudformation:DescribeStacks", json.dumps({"Ref": "AWS::StackId"})),
         }
 
 
@@ -300,6 +307,7 @@ class TestCredentials:
             "SecretId",
             "Region",
             "Rotation",
+            "NewIdentity",
         }
         assert properties["UserName"] == {"Ref": only_id(mail, USER)}
         assert properties["SecretId"] == {"Ref": only_id(mail, SECRET)}
@@ -592,6 +600,15 @@ class TestGivenIdentity:
 
     def test_one_is_created_when_none_is_given(self, mail: Json) -> None:
         assert only(mail, IDENTITY)["EmailIdentity"] == "mail.example.com"
+
+    def test_one_that_exists_is_noticed_first(self, mail_in_zone: Json, shared: Json) -> None:
+        """CloudFormation's own words for it name nothing that could be set."""
+        assert only(mail_in_zone, CREDENTIALS)["NewIdentity"] == "mail.example.com"
+        credentials = only_id(mail_in_zone, CREDENTIALS)
+        assert credentials in needs(mail_in_zone, only_id(mail_in_zone, IDENTITY))
+        for record in of_type(mail_in_zone, RECORD):
+            assert only_id(mail_in_zone, IDENTITY) in needs(mail_in_zone, record)
+        assert "NewIdentity" not in only(shared, CREDENTIALS)
 
     @pytest.mark.parametrize(
         ("argument", "value"),

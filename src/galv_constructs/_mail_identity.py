@@ -150,6 +150,9 @@ class MailIdentity(Construct):
         self.records: list[route53.RecordSet] = []
         if hosted_zone is not None:
             self.records = self._create_records(hosted_zone)
+            for record in self.records:
+                # Where the identity exists its records do too, and would fail first.
+                record.node.add_dependency(self.identity)
             # Not the last one, of DMARC: mail is sent without it, and `dmarc="off"` takes it away.
             kept += self.records[:5]
         for resource in kept:

@@ -44,6 +44,7 @@ class SmtpCredentials(Construct):
         *,
         sender: str,
         configuration_set_arn: str,
+        new_identity: str | None,
         secret_name: str | None,
         rotation: int,
         encryption_key: kms.IKey | None,
@@ -106,24 +107,25 @@ class SmtpCredentials(Construct):
             "deployment, which replaces them, when the number of the rotation is raised.",
         )
         acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(encryption_key) | secret)
-        resource = handled_resource(
+        self.resource = handled_resource(
             self,
             resource_type="Custom::GalvSmtpCredentials",
-            on_event=self._function(self.log_group, encryption_key),
+            on_event=self._function(self.log_group, encryption_key, new_identity),
             log_group=self.log_group,
             properties={
                 "UserName": self.user.user_name,
                 "SecretId": self.secret.secret_arn,
                 "Region": Aws.REGION,
                 "Rotation": str(rotation),
+                **({} if new_identity is None else {"NewIdentity": new_identity}),
             },
         )
         # The first task that gets the credentials must be allowed to use them.
-        resource.node.add_dependency(permission)
-        self.version_id = resource.get_att_string("VersionId")
+        self.resource.node.add_dependency(permission)
+        self.version_id = self.resource.get_att_string("VersionId")
 
     def _function(
-        self, log_group: logs.ILogGroup, encryption_key: kms.IKey | None
+        self, log_group: logs.ILogGroup, encryption_key: kms.IKey | None, new_identity: str | None
     ) -> lambda_.Function:
         role = handler_role(self)
         log_group.grant_write(role)
@@ -143,6 +145,16 @@ class SmtpCredentials(Construct):
                 resources=[self.secret.secret_arn],
             )
         )
+        if new_identity is not None:
+            stack = Stack.of(self)
+            identity = stack.format_arn(
+                service="ses", resource="identity", resource_name=new_identity
+            )
+            for action, resource in (
+                ("ses:GetEmailIdentity", identity),
+                ("cloudformation:DescribeStacks", stack.stack_id),
+            ):
+                role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
         if encryption_key is not None:
             encryption_key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
         return handler_function(

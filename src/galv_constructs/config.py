@@ -420,7 +420,9 @@ def _doubts(config: GalvConfig) -> list[str]:
     elif not any(_is_in(mail, own) or _is_in(own, mail) for own in ours):
         doubts.append(
             f"mailFromDomain: {mail} is not a domain of {domain}; mail is sent from it once its "
-            "DNS has the records of the outputs MailDnsRecord…. Drop the key if it was left over"
+            "DNS has the records of the outputs MailDnsRecord…. If domainName was another one "
+            "before, those that were created in its zone are deleted, without removalProtection. "
+            "Drop the key if it was left over"
         )
     if not config.is_route53_domain:
         doubts += [

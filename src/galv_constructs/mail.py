@@ -137,8 +137,8 @@ class GalvMail(Construct):
             identity: SES identity of the domain of `sender`, or of a domain above it, that exists
                 in this account and region, such as
                 `ses.EmailIdentity.from_email_identity_name(scope, id, "example.com")`. It stays as
-                it is, with its DNS records and its configuration set. Default: a new one, which
-                fails in the deployment if SES has one for this domain.
+                it is, with its DNS records and its configuration set. Default: a new one. If SES
+                has one for this domain, the deployment fails and says so.
             hosted_zone: Route 53 zone that the domain of `sender` is in. Default: you create
                 `dns_records` yourself.
             mail_from_domain: Subdomain that bounces go to, for nothing else. Default: `bounce.`
@@ -228,11 +228,15 @@ class GalvMail(Construct):
             "Credentials",
             sender=sender,
             configuration_set_arn=self._configuration_set_arn,
+            new_identity=None if self._new_identity is None else domain,
             secret_name=secret_name,
             rotation=rotation,
             encryption_key=encryption_key,
             policy=policy,
         )
+        if self._new_identity is not None:
+            # It says what to do about an identity that exists.
+            self._new_identity.identity.node.add_dependency(self._credentials.resource)
 
     @property
     def host(self) -> str:

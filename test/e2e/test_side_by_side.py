@@ -1,4 +1,7 @@
-"""Two deployments in one account, region and zone that send mail from the zone's own domain."""
+"""Two deployments in one account, region and zone that send mail from the zone's own domain.
+
+One of them gets another domain, and another name.
+"""
 
 import pytest
 from e2e.app import DOMAIN, Application
@@ -39,7 +42,7 @@ def identity(cloud: Cloud) -> dict[str, object]:
     return {name: value for name, value in found.items() if name != "ResponseMetadata"}
 
 
-def test_a_second_identity_of_the_domain_is_refused(
+def test_a_second_identity_of_the_domain_is_refused_with_the_key_to_set(
     first: Application, second: Application, cloud: Cloud
 ) -> None:
     before = identity(cloud), mail_records(cloud)
@@ -47,7 +50,10 @@ def test_a_second_identity_of_the_domain_is_refused(
     done = second.deploy(backendVersion="v2.11.4")
 
     assert not done.ok
-    assert f"{DOMAIN} already exists" in done.output
+    assert f"Amazon SES has an identity for {DOMAIN}" in done.output
+    assert '"mailIdentity": "existing" in cdk.json' in done.output
+    # What depends on it is not tried, and hides nothing.
+    assert "already exists" not in done.output
     assert second.backend.status == "ROLLBACK_COMPLETE"
     assert (identity(cloud), mail_records(cloud)) == before
     assert len(mail_records(cloud)) == 6
@@ -66,10 +72,16 @@ def test_the_second_deployment_uses_the_identity_that_exists(
     assert (identity(cloud), mail_records(cloud)) == before
 
 
-def test_each_lives_by_itself(first: Application, second: Application) -> None:
-    done = first.deploy(backendEnvironment={"DJANGO_LOG_LEVEL": "DEBUG"})
+def test_another_domain_for_the_first_leaves_its_mail_and_the_second_alone(
+    first: Application, second: Application, cloud: Cloud
+) -> None:
+    before = identity(cloud), mail_records(cloud)
+
+    done = first.deploy(domainName=f"lab.{DOMAIN}", hostedZoneName=DOMAIN)
 
     assert done.ok, done.output
+    assert first.backend.outputs["BackendUrl"] == f"https://api-shared.lab.{DOMAIN}"
+    assert (identity(cloud), mail_records(cloud)) == before
     assert first.problems() == second.problems() == []
 
 
@@ -85,6 +97,26 @@ def test_destroying_the_second_leaves_the_identity_to_the_first(
     assert first.problems() == []
 
 
+@pytest.fixture(scope="module")
+def renamed(first: Application) -> Application:
+    """The first one, with another `name` and nothing else."""
+    return Application(first.cloud, "shared-new", context={**first.context, "name": "shared-new"})
+
+
+def test_another_name_is_another_deployment_which_needs_host_names_of_its_own(
+    first: Application, renamed: Application, cloud: Cloud
+) -> None:
+    before = identity(cloud), mail_records(cloud)
+
+    done = renamed.deploy(mailIdentity="existing", projectNameTag="shared-new")
+
+    assert not done.ok
+    assert f"api-shared.lab.{DOMAIN}" in done.output
+    assert renamed.backend.status == "ROLLBACK_COMPLETE"
+    assert (identity(cloud), mail_records(cloud)) == before
+    assert first.problems() == []
+
+
 def test_destroying_the_first_takes_it_away(first: Application, cloud: Cloud) -> None:
     done = first.destroy()
 
@@ -92,3 +124,15 @@ def test_destroying_the_first_takes_it_away(first: Application, cloud: Cloud) ->
     assert mail_records(cloud) == set()
     with pytest.raises(cloud.client("sesv2").exceptions.NotFoundException):
         identity(cloud)
+
+
+def test_then_it_can_have_the_other_name(
+    first: Application, renamed: Application, cloud: Cloud
+) -> None:
+    done = renamed.deploy(mailIdentity="create")
+
+    assert done.ok, done.output
+    assert renamed.problems() == []
+    assert renamed.backend.outputs["BackendUrl"] == f"https://api-shared.lab.{DOMAIN}"
+    assert len(mail_records(cloud)) == 6
+    assert renamed.destroy().ok

@@ -42,6 +42,7 @@ class FakeAws:
         self.stages: dict[str, list[str]] = {"0" * 32: ["AWSCURRENT"]}
         self.faults: dict[str, list[Exception | None]] = {}
         self.calls: list[str] = []
+        self.identities: set[str] = set()
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -88,6 +89,12 @@ class FakeAws:
         # Secrets Manager refuses to move a label without being told where it is.
         assert query.get("RemoveFromVersionId") == self.current
         self._label(query["MoveToVersionId"])
+
+    def get_email_identity(self, *, EmailIdentity: str) -> Json:  # noqa: N803 - AWS's name
+        self._called("get_email_identity")
+        if EmailIdentity not in self.identities:
+            raise fault("NotFoundException")
+        return {"IdentityType": "DOMAIN"}
 
     def _label(self, version_id: str) -> None:
         old = self.current
@@ -177,6 +184,83 @@ def refusal(call: Any) -> str:
     with pytest.raises(CredentialsError) as caught:
         call()
     return str(caught.value)
+
+
+class TestIdentityToCreate:
+    """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html"""
+
+    @pytest.fixture(autouse=True)
+    @staticmethod
+    def status(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        status = {STACK: "UPDATE_IN_PROGRESS"}
+        monkeypatch.setattr(smtp_credentials, "stack_status", lambda stack: status[stack])
+        return status
+
+    def test_one_that_exists_is_refused_before_anything_is_made(
+        self, aws: FakeAws, resource: Resource
+    ) -> None:
+        aws.identities.add("lab.org")
+        resource.properties["NewIdentity"] = "lab.org"
+
+        reason = refusal(resource.create)
+
+        assert "an identity for lab.org" in reason
+        assert '"mailIdentity": "existing" in cdk.json' in reason
+        assert "GalvMail as identity" in reason
+        assert len(reason) < 900
+        assert aws.keys == []
+
+    def test_one_that_does_not_is_fine(self, aws: FakeAws, resource: Resource) -> None:
+        resource.properties["NewIdentity"] = "lab.org"
+
+        resource.create()
+
+        assert aws.keys == [resource.physical_id]
+
+    def test_nobody_asks_where_none_is_created(self, aws: FakeAws, resource: Resource) -> None:
+        resource.create()
+
+        assert "get_email_identity" not in aws.calls
+
+    def test_an_update_refuses_another_one_that_exists(
+        self, aws: FakeAws, resource: Resource
+    ) -> None:
+        resource.create()
+        aws.identities.add("lab.org")
+
+        assert "lab.org" in refusal(lambda: resource.update(NewIdentity="lab.org"))
+
+    def test_an_update_leaves_the_own_one_alone(self, aws: FakeAws, resource: Resource) -> None:
+        resource.properties["NewIdentity"] = "lab.org"
+        resource.create()
+        aws.identities.add("lab.org")
+
+        resource.update(Rotation="2")
+
+        assert len(aws.keys) == 2
+
+    @pytest.mark.parametrize("now", ["UPDATE_ROLLBACK_IN_PROGRESS", ""])
+    def test_a_rollback_goes_back_to_the_own_one(
+        self, aws: FakeAws, resource: Resource, status: dict[str, str], now: str
+    ) -> None:
+        """Also where AWS does not tell: a rollback must not fail, and CloudFormation asks again."""
+        resource.properties["NewIdentity"] = "lab.org"
+        resource.create()
+        aws.identities.add("lab.org")
+        resource.update(NewIdentity="lab.net")
+        status[STACK] = now
+
+        resource.update(NewIdentity="lab.org")
+
+        assert aws.keys == [resource.physical_id]
+
+    def test_who_may_not_ask_goes_on(self, aws: FakeAws, resource: Resource) -> None:
+        aws.faults["get_email_identity"] = [fault("AccessDeniedException")]
+        resource.properties["NewIdentity"] = "lab.org"
+
+        resource.create()
+
+        assert aws.keys == [resource.physical_id]
 
 
 def test_derives_the_password_of_the_public_test_vector() -> None:

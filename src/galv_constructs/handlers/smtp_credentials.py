@@ -8,6 +8,9 @@ The id of the access key is the physical id of the resource. When a deployment c
 of the rotation, the answer has a new id, which CloudFormation takes for a replacement: it deletes
 the old one, with a Delete for it, after the whole stack has been updated and tasks run with the new
 one; or the new one, after a rollback.
+
+Before that it looks whether Amazon SES has an identity already where the stack is about to create
+one: this resource is first, and what CloudFormation says then names nothing that could be set.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from ._aws import AWS_ERRORS, client, error_code
+from ._aws import AWS_ERRORS, client, error_code, stack_status
 
 Json = dict[str, Any]
 
@@ -51,6 +54,7 @@ def on_event(event: Json, _context: object) -> Json:
     if event["RequestType"] == "Delete":
         _delete(event)
         return {}
+    _check_identity(event)
     key_id = _existing(event) or _make(event)
     log.info("%s: access key %s", event["RequestType"], key_id)
     return {"PhysicalResourceId": key_id, "Data": {"VersionId": _version_id(event, key_id)}}
@@ -65,6 +69,28 @@ def smtp_password(secret_access_key: str, region: str) -> str:
     for part in ("11111111", region, "ses", "aws4_request", "SendRawEmail"):
         signature = hmac.digest(signature, part.encode(), hashlib.sha256)
     return base64.b64encode(b"\x04" + signature).decode()
+
+
+def _check_identity(event: Json) -> None:
+    """Refuse an identity that the stack is to create, and that exists."""
+    domain = event["ResourceProperties"].get("NewIdentity")
+    if domain in (None, event.get("OldResourceProperties", {}).get("NewIdentity")):
+        return
+    # While it rolls back, the stack goes back to an identity of its own.
+    if event["RequestType"] == "Update" and stack_status(event["StackId"]) != "UPDATE_IN_PROGRESS":
+        return
+    try:
+        client("sesv2").get_email_identity(EmailIdentity=domain)
+    except AWS_ERRORS as error:
+        if error_code(error) != "NotFoundException":
+            log.warning("cannot ask for the identity %s: %s", domain, error)
+        return
+    raise CredentialsError(
+        f"Amazon SES has an identity for {domain} in this account and region already: another "
+        "deployment created it, or one that was destroyed left it. To send through it, set "
+        '"mailIdentity": "existing" in cdk.json, or pass it to GalvMail as identity, and deploy '
+        "again. To create it here, delete it first, with its DNS records"
+    )
 
 
 def _version_id(event: Json, key_id: str) -> str:
