@@ -107,7 +107,7 @@ def roles(stack: Stack) -> None:
     repository = "octo-org/octo-repo"
     environment = GitHubSubject.environment(repository, "production")
     role = GalvDeployRole(
-        stack, "Deploy", subjects=[environment], check_stacks=["galv-BackendStack"]
+        stack, "Deploy", subjects=[environment], check_backends=["galv-BackendStack/Backend"]
     )
     GalvReviewRole(
         stack,

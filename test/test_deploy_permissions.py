@@ -138,7 +138,7 @@ def role(managed: Json, **arguments: object) -> Principal:
 
 @pytest.fixture(scope="module")
 def deploy(managed: Json) -> Principal:
-    return role(managed, check_stacks=["galv-BackendStack"])
+    return role(managed, check_backends=["galv-BackendStack/Backend"])
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def can() -> Can:
 def checks() -> Can:
     """What a role may do that runs check_status afterwards."""
     stack = Stack(new_app(), "Stack")
-    role_in(stack, check_stacks=["galv-BackendStack"])
+    role_in(stack, check_backends=["galv-BackendStack/Backend"])
     return Can(synthesize(stack))
 
 
@@ -221,10 +221,10 @@ class TestCheckStatus:
 
     def test_may_run_the_check_and_read_its_log(self, checks: Can) -> None:
         cluster = "galv-BackendStack-BackendClusterF18E857C-x"
-        family = "galvBackendStackBackendCheckStatusTaskTaskDefinitionD4F7C18F"
+        family = "galv-BackendStack_Backend_check-status"
         log = f"{self.LOGS}:/galv-BackendStack/Backend/0a1b2c3d/check-status:log-stream:x"
         to_ecs = {"iam__PassedToService": "ecs-tasks.amazonaws.com"}
-        role = f"arn:aws:iam::{ACCOUNT}:role/galv-BackendStack/check-status/galv-BackendStack-x"
+        role = f"arn:aws:iam::{ACCOUNT}:role/galv-BackendStack/Backend/check-status/galv-x"
         for action, resource in (
             ("cloudformation:DescribeStacks", "*"),
             ("cloudformation:ListStackResources", f"{self.STACK}/galv-BackendStack/0a1b"),
@@ -250,6 +250,7 @@ class TestCheckStatus:
         for action, resource in (
             ("cloudformation:UpdateStack", f"{self.STACK}/galv-BackendStack/0a1b"),
             ("ecs:RunTask", f"{self.ECS}:task-definition/galvBackendStackBackendWebTask:1"),
+            ("ecs:RunTask", f"{self.ECS}:task-definition/galv-BackendStack_Two_check-status:1"),
             ("ecs:ExecuteCommand", f"{self.ECS}:task/galv-BackendStack-x/0a1b"),
             ("ecs:StopTask", f"{self.ECS}:task/other/0a1b"),
             ("ecs:TagResource", f"{self.ECS}:task/galv-BackendStack-x/0a1b"),
@@ -260,13 +261,37 @@ class TestCheckStatus:
         for role in (
             "admin",
             "galv-BackendStack-BackendWebTaskRole-x",
-            "galv-BackendStack2/check-status/galv-BackendStack2-x",
+            "galv-BackendStack2/Backend/check-status/galv-BackendStack2-x",
+            "galv-BackendStack/Backend2/check-status/galv-BackendStack-x",
         ):
             assert not checks(
                 "iam:PassRole",
                 f"arn:aws:iam::{ACCOUNT}:role/{role}",
                 iam__PassedToService="ecs-tasks.amazonaws.com",
             )
+
+    def test_no_task_but_the_check_can_be_run_in_any_cluster_of_the_stack(
+        self, default: Json
+    ) -> None:
+        stack = Stack(new_app(), "Stack")
+        role_in(stack, check_backends=["Stack/Backend"])
+        may = Can(synthesize(stack))
+        families = {
+            resource["Properties"]["Family"]
+            for resource in of_type(default, "AWS::ECS::TaskDefinition").values()
+        }
+        allowed = {
+            family
+            for family in families
+            if may(
+                "ecs:RunTask",
+                f"{self.ECS}:task-definition/{family}:1",
+                ecs__cluster=f"{self.ECS}:cluster/Stack-x",
+            )
+        }
+
+        assert len(families) >= 3
+        assert allowed == {"Stack_Backend_check-status"}
 
     def test_the_roles_of_the_check_have_the_path_that_may_be_passed(self, default: Json) -> None:
         paths = {
@@ -277,7 +302,7 @@ class TestCheckStatus:
 
         assert len(checked) == 2
         assert all("CheckStatus" in logical_id for logical_id in checked)
-        assert {paths[logical_id] for logical_id in checked} == {'"/Stack/check-status/"'}
+        assert {paths[logical_id] for logical_id in checked} == {'"/Stack/Backend/check-status/"'}
 
     def test_may_not_without_it(self, stack: Stack, make: Make) -> None:
         make()
@@ -285,7 +310,7 @@ class TestCheckStatus:
         assert not Can(synthesize(stack))("ecs:DescribeTaskDefinition")
 
     def test_uses_the_given_clusters(self, stack: Stack, make: Make) -> None:
-        make(check_stacks=["Galv"], check_clusters=["shared"])
+        make(check_backends=["Galv/Backend"], check_clusters=["shared"])
 
         may = Can(synthesize(stack))
         assert may("ecs:DescribeTasks", f"{self.ECS}:task/shared/0a1b")
@@ -337,10 +362,11 @@ def test_others_can_grant_it_something() -> None:
             "regions must be names such as 'eu-west-2', with no wildcards",
         ),
         ({"regions": [7]}, "got 7"),
-        ({"check_stacks": "galv"}, "check_stacks must be a list such as ['galv-BackendStack']"),
-        ({"check_stacks": ["*"]}, "check_stacks must be names such as 'galv-BackendStack'"),
-        ({"check_stacks": ["a"], "check_clusters": ["*"]}, "check_clusters must be names"),
-        ({"check_clusters": ["a"]}, "check_clusters are given without check_stacks"),
+        ({"check_backends": "galv"}, "check_backends must be a list such as ['galv-Backend"),
+        ({"check_backends": ["*/B"]}, "check_backends must be names such as 'galv-Backend"),
+        ({"check_backends": ["galv-BackendStack"]}, "such as 'galv-BackendStack/Backend'"),
+        ({"check_backends": ["a/B"], "check_clusters": ["*"]}, "check_clusters must be names"),
+        ({"check_clusters": ["a"]}, "check_clusters are given without check_backends"),
         ({"broad": 1}, "broad must be true or false, got 1"),
         ({"broad": True, "regions": ["eu-west-2"]}, "qualifiers or regions are given with broad"),
         ({"broad": True, "qualifiers": ["galv"]}, "qualifiers or regions are given with broad"),

@@ -14,8 +14,10 @@ from aws_cdk import (
     Duration,
     Environment,
     NestedStack,
+    PermissionsBoundary,
     Stack,
     Stage,
+    Tags,
     Validations,
 )
 from aws_cdk import aws_certificatemanager as acm
@@ -45,6 +47,8 @@ pytestmark = pytest.mark.slow
 
 ACCOUNT = "111122223333"
 EDGE_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"
+
+TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:stacks"
 
 Refusal = Callable[[Callable[[], object]], str]
 
@@ -401,12 +405,47 @@ class TestShapes:
             env=Environment(account=ACCOUNT, region="eu-west-2"),
             synthesizer=DefaultStackSynthesizer(qualifier="ours"),
             tags={"project-name": "galv"},
+            termination_protection=True,
+            permissions_boundary=PermissionsBoundary.from_name("ours"),
         )
         frontend(stack)
         edge = assembly_of(stack).get_stack_by_name("Stack-Edge")
 
         assert "/cdk-ours-deploy-role-" in str(edge.assume_role_arn)
         assert edge.tags == {"project-name": "galv"}
+        assert edge.termination_protection
+        # It has no role that a boundary could hold for.
+        assert "AWS::IAM::" not in json.dumps(edge.template)
+
+    @pytest.mark.parametrize("flags", [{}, {"@aws-cdk/core:explicitStackTags": True}])
+    def test_the_edge_stack_has_tags_that_its_stack_gets_in_any_way(self, flags: Json) -> None:
+        stack = stack_in("eu-west-2", new_app(flags))
+        Tags.of(stack).add("before", "1")
+        frontend(stack)
+        Tags.of(stack).add("after", "2")
+        Tags.of(stack.node.root).add("all", "3")
+        edge = assembly_of(stack).get_stack_by_name("Stack-Edge")
+
+        tags = only(edge.template, "AWS::CertificateManager::Certificate")["Tags"]
+        tags = {tag["Key"]: tag["Value"] for tag in tags if tag["Key"] != "Name"}
+        assert tags == {"before": "1", "after": "2", "all": "3"}
+        assert edge.tags == ({} if flags else tags)
+
+    def test_the_edge_stack_tells_topics_of_its_own_region(self) -> None:
+        stack = stack_in("eu-west-2")
+        frontend(stack, edge_notification_arns=[TOPIC_ARN])
+        assembly = assembly_of(stack)
+
+        assert assembly.get_stack_by_name("Stack-Edge").notification_arns == [TOPIC_ARN]
+
+    def test_the_edge_stack_tells_nobody_unless_asked(self) -> None:
+        app = new_app()
+        topic = TOPIC_ARN.replace("us-east-1", "eu-west-2")
+        env = Environment(account=ACCOUNT, region="eu-west-2")
+        frontend(Stack(app, "Stack", env=env, notification_arns=[topic]))
+        edge = app.synth().get_stack_by_name("Stack-Edge")
+
+        assert not edge.notification_arns
 
     def test_the_edge_stack_has_the_synthesizer_of_the_application(self) -> None:
         stack = stack_in("eu-west-2", new_app({"@aws-cdk/core:bootstrapQualifier": "theirs"}))
@@ -928,6 +967,39 @@ class TestRefusals:
         assert "must be known" in refusal(
             lambda: frontend(stack, release_retention=Duration.days(days))
         )
+
+    @pytest.mark.parametrize(
+        "given", [TOPIC_ARN, [TOPIC_ARN.replace("us-east-1", "eu-west-2")], ["stacks"]]
+    )
+    def test_refuses_topics_that_the_edge_stack_cannot_use(
+        self, refusal: Refusal, given: object
+    ) -> None:
+        stack = stack_in("eu-west-2")
+        zone_in(stack)
+
+        said = refusal(lambda: frontend(stack, edge_notification_arns=given))
+        assert "edge_notification_arns must be a list of ARNs of SNS topics in us-east-1" in said
+
+    def test_refuses_topics_where_there_is_no_edge_stack(self, refusal: Refusal) -> None:
+        stack = stack_in("us-east-1")
+        zone_in(stack)
+
+        said = refusal(lambda: frontend(stack, edge_notification_arns=[TOPIC_ARN]))
+        assert "there is no stack for them" in said
+
+    def test_refuses_topics_for_an_edge_stack_that_is_there_already(self, stack: Stack) -> None:
+        stack = stack_in("eu-west-2")
+        zone = zone_in(stack)
+        frontend(stack, "One", hosted_zone=zone)
+
+        with pytest.raises(ValueError, match="edge_notification_arns: the stack Stack-Edge is sh"):
+            frontend(
+                stack,
+                "Two",
+                hosted_zone=zone,
+                domain_name="two.example.com",
+                edge_notification_arns=[TOPIC_ARN],
+            )
 
     def test_refuses_a_zone_that_an_edge_stack_cannot_know(self, refusal: Refusal) -> None:
         stack = stack_in("eu-west-2")

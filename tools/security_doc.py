@@ -89,7 +89,7 @@ def _apps() -> Iterable[App]:
         Stack(app, "DeployRoleStack"),
         "DeployRole",
         subjects=[GitHubSubject.environment("octo-org/octo-repo", "production")],
-        check_stacks=["galv-BackendStack"],
+        check_backends=["galv-BackendStack/Backend"],
     )
     yield app
     yield _in_an_opt_in_region()

@@ -5,7 +5,7 @@ that is defined in the same application, pass.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -14,7 +14,10 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from galv_constructs._validation import is_token
-from galv_constructs.task_runtime import TaskRuntime
+
+if TYPE_CHECKING:
+    # It checks its own cluster and network with what is here.
+    from galv_constructs.task_runtime import TaskRuntime
 
 _ARNS = ("certificate_arn", "cluster_arn", "email_identity_arn", "oidc_provider_arn")
 
@@ -66,16 +69,16 @@ def check_secrets_place(
         check_place(scope, f"{name}[{variable!r}]", secret.arn)
 
 
-def check_runtime_place(scope: Construct, runtime: TaskRuntime) -> None:
+def check_runtime_place(scope: Construct, runtime: "TaskRuntime") -> None:
     """Refuse a runtime whose parts are in another region or account than the task."""
     check_place(scope, "runtime.cluster", runtime.cluster)
     check_place(scope, "runtime.network", runtime.network.vpc)
     check_place(scope, "runtime.encryption_key", runtime.encryption_key)
     check_secrets_place(scope, runtime.secrets, "runtime.secrets")
-    check_vpc("runtime.cluster", _vpc_of(runtime.cluster), runtime.network.vpc)
 
 
-def _vpc_of(cluster: ecs.ICluster) -> ec2.IVpc | None:
+def vpc_of(cluster: ecs.ICluster) -> ec2.IVpc | None:
+    """The VPC of a cluster, where it is known."""
     try:
         return cluster.vpc
     except RuntimeError:

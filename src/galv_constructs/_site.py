@@ -44,6 +44,7 @@ class Site(Construct):
         certificate: acm.ICertificate | None,
         content_security_policy: str,
         price_class: cloudfront.PriceClass,
+        edge_notification_arns: Sequence[str] | None,
         web_acl_arn: str | None,
         log_bucket: s3.IBucket | None,
         release_retention: Duration,
@@ -64,6 +65,7 @@ class Site(Construct):
                 domain_name=domain_name,
                 alternative_domain_names=alternative_domain_names,
                 hosted_zone=hosted_zone,
+                notification_arns=edge_notification_arns,
             )
         assert certificate is not None  # noqa: S101 - one of the two is given
         self.certificate = certificate

@@ -1,5 +1,6 @@
 """The task that checks whether Galv reaches its database, S3 and mail."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Literal
@@ -16,6 +17,27 @@ from galv_constructs._task import Task
 from galv_constructs.task_runtime import TaskRuntime
 
 _RUNS = ("off", "warn", "fail")
+TASK_NAME = "check-status"
+
+
+def backend_path(backend: Construct) -> str:
+    """Path of a backend: the name of its stack, and its path there, in letters that names take."""
+    stack = Stack.of(backend)
+    path = backend.node.path.removeprefix(stack.node.path).strip("/")
+    return f"{stack.stack_name}/{re.sub(r'[^A-Za-z0-9._/-]', '-', path)}"
+
+
+def check_family(backend: str) -> str:
+    """Family of the task definition that checks a backend.
+
+    A role that is there before the stack can name it, and no other: no name of a stack has `_`.
+    """
+    return f"{re.sub(r'[./]', '_', backend)}_{TASK_NAME}"[-255:]
+
+
+def check_role_path(backend: str) -> str:
+    """Path of the two roles of that task, whose names CloudFormation makes up."""
+    return f"/{backend}/{TASK_NAME}/"
 
 
 def check_status_check(run: object, command: object) -> None:
@@ -40,11 +62,13 @@ class StatusCheck(Construct):
         after: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, id)
+        backend = backend_path(scope)
         self.task = Task(
             self,
             "Task",
             runtime=runtime,
-            name="check-status",
+            name=TASK_NAME,
+            family=check_family(backend),
             command=command,
             cpu=256,
             memory_limit_mib=1024,
@@ -59,12 +83,11 @@ class StatusCheck(Construct):
                 "no resource-level permissions."
             },
         )
-        # By their path a role for pipelines can be allowed to pass these two and no others, whose
-        # names CloudFormation makes up.
+        # By their path a role for pipelines can be allowed to pass these two and no others.
         for role in (self.task.task_role, self.task.execution_role):
             resource = role.node.default_child
             assert isinstance(resource, iam.CfnRole)  # noqa: S101 - what an L2 role is made of
-            resource.path = f"/{Stack.of(self).stack_name}/check-status/"
+            resource.path = check_role_path(backend)
         region = Stack.of(self).region
         self.run_command = (
             f"aws ecs run-task --region {region} --cluster {runtime.cluster.cluster_name}"

@@ -60,6 +60,7 @@ class Task(Construct):
         read_only: bool = True,
         init_process: bool = False,
         stop_timeout: Duration | None = None,
+        family: str | None = None,
     ) -> None:
         _claim_name(scope, runtime, name)
         super().__init__(scope, id)
@@ -98,6 +99,7 @@ class Task(Construct):
         self.task_definition = ecs.FargateTaskDefinition(
             self,
             "TaskDefinition",
+            family=family,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
             runtime_platform=_PLATFORMS[runtime.architecture],

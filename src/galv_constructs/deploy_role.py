@@ -12,6 +12,7 @@ from galv_constructs._acknowledge import OWN_POLICIES, acknowledge, acknowledge_
 from galv_constructs._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
 from galv_constructs._github_trust import check_trust, github_principal, github_provider
 from galv_constructs._placement import check_place
+from galv_constructs._status_check import TASK_NAME, check_family, check_role_path
 from galv_constructs._validation import check_type
 from galv_constructs.edge import EDGE_REGION
 from galv_constructs.github_subject import GitHubSubject
@@ -25,7 +26,7 @@ _WILDCARD = (
     "CloudFormation makes them. ecs:DescribeTaskDefinition and ses:GetAccount have no "
     "resource-level permissions, nor has listing stacks."
 )
-_STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+_BACKEND = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}(?:/[A-Za-z0-9._-]+)+")
 _CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
@@ -35,7 +36,7 @@ class GalvDeployRole(Construct):
 
     Defines an IAM role and, unless given, the OpenID Connect provider for GitHub. The role trusts
     the runs that `subjects` name, and no others. It may assume the roles of `cdk bootstrap` and do
-    nothing else, except run `check_status` and read its log for the stacks in `check_stacks`.
+    nothing else, except run `check_status` and read its log for the backends in `check_backends`.
 
     What it deploys is not limited by that: CloudFormation acts with the execution role of the
     bootstrap, which is an administrator unless `cdk bootstrap` was told otherwise. So the subjects
@@ -50,7 +51,7 @@ class GalvDeployRole(Construct):
             self,
             "DeployRole",
             subjects=[production],
-            check_stacks=["galv-BackendStack"],
+            check_backends=["galv-BackendStack/Backend"],
         )
         ```
     """
@@ -64,7 +65,7 @@ class GalvDeployRole(Construct):
         provider: iam.IOidcProvider | None = None,
         qualifiers: Sequence[str] | None = None,
         regions: Sequence[str] | None = None,
-        check_stacks: Sequence[str] = (),
+        check_backends: Sequence[str] = (),
         check_clusters: Sequence[str] | None = None,
         broad: bool = False,
     ) -> None:
@@ -83,8 +84,9 @@ class GalvDeployRole(Construct):
                 context has another.
             regions: Regions to deploy to. Default: that of the stack, and us-east-1, where
                 CloudFront has its certificates.
-            check_stacks: Names of stacks with a `GalvBackend` whose `check_status` task the role
-                may run. Whoever may run a task may run any command in it. Default: none.
+            check_backends: Each `GalvBackend` whose `check_status` task the role may run: the name
+                of its stack, a slash and its id there, such as `galv-BackendStack/Backend`. Whoever
+                may run a task may run any command in it. Default: none.
             check_clusters: Names of the clusters that these tasks run in, for backends that were
                 given one. Default: the clusters that the stacks make.
             broad: Whether subjects may be whole organizations, and the role is for the bootstraps
@@ -108,10 +110,10 @@ class GalvDeployRole(Construct):
         check_names("qualifiers", qualifiers, QUALIFIER, "hnb659fds")
         check_names("regions", regions, REGION, "eu-west-2")
         check_names("check_clusters", check_clusters, _CLUSTER, "galv")
-        if check_stacks:
-            check_names("check_stacks", check_stacks, _STACK, "galv-BackendStack")
+        if check_backends:
+            check_names("check_backends", check_backends, _BACKEND, "galv-BackendStack/Backend")
         elif check_clusters is not None:
-            raise ValueError("check_clusters are given without check_stacks: pass both")
+            raise ValueError("check_clusters are given without check_backends: pass both")
         stack = Stack.of(scope)
         if qualifiers is None:
             qualifiers = [qualifier_of(stack)]
@@ -134,8 +136,8 @@ class GalvDeployRole(Construct):
             for region in regions
         ]
         statements = [iam.PolicyStatement(actions=["sts:AssumeRole"], resources=bootstrap_roles)]
-        for name in check_stacks:
-            statements += self._check_status(name, check_clusters)
+        for backend in check_backends:
+            statements += self._check_status(backend, check_clusters)
         self._role = iam.Role(
             self,
             "Resource",
@@ -163,9 +165,10 @@ class GalvDeployRole(Construct):
         return self._provider
 
     def _check_status(
-        self, stack_name: str, clusters: Sequence[str] | None
+        self, backend: str, clusters: Sequence[str] | None
     ) -> list[iam.PolicyStatement]:
-        """What `galv-ops check` calls, for a stack that need not exist yet."""
+        """What `galv-ops check` calls, for a backend that need not exist yet."""
+        stack_name = backend.partition("/")[0]
         of_cluster = [f"{name}/*" for name in clusters or [f"{stack_name}-*"]]
         tasks = [self._arn("ecs", "task", name) for name in of_cluster]
         return [
@@ -188,10 +191,9 @@ class GalvDeployRole(Construct):
                 resources=tasks,
                 conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
             ),
-            # Of any stack: the roles that may be passed say of which.
             iam.PolicyStatement(
                 actions=["ecs:RunTask"],
-                resources=[self._arn("ecs", "task-definition", "*CheckStatusTask*:*")],
+                resources=[self._arn("ecs", "task-definition", f"{check_family(backend)}:*")],
                 conditions={
                     "ArnLike": {
                         "ecs:cluster": [
@@ -201,15 +203,15 @@ class GalvDeployRole(Construct):
                     }
                 },
             ),
-            # The check's own two: `GalvBackend` gives them this path.
+            # The check's own two, by the path that `GalvBackend` gives them.
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
-                resources=[self._role_arn(f"{stack_name}/check-status/*")],
+                resources=[self._role_arn(f"{check_role_path(backend)[1:]}*")],
                 conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             ),
             iam.PolicyStatement(
                 actions=["logs:GetLogEvents"],
-                resources=[self._arn("logs", "log-group", f"/{stack_name}/*/check-status:*", ":")],
+                resources=[self._arn("logs", "log-group", f"/{backend}/*/{TASK_NAME}:*", ":")],
             ),
         ]
 

@@ -1,25 +1,32 @@
 """What CloudFront needs in us-east-1, whatever the region of the stack is."""
 
+import re
 from collections.abc import Sequence
 
+import jsii
 from aws_cdk import (
     Annotations,
+    Aspects,
     CfnDeletionPolicy,
     CrossStackReferences,
     Environment,
+    IAspect,
     IStackSynthesizer,
     ReferenceStrength,
+    RemoveTag,
     Stack,
     Stage,
+    Tag,
 )
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from galv_constructs._validation import is_token
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
 EDGE_REGION = "us-east-1"
+_TOPIC = re.compile(rf"arn:aws[a-z-]*:sns:{EDGE_REGION}:\d{{12}}:[A-Za-z0-9_-]{{1,256}}")
 
 
 def needs_edge_stack(scope: Construct) -> bool:
@@ -41,6 +48,25 @@ def check_edge_zone(scope: Construct, hosted_zone: route53.IHostedZone | None) -
         )
 
 
+def check_edge_notifications(
+    scope: Construct, hosted_zone: route53.IHostedZone | None, arns: object
+) -> None:
+    """Refuse topics that the stack in us-east-1 cannot use, or that there is no such stack for."""
+    if arns is None:
+        return
+    if hosted_zone is None or not needs_edge_stack(scope):
+        raise ValueError(
+            "edge_notification_arns are given, and there is no stack for them: it is there where "
+            f"the certificate is made with hosted_zone, outside {EDGE_REGION}"
+        )
+    listed = arns if isinstance(arns, Sequence) and not isinstance(arns, str) else [None]
+    if not all(is_token(arn) or _TOPIC.fullmatch(str(arn)) for arn in listed):
+        raise ValueError(
+            f"edge_notification_arns must be a list of ARNs of SNS topics in {EDGE_REGION}, such "
+            f"as ['arn:aws:sns:{EDGE_REGION}:123456789012:stacks'], got {arns!r}"
+        )
+
+
 def edge_certificate(
     scope: Construct,
     id: str,
@@ -48,6 +74,7 @@ def edge_certificate(
     domain_name: str,
     alternative_domain_names: Sequence[str],
     hosted_zone: route53.IHostedZone,
+    notification_arns: Sequence[str] | None,
 ) -> acm.Certificate:
     """Define the certificate for a distribution of `scope`, in us-east-1."""
     elsewhere = needs_edge_stack(scope)
@@ -59,7 +86,7 @@ def edge_certificate(
             f"certificate, one in {EDGE_REGION}.",
         )
     certificate = acm.Certificate(
-        _edge_stack(scope) if elsewhere else scope,
+        _edge_stack(scope, notification_arns) if elsewhere else scope,
         # Several frontends of a stack share its edge stack.
         scope.node.path.replace("/", "-") if elsewhere else id,
         domain_name=domain_name,
@@ -78,7 +105,20 @@ def edge_certificate(
     return certificate
 
 
-def _edge_stack(scope: Construct) -> Stack:
+@jsii.implements(IAspect)
+class _TagsOf:
+    """The tags that a stack has by `Tags.of(stack)`, before or after, for its edge stack too."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def visit(self, node: IConstruct) -> None:
+        for aspect in Aspects.of(self._stack).all:
+            if isinstance(aspect, Tag | RemoveTag):
+                aspect.visit(node)
+
+
+def _edge_stack(scope: Construct, notification_arns: Sequence[str] | None) -> Stack:
     """The stack in us-east-1 that belongs to the stack of `scope`."""
     stack = Stack.of(scope)
     while stack.nested_stack_parent is not None:
@@ -88,6 +128,11 @@ def _edge_stack(scope: Construct) -> Stack:
     assert stage is not None  # noqa: S101 - CDK makes an app where none is given
     existing = stage.node.try_find_child(id)
     if isinstance(existing, Stack):
+        if notification_arns is not None:
+            raise ValueError(
+                f"edge_notification_arns: the stack {existing.stack_name} is shared with a "
+                "frontend that was defined before: pass them to that one alone"
+            )
         return existing
     edge = Stack(
         stage,
@@ -100,13 +145,17 @@ def _edge_stack(scope: Construct) -> Stack:
         termination_protection=stack.termination_protection,
         synthesizer=_given_synthesizer(stack),
         tags=stack.tags.tag_values(),
-        # Not its notifications, whose topics have to be in the region of a stack.
+        # Those of the stack cannot be used: CloudFormation finds topics in the region of a stack
+        # alone (aws-cdk#20603).
+        notification_arns=None if notification_arns is None else list(notification_arns),
     )
+    Aspects.of(edge).add(_TagsOf(stack))
     Annotations.of(edge).add_info_v2(
         "galv-constructs:bootstrapEdge",
         f"this stack is in {EDGE_REGION} because CloudFront takes certificates from there only: "
         f"bootstrap that region of the account too, with `cdk bootstrap aws://"
-        f"{'ACCOUNT' if is_token(stack.account) else stack.account}/{EDGE_REGION}`, once",
+        f"{'ACCOUNT' if is_token(stack.account) else stack.account}/{EDGE_REGION}`, once. "
+        f"Topics of {stack.stack_name} are not told of it; edge_notification_arns are",
     )
     return edge
 

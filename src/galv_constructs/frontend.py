@@ -33,7 +33,7 @@ from galv_constructs._site_headers import check_policy_additions, site_policy
 from galv_constructs._site_release import SiteRelease
 from galv_constructs._site_source import FetchedFiles, LocalFiles
 from galv_constructs._validation import check_domain_name, check_duration
-from galv_constructs.edge import EDGE_REGION, check_edge_zone
+from galv_constructs.edge import EDGE_REGION, check_edge_notifications, check_edge_zone
 from galv_constructs.frontend_source import FrontendSource
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
@@ -82,6 +82,7 @@ class GalvFrontend(Construct):
         api_url: str,
         hosted_zone: route53.IHostedZone | None = None,
         certificate: acm.ICertificate | None = None,
+        edge_notification_arns: Sequence[str] | None = None,
         alternative_domain_names: Sequence[str] | None = None,
         source: FrontendSource | None = None,
         environment: Mapping[str, str] | None = None,
@@ -112,6 +113,10 @@ class GalvFrontend(Construct):
                 than us-east-1 the zone has to be an imported one.
             certificate: Certificate in us-east-1 for all names, for a domain outside Route 53. You
                 create a CNAME from each name to `distribution_domain_name` yourself.
+            edge_notification_arns: ARNs of topics in us-east-1 for the events of the stack there,
+                `<name of the stack>-Edge`, where the certificate is made outside us-east-1. It is
+                like its stack in all else, but topics have to be in a stack's own region.
+                Default: none.
             alternative_domain_names: Names that redirect to `domain_name`, such as
                 `www.example.com`. Default: none.
             source: Where the files come from. Default: `FrontendSource.release()`, the newest
@@ -155,6 +160,7 @@ class GalvFrontend(Construct):
         check_api_url(api_url)
         check_certificate_source(domain_name, hosted_zone, certificate)
         check_edge_certificate(certificate)
+        check_edge_notifications(scope, hosted_zone, edge_notification_arns)
         check_edge_zone(scope, hosted_zone)
         check_alternatives(domain_name, alternative_domain_names, hosted_zone)
         check_source(source, environment, secrets)
@@ -208,6 +214,7 @@ class GalvFrontend(Construct):
                 analytics_url=analytics_url,
                 additions=content_security_policy or {},
             ),
+            edge_notification_arns=edge_notification_arns,
             price_class=price_class or cloudfront.PriceClass.PRICE_CLASS_100,
             web_acl_arn=web_acl_arn,
             log_bucket=log_bucket,

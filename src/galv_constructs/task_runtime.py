@@ -13,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from constructs import IDependable
 
 from galv_constructs._image import Architecture, check_architecture
+from galv_constructs._placement import check_vpc, vpc_of
 from galv_constructs._validation import check_construct, check_user, check_variables, is_token
 from galv_constructs.network import IGalvNetwork
 
@@ -105,13 +106,15 @@ class TaskRuntime:
         """Check the values.
 
         Raises:
-            ValueError: If a value is malformed, or a name is in both `environment` and `secrets`.
+            ValueError: If a value is malformed, a name is in both `environment` and `secrets`, or
+                `cluster` and `network` are in different VPCs.
         """
         check_construct("cluster", self.cluster, "aws_ecs.ICluster", "ecs.Cluster(…)")
         check_construct("network", self.network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
         check_construct(
             "image", self.image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
         )
+        check_vpc("cluster", vpc_of(self.cluster), self.network.vpc)
         check_architecture(self.image, self.architecture)
         check_user("user", self.user)
         check_variables(self.environment, self.secrets, reserved={})

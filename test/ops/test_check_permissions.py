@@ -46,7 +46,7 @@ def policies() -> list[Json]:
         stack,
         "Role",
         subjects=[GitHubSubject.environment("octo-org/octo-repo", "production")],
-        check_stacks=[BACKEND],
+        check_backends=[f"{BACKEND}/Backend"],
     )
     template = synthesize(stack)
     return list(Resolved(template).policies(only_id(template, "AWS::IAM::Role")))

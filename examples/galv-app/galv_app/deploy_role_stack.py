@@ -38,7 +38,7 @@ class DeployRoleStack(Stack):
             "DeployRole",
             subjects=subjects,
             provider=provider,
-            check_stacks=[f"{config.name}-BackendStack"],
+            check_backends=[f"{config.name}-BackendStack/Backend"],
         )
         self._tell("DEPLOY_ROLE_ARN", self.deploy.role)
         if review_subjects:
