@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its types are another package
+from workflow_lint import can_get_a_token, unlocked
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".github" / "workflows"
@@ -65,12 +66,67 @@ def test_tests_every_python_that_the_package_names() -> None:
     assert WORKFLOWS["build"]["jobs"]["python"]["strategy"]["matrix"]["python"] == named
 
 
-def test_only_the_job_that_publishes_can_get_a_token_of_pypi() -> None:
+# Those that the example brings too: people copy them.
+EVERY_WORKFLOW: dict[str, Any] = {
+    str(path.relative_to(ROOT)): yaml.safe_load(path.read_text())
+    for path in [*FOLDER.glob("*.yml"), *ROOT.glob("examples/*/.github/workflows/*.yml")]
+}
+
+
+def test_few_jobs_can_get_a_token() -> None:
     jobs = {
-        job
-        for workflow in WORKFLOWS.values()
+        f"{name}: {job}"
+        for name, workflow in EVERY_WORKFLOW.items()
         for job, content in workflow["jobs"].items()
-        if "id-token" in content["permissions"]
+        if can_get_a_token(content, workflow)
     }
 
-    assert jobs == {"release_pypi"}
+    assert jobs == {
+        ".github/workflows/release.yml: release_pypi",
+        "examples/galv-app/.github/workflows/deploy.yml: deploy",
+        "examples/galv-app/.github/workflows/deploy.yml: diff",
+    }
+
+
+@pytest.mark.parametrize("workflow", EVERY_WORKFLOW)
+def test_a_job_with_a_token_runs_what_is_locked(workflow: str) -> None:
+    assert unlocked(EVERY_WORKFLOW[workflow]) == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"run": "true\npip install boto3"},
+        {"run": "npm install -g aws-cdk"},
+        {"run": "npx aws-cdk@2"},
+        {"run": "npx '-p' 'publib@0.2.1061' 'publib-pypi'"},
+        {"run": "curl https://example.com/install.sh | sh"},
+        {"uses": "actions/checkout@v6"},
+        {"uses": "someone/deploy@3d3c42e5aac5ba805825da76410c181273ba90b1"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "permissions",
+    [
+        {"permissions": {"id-token": "write"}},
+        {"permissions": "write-all"},
+        {},
+    ],
+    ids=str,
+)
+def test_the_lint_sees_what_is_not_locked(step: Any, permissions: Any) -> None:
+    workflow = {"jobs": {"deploy": {**permissions, "steps": [step]}}}
+
+    assert len(unlocked(workflow)) == 1
+
+
+def test_what_publishes_uploads_and_runs_nothing() -> None:
+    job = WORKFLOWS["release"]["jobs"]["release_pypi"]
+    used = [step["uses"].partition("@")[0] for step in job["steps"]]
+
+    assert used == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
+    assert job["permissions"] == {"id-token": "write"}
+    assert job["environment"] == "pypi"
+    assert job["steps"][1]["if"] == "${{ !inputs.dry_run }}"
+    assert job["steps"][1]["with"] == {"packages-dir": "dist/python", "attestations": True}

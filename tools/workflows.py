@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from projen import TaskStep
+from projen import JsonPatch, TaskStep
 from projen.github import (
     ConcurrencyOptions,
     GitHub,
@@ -32,9 +32,11 @@ RUNNER = ["ubuntu-latest"]
 # The commits that these tags were: a tag can be moved to other code, a commit cannot.
 PINS = {
     "actions/checkout": "3d3c42e5aac5ba805825da76410c181273ba90b1",  # v7.0.1
+    "actions/download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",  # v8.0.1
     "actions/setup-node": "820762786026740c76f36085b0efc47a31fe5020",  # v7.0.0
     "actions/setup-python": "5fda3b95a4ea91299a34e894583c3862153e4b97",  # v7.0.0
     "peter-evans/create-pull-request": "5f6978faf089d4d20b00c7766989d076bb2fc7f1",  # v8.1.1
+    "pypa/gh-action-pypi-publish": "cef221092ed1bacb1cc03d23a2d87d1d172e277b",  # v1.14.0
 }
 
 # projen would begin with 0.0.0.
@@ -195,9 +197,41 @@ def _add_release(project: PythonProject, github: GitHub, python: str) -> None:
     if workflow is None or task is None:
         raise ValueError("projen named the workflow or the task of a release otherwise")
     _keep_no_credentials(workflow, "release", **{"fetch-depth": 0})
+    _publish_by_the_official_action(github, workflow)
     # After "rm" and "bump", which says what the version is.
     task.insert_step(2, TaskStep(exec="python tools/release_check.py"))
     task.exec("python tools/template_diff.py >> dist/changelog.md")
+
+
+def _publish_by_the_official_action(github: GitHub, workflow: GithubWorkflow) -> None:
+    """Let the job that can get a token of PyPI upload what another job built, and run nothing else.
+
+    projen's job runs a program from npm. The action also signs what it uploads, with attestations:
+    https://docs.pypi.org/attestations/producing-attestations/
+    """
+    if workflow.file is None:
+        raise ValueError("projen writes the workflow of a release otherwise")
+    artifact = "${{ needs.release.outputs.artifact_id }}"
+    workflow.file.patch(
+        JsonPatch.replace(
+            "/jobs/release_pypi/steps",
+            [
+                {
+                    "name": "Download build artifacts",
+                    "uses": github.actions.get("actions/download-artifact"),
+                    "with": {"artifact-ids": artifact, "path": "dist"},
+                },
+                {
+                    "name": "Release",
+                    "if": "${{ !inputs.dry_run }}",
+                    "uses": github.actions.get("pypa/gh-action-pypi-publish"),
+                    "with": {"packages-dir": "dist/python", "attestations": True},
+                },
+            ],
+        ),
+        # The action needs the token alone.
+        JsonPatch.replace("/jobs/release_pypi/permissions", {"id-token": "write"}),
+    )
 
 
 def _keep_no_credentials(workflow: GithubWorkflow, job: str, **checkout: object) -> None:
