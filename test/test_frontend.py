@@ -757,6 +757,7 @@ class TestRelease:
             "handlers/_site_config.py",
             "handlers/_site_page.py",
             "handlers/_aws.py",
+            "handlers/_redact.py",
             "build_site.py",
         }
         handler = only(synthesize(stack_of(app)), "AWS::Lambda::Function", "FrontendReleaseOnEvent")

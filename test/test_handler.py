@@ -36,7 +36,7 @@ def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> No
 
     (asset,) = (path.parent for path in tmp_path.glob("asset.*/handlers"))
     files = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
-    assert files == {f"handlers/{name}.py" for name in (module, "_aws", *parts)}
+    assert files == {f"handlers/{name}.py" for name in (module, "_aws", "_redact", *parts)}
     # As Lambda imports it, whose only other package is boto3.
     code = f"import handlers.{module}, sys; sys.exit('galv_constructs' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=asset, check=True)

@@ -13,6 +13,7 @@ from constructs import Construct
 from galv_constructs._acknowledge import acknowledge_provider
 
 _PACKAGE = Path(__file__).parent
+_SHARED = ("_aws", "_redact")
 _POLL_INTERVAL = Duration.seconds(10)
 _RUNTIME = lambda_.Runtime.PYTHON_3_14
 _LAMBDA = iam.ServicePrincipal("lambda.amazonaws.com")
@@ -52,8 +53,7 @@ def handler_function(
                 "/*",
                 "!/handlers",
                 "/handlers/*",
-                "!/handlers/_aws.py",
-                *(f"!/handlers/{name}.py" for name in (module, *parts)),
+                *(f"!/handlers/{name}.py" for name in (module, *_SHARED, *parts)),
             ],
             # Globs would be read again for each file of the package.
             ignore_mode=IgnoreMode.GIT,

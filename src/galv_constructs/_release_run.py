@@ -70,6 +70,8 @@ class ReleaseRun(Construct):
                 "LogGroup": task.log_group.log_group_name,
                 "LogStreamPrefix": task.name,
                 "Command": command_text,
+                # Names alone: the handlers may read no secret, and no reason may quote one.
+                "SecretNames": task.secret_names,
                 "OnFailure": on_failure,
                 **({} if deployment is None else {"Deployment": deployment}),
             },

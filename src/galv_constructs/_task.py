@@ -66,6 +66,8 @@ class Task(Construct):
         super().__init__(scope, id)
         self.name = name
         self.runtime = runtime
+        secrets = {**runtime.secrets, **(secrets or {})}
+        self.secret_names = sorted(secrets)
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -121,7 +123,7 @@ class Task(Construct):
             command=list(command),
             user=runtime.user,
             environment={**runtime.environment, **(environment or {})},
-            secrets={**runtime.secrets, **(secrets or {})},
+            secrets=secrets,
             logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=name),
             port_mappings=None if port is None else [ecs.PortMapping(container_port=port)],
             readonly_root_filesystem=read_only,

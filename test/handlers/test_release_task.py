@@ -463,7 +463,7 @@ class TestIsComplete:
                 "logGroupName": "/ecs/$app",
                 "logStreamName": "release/main/1",
                 "startFromHead": False,
-                "limit": 20,
+                "limit": 100,
             },
         )
 
@@ -906,6 +906,53 @@ class TestReason:
         assert (
             f"Log: https://{host}/cloudwatch/home?region={region}#logsV2:" in deployment.refusal()
         )
+
+    def test_no_secret_is_in_the_reason(self, deployment: Deployment) -> None:
+        """As a Galv of 2.5 ends without credentials: `env`, and after it a traceback."""
+        deployment.event["ResourceProperties"]["SecretNames"] = ["LICENCE"]
+        deployment.start()
+        deployment.stopped(exit_code=1)
+        deployment.aws.lines = [
+            "LICENCE=hunter2-licence",
+            "[release] migrate: started",
+            "connecting to postgresql://galv:hunt:er2@db:5432/galv",
+            "INFO starting",
+            *(f"VARIABLE_{number}=hunter2" for number in range(60)),
+            "DJANGO_SECRET_KEY=hunter2 with, any 'thing",
+            "POSTGRES_PASSWORD=hunter2",
+            "Traceback (most recent call last):",
+            '  File "/code/config/settings_base.py", line 346, in <module>',
+            "ValueError: AWS settings are incomplete",
+        ]
+
+        reason = deployment.refusal()
+
+        assert "hunt" not in reason
+        assert "postgresql://galv:[redacted]@db:5432/galv" in reason
+        assert "LICENCE=[redacted]" in reason
+        assert "[environment left out: 62 lines]" in reason
+        assert reason.endswith(
+            "Traceback (most recent call last):\n"
+            '  File "/code/config/settings_base.py", line 346, in <module>\n'
+            "ValueError: AWS settings are incomplete"
+        )
+
+    def test_a_secret_is_left_out_before_its_name_is_cut_off(self, deployment: Deployment) -> None:
+        deployment.start()
+        deployment.stopped(exit_code=1)
+        deployment.aws.lines = [f"DJANGO_SECRET_KEY={'hunter2 ' * 200}"]
+
+        assert "hunter2" not in deployment.refusal()
+
+    def test_no_secret_is_in_what_ecs_says(self, deployment: Deployment) -> None:
+        deployment.event["ResourceProperties"]["Command"] = "tool --password hunter2"
+        deployment.start()
+        deployment.stopped(reason=f"{NO_IMAGE} https://me:hunter2@registry/x", startedAt=True)
+
+        reason = deployment.refusal()
+
+        assert "hunter2" not in reason
+        assert "CannotPullContainerError" in reason
 
 
 def test_properties_are_not_logged(

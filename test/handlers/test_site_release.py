@@ -486,6 +486,37 @@ class TestBuild:
         assert reason.endswith(said)
         assert "ended with FAILED" in reason
 
+    def test_no_secret_is_in_the_reason(self, deployment: Deployment) -> None:
+        deployment.event["ResourceProperties"]["Inputs"]["Secrets"] = {"VITE_MAPS": "maps:KEY"}
+        deployment.start()
+        said = {"message": "git clone https://x:hunter2@github.com/a/b failed"}
+        deployment.build.update(
+            {
+                "buildStatus": "FAILED",
+                "phases": [
+                    {"phaseType": "BUILD", "phaseStatus": "FAILED", "contexts": [said]},
+                ],
+            }
+        )
+        deployment.aws.lines = [
+            "VITE_MAPS: 'hunter2'",
+            "//registry.npmjs.org/:_authToken=hunter2",
+            "pnpm install",
+            "pnpm build",
+            "{",
+            *(f"  NAME_{number}: 'hunter2'," for number in range(3)),
+            *(f"  'NAME_{number}': 'hunter2'," for number in range(3)),
+            "}",
+            "App.tsx(3,1): error TS2304",
+        ]
+
+        reason = deployment.refusal()
+
+        assert "hunter2" not in reason
+        assert "git clone https://x:[redacted]@github.com/a/b failed" in reason
+        assert "VITE_MAPS: '[redacted]'\n//registry.npmjs.org/:_authToken=[redacted]\n" in reason
+        assert reason.endswith("App.tsx(3,1): error TS2304")
+
     def test_a_build_without_a_log_says_so(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.build.update({"buildStatus": "FAILED", "logs": {"groupName": "/site-build"}})

@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def ecs(recorded: Recorded, clock: Clock) -> Recorded:
     """A cluster in which a task ends with 0 at once."""
-    ends(recorded, "setup-db", exit_code=0)
+    ends(recorded, "web", exit_code=0)
     return recorded
 
 
@@ -57,12 +57,44 @@ def test_a_command_runs_where_the_web_service_does_but_as_its_task(ecs: Recorded
     assert (asked["cluster"], asked["launchType"]) == (CLUSTER, "FARGATE")
     assert asked["networkConfiguration"]["awsvpcConfiguration"] == {
         "subnets": ["subnet-1", "subnet-2"],
-        "securityGroups": ["sg-setup-db"],
+        "securityGroups": ["sg-web"],
         "assignPublicIp": "DISABLED",
     }
     assert asked["overrides"]["containerOverrides"] == [
-        {"name": "setup-db", "command": ["python", "manage.py", "showmigrations"]}
+        {"name": "web", "command": ["python", "manage.py", "showmigrations"]}
     ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tool", "--password", "hunter2"),
+        ("tool", "--api-key=hunter2"),
+        ("sh", "-c", "DJANGO_SUPERUSER_PASSWORD=hunter2 python manage.py create_superuser"),
+        ("psql", "postgresql://galv:hunter2@db/galv"),
+    ],
+)
+def test_a_secret_on_the_command_line_is_warned_of(ecs: Recorded, words: tuple[str, ...]) -> None:
+    result = ecs.run("run", "--", *words)
+
+    assert result.exit_code == 0
+    assert "CloudTrail records the words" in result.stderr
+    assert "backendSecretsKeys" in result.stderr
+    assert "hunter2" not in result.output
+
+
+def test_a_command_without_a_secret_is_not_warned_of(ecs: Recorded) -> None:
+    for words in (
+        ("manage.py", "showmigrations"),
+        ("sh", "-c", 'tool --password "$NAME"'),
+        ("manage.py", "changepassword", "admin"),
+        ("env", "A_NAME=1", "ANOTHER=2", "THIRD=3", "tool"),
+    ):
+        assert "CloudTrail" not in ecs.run("run", "--", *words).stderr
+
+
+def test_the_help_warns_of_secrets(ecs: Recorded) -> None:
+    assert "CloudTrail keeps the words" in " ".join(ecs.run("run", "--help").stdout.split())
 
 
 def test_another_task_can_be_taken(ecs: Recorded) -> None:
@@ -172,6 +204,21 @@ def test_check_asks_ses_only_where_mail_goes_by_it(ecs: Recorded, host: str) -> 
     assert "sesv2.GetAccount" not in ecs.calls
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_check_prints_no_secret(ecs: Recorded, form: tuple[str, ...]) -> None:
+    ends(ecs, "check-status", exit_code=1)
+    ecs.log_lines["check-status/check-status/0a1b2c3d4e5f"] = [
+        "DJANGO_SECRET_KEY=hunter2",
+        '{"database": {"status": "ERROR", "message": "postgres://galv:hunter2@db/galv refused"}}',
+    ]
+
+    result = ecs.run("check", *form)
+
+    assert result.exit_code == 1
+    assert "hunter2" not in result.output
+    assert "postgres://galv:[redacted]@db/galv refused" in result.stdout
+
+
 def test_check_says_nothing_of_an_account_out_of_the_sandbox(ecs: Recorded) -> None:
     ends(ecs, "check-status", exit_code=0)
     sends_by_ses(ecs)
@@ -207,17 +254,17 @@ def test_a_task_that_ecs_does_not_place(ecs: Recorded) -> None:
     result = ecs.run("run", "--", "env")
 
     assert result.exit_code == 125
-    assert "ECS did not start setup-db: Capacity is unavailable" in result.stderr
+    assert "ECS did not start web: Capacity is unavailable" in result.stderr
 
 
 def test_a_task_that_never_runs(ecs: Recorded) -> None:
     reason = "CannotPullContainerError: not found"
-    ends(ecs, "setup-db", stop_code="TaskFailedToStart", reason=reason)
+    ends(ecs, "web", stop_code="TaskFailedToStart", reason=reason)
 
     result = ecs.run("run", "--", "env")
 
     assert result.exit_code == 125
-    assert f"setup-db never ran: TaskFailedToStart; {reason}" in result.stderr
+    assert f"web never ran: TaskFailedToStart; {reason}" in result.stderr
 
 
 def test_a_task_that_takes_too_long_is_stopped(ecs: Recorded, clock: Clock) -> None:
@@ -253,17 +300,17 @@ def test_a_run_that_cannot_be_watched_goes_on(ecs: Recorded) -> None:
     result = ecs.run("run", "--", "env")
 
     assert result.exit_code == 125
-    assert "setup-db: task 0a1b2c3d4e5f goes on; to stop it: aws ecs stop-task" in result.stderr
+    assert "web: task 0a1b2c3d4e5f goes on; to stop it: aws ecs stop-task" in result.stderr
     assert "AWS throttles DescribeTasks" in result.stderr
 
 
 def test_the_log_is_shown_to_its_end(ecs: Recorded) -> None:
-    ecs.log_lines["setup-db/setup-db/0a1b2c3d4e5f"] = ["one", "two"]
+    ecs.log_lines["web/web/0a1b2c3d4e5f"] = ["one", "two"]
 
     result = ecs.run("run", "--", "env")
 
     assert result.stdout == "one\ntwo\n"
-    assert "setup-db: STOPPED after 0 s" in result.stderr
+    assert "web: STOPPED after 0 s" in result.stderr
 
 
 def test_check_asks_for_what_github_may_do(ecs: Recorded) -> None:

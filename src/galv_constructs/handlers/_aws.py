@@ -5,17 +5,24 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
+from ._redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # CloudFormation shows about 1 kB. Counted in UTF-8 bytes, so it holds for characters too.
 REASON_LIMIT = 900
 ELLIPSIS = "…"
 SERVER_ERROR = 500
+# Lines of a log that are read for a reason: what helps can stand before a dump of variables.
+LOG_LINES = 100
 AWS_ERRORS = (aws.ClientError, aws.BotoCoreError)
 CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
@@ -96,6 +103,28 @@ def log_link(arn: str, group: str, stream: str) -> str:
     host = CONSOLES.get(partition, "console.aws.amazon.com")
     place = f"logsV2:log-groups/log-group/{group}/log-events/{stream}"
     return f"https://{host}/cloudwatch/home?region={region}#{place}"
+
+
+def log_tail(
+    group: str, stream: str, *, names: Iterable[str] = (), noise: re.Pattern[str] | None = None
+) -> str:
+    """The newest lines of a log, for a reason: without `noise`, and without what is secret.
+
+    A log that cannot be read must not hide the failure.
+    """
+    query = {
+        "logGroupName": group,
+        "logStreamName": stream,
+        "startFromHead": False,
+        "limit": LOG_LINES,
+    }
+    try:
+        events = client("logs").get_log_events(**query)["events"]
+    except AWS_ERRORS as error:
+        return f"(no log: {error_code(error) or type(error).__name__})"
+    lines = [event["message"].rstrip() for event in events]
+    kept = [line for line in lines if line and not (noise and noise.match(line))]
+    return redact("\n".join(kept), names) or "(no log lines)"
 
 
 def tasks_of_family(cluster: str, task_definition: str, status: str) -> list[dict[str, Any]]:

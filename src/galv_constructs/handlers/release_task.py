@@ -12,8 +12,6 @@ import re
 from time import sleep, time
 from typing import Any
 
-from botocore import exceptions as aws
-
 from ._aws import (
     AWS_ERRORS,
     ELLIPSIS,
@@ -23,10 +21,12 @@ from ._aws import (
     error_code,
     is_unanswered,
     log_link,
+    log_tail,
     stack_status,
     tasks_of_family,
     why_not_run,
 )
+from ._redact import redact
 
 Json = dict[str, Any]
 
@@ -337,12 +337,14 @@ def _passes(why: str | Exception) -> bool:
 
 def _failure(event: Json, what: str, task_arn: str = "") -> ReleaseError:
     """The failure in all that fits: what happened, the command, a link, the last log lines."""
-    rest = f"\nCommand: {clip(event['ResourceProperties']['Command'], 120)}"
+    names = event["ResourceProperties"].get("SecretNames", [])
+    what, command = (redact(text, names) for text in (what, event["ResourceProperties"]["Command"]))
+    rest = f"\nCommand: {clip(command, 120)}"
     lines = ""
     if task_arn:
         link = log_link(event["ResourceProperties"]["Cluster"], *_log_stream(event, task_arn))
         rest += f"\nLog: {link}"
-        lines = _last_lines(event, task_arn)
+        lines = log_tail(*_log_stream(event, task_arn), names=names)
     room = max(60, min(350, REASON_LIMIT - len(rest.encode())))
     reason = f"{clip(f'Release task {what}', room)}{rest}"
     room = REASON_LIMIT - len(reason.encode()) - 1
@@ -356,16 +358,3 @@ def _log_stream(event: Json, task_arn: str) -> tuple[str, str]:
     properties = event["ResourceProperties"]
     stream = f"{properties['LogStreamPrefix']}/{properties['ContainerName']}"
     return properties["LogGroup"], f"{stream}/{task_arn.rpartition('/')[2]}"
-
-
-def _last_lines(event: Json, task_arn: str) -> str:
-    """The newest lines of the log; one that cannot be read must not hide the failure."""
-    group, stream = _log_stream(event, task_arn)
-    query = {"logGroupName": group, "logStreamName": stream, "startFromHead": False, "limit": 20}
-    try:
-        lines = client("logs").get_log_events(**query)["events"]
-    except aws.ClientError as error:
-        return f"(no log: {error_code(error)})"
-    except aws.BotoCoreError as error:
-        return f"(no log: {type(error).__name__})"
-    return "\n".join(line["message"].rstrip() for line in lines) or "(no log lines)"

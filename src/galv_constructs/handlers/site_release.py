@@ -23,7 +23,17 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, error_code, passes, stack_status
+from ._aws import (
+    AWS_ERRORS,
+    REASON_LIMIT,
+    client,
+    clip,
+    error_code,
+    log_tail,
+    passes,
+    stack_status,
+)
+from ._redact import redact
 from ._site_config import API_URL, INDEX, TEMPLATE, ConfigError, configure
 from ._site_page import PageError, check_page
 
@@ -227,6 +237,7 @@ def _start_build(event: Json, key: str) -> str:
 def _built(event: Json) -> bool:
     """Whether the build has succeeded; False while it goes on."""
     build_id = event["Plan"]["BuildId"]
+    names = event["ResourceProperties"]["Inputs"]["Secrets"]
     try:
         builds = client("codebuild").batch_get_builds(ids=[build_id])["builds"]
     except AWS_ERRORS as error:
@@ -239,15 +250,15 @@ def _built(event: Json) -> bool:
     if build["buildStatus"] == "SUCCEEDED":
         return True
     if build["buildStatus"] != "IN_PROGRESS":
-        raise _failure(_why_failed(build), build)
+        raise _failure(_why_failed(build), build, names)
     waiting = build.get("currentPhase") in ("SUBMITTED", "QUEUED")
     age = time() - event["StartedAt"]
     limit = int(event["ResourceProperties"]["TimeoutSeconds"])
     if age >= limit:
-        raise _failure(f"the build hung: not done after {limit} s{_stop(build_id)}", build)
+        raise _failure(f"the build hung: not done after {limit} s{_stop(build_id)}", build, names)
     if waiting and age >= QUEUE_PATIENCE:
         what = f"the build never started: no machine after {QUEUE_PATIENCE} s"
-        raise _failure(f"{what}{_stop(build_id)}", build)
+        raise _failure(f"{what}{_stop(build_id)}", build, names)
     if "ROLLBACK" in stack_status(event["StackId"]):
         raise _failure(f"the build was cancelled by a rollback{_stop(build_id)}")
     return False
@@ -281,35 +292,22 @@ def _why_failed(build: Json) -> str:
     return f"the build ended with {build['buildStatus']} in {phase['phaseType']}: {said or '?'}"
 
 
-def _failure(what: str, build: Json | None = None) -> SiteError:
+def _failure(what: str, build: Json | None = None, names: Iterable[str] = ()) -> SiteError:
     """The failure in all that fits: what happened, a link, the last lines of the build's log."""
     logs = (build or {}).get("logs", {})
     link = f"\nLog: {logs['deepLink']}" if logs.get("deepLink") else ""
-    lines = _last_lines(logs) if logs else ""
+    what = redact(what, names)
+    lines = ""
+    if logs.get("streamName"):
+        lines = log_tail(logs["groupName"], logs["streamName"], names=names, noise=NOISE)
+    elif logs:
+        lines = "(no log: the build never ran)"
     room = max(60, min(350, REASON_LIMIT - len(link.encode()))) if logs else REASON_LIMIT
     reason = f"{clip(f'Site: {what}', room)}{link}"
     room = REASON_LIMIT - len(reason.encode()) - 1
     if lines and room > 60:
         reason += f"\n{clip(lines, room, end=True)}"
     return SiteError(clip(reason, REASON_LIMIT))
-
-
-def _last_lines(logs: Json) -> str:
-    """The newest lines of the log; one that cannot be read must not hide the failure."""
-    if not logs.get("streamName"):
-        return "(no log: the build never ran)"
-    query = {
-        "logGroupName": logs["groupName"],
-        "logStreamName": logs["streamName"],
-        "startFromHead": False,
-        "limit": 50,
-    }
-    try:
-        lines = client("logs").get_log_events(**query)["events"]
-    except AWS_ERRORS as error:
-        return f"(no log: {error_code(error) or type(error).__name__})"
-    said = [line["message"].rstrip() for line in lines if not NOISE.match(line["message"])]
-    return "\n".join(filter(None, said)) or "(no log lines)"
 
 
 # Publishing

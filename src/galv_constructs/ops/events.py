@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from galv_constructs.handlers._redact import redact
 from galv_constructs.ops.stack import Stack
 
 # What follows from another failure, and explains none.
@@ -69,7 +70,7 @@ def last_change(stack: Stack) -> Change:
                         type=event.get("ResourceType", ""),
                         id=event.get("PhysicalResourceId", ""),
                         when=event["Timestamp"],
-                        reason=_BEHIND.sub("", _BEFORE.sub("", reason)).strip(),
+                        reason=redact(_BEHIND.sub("", _BEFORE.sub("", reason)).strip()),
                     )
                 )
     return Change(began, found[::-1])

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
+from galv_constructs.handlers._redact import redact
 from galv_constructs.ops.aws import Aws
 from galv_constructs.ops.errors import AWS_ERRORS, code_of
 
@@ -67,7 +68,10 @@ def follow(aws: Aws, group: str, *, since: datetime, pattern: str = "") -> Itera
 
 
 def tail(aws: Aws, group: str, stream: str, limit: int = 20) -> list[str]:
-    """Return the last lines of a stream; none if there is no such log or it may not be read."""
+    """Return the last lines of a stream, which others are shown too: without what is secret.
+
+    None if there is no such log.
+    """
     lines: list[str] = []
     token = ""
     try:
@@ -81,7 +85,7 @@ def tail(aws: Aws, group: str, stream: str, limit: int = 20) -> list[str]:
     except AWS_ERRORS as error:
         if code_of(error) != NOT_FOUND:
             return [f"(its log could not be read: {code_of(error) or type(error).__name__})"]
-    return lines
+    return redact("\n".join(lines)).split("\n") if lines else []
 
 
 class Tail:

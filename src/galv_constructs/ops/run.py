@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
+from galv_constructs.handlers._redact import redact
 from galv_constructs.ops.deployment import Deployment
 from galv_constructs.ops.errors import AWS_ERRORS, TIMED_OUT, OpsError, one_line
 from galv_constructs.ops.log import Tail
@@ -162,4 +163,4 @@ def why_stopped(found: TaskTypeDef) -> str:
     """Return what ECS says about the end of a task."""
     containers = [one.get("reason", "") for one in found.get("containers", [])]
     parts = [found.get("stopCode", ""), found.get("stoppedReason", ""), *containers]
-    return one_line("; ".join(dict.fromkeys(part for part in parts if part)))
+    return redact(one_line("; ".join(dict.fromkeys(part for part in parts if part))))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from galv_constructs.handlers._redact import redact
 from galv_constructs.ops.check_report import find_json, rows
 from galv_constructs.ops.command import Ops, command, timeout_option
 from galv_constructs.ops.deployment import CHECK
@@ -20,7 +23,8 @@ _FLAG = "--json"
 def check(ops: Ops, *, timeout: int) -> int:
     """Run check_status in a task of its own, and exit with its code.
 
-    Says too whether the account is in the sandbox of Amazon SES, which changes no exit code.
+    Says too whether the account is in the sandbox of Amazon SES, which changes no exit code. What
+    looks like a secret is left out: pipelines keep what this prints.
     """
     task = ops.deployment.task(CHECK)
     words = list(task.command)
@@ -31,10 +35,10 @@ def check(ops: Ops, *, timeout: int) -> int:
         task,
         command=words,
         timeout_minutes=timeout,
-        show=lambda line: ops.out.line(line, err=True),
+        show=lambda line: ops.out.line(redact(line), err=True),
         progress=ops.out.progress,
     )
-    found = find_json(outcome.lines)
+    found = _redacted(find_json(outcome.lines))
     sandbox, told = _sandbox(ops, task)
     verdict = "passed" if outcome.exit_code == 0 else f"failed with exit code {outcome.exit_code}"
     ops.out.result(
@@ -44,11 +48,20 @@ def check(ops: Ops, *, timeout: int) -> int:
             "seconds": outcome.seconds,
             "checks": found,
             "sesSandbox": sandbox,
-            "lines": outcome.lines,
+            "lines": redact("\n".join(outcome.lines)).split("\n") if outcome.lines else [],
         },
         [*table(rows(found)), *([told] if told else []), f"check_status {verdict}"],
     )
     return outcome.exit_code
+
+
+def _redacted(value: Any) -> Any:
+    """Return what the check reports, without secrets in its texts."""
+    if isinstance(value, dict):
+        return {key: _redacted(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_redacted(one) for one in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def _sandbox(ops: Ops, task: Task) -> tuple[bool | None, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
 
 _PLUGIN = "session-manager-plugin"
+# The name of the variable stands in the place of the session, as the AWS CLI does it:
+# https://github.com/aws/aws-cli/blob/v2/awscli/customizations/ecs/executecommand.py
+_VARIABLE = "AWS_SSM_START_SESSION_RESPONSE"
+_LAST_WITHOUT = [1, 2, 497, 0]
 _INSTALL = (
     "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
     "session-manager-working-with-install-plugin.html"
@@ -49,13 +55,23 @@ def exec_(ops: Ops, *, words: tuple[str, ...]) -> int:
     plugin = shutil.which(_PLUGIN)
     if plugin is None:
         raise OpsError(f"{_PLUGIN} is not on PATH, and shells go through it: {_INSTALL}")
+    hides_token = _takes_variable(plugin)
+    if not hides_token:
+        ops.out.error(
+            f"galv-ops: this {_PLUGIN} takes the token of the session as an argument, which every "
+            "user of this computer can read while the shell is open: install a newer one, "
+            f"{_INSTALL}"
+        )
     answer = ops.aws.ecs.execute_command(**call, interactive=True)
+    session, variables = json.dumps(answer["session"]), dict(os.environ)
+    if hides_token:
+        variables[_VARIABLE], session = session, _VARIABLE
     # What the AWS CLI would pass; the endpoint is asked only to resume a session.
     target = f"ecs:{call['cluster']}_{call['task']}_{_runtime_id(task)}"
     endpoint = f"https://ssm.{deployment.region}.amazonaws.com"
     arguments = [
         plugin,
-        json.dumps(answer["session"]),
+        session,
         deployment.region,
         "StartSession",
         ops.aws.profile,
@@ -63,7 +79,21 @@ def exec_(ops: Ops, *, words: tuple[str, ...]) -> int:
         endpoint,
     ]
     # In place of this process, so that the terminal and its signals are the plugin's.
-    return os.execv(plugin, arguments)  # noqa: S606 - found on PATH, and no shell
+    return os.execve(plugin, arguments, variables)  # noqa: S606 - found on PATH, and no shell
+
+
+def _takes_variable(plugin: str) -> bool:
+    """Tell whether the plugin takes the session from a variable, which other users cannot read."""
+    try:
+        said = subprocess.check_output(  # noqa: S603 - found on PATH
+            [plugin, "--version"], stderr=subprocess.DEVNULL, text=True, timeout=10
+        ).strip()
+    except (OSError, subprocess.SubprocessError):
+        return False
+    if not re.fullmatch(r"\d+(\.\d+){0,3}", said):
+        return False
+    numbers = [int(number) for number in said.split(".")]
+    return [*numbers, 0, 0, 0][:4] > _LAST_WITHOUT
 
 
 def _task(deployment: Deployment) -> TaskTypeDef:

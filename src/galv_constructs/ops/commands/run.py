@@ -7,18 +7,27 @@ from dataclasses import asdict
 
 import click
 
+from galv_constructs.handlers._redact import has_secret
 from galv_constructs.ops.command import Ops, command, timeout_option
-from galv_constructs.ops.deployment import SETUP
+from galv_constructs.ops.deployment import WEB
 from galv_constructs.ops.run import run_task
 
 _MANAGE = "manage.py"
+# "requestParameters: The parameters, if any, that were sent with the request":
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+_WARNING = (
+    "galv-ops: the command looks as if it held a secret, and AWS keeps it: CloudTrail records the "
+    "words of each task, and ECS shows them. Better store the secret under a key of "
+    "backendSecretsName that backendSecretsKeys names, deploy, and take it from the environment: "
+    "galv-ops run -- sh -c 'tool --password \"$NAME\"'. Replace the one that you passed."
+)
 
 
 @command("run")
 @click.option(
     "--task",
     "name",
-    default=SETUP,
+    default=WEB,
     show_default=True,
     help="Task whose image, variables, secrets, roles and size the command gets.",
 )
@@ -28,7 +37,12 @@ def run(ops: Ops, *, name: str, timeout: int, words: Sequence[str]) -> int:
     """Run a command in a task of its own, and exit with its code.
 
     Such as: galv-ops run -- manage.py showmigrations
+
+    Pass no secret: CloudTrail keeps the words. A command finds those of the task in its
+    environment; the superuser's first password only with --task setup-db.
     """
+    if has_secret(" ".join(words)):
+        ops.out.error(_WARNING)
     task = ops.deployment.task(name, given=True)
     command_line = ["python", *words] if words[0] == _MANAGE else list(words)
     outcome = run_task(
