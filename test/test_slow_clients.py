@@ -116,6 +116,7 @@ def test_files_that_requests_left_are_removed(project: Path) -> None:
             "new.png",
             "..:",
             "galv_task",
+            "gunicorn.pid",
             "home",
             "nginx",
             "temporary",

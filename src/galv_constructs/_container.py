@@ -11,6 +11,13 @@ _END = "END_OF_FILE"
 
 DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
 """What tasks write for themselves is below this directory."""
+LONGEST_STOP = 120
+"""Seconds that Fargate waits at most for a container that it stops, before it kills it.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+"""
+GRACE = LONGEST_STOP - 10
+"""Seconds that requests have to end when a container is stopped."""
 
 
 @cache
@@ -42,7 +49,8 @@ def serve_command(server: Sequence[str], *, port: int, timeout: int) -> list[str
     script = _source("serve.sh").replace("NGINX_CONF", _write("nginx.conf", "nginx/nginx.conf"))
     # Files that are older belong to no request.
     minutes = timeout // 60 + 15
-    for name, value in {"PORT": port, "TIMEOUT": timeout, "MINUTES": minutes}.items():
+    values = {"PORT": port, "TIMEOUT": timeout, "GRACE": GRACE, "MINUTES": minutes}
+    for name, value in values.items():
         script = script.replace(name, str(value))
     return ["sh", "-c", script, "serve", *server]
 

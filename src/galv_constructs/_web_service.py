@@ -6,14 +6,12 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
 from galv_constructs._acknowledge import acknowledge_wildcards
-from galv_constructs._container import serve_command
+from galv_constructs._container import GRACE, LONGEST_STOP, serve_command
 from galv_constructs._load_balancer import LoadBalancer
 from galv_constructs._task import Task
 from galv_constructs.task_runtime import TaskRuntime
 
 PORT = 8000
-# Fargate gives a stopped container at most this long before it kills it.
-_LONGEST_STOP = Duration.seconds(120)
 
 
 def default_workers(cpu: int, memory_limit_mib: int) -> int:
@@ -36,7 +34,7 @@ def web_command(*, workers: int, threads: int, timeout: int) -> list[str]:
             # A connection that is kept would hold up the draining of a target.
             "--keep-alive=0",
             f"--timeout={timeout}",
-            f"--graceful-timeout={min(timeout, 110)}",
+            f"--graceful-timeout={min(timeout, GRACE)}",
             "config.wsgi",
         ],
         port=PORT,
@@ -89,7 +87,7 @@ class WebService(Construct):
             read_only=not execute_command,
             init_process=execute_command,
             # ECS drains the target first and asks the container to stop afterwards.
-            stop_timeout=_LONGEST_STOP,
+            stop_timeout=Duration.seconds(LONGEST_STOP),
         )
         self.service = ecs.FargateService(
             self,
