@@ -143,7 +143,7 @@ class Application:
         """
         image = self.cloud.images / version
         texts = {f"galv/migrations/{name}.py": text for name, text in files.items()}
-        make_image(image, version=version, files=texts)
+        make_image(image, version=version, has_all_static_files=False, files=texts)
         return image
 
     def publish_frontend(self, version: str, build: str = _BUILD) -> None:

@@ -128,8 +128,9 @@ class Cloud:
             "LAMBDA_EXECUTOR": "local",
             # Policies are evaluated: functions have the rights of their roles and no others.
             "AUTH": "true",
-            # Step functions wait a fiftieth of the time: a poll each 10 s becomes one each 0.2 s.
-            "SFN_WAIT_SCALE": "0.02",
+            # Step functions wait a tenth of the time: a poll each 10 s becomes one each second.
+            # Each is a new process of Node.
+            "SFN_WAIT_SCALE": "0.1",
             # The internet that functions and builds see: emulator/edge.py.
             "https_proxy": f"http://127.0.0.1:{_free_port()}",
             "SSL_CERT_FILE": str(self.certificate),

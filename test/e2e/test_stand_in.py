@@ -12,7 +12,6 @@ from containers import Container, Image, why_not
 from frontend_site.programs import skip
 from galv.stand_in import make_image
 
-pytestmark = pytest.mark.smoke
 # What the template gives to a task, without storage.
 ENVIRONMENT = {
     "DJANGO_SECRET_KEY": "secret",

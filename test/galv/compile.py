@@ -4,22 +4,35 @@ Later it is mounted read-only, and without this each process would compile it fo
 """
 
 import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
 
 import django
-from django.conf import settings
+from django.core.management import call_command
 
-APPS = ("admin", "auth", "contenttypes", "messages", "sessions", "staticfiles")
 MODULES = (
-    *("allow_cidr.middleware", "boto3.session", "corsheaders.middleware", "django.core.mail"),
-    *("django.contrib.admin.sites", "django.core.mail.backends.smtp", "django.core.wsgi"),
+    *("boto3.session", "config.wsgi", "django.core.mail.backends.smtp", "django.test.client"),
+    *("django.contrib.staticfiles.management.commands.collectstatic", "galv.views"),
     *("django.core.management.commands.loaddata", "django.core.management.commands.migrate"),
-    *("django.contrib.staticfiles.management.commands.collectstatic", "django.test.client"),
     *("django.db.backends.postgresql.base", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread"),
-    *("matplotlib.backends.backend_agg", "matplotlib.pyplot", "numba.core.caching", "psycopg"),
-    "storages.backends.s3",
+    *("matplotlib.backends.backend_agg", "matplotlib.figure", "storages.backends.s3"),
 )
 
-settings.configure(INSTALLED_APPS=[f"django.contrib.{app}" for app in APPS])
-django.setup()
-for module in MODULES:
-    importlib.import_module(module)
+with tempfile.TemporaryDirectory() as folder:
+    os.environ |= {
+        "DJANGO_LOG_DIR": folder,
+        "DJANGO_SECRET_KEY": "secret",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "FRONTEND_VIRTUAL_HOST": "https://app.example.com",
+        "MPLCONFIGDIR": folder,
+        "NUMBA_CACHE_DIR": folder,
+        **{f"POSTGRES_{name}": "0" for name in ("HOST", "PASSWORD", "PORT", "USER")},
+        "VIRTUAL_HOST": "api.example.com",
+    }
+    sys.path.insert(0, str(Path(__file__).with_name("backend_django")))
+    django.setup()
+    call_command("check")
+    for module in MODULES:
+        importlib.import_module(module)

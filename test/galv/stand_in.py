@@ -18,6 +18,7 @@ def make_image(
     logs_to_console: bool = False,
     reads_database_name: bool = True,
     has_check_status: bool = True,
+    has_all_static_files: bool = True,
     files: dict[str, str] | None = None,
 ) -> Image:
     """Make an image of a release.
@@ -28,6 +29,7 @@ def make_image(
         logs_to_console: Whether logs go to the console, as since 3.0.0, or only to files.
         reads_database_name: Whether it uses `POSTGRES_DB`.
         has_check_status: Whether it has the command.
+        has_all_static_files: Whether it has those of the administration, or a few of them.
         files: Texts of more files by their path in the application, or of changed ones.
     """
     shutil.copytree(APPLICATION, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -35,6 +37,7 @@ def make_image(
         "VERSION": version,
         "LOGS_TO_CONSOLE": logs_to_console,
         "READS_DATABASE_NAME": reads_database_name,
+        "HAS_ALL_STATIC_FILES": has_all_static_files,
     }
     text = "".join(f"{name} = {value!r}\n" for name, value in release.items())
     commands = "galv/management/commands"

@@ -11,6 +11,9 @@ from proof.certificates import Certificates
 # Who may run the server, which refuses root.
 _USER = "postgres"
 _PORT = 5432
+# How long one of its programs may take, in seconds; pg_ctl itself gives up sooner.
+_PATIENCE = 300
+_WAIT = ("-w", "--timeout=240")
 
 
 def programs() -> Path | None:
@@ -25,7 +28,9 @@ def programs() -> Path | None:
 class Postgres:
     """A server of its own, gone at the end with all that is in it."""
 
-    def __init__(self, folder: Path, address: str, certificates: Certificates) -> None:
+    def __init__(
+        self, folder: Path, address: str, certificates: Certificates, *, port: int = _PORT
+    ) -> None:
         """Prepare it; nothing runs before `start()`."""
         found = programs()
         if found is None:
@@ -34,6 +39,7 @@ class Postgres:
         self._folder = folder
         self._data = folder / "data"
         self._address = address
+        self._port = port
         self._certificates = certificates
 
     def start(self, *, user: str, password: str, database: str) -> None:
@@ -58,14 +64,16 @@ class Postgres:
         )
         settings = {
             "listen_addresses": self._address,
-            "port": _PORT,
+            "port": self._port,
             "unix_socket_directories": self._folder,
             "ssl": "on",
             "fsync": "off",
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         log = self._folder / "log"
-        self._run("pg_ctl", f"--pgdata={self._data}", f"--log={log}", "-o", options, "-w", "start")
+        self._run(
+            "pg_ctl", f"--pgdata={self._data}", f"--log={log}", "-o", options, *_WAIT, "start"
+        )
         quoted = password.replace("'", "''")
         self.query(f"CREATE ROLE \"{user}\" LOGIN CREATEDB CREATEROLE PASSWORD '{quoted}'")
         self.query(f'CREATE DATABASE "{database}" OWNER "{user}"')
@@ -74,7 +82,8 @@ class Postgres:
 
     def query(self, statement: str, database: str = "postgres") -> list[list[str]]:
         """Return the rows of a statement, as its own administrator."""
-        socket = ("--host", str(self._folder), "--username", "postgres", "--no-psqlrc")
+        place = ("--host", str(self._folder), f"--port={self._port}")
+        socket = (*place, "--username", "postgres", "--no-psqlrc")
         output = self._run(
             "psql", *socket, "--tuples-only", "--no-align", "--field-separator=\t", "--quiet",
             "--set=ON_ERROR_STOP=1", f"--dbname={database}", f"--command={statement}",
@@ -90,7 +99,7 @@ class Postgres:
     def stop(self) -> None:
         """End it."""
         if (self._data / "postmaster.pid").exists():
-            self._run("pg_ctl", f"--pgdata={self._data}", "-m", "immediate", "-w", "stop")
+            self._run("pg_ctl", f"--pgdata={self._data}", "-m", "immediate", *_WAIT, "stop")
 
     def _run(self, program: str, *arguments: str) -> str:
         path = self._programs / program
@@ -106,6 +115,7 @@ class Postgres:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 check=False,
+                timeout=_PATIENCE,
             )
             output.seek(0)
             said = output.read()

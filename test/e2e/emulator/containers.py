@@ -212,7 +212,7 @@ def _isolated(
     database = databases.server_of(environment["POSTGRES_HOST"])
     hosts = {}
     if database is not None:
-        hosts[environment["POSTGRES_HOST"]] = network.serve(5432, (database, 5432))
+        hosts[environment["POSTGRES_HOST"]] = network.serve(5432, database)
     added = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
     given = {name: value for name, value in environment.items() if name not in added}
     container = Container(

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,18 @@ _servers: dict[str, "_Server"] = {}
 
 
 class _Server:
-    """A server on an address of loopback that is not this machine's usual one."""
+    """A server on an address of loopback that no other emulator of this machine has."""
 
     def __init__(self, instance: Json, number: int) -> None:
-        self.address = f"127.1.{number >> 8}.{number & 255}"
+        own = str(ip_address("127.64.0.0") + os.getpid())
+        self.address = (own, _PORT + number)
         # Not below the emulator's folder: the server's user may not enter that.
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-postgres-", dir="/tmp"))
         self.folder.chmod(0o755)
         names = [instance["Endpoint"]["Address"]]
         made = certificates.make(self.folder / "tls", names)
-        self.postgres = Postgres(self.folder / "server", self.address, made)
+        address, port = self.address
+        self.postgres = Postgres(self.folder / "server", address, made, port=port)
         self.postgres.start(
             user=instance["MasterUsername"],
             password=instance["_MasterUserPassword"],
@@ -49,15 +52,15 @@ class _Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def server_of(host: str) -> str | None:
-    """Return the address of the server of a database, which is started if it does not run."""
+def server_of(host: str) -> tuple[str, int] | None:
+    """Return the address and port of a database's server, which is started if it does not run."""
     found = [one for one in rds._instances.values() if one["Endpoint"]["Address"] == host]
     if not found:
         return None
     with _lock:
         id = found[0]["DbiResourceId"]
         if id not in _servers:
-            _servers[id] = _Server(found[0], len(_servers) + 1)
+            _servers[id] = _Server(found[0], len(_servers))
         return _servers[id].address
 
 

@@ -5,3 +5,5 @@ VERSION = "v2.11.4"
 LOGS_TO_CONSOLE = False
 # Released images of long ago always used the database `postgres`.
 READS_DATABASE_NAME = True
+# All files of the administration, or some: each is a request to the storage at each setup.
+HAS_ALL_STATIC_FILES = True

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import boto3
+import django
 
 from config import release
 
@@ -92,6 +93,10 @@ USE_TZ = True
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = not DEBUG
 STATIC_URL = "/django_static/"
 STATIC_ROOT = "/static"
+if not release.HAS_ALL_STATIC_FILES:
+    _own = Path(django.__file__).parent / "contrib" / "admin" / "static"
+    STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    STATICFILES_DIRS = [(name, _own / name) for name in ("admin/css/vendor/select2",)]
 
 # -- Storage ------------------------------------------------------------------------------------
 AWS_REGION_NAME = os.environ.get("DJANGO_AWS_S3_REGION_NAME")
