@@ -11,6 +11,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
@@ -66,10 +67,12 @@ GIVEN: dict[str, Callable[[Stack], object]] = {
     "app": lambda stack: stack.node.root,
     "backend": lambda stack: backend_in(stack, "GivenBackend"),
     "bucket": lambda stack: s3.Bucket(stack, "GivenBucket"),
+    "client_secret": lambda stack: secretsmanager.Secret(stack, "GivenClientSecret"),
     "cluster": cluster_in,
     "database": database_in,
     "database_secret": lambda stack: secretsmanager.Secret(stack, "GivenDatabaseSecret"),
     "ecs": lambda _: ecs,
+    "elbv2": lambda _: elbv2,
     "logs": lambda stack: GalvLogBucket(stack, "GivenLogs"),
     "reports_bucket": lambda stack: s3.Bucket(stack, "GivenReports"),
     "repository": lambda stack: ecr.Repository(stack, "GivenRepository"),

@@ -151,15 +151,17 @@ def rules() -> Json:
     return {rule["Name"]: rule["Statement"] for rule in acl["Rules"]}
 
 
-def in_scope(statement: Json, target: str, method: str) -> bool:
-    """Whether the statement that a rate counts holds for a request, as WAF would say."""
+def in_scope(  # noqa: PLR0911 - one for each kind
+    statement: Json, target: str, method: str, *, known: bool = False
+) -> bool:
+    """Whether a statement holds for a request, as WAF would say, from an address in the ranges."""
     match statement:
         case {"AndStatement": {"Statements": parts}}:
-            return all(in_scope(part, target, method) for part in parts)
+            return all(in_scope(part, target, method, known=known) for part in parts)
         case {"OrStatement": {"Statements": parts}}:
-            return any(in_scope(part, target, method) for part in parts)
+            return any(in_scope(part, target, method, known=known) for part in parts)
         case {"NotStatement": {"Statement": part}}:
-            return not in_scope(part, target, method)
+            return not in_scope(part, target, method, known=known)
         case {
             "ByteMatchStatement": {
                 "FieldToMatch": {"Method": {}},
@@ -168,6 +170,16 @@ def in_scope(statement: Json, target: str, method: str) -> bool:
             }
         }:
             return bool(name == method)
+        case {
+            "ByteMatchStatement": {
+                "FieldToMatch": {"UriPath": {}},
+                "PositionalConstraint": "STARTS_WITH",
+                "SearchString": start,
+            }
+        }:
+            return target.startswith(start)
+        case {"IPSetReferenceStatement": _}:
+            return known
         case {
             "RegexMatchStatement": {
                 "FieldToMatch": {"UriPath": {}},
@@ -212,6 +224,23 @@ def test_every_spelling_of_the_admin_is_closed(port: int, rules: Json, path: str
 
     assert path in reached
     assert [one for one in reached if not in_scope(rules["Admin"], one, "GET")] == []
+
+
+def test_people_from_the_given_ranges_spell_the_admin_in_one_way(port: int) -> None:
+    """A load balancer that asks them to sign in first compares the path as it was sent."""
+    stack = Stack(new_app(), "Stack")
+    GalvWebAcl(stack, "WebAcl", admin_cidrs=["192.0.2.0/24"])
+    statement = next(
+        rule["Statement"]
+        for rule in only(synthesize(stack), "AWS::WAFv2::WebACL")["Rules"]
+        if rule["Name"] == "Admin"
+    )
+    reached = [one for one in spellings("/admin/login/") if reaches(port, one)]
+
+    allowed = [one for one in reached if not in_scope(statement, one, "GET", known=True)]
+    assert "/admin/login/" in allowed
+    assert [one for one in allowed if not one.startswith("/admin/")] == []
+    assert [one for one in reached if not in_scope(statement, one, "GET", known=False)] == []
 
 
 @pytest.mark.parametrize("target", ["//login/", "/%6cogin/", "/LOGIN/", "/%2Flogin/"])

@@ -1,15 +1,43 @@
 """The way in: certificate, listeners, DNS record."""
 
+import re
 from typing import Any
 
 import pytest
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from backends import CERTIFICATE_ARN, MakeBackend, RefusedBackend, Synth
-from templates import Json, ingress_rules, of_type, only, only_id, synthesize
+from templates import Json, ingress_rules, needs, of_type, only, only_id, synthesize
 
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+
+
+RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
+
+
+def group(template: Json) -> str:
+    return only_id(template, "AWS::ElasticLoadBalancingV2::TargetGroup")
+
+
+def _values(value: Any) -> list[Any]:
+    """Everything that is in a value, at any depth."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [value, *(found for one in inner for found in _values(one))]
+
+
+def listener_attributes(template: Json) -> dict[str, Any]:
+    listed = only(template, LISTENER, "BackendLoadBalancerHttps")["ListenerAttributes"]
+    return {attribute["Key"]: attribute["Value"] for attribute in listed}
+
+
+def policy(template: Json) -> str:
+    """The content security policy, with names in angle brackets for what is not known yet."""
+    start = "routing.http.response.content_security_policy"
+    joined = listener_attributes(template)[f"{start}.header_value"]["Fn::Join"][1]
+    return "".join(
+        part if isinstance(part, str) else f"<{part['Fn::GetAtt'][0]}>" for part in joined
+    )
 
 
 def attributes(template: Json) -> dict[str, Any]:
@@ -114,14 +142,70 @@ class TestListeners:
 
         assert (https["Port"], https["Protocol"]) == (443, "HTTPS")
         assert https["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-2021-06"
-        assert https["DefaultActions"] == [
-            {
-                "Type": "forward",
-                "TargetGroupArn": {
-                    "Ref": only_id(default, "AWS::ElasticLoadBalancingV2::TargetGroup")
-                },
-            }
+
+    def test_forwards_requests_for_its_name(self, default: Json) -> None:
+        rule = only(default, RULE)
+
+        assert rule["ListenerArn"] == {
+            "Ref": only_id(default, LISTENER, "BackendLoadBalancerHttps")
+        }
+        assert rule["Conditions"] == [
+            {"Field": "host-header", "HostHeaderConfig": {"Values": ["api.example.com"]}}
         ]
+        assert rule["Actions"] == [{"Type": "forward", "TargetGroupArn": {"Ref": group(default)}}]
+
+    def test_answers_other_names_itself(self, default: Json) -> None:
+        """An address that health checks have as `Host` is one, and Django would let it in."""
+        https = only(default, LISTENER, "BackendLoadBalancerHttps")
+
+        (action,) = https["DefaultActions"]
+        assert action["Type"] == "fixed-response"
+        assert action["FixedResponseConfig"]["StatusCode"] == "421"
+        forwarding = [
+            resource
+            for resource in default["Resources"].values()
+            if resource["Type"].startswith("AWS::ElasticLoadBalancingV2::Listener")
+            and {"Ref": group(default)} in _values(resource["Properties"])
+        ]
+        assert len(forwarding) == 1
+        assert forwarding[0]["Type"] == RULE
+
+    def test_tasks_are_in_the_target_group_when_it_is_forwarded_to(self, default: Json) -> None:
+        """ECS refuses a service whose target group has no load balancer."""
+        assert only_id(default, RULE) in needs(default, only_id(default, "AWS::ECS::Service"))
+
+    def test_answers_carry_headers_that_make_browsers_careful(self, default: Json) -> None:
+        headers = listener_attributes(default)
+        start = "routing.http.response"
+
+        assert headers[f"{start}.strict_transport_security.header_value"] == "max-age=31536000"
+        assert headers[f"{start}.x_content_type_options.header_value"] == "nosniff"
+        assert headers[f"{start}.server.enabled"] == "false"
+        assert "frame-ancestors 'none'" in policy(default)
+        # Everybody may publish on jsDelivr: two of its packages are allowed, with their paths.
+        sources = [word for word in policy(default).split() if "jsdelivr" in word]
+        assert all(re.fullmatch(r"https://[^/]+/npm/[a-z-]+@latest/;?", word) for word in sources)
+
+    def test_pages_may_load_static_files(self, default: Json) -> None:
+        domain = only_id(default, "AWS::CloudFront::Distribution")
+
+        directives = [one.strip() for one in policy(default).split(";")]
+        with_static = {one.split()[0] for one in directives if f"https://<{domain}>" in one.split()}
+        assert with_static == {"font-src", "script-src", "style-src"}
+
+    def test_the_policy_is_not_longer_than_a_header_may_be(self, default: Json) -> None:
+        assert len(policy(default)) < 1000
+
+    def test_pages_may_load_what_is_added(self, synth: Synth) -> None:
+        template = synth(content_security_policy={"img-src": ["https://tiles.example.org"]})
+
+        assert "img-src 'self' data: https: https://tiles.example.org;" in policy(template)
+
+    def test_refuses_what_would_break_the_policy(self, refused_backend: RefusedBackend) -> None:
+        assert refused_backend(content_security_policy={"img-src": "https://a.example"}) == (
+            "content_security_policy['img-src'] must be a list of sources without spaces, ';' and "
+            "',', such as ['https://tiles.example.org'], got 'https://a.example'"
+        )
 
     def test_http_only_redirects(self, default: Json) -> None:
         redirect = only(default, LISTENER, "BackendLoadBalancerRedirect")

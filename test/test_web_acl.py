@@ -394,7 +394,9 @@ class TestAdmin:
 
         rule = rules(template)["Admin"]
         at_admin, elsewhere = rule["Statement"]["AndStatement"]["Statements"]
-        either = elsewhere["NotStatement"]["Statement"]["OrStatement"]["Statements"]
+        known, plain = elsewhere["NotStatement"]["Statement"]["AndStatement"]["Statements"]
+        either = known["OrStatement"]["Statements"]
+        assert plain["ByteMatchStatement"]["SearchString"] == "/admin/"
         assert rule["Action"] == {"Block": {}}
         assert "admin" in at_admin["RegexMatchStatement"]["RegexString"]
         assert [statement["IPSetReferenceStatement"]["Arn"] for statement in either] == [

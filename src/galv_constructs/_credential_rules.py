@@ -20,7 +20,7 @@ DEFAULT_CREDENTIAL_PATHS: Sequence[str] = (
 RESET_PATHS: Sequence[str] = ("/forgot_password/", "/reset_password/")
 """Where anyone may guess the code of any account, which is the same for all addresses."""
 
-ADMIN_PATHS: Sequence[str] = ("/admin/",)
+ADMIN_PATH = "/admin/"
 
 _PATH = re.compile(r"(?:[A-Z]+ )?/(?:[A-Za-z0-9_~.-]+/)+")
 # https://docs.aws.amazon.com/waf/latest/developerguide/limits.html
@@ -94,9 +94,15 @@ def at_most(
 
 
 def admin_from_elsewhere(addresses: Statement | None) -> Statement:
-    """A statement that is true for requests to the admin from other addresses than these."""
-    paths = path_starts_with(ADMIN_PATHS)
-    return paths if addresses is None else _both(paths, _not(addresses))
+    """A statement that is true for requests to the admin from other addresses than these.
+
+    It is true too for the admin's path in another spelling, which a rule of a load balancer that
+    asks people to sign in first would not know: that compares the path as it was sent.
+    """
+    at_admin = path_starts_with([ADMIN_PATH])
+    if addresses is None:
+        return at_admin
+    return _both(at_admin, _not(_both(addresses, _starts_with(ADMIN_PATH))))
 
 
 def check_credential_paths(paths: object) -> None:
@@ -130,11 +136,20 @@ def in_total(limit: int) -> Statement:
 
 
 def _method(name: str) -> Statement:
+    return _bytes(wafv2.CfnWebACL.FieldToMatchProperty(method={}), "EXACTLY", name)
+
+
+def _starts_with(path: str) -> Statement:
+    """The path as it was sent."""
+    return _bytes(wafv2.CfnWebACL.FieldToMatchProperty(uri_path={}), "STARTS_WITH", path)
+
+
+def _bytes(field: wafv2.CfnWebACL.FieldToMatchProperty, constraint: str, search: str) -> Statement:
     return Statement(
         byte_match_statement=wafv2.CfnWebACL.ByteMatchStatementProperty(
-            field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(method={}),
-            positional_constraint="EXACTLY",
-            search_string=name,
+            field_to_match=field,
+            positional_constraint=constraint,
+            search_string=search,
             text_transformations=[
                 wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
             ],
@@ -146,5 +161,7 @@ def _not(statement: Statement) -> Statement:
     return Statement(not_statement=wafv2.CfnWebACL.NotStatementProperty(statement=statement))
 
 
-def _both(one: Statement, other: Statement) -> Statement:
-    return Statement(and_statement=wafv2.CfnWebACL.AndStatementProperty(statements=[one, other]))
+def _both(*statements: Statement) -> Statement:
+    return Statement(
+        and_statement=wafv2.CfnWebACL.AndStatementProperty(statements=list(statements))
+    )

@@ -16,6 +16,9 @@ from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._protection import CLOSED_AT_THE_END
 from galv_constructs.network import IGalvNetwork
 
+RULE_PRIORITY = 100
+"""Of the rule that forwards requests; rules with a lower number come before it."""
+
 
 class LoadBalancer(Construct):
     """An internet-facing Application Load Balancer that answers HTTPS for one name."""
@@ -33,9 +36,10 @@ class LoadBalancer(Construct):
         request_timeout: Duration,
         log_bucket: s3.IBucket | None,
         web_acl_arn: str | None,
+        content_security_policy: str,
     ) -> None:
         super().__init__(scope, id)
-        self._network = network
+        self._domain_name = domain_name
         if certificate is None:
             certificate = acm.Certificate(
                 self,
@@ -74,7 +78,13 @@ class LoadBalancer(Construct):
             certificates=[certificate],
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
             open=True,
+            default_action=elbv2.ListenerAction.fixed_response(
+                421,
+                content_type="text/plain",
+                message_body=f"This is https://{domain_name}/ and no other host.\n",
+            ),
         )
+        _add_headers(self.https, content_security_policy)
         self.http = self.resource.add_redirect()
         if web_acl_arn is not None:
             association = wafv2.CfnWebACLAssociation(
@@ -117,3 +127,39 @@ class LoadBalancer(Construct):
             }
         )
         acknowledge(self, findings)
+
+    def forward_to(self, target_group: elbv2.ApplicationTargetGroup) -> None:
+        """Forward requests for the API's name, and no others.
+
+        Django lets requests through whose `Host` is an address that health checks have, and health
+        checks do not come this way.
+        """
+        self.https.add_target_groups(
+            "Web",
+            target_groups=[target_group],
+            conditions=[elbv2.ListenerCondition.host_headers([self._domain_name])],
+            priority=RULE_PRIORITY,
+        )
+
+
+def _add_headers(listener: elbv2.ApplicationListener, content_security_policy: str) -> None:
+    """Set headers of every answer, those of the load balancer itself too.
+
+    Where the application sends one of them itself, the value here takes its place:
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/header-modification.html
+    "Available for ALBs in all commercial AWS Regions, AWS GovCloud (US) Regions and China Regions":
+    https://aws.amazon.com/about-aws/whats-new/2024/11/aws-application-load-balancer-header-modification-enhanced-traffic-control-security/
+    """
+    resource = listener.node.default_child
+    assert isinstance(resource, elbv2.CfnListener)  # noqa: S101 - what an L2 listener is made of
+    attributes = {
+        "routing.http.response.content_security_policy.header_value": content_security_policy,
+        "routing.http.response.server.enabled": "false",
+        # A year. Other hosts of the domain are not this construct's business.
+        "routing.http.response.strict_transport_security.header_value": "max-age=31536000",
+        "routing.http.response.x_content_type_options.header_value": "nosniff",
+    }
+    resource.listener_attributes = [
+        elbv2.CfnListener.ListenerAttributeProperty(key=key, value=value)
+        for key, value in attributes.items()
+    ]

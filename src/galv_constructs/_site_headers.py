@@ -1,6 +1,5 @@
 """The headers that make a browser careful with the site."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Fn, ReferenceStrength, Stack
@@ -8,13 +7,10 @@ from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from galv_constructs._content_policy import NONE, written
 from galv_constructs._frontend_urls import origin
 from galv_constructs._regions import global_name, s3_endpoint
 from galv_constructs._validation import is_token
-
-_DIRECTIVE = re.compile(r"[a-z][a-z-]*-src|base-uri|form-action|frame-ancestors")
-_SOURCE = re.compile(r"[^\s;,]+")
-_NONE = "'none'"
 
 
 def site_policy(
@@ -36,20 +32,16 @@ def site_policy(
         "connect-src": ["'self'", *ours, *analytics],
         "font-src": ["'self'", "data:"],
         "form-action": ["'self'"],
-        "frame-ancestors": [_NONE],
+        "frame-ancestors": [NONE],
         "img-src": ["'self'", "data:", "blob:", *ours, *analytics],
-        "object-src": [_NONE],
+        "object-src": [NONE],
         # Parquet files are read by WebAssembly.
         "script-src": ["'self'", "'wasm-unsafe-eval'", *analytics],
         # The component library writes its styles into the page.
         "style-src": ["'self'", "'unsafe-inline'"],
         "worker-src": ["'self'", "blob:"],
     }
-    for directive, sources in additions.items():
-        # Without a directive of its own a browser takes default-src.
-        before = policy.get(directive, policy["default-src"])
-        policy[directive] = [source for source in before if source != _NONE] + list(sources)
-    return "; ".join(" ".join((directive, *sources)) for directive, sources in policy.items())
+    return written(policy, additions)
 
 
 def _storage(bucket: s3.IBucket) -> Sequence[str]:
@@ -79,29 +71,6 @@ def _exchangeable_name(bucket: s3.IBucket) -> str:
     if not is_token(bucket.bucket_name):
         return bucket.bucket_name
     return Fn.select(0, Fn.split(".s3.", _exchangeable(bucket.bucket_regional_domain_name)))
-
-
-def check_policy_additions(additions: Mapping[str, Sequence[str]] | None) -> None:
-    """Refuse what would break the policy apart."""
-    if additions is None:
-        return
-    if not isinstance(additions, Mapping):
-        raise ValueError(
-            "content_security_policy must be a mapping of directives to lists of sources, such as "
-            f"{{'img-src': ['https://tiles.example.org']}}, got {additions!r}"
-        )
-    for directive, sources in additions.items():
-        if not isinstance(directive, str) or not _DIRECTIVE.fullmatch(directive):
-            raise ValueError(
-                f"content_security_policy has the directive {directive!r}: allowed are those with "
-                "a list of sources, such as 'connect-src', 'img-src' or 'frame-ancestors'"
-            )
-        is_list = isinstance(sources, Sequence) and not isinstance(sources, str)
-        if not is_list or not all(isinstance(s, str) and _SOURCE.fullmatch(s) for s in sources):
-            raise ValueError(
-                f"content_security_policy[{directive!r}] must be a list of sources without spaces, "
-                f"';' and ',', such as ['https://tiles.example.org'], got {sources!r}"
-            )
 
 
 def security_headers(scope: Construct, id: str, *, policy: str) -> cloudfront.ResponseHeadersPolicy:

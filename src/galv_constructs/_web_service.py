@@ -133,7 +133,7 @@ class WebService(Construct):
                 unhealthy_threshold_count=4,
             ),
         )
-        load_balancer.https.add_target_groups("Web", target_groups=[self.target_group])
+        load_balancer.forward_to(self.target_group)
 
         self.scaling = self.service.auto_scale_task_count(
             min_capacity=min_tasks, max_capacity=max_tasks

@@ -39,6 +39,7 @@ from galv_constructs._backend_checks import (
 )
 from galv_constructs._cluster import Cluster
 from galv_constructs._container import entry_point
+from galv_constructs._content_policy import api_policy, check_policy_additions
 from galv_constructs._data_bucket import data_bucket, grant_data_access, grant_read_access
 from galv_constructs._database import DATABASE_NAME, Database
 from galv_constructs._environment import (
@@ -88,7 +89,8 @@ class GalvBackend(Construct):
     """The Galv API on ECS Fargate, with load balancer, database, buckets and secrets.
 
     Defines, unless given: a VPC (`GalvNetwork`); an ECS cluster; a Fargate service behind an
-    Application Load Balancer that answers HTTPS for `domain_name`, with a web ACL (`GalvWebAcl`);
+    Application Load Balancer that answers HTTPS for `domain_name`, and other names with 421, with a
+    web ACL (`GalvWebAcl`);
     its certificate and DNS record; RDS for PostgreSQL; a bucket for uploads; a bucket for static
     files and the CloudFront distribution that serves them; a bucket for access logs
     (`GalvLogBucket`); generated secrets; a log group for each task.
@@ -162,6 +164,7 @@ class GalvBackend(Construct):
         web_acl: bool = True,
         admin_cidrs: Sequence[str] | None = None,
         alarm_topic: sns.ITopic | None = None,
+        content_security_policy: Mapping[str, Sequence[str]] | None = None,
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
@@ -261,6 +264,9 @@ class GalvBackend(Construct):
             alarm_topic: SNS topic that is told when the new web ACL blocks requests with passwords
                 or codes; CloudWatch must be allowed to use the key of an encrypted one.
                 Default: nobody is told.
+            content_security_policy: Sources to add to the directives of the content security
+                policy of the API's pages, such as `{"img-src": ["https://tiles.example.org"]}`.
+                Default: what Django's admin, the browsable API, Swagger and Redoc need.
             encryption_key: KMS key for the database, the new media bucket, generated secrets and
                 logs. The policy of an imported key must let CloudWatch Logs use it. Setting or
                 changing it later replaces the database. Default: keys that AWS owns or manages,
@@ -311,6 +317,7 @@ class GalvBackend(Construct):
         check_web_acl(
             web_acl_arn, web_acl=web_acl, admin_cidrs=admin_cidrs, alarm_topic=alarm_topic
         )
+        check_policy_additions(content_security_policy)
         check_mail(scope, mail, network)
         check_services(
             scope,
@@ -503,6 +510,10 @@ class GalvBackend(Construct):
             request_timeout=timeout,
             log_bucket=log_bucket,
             web_acl_arn=self._web_acl_arn,
+            content_security_policy=api_policy(
+                f"https://{self._static_assets.distribution.distribution_domain_name}",
+                content_security_policy or {},
+            ),
         )
         self._web = WebService(
             self,
@@ -627,7 +638,11 @@ class GalvBackend(Construct):
 
     @property
     def listener(self) -> elbv2.ApplicationListener:
-        """The load balancer's HTTPS listener."""
+        """The load balancer's HTTPS listener.
+
+        Its rule with priority 100 forwards requests for `domain_name`; add rules with a lower
+        number for what comes before it, such as sign-in with an identity provider.
+        """
         return self._load_balancer.https
 
     @property

@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from galv_constructs._backend_checks import check_certificate_source, check_switches
+from galv_constructs._content_policy import check_policy_additions
 from galv_constructs._dependencies import stand_for
 from galv_constructs._frontend_checks import (
     check_alternatives,
@@ -29,7 +30,7 @@ from galv_constructs._placement import check_place, check_secrets_place
 from galv_constructs._policy import DeploymentPolicy
 from galv_constructs._regions import CLOUDFRONT, CODEBUILD, check_services
 from galv_constructs._site import Site
-from galv_constructs._site_headers import check_policy_additions, site_policy
+from galv_constructs._site_headers import site_policy
 from galv_constructs._site_release import SiteRelease
 from galv_constructs._site_source import FetchedFiles, LocalFiles
 from galv_constructs._validation import check_domain_name, check_duration

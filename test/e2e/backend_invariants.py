@@ -86,7 +86,19 @@ def _target_problems(backend: Backend, reach: Reach) -> Iterator[str]:
     https = backend.listeners()[443]
     groups = backend.load_balancer["SecurityGroups"]
     (mapping,) = backend.service["loadBalancers"]
-    forwarded = _forwarded(https["DefaultActions"][0])
+    for action in https["DefaultActions"]:
+        if (
+            action["Type"] != "fixed-response"
+            or action["FixedResponseConfig"]["StatusCode"] != "421"
+        ):
+            yield f"other hosts than the API's are answered with {action}"
+    rules = elb.describe_rules(ListenerArn=https["ListenerArn"])["Rules"]
+    forwarded = [
+        group
+        for rule in rules
+        if _hosts(rule) == [backend.outputs["BackendUrl"].removeprefix("https://")]
+        for group in _forwarded(rule["Actions"][0])
+    ]
     if mapping["targetGroupArn"] not in forwarded:
         yield f"https goes to {forwarded}, the service is in {mapping['targetGroupArn']}"
     (target,) = elb.describe_target_groups(TargetGroupArns=[mapping["targetGroupArn"]])[
@@ -107,6 +119,16 @@ def _target_problems(backend: Backend, reach: Reach) -> Iterator[str]:
         yield f"targets are of type {target['TargetType']}, Fargate needs ip"
     tasks = _network(backend)["securityGroups"]
     yield from reach.flow_problems(groups, tasks, port, "the web service")
+
+
+def _hosts(rule: Json) -> list[str]:
+    """The names that a rule of a listener is for."""
+    return [
+        host
+        for condition in rule["Conditions"]
+        if condition["Field"] == "host-header"
+        for host in condition.get("HostHeaderConfig", condition)["Values"]
+    ]
 
 
 def _forwarded(action: Json) -> list[str]:
