@@ -34,7 +34,7 @@ def open_ports(template: Json) -> set[int]:
 
 
 def test_sends_through_ses_when_no_host_is_given(mailing: Json) -> None:
-    for name in ("web", "setup-db", "check-status"):
+    for name in ("web", "check-status"):
         assert mail_variables(mailing, name) == {
             "DJANGO_DEFAULT_FROM_EMAIL": "galv@mail.example.com",
             "DJANGO_EMAIL_HOST": {

@@ -118,28 +118,37 @@ class BackendVariables:
         }
         if self.s3_endpoint is not None:
             variables["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
-        if self.mail is not None:
-            # Only the exact text "True" is true, and both at once is an error.
-            encryption = "DJANGO_EMAIL_USE_SSL" if self.mail.port == 465 else "DJANGO_EMAIL_USE_TLS"
-            variables |= {
-                "DJANGO_DEFAULT_FROM_EMAIL": self.mail.sender,
-                "DJANGO_EMAIL_HOST": self.mail.host,
-                "DJANGO_EMAIL_PORT": str(self.mail.port),
-                encryption: "True",
-            }
         return variables
 
     @property
     def secrets(self) -> dict[str, ecs.Secret]:
         """Variables that come from Secrets Manager when a task starts."""
-        variables = {
+        return {
             "DJANGO_SECRET_KEY": self.secret_key,
             "POSTGRES_PASSWORD": self.database_password,
             "POSTGRES_USER": self.database_user,
         }
-        if self.mail is not None:
-            variables |= {
-                "DJANGO_EMAIL_HOST_PASSWORD": self.mail.password,
-                "DJANGO_EMAIL_HOST_USER": self.mail.user,
-            }
-        return variables
+
+    @property
+    def mail_environment(self) -> dict[str, str]:
+        """Plain variables of tasks that send mail: without them Galv has its defaults."""
+        if self.mail is None:
+            return {}
+        # Only the exact text "True" is true, and both at once is an error.
+        encryption = "DJANGO_EMAIL_USE_SSL" if self.mail.port == 465 else "DJANGO_EMAIL_USE_TLS"
+        return {
+            "DJANGO_DEFAULT_FROM_EMAIL": self.mail.sender,
+            "DJANGO_EMAIL_HOST": self.mail.host,
+            "DJANGO_EMAIL_PORT": str(self.mail.port),
+            encryption: "True",
+        }
+
+    @property
+    def mail_secrets(self) -> dict[str, ecs.Secret]:
+        """Variables from Secrets Manager of tasks that send mail."""
+        if self.mail is None:
+            return {}
+        return {
+            "DJANGO_EMAIL_HOST_PASSWORD": self.mail.password,
+            "DJANGO_EMAIL_HOST_USER": self.mail.user,
+        }

@@ -456,7 +456,6 @@ class GalvBackend(Construct):
             },
             secrets={**variables.secrets, **(secrets or {})},
             connects_to=[database],
-            egress_ports=[443] if mail is None else sorted({443, mail.port}),
             grants=[self._grant_reading],
             depends_on=[
                 *network.connectivity,
@@ -469,6 +468,14 @@ class GalvBackend(Construct):
             encryption_key=encryption_key,
         )
 
+        # Galv sends mail when it answers a request, and the check signs in to the server: setup
+        # and tasks beside the web service get no SMTP credentials, and reach no SMTP port.
+        mailing = replace(
+            runtime,
+            environment={**runtime.environment, **variables.mail_environment},
+            secrets={**runtime.secrets, **variables.mail_secrets},
+            egress_ports=[443] if mail is None else sorted({443, mail.port}),
+        )
         # The check and scheduled tasks change no upload.
         writing = replace(runtime, grants=[self._grant_writing])
         self._setup = GalvReleaseTask(
@@ -487,7 +494,9 @@ class GalvBackend(Construct):
         # Only collectstatic writes what browsers run.
         grant_data_access(self._setup.task_role, self._static_assets.bucket)
         runtime = replace(runtime, gates=[self._setup])
+        mailing = replace(mailing, gates=[self._setup])
         self._runtime = runtime
+        self._mail_runtime = mailing
         self._made_web_acl: GalvWebAcl | None = None
         self._web_acl_arn = web_acl_arn
         if web_acl and web_acl_arn is None:
@@ -518,7 +527,7 @@ class GalvBackend(Construct):
         self._web = WebService(
             self,
             "Web",
-            runtime=replace(writing, gates=[self._setup]),
+            runtime=replace(mailing, grants=[self._grant_writing]),
             load_balancer=self._load_balancer,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
@@ -535,7 +544,7 @@ class GalvBackend(Construct):
         self._check_status = StatusCheck(
             self,
             "CheckStatus",
-            runtime=replace(runtime, entry_point=entry_point(check_status=True)),
+            runtime=replace(mailing, entry_point=entry_point(check_status=True)),
             command=check_status_command or ["python", "manage.py", "check_status"],
             run=check_status,
             after=[self._web, self._load_balancer, self._static_assets],
@@ -572,9 +581,15 @@ class GalvBackend(Construct):
     def runtime(self) -> TaskRuntime:
         """Image, environment, secrets, network and logs, for tasks of your own.
 
-        They may read uploads; `media_bucket.grant_read_write(task)` lets one write them too.
+        They may read uploads; `media_bucket.grant_read_write(task)` lets one write them too. They
+        have no SMTP credentials: see `mail_runtime`.
         """
         return self._runtime
+
+    @property
+    def mail_runtime(self) -> TaskRuntime:
+        """As `runtime`, for tasks that send mail: with SMTP credentials and the server's port."""
+        return self._mail_runtime
 
     @property
     def url(self) -> str:
