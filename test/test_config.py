@@ -108,7 +108,6 @@ def test_every_key_is_read() -> None:
         "creates_mail_identity",
         "smtp_rotation",
         "warnings",
-        "notes",
     ]
     assert read(smtpRotation=2).smtp_rotation == 2
     assert not read(mailIdentity="existing").creates_mail_identity
@@ -389,6 +388,26 @@ def test_other_peoples_context_passes_with_a_note(key: str) -> None:
 
 def test_without_foreign_context_there_is_no_note() -> None:
     assert read().notes == []
+
+
+def test_says_which_records_to_create_and_before_what() -> None:
+    arn = ARN.format(region="us-east-1", account="123456789012")
+    (note,) = read(certificateArn=arn).notes
+
+    steps = ["Before you deploy: the CNAME records that validate", "FrontendCnameTarget"]
+    assert [step for step in steps if step not in note] == []
+    assert note.index(steps[0]) < note.index(steps[1])
+    assert "MailDnsRecord" in note
+    (note,) = read(certificateArn=arn, smtpSecretName="ours").notes
+    assert "MailDnsRecord" not in note
+
+
+def test_the_walkthrough_creates_records_before_what_needs_them() -> None:
+    text = (CDK_JSON.parent / "README.md").read_text()
+    steps = ["CNAME records that validate", "**Deploy**", "create its records", "**Sign in**"]
+
+    places = [text.index(step) for step in [*steps, "**Check**"]]
+    assert places == sorted(places)
 
 
 NEAR_MISSES = ["Name", "domain", "domainname", "isProd", "vpc", "backendVersoin", "hostedZone"]

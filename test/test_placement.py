@@ -1,5 +1,7 @@
 """What is given has to be where the stack can use it: each argument x region, account and VPC."""
 
+import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,7 @@ from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack, zone_in
 from templates import Json
 
+import galv_constructs
 from galv_constructs import (
     GalvBackend,
     GalvDeployRole,
@@ -29,6 +32,7 @@ from galv_constructs import (
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
+    GalvWebAcl,
     GitHubSubject,
     TaskRuntime,
 )
@@ -208,10 +212,19 @@ def review_role(stack: Stack, **arguments: Any) -> GalvReviewRole:
     return GalvReviewRole(stack, "Made", subjects=subjects, stacks=["galv-*"], **arguments)
 
 
+def web_acl(stack: Stack, **arguments: Any) -> GalvWebAcl:
+    return GalvWebAcl(stack, "Made", **arguments)
+
+
+def mail_by(stack: Stack, region: str, account: str) -> Any:
+    return GalvMail.from_secret(secret(stack, region, account), sender="galv@example.com")
+
+
 # Construct, argument, what is given, and the region that it has to be in.
 ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (backend, "alarm_topic", topic, HERE),
     (backend, "certificate", certificate, HERE),
+    (backend, "mail", mail_by, HERE),
     (backend, "cluster", cluster, HERE),
     (backend, "database_secret", secret, HERE),
     (backend, "encryption_key", key, HERE),
@@ -234,6 +247,7 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (release_task_of, "network", network, HERE),
     (release_task_of, "secrets", secrets, HERE),
     (scheduled_task, "alarm_topic", topic, HERE),
+    (web_acl, "alarm_topic", topic, HERE),
     (scheduled_task, "secrets", secrets, HERE),
     (deploy_role, "provider", provider, ""),
     (review_role, "provider", provider, ""),
@@ -305,30 +319,73 @@ class TestPlaces:
         stack = Stack(new_app(), "Stack")
         mail(stack, encryption_key=key(stack, ELSEWHERE, THEIRS))
 
+    def test_refuses_a_cluster_that_does_not_tell_its_vpc(
+        self, refusal: Refusal, stack: Stack
+    ) -> None:
+        zone_in(stack)
+        given = ecs.Cluster.from_cluster_arn(
+            stack, "Cluster", arn("ecs", HERE, OURS, "cluster/ours")
+        )
+
+        said = refusal(lambda: backend_in(stack, cluster=given))
+        assert said.startswith("cluster (Stack/Cluster) does not tell its VPC: import it with")
+
     def test_every_argument_for_a_thing_is_in_the_table(self) -> None:
-        # Of these nothing says where they are, or it does not matter.
-        exempt = {
-            "storage_buckets",  # pages may load from any bucket
-            "image",  # ECR is pulled from across regions and accounts
-            "hosted_zone",  # DNS is in no region; see below for private ones
-            "mail",  # has to be in the very stack
-            "database",  # one that is imported is taken for the stack's own; see below for VPCs
-        }
-        tested = {argument for _, argument, _, _ in ARGUMENTS} | exempt
-        for construct in (GalvBackend, GalvFrontend, GalvMail, GalvReleaseTask, GalvScheduledTask):
-            assert things(construct) <= tested
+        tested = {(CONSTRUCTS[make], argument) for make, argument, _, _ in ARGUMENTS}
+        public = [getattr(galv_constructs, name) for name in galv_constructs.__all__]
+        constructs = [kind for kind in public if isinstance(kind, type)]
+        found = {(kind, name) for kind in constructs for name in things(kind)}
+
+        assert {(kind.__name__, name) for kind, name in found - tested} == ELSEWHERE_OR_NOWHERE
+
+
+CONSTRUCTS: dict[Make, type] = {
+    backend: GalvBackend,
+    deploy_role: GalvDeployRole,
+    frontend: GalvFrontend,
+    mail: GalvMail,
+    release_task: GalvReleaseTask,
+    release_task_of: TaskRuntime,
+    review_role: GalvReviewRole,
+    scheduled_task: GalvScheduledTask,
+    web_acl: GalvWebAcl,
+}
+# Of these nothing says where they are, or it does not matter.
+ELSEWHERE_OR_NOWHERE = {
+    # ECR is pulled from across regions and accounts.
+    ("GalvBackend", "image"),
+    ("TaskRuntime", "image"),
+    # DNS is in no region; see below for private ones.
+    *((construct, "hosted_zone") for construct in ("GalvBackend", "GalvFrontend", "GalvMail")),
+    # One that is imported is taken for the stack's own; see below for VPCs.
+    ("GalvBackend", "database"),
+    # Pages may load from any bucket.
+    ("GalvFrontend", "storage_buckets"),
+    # Have to be in us-east-1, in any account: test_frontend.py.
+    ("GalvFrontend", "edge_notification_arns"),
+    # Flows and requests may be logged to a bucket elsewhere; that of a backend may not.
+    ("GalvNetwork", "log_bucket"),
+    ("GalvWebAcl", "log_bucket"),
+    # Configuration has checks of its own: test_config.py.
+    ("GalvConfig", "certificate_arn"),
+    ("GalvConfig", "backend_certificate_arn"),
+}
 
 
 def things(construct: type) -> set[str]:
-    """Arguments whose type is a thing in AWS, or several."""
-    kinds = (" I", "ecs.", ".I", "Secret]")
-    skipped = ("InstanceType", "IGalvMail")
+    """Arguments whose type is a thing in AWS, or several, and the ARNs of such."""
+    kinds = inspect.get_annotations(construct.__init__, eval_str=True)  # type: ignore[misc]
     return {
         name
-        for name, kind in construct.__init__.__annotations__.items()  # type: ignore[misc]
-        if any(part in f" {kind}" for part in kinds)
-        and not any(part in str(kind) for part in skipped)
-    } | {name for name in construct.__init__.__annotations__ if name.endswith("_arn")}  # type: ignore[misc]
+        for name, kind in kinds.items()
+        if _THING.search(str(kind)) or name.endswith(("_arn", "_arns"))
+    }
+
+
+# An interface of CDK's or ours, a secret, or an image; not what is none by itself.
+_THING = re.compile(
+    r"\.I(?!Connectable|Role|Dependable)[A-Z]\w+|aws_ecs\.(?:Secret|ContainerImage)"
+)
 
 
 class TestRuntime:

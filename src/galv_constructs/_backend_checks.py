@@ -24,6 +24,7 @@ from galv_constructs._placement import (
     check_public_zone,
     check_secrets_place,
     check_vpc,
+    vpc_of,
 )
 from galv_constructs._regions import SES, check_services
 from galv_constructs._release_tag import check_backend_tag
@@ -272,19 +273,25 @@ def check_network(
         "aws_ecs.ICluster",
         "ecs.Cluster.from_cluster_attributes(scope, id, cluster_name=…, vpc=…)",
     )
+    cluster_vpc = None if cluster is None else vpc_of(cluster)
+    if cluster is not None and cluster_vpc is None:
+        raise ValueError(
+            f"cluster ({cluster.node.path}) does not tell its VPC: import it with "
+            "ecs.Cluster.from_cluster_attributes(scope, id, cluster_name=…, vpc=…)"
+        )
     if network is not None:
         check_layout("network", network, makes_database=makes_database)
-    elif cluster is not None:
-        layout = GalvNetwork.from_vpc(cluster.vpc)
+    elif cluster_vpc is not None:
+        layout = GalvNetwork.from_vpc(cluster_vpc)
         check_layout("cluster", layout, makes_database=makes_database)
-    if network is None or cluster is None:
+    if network is None or cluster_vpc is None:
         return
-    ids = (network.vpc.vpc_id, cluster.vpc.vpc_id)
+    ids = (network.vpc.vpc_id, cluster_vpc.vpc_id)
     # A token and a literal may be the same VPC.
     comparable = is_token(ids[0]) == is_token(ids[1])
     if comparable and ids[0] != ids[1]:
         raise ValueError(
-            f"network ({network.vpc.node.path}) and cluster ({cluster.vpc.node.path}) are in "
+            f"network ({network.vpc.node.path}) and cluster ({cluster_vpc.node.path}) are in "
             "different VPCs: pass one of them alone, or a cluster in the network's VPC"
         )
 
@@ -345,6 +352,7 @@ def check_places(
     certificate: acm.ICertificate | None,
     registry_credentials: secretsmanager.ISecret | None,
     secrets: Mapping[str, ecs.Secret] | None,
+    mail: IGalvMail | None,
     network: IGalvNetwork | None,
     cluster: ecs.ICluster | None,
     database: rds.IDatabaseInstance | None,
@@ -371,6 +379,8 @@ def check_places(
     }.items():
         check_place(scope, name, given)
     check_secrets_place(scope, secrets)
+    if mail is not None:
+        check_place(scope, "mail, its secret", mail.password.arn)
     if database is None:
         return
     vpc = network.vpc if network is not None else getattr(cluster, "vpc", None)

@@ -328,6 +328,7 @@ class GalvBackend(Construct):
             certificate=certificate,
             registry_credentials=registry_credentials,
             secrets=secrets,
+            mail=mail,
             network=network,
             cluster=cluster,
             database=database,

@@ -157,7 +157,8 @@ class GalvConfig:
     """What is allowed and probably not meant, each with the key and the way out."""
 
     notes: Sequence[str]
-    """Context that is not Galv's and is ignored, such as that of `~/.cdk.json`."""
+    """What to do by hand, such as DNS records, and context that is not Galv's and is ignored, such
+    as that of `~/.cdk.json`."""
 
     @property
     def backend_domain_name(self) -> str:
@@ -242,7 +243,7 @@ class GalvConfig:
             count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             listed = "".join(f"\n  - {mistake}" for mistake in mistakes)
             raise ValueError(f"{count} in the context (cdk.json or --context):{listed}")
-        return replace(config, warnings=_doubts(config), notes=notes)
+        return replace(config, warnings=_doubts(config), notes=[*notes, *_to_do(config)])
 
     @classmethod
     def _from_values(cls, values: Mapping[str, Any]) -> "GalvConfig":
@@ -436,6 +437,21 @@ def _doubts(config: GalvConfig) -> list[str]:
             if value == ""
         ]
     return doubts
+
+
+def _to_do(config: GalvConfig) -> list[str]:
+    """What nobody but the owner of the DNS can do, told before the deployment needs it."""
+    if config.is_route53_domain:
+        return []
+    hosts = f"{config.frontend_domain_name} and {config.backend_domain_name}"
+    has_records = config.smtp_secret_name is None and config.creates_mail_identity
+    mail = ", and what MailDnsRecord… say" if has_records else ""
+    note = (
+        "isRoute53Domain: is false, so DNS is yours. Before you deploy: the CNAME records that "
+        "validate the certificates. After it, before you sign in or run galv-ops check: records "
+        f"from {hosts} to the outputs FrontendCnameTarget and BackendCnameTarget{mail}"
+    )
+    return [note]
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:

@@ -93,6 +93,14 @@ def test_asks_as_a_browser_does_and_once(site: Site) -> None:
     assert site.now == 0
 
 
+def test_a_403_says_that_a_web_acl_may_be_the_reason(site: Site) -> None:
+    site.faults["/"] = [(403, b"Request blocked")] * 99
+
+    said = site.refusal()
+    assert said.startswith("/ answers 403: Request blocked (the file is missing, or a web ACL")
+    assert "web_acl_arn" in said
+
+
 @pytest.mark.parametrize("status", [500, 503, 504, 403, 404, 429])
 @pytest.mark.parametrize("path", ["/", "/env.js", "/assets/app-1.js"])
 class TestAnswer:
@@ -105,7 +113,8 @@ class TestAnswer:
     def test_fails_in_the_end(self, site: Site, path: str, status: int) -> None:
         site.faults[path] = [(status, b"<h1>An error\noccurred</h1>")] * 99
 
-        assert site.refusal() == f"{path} answers {status}: <h1>An error occurred</h1>"
+        said = f"{path} answers {status}: <h1>An error occurred</h1>"
+        assert site.refusal().partition(" (the file is missing")[0] == said
         assert _site_page.PATIENCE <= site.now < _site_page.PATIENCE + 20
 
 

@@ -47,9 +47,8 @@ class Web:
         self.uploaded = ""
         self.lab: dict[str, object] = {}
 
-        user = world.assembly.variable("setup-db", "DJANGO_SUPERUSER_USERNAME")
-        self.user = user or "admin"
-        self.password = world.secrets["DJANGO_SUPERUSER_PASSWORD"]
+        self.user = world.user
+        self.password = world.password
 
     def basic(self) -> dict[str, str]:
         """The header with which the superuser signs in."""

@@ -53,6 +53,7 @@ class World:
         self.api = str(assembly.variable("web", "VIRTUAL_HOST"))
         self.site = str(assembly.variable("web", "FRONTEND_VIRTUAL_HOST")).split(",")[0]
         self.task_address = f"{assembly.task_address()}:{_WEB_PORT}"
+        self.user = assembly.variable("setup-db", "DJANGO_SUPERUSER_USERNAME") or "admin"
         self._stack = ExitStack()
         self._runs = 0
 
@@ -137,6 +138,11 @@ class World:
                 if attribute["Key"] == "idle_timeout.timeout_seconds":
                     return int(attribute["Value"])
         return 60
+
+    @property
+    def password(self) -> str:
+        """The superuser's."""
+        return self.secrets["DJANGO_SUPERUSER_PASSWORD"]
 
     @property
     def static_bucket(self) -> str | None:

@@ -22,6 +22,10 @@ TIMEOUT = 10
 OK = 200
 FORBIDDEN = 403
 SNIPPET = 160
+_REFUSED = (
+    "the file is missing, or a web ACL refuses this request; one that was associated outside of "
+    "the template has to be passed as web_acl_arn, and then this is no failure"
+)
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
@@ -89,7 +93,10 @@ def _problem(
             return None
         if status != OK:
             said = " ".join(content.decode(errors="replace").split())[:SNIPPET]
-            return _Problem(f"{url}{path} {f'answers {status}' if status else 'fails'}: {said}")
+            outcome = f"answers {status}" if status else "fails"
+            # CloudFront says the same of both.
+            why = f" ({_REFUSED})" if status == FORBIDDEN else ""
+            return _Problem(f"{url}{path} {outcome}: {said}{why}")
         if name == CONFIG and (problem := config_problem(content, api_url)):
             return _Problem(f"{url}{path}: {problem}")
         if content != files[name]:
