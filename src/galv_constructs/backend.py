@@ -38,6 +38,7 @@ from galv_constructs._backend_checks import (
     check_web_acl,
 )
 from galv_constructs._cluster import Cluster
+from galv_constructs._connections import warn_of_connections
 from galv_constructs._container import entry_point
 from galv_constructs._content_policy import api_policy, check_policy_additions
 from galv_constructs._data_bucket import data_bucket, grant_data_access, grant_read_access
@@ -213,7 +214,8 @@ class GalvBackend(Construct):
                 before a thread sees them. Default: 4.
             min_tasks: Fewest web tasks. With one, the API is away for a minute or two when the
                 task or its zone fails. Default: 1.
-            max_tasks: Most web tasks. Default: 4.
+            max_tasks: Most web tasks. A warning says so when they may open more connections than
+                the new database allows. Default: 4.
             request_timeout: How long Galv may take to answer, and a client may be silent, in whole
                 seconds from 30 to 3600: the idle timeout of the load balancer, and the timeouts of
                 nginx and gunicorn. An upload that goes on may take longer. Default: 2 minutes.
@@ -385,14 +387,23 @@ class GalvBackend(Construct):
             ).resource
         self._cluster = cluster
 
+        workers = default_workers(cpu, memory_limit_mib) if workers is None else workers
         databases = []
         if database is None:
+            instance_type = database_instance_type or ec2.InstanceType("t4g.micro")
+            warn_of_connections(
+                self,
+                instance_type=instance_type,
+                max_tasks=max_tasks,
+                workers=workers,
+                threads=threads,
+            )
             made = Database(
                 self,
                 "Database",
                 network=network,
                 policy=policy,
-                instance_type=database_instance_type or ec2.InstanceType("t4g.micro"),
+                instance_type=instance_type,
                 encryption_key=encryption_key,
             )
             database, database_secret = made.instance, made.secret
@@ -532,7 +543,7 @@ class GalvBackend(Construct):
             load_balancer=self._load_balancer,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
-            workers=default_workers(cpu, memory_limit_mib) if workers is None else workers,
+            workers=workers,
             threads=threads,
             min_tasks=min_tasks,
             max_tasks=max_tasks,
