@@ -1,36 +1,45 @@
 """Measure what slow clients do to a web task: its own command, real gunicorn and nginx.
 
-    npm run setup && sudo .venv/bin/python tools/slow_clients.py
+    sudo python3 tools/setup.py --e2e python tools/slow_clients.py
 
-A small application answers at once, works for 10 ms, or takes an upload, and takes as much memory
-as Galv. The task has the CPU and the memory of the default, by control groups. Needs root, iproute2
-and nginx.
+The application is the one in `test/galv` that stands in for Galv, with PostgreSQL. The task has the
+CPU and the memory of the default, by control groups. A client sends 2 Mbit/s. Needs root, iproute2,
+PostgreSQL and nginx.
 """
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "test"))
+_ROOT = Path(__file__).resolve().parent.parent
+sys.path[:1] = [str(_ROOT / "tools"), str(_ROOT / "test")]
 
-from containers import Container, Image, Limits, Network
+from containers import Container, Image, Limits, Network  # noqa: E402 - needs the paths
+from galv.stand_in import PYTHON, make_image  # noqa: E402 - needs the paths
+from proof import certificates  # noqa: E402 - needs the paths
+from proof.client import Client, multipart  # noqa: E402 - needs the paths
+from proof.postgres import Postgres  # noqa: E402 - needs the paths
 
-from galv_constructs._container import entry_point
-from galv_constructs._web_service import PORT, default_workers, web_command
+from galv_constructs._container import DIRECTORY, entry_point  # noqa: E402 - needs the paths
+from galv_constructs._web_service import PORT, default_workers, web_command  # noqa: E402 - needs the paths
 
 CPU, MEMORY_MIB = 512, 1024
 WORKERS = default_workers(CPU, MEMORY_MIB)
-# 2 Mbit/s and 20 seconds make one of 5 MB.
-UPLOAD = 5_000_000
-NO_NGINX = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+# 2 Mbit/s: 20 seconds make 5 MB.
+BYTES_A_SECOND = 250_000
+PASSWORD = "measured"  # noqa: S105 - of a server that lives for minutes
+# Another one than the loopback address, where a server of the machine's may be.
+DATABASE = "127.0.83.1"
 # As the library started it before, for comparison.
 SYNC = [
     "gunicorn",
@@ -40,98 +49,67 @@ SYNC = [
     "--graceful-timeout=110",
     "config.wsgi",
 ]
-SETTINGS = """
-SECRET_KEY = "measured"
-ALLOWED_HOSTS = ["*"]
-ROOT_URLCONF = "config.urls"
-MEMORY = bytearray(b"x" * 200_000_000)
-"""
-URLS = """
-import time
-from django.http import HttpResponse
-from django.urls import path
-
-def health(request):
-    return HttpResponse("ok")
-
-def query(request):
-    end = time.thread_time() + 0.01
-    while time.thread_time() < end:
-        pass
-    time.sleep(0.02)  # as long as a database takes
-    return HttpResponse("x" * 20_000)
-
-def upload(request):
-    return HttpResponse(str(request.FILES["file"].size))
-
-def echo(request, rest):
-    sent = request.META.get("RAW_URI"), request.scheme
-    return HttpResponse(" ".join([request.get_host(), *sent]))
-
-def long(request):
-    time.sleep(4)
-    return HttpResponse("done")
-
-urlpatterns = [
-    path("health/", health),
-    path("query/", query),
-    path("upload/", upload),
-    path("echo/<path:rest>", echo),
-    path("long/", long),
-]
-"""
-WSGI = """
-from django.core.wsgi import get_wsgi_application
-application = get_wsgi_application()
-"""
 
 
-def commands(threads: int) -> dict[str, tuple[list[str], dict[str, str]]]:
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is asked for: the port, paths of the application, and what signs in."""
+
+    port: int
+    query: str = "/query/"
+    upload: str = "/upload/"
+    fields: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def without_nginx(image: Image) -> dict[str, str]:
+    """Return the variables with which a task does not find the machine's nginx."""
+    return {"PATH": f"{image.python.parent}:/usr/bin:/bin"}
+
+
+def commands(threads: int, image: Image) -> dict[str, tuple[list[str], dict[str, str]]]:
     """Return the commands to compare, each with variables."""
     ours = web_command(workers=WORKERS, threads=threads, timeout=120)
     return {
-        "sync workers": (SYNC, NO_NGINX),
-        "threads": (ours, NO_NGINX),
-        "threads behind nginx": (ours, {}),
+        "sync workers": (SYNC, without_nginx(image)),
+        "threads": (ours, without_nginx(image)),
+        "nginx": (ours, {}),
     }
-
-
-def application(folder: Path, *, memory: bool = True) -> Path:
-    """Write a Django project."""
-    settings = SETTINGS if memory else SETTINGS.replace("200_000_000", "1")
-    (folder / "config").mkdir()
-    for name, text in {"settings": settings, "urls": URLS, "wsgi": WSGI, "__init__": ""}.items():
-        (folder / "config" / f"{name}.py").write_text(text)
-    return folder
 
 
 @contextlib.contextmanager
 def task(
-    command: list[str], folder: Path, variables: dict[str, str], *, limits: Limits | None
+    command: list[str],
+    image: Image,
+    variables: Mapping[str, str],
+    *,
+    limits: Limits | None = None,
+    database: tuple[str, int] | None = None,
 ) -> Iterator[tuple[Container, int]]:
     """Run a web task; yield it, and a port of this machine that leads to it."""
     definition: dict[str, Any] = {
         "name": "web",
         "entryPoint": entry_point(),
         "command": command,
-        "mountPoints": [{"containerPath": "/tmp", "sourceVolume": "tmp"}],  # noqa: S108
-        "volumes": [{"name": "tmp"}],
+        "mountPoints": [
+            {"containerPath": "/tmp", "sourceVolume": "tmp"},  # noqa: S108
+            {"containerPath": "/var/log/galv", "sourceVolume": "log"},
+        ],
+        "volumes": [{"name": "tmp"}, {"name": "log"}],
         "readonlyRootFilesystem": True,
     }
-    image = Image(python=Path(sys.executable), application=folder)
-    with (
-        Network() as network,
-        Container(
-            image, definition, network=network, environment=variables, limits=limits
-        ) as container,
-    ):
-        port = network.publish(container.address, PORT)
-        asyncio.run(_started(port, container))
-        yield container, port
+    with Network() as network:
+        hosts = {} if database is None else {"database": network.serve(5432, database)}
+        with Container(
+            image, definition, network=network, environment=variables, limits=limits, hosts=hosts
+        ) as container:
+            port = network.publish(container.address, PORT)
+            asyncio.run(_started(port, container))
+            yield container, port
 
 
 async def _started(port: int, container: Container) -> None:
-    for _ in range(240):
+    for _ in range(480):
         if await get(port, "/health/", timeout=5):
             return
         await asyncio.sleep(0.25)
@@ -164,21 +142,22 @@ async def exchange(port: int, head: bytes, body: bytes = b"", seconds: float = 0
 
 
 async def _request(port: int, head: bytes, body: bytes = b"", seconds: float = 0) -> bool:
-    return (await exchange(port, head, body, seconds)).startswith(b"HTTP/1.1 200 ")
+    answer = await exchange(port, head, body, seconds)
+    return answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 201 "))
 
 
-async def upload(port: int, seconds: float, size: int = UPLOAD) -> bool:
+async def upload(target: Target, seconds: float, size: int) -> bool:
     """Whether an upload that takes so long is answered."""
-    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
-    body = head + bytes(size) + b"\r\n--b--\r\n"
+    kind, body = multipart(target.fields, "slow.bin", bytes(size))
     lines = [
-        "POST /upload/ HTTP/1.1",
+        f"POST {target.upload} HTTP/1.1",
         "Host: localhost",
-        "Content-Type: multipart/form-data; boundary=b",
+        f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in target.headers.items()),
     ]
     try:
-        return await _request(port, "\r\n".join([*lines, "", ""]).encode(), body, seconds)
+        return await _request(target.port, "\r\n".join([*lines, "", ""]).encode(), body, seconds)
     except OSError:
         return False
 
@@ -193,38 +172,41 @@ async def health_checks(port: int, until: asyncio.Event) -> list[bool]:
 
 
 async def slow_uploads(
-    port: int, count: int, seconds: float, size: int = UPLOAD
+    target: Target, count: int, seconds: float, size: int
 ) -> tuple[int, list[bool]]:
     """Upload at a time; return how many were answered in time, and the health meanwhile."""
     done = asyncio.Event()
-    checks = asyncio.create_task(health_checks(port, done))
-    uploads = [asyncio.create_task(upload(port, seconds, size)) for _ in range(count)]
-    ended, going_on = await asyncio.wait(uploads, timeout=seconds * 2 + 30)
+    checks = asyncio.create_task(health_checks(target.port, done))
+    uploads = [asyncio.create_task(upload(target, seconds, size)) for _ in range(count)]
+    ended, going_on = await asyncio.wait(uploads, timeout=seconds * 2 + 60)
     done.set()
     for task in going_on:
         task.cancel()
     return sum(task.result() for task in ended), await checks
 
 
-async def requests_a_second(port: int, seconds: float, clients: int = 8) -> float:
+async def requests_a_second(target: Target, seconds: float, clients: int = 8) -> float:
     """Ask for the query as fast as so many clients can."""
     end = time.monotonic() + seconds
 
     async def client() -> int:
         count = 0
         while time.monotonic() < end:
-            count += await get(port, "/query/", timeout=30)
+            count += await get(target.port, target.query, timeout=30)
         return count
 
     return sum(await asyncio.gather(*(client() for _ in range(clients)))) / seconds
 
 
-def measure(container: Container, port: int, counts: list[int], seconds: float) -> list[str]:
+def measure(
+    container: Container, target: Target, counts: Sequence[int], seconds: float
+) -> list[str]:
     """Return the cells of one row."""
-    rate = statistics.median(asyncio.run(requests_a_second(port, 5)) for _ in range(3))
+    rate = statistics.median(asyncio.run(requests_a_second(target, 5)) for _ in range(3))
     cells = [f"{rate:.0f}"]
     for count in counts:
-        answered, checks = asyncio.run(slow_uploads(port, count, seconds))
+        size = round(BYTES_A_SECOND * seconds)
+        answered, checks = asyncio.run(slow_uploads(target, count, seconds, size))
         cells.append(f"{answered} of {count}; {sum(checks)} of {len(checks)}")
     return [*cells, f"{_memory(container)} MiB"]
 
@@ -239,23 +221,105 @@ def _memory(container: Container) -> int:
     return kib >> 10
 
 
+@contextlib.contextmanager
+def galv(folder: Path) -> Iterator[tuple[Image, dict[str, str]]]:
+    """Prepare the application and its database; yield its image and variables."""
+    # The database runs as another user.
+    folder.chmod(0o755)
+    # No S3 here: files stay in the task.
+    settings = "from config.settings import *\n\nMEDIA_ROOT = '/tmp/media'\n"
+    image = make_image(folder / "backend_django", files={"config/measured.py": settings})
+    variables = {
+        "DJANGO_SECRET_KEY": PASSWORD,
+        "DJANGO_SETTINGS_MODULE": "config.measured",
+        "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
+        "DJANGO_LAB_STORAGE_QUOTA_BYTES": str(1 << 40),
+        "FRONTEND_VIRTUAL_HOST": "https://app.example.com",
+        "HOME": f"{DIRECTORY}/home",
+        "MPLCONFIGDIR": f"{DIRECTORY}/matplotlib",
+        "NUMBA_CACHE_DIR": f"{DIRECTORY}/numba",
+        "POSTGRES_HOST": "database",
+        "POSTGRES_PORT": "5432",
+        "POSTGRES_USER": "galv",
+        "POSTGRES_PASSWORD": PASSWORD,
+        "POSTGRES_DB": "galv",
+        "TMPDIR": f"{DIRECTORY}/temporary",
+        "VIRTUAL_HOST": "localhost",
+    }
+    made = certificates.make(folder / "tls", ["database"])
+    server = Postgres(folder / "postgres", DATABASE, made)
+    server.start(user="galv", password=PASSWORD, database="galv")
+    try:
+        steps = ("migrate", "create_superuser")
+        script = " && ".join(f"python manage.py {step} --no-input" for step in steps)
+        _run(["sh", "-c", script], image, variables)
+        yield image, variables
+    finally:
+        server.stop()
+
+
+def _run(command: list[str], image: Image, variables: Mapping[str, str]) -> None:
+    """Run a command of the application to its end."""
+    definition = {"name": "setup", "entryPoint": entry_point(), "command": command}
+    with (
+        Network() as network,
+        Container(
+            image,
+            definition,
+            network=network,
+            environment=variables,
+            hosts={"database": network.serve(5432, (DATABASE, 5432))},
+        ) as container,
+    ):
+        if container.wait(timeout=300):
+            raise RuntimeError(container.output())
+
+
+def sign_in(port: int) -> Target:
+    """Sign in, and create a laboratory with a team that may upload."""
+    api = Client(f"http://127.0.0.1:{port}")
+    api.headers["Host"] = "localhost"
+    pair = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+    token = api.post("/login/", {}, Authorization=f"Basic {pair}").expect(200).json()["token"]
+    api.headers["Authorization"] = f"Bearer {token}"
+    lab = api.post("/labs/", {"name": f"Lab {port} {time.time()}"}).expect(201).json()["url"]
+    team = api.post("/teams/", {"name": "Team", "lab": lab}).expect(201).json()["url"]
+    return Target(
+        port=port,
+        query="/users/",
+        upload="/arbitrary_files/",
+        fields={"name": "slow", "team": team, "description": "-"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--uploads", type=int, nargs="+", default=[4, 16, 100])
+    parser.add_argument("--uploads", type=int, nargs="+", default=[4, 100])
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--threads", type=int, nargs="+", default=[4])
+    parser.add_argument("--threads", type=int, default=4)
+    names = ["sync workers", "threads", "nginx"]
+    parser.add_argument("--servers", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
+    if not PYTHON.exists():
+        sys.exit(f"{PYTHON} is missing: run this with python3 tools/setup.py --e2e")
     uploads = [f"{n} slow uploads" for n in arguments.uploads]
     print("|", " | ".join(["", "requests/s", *uploads, "memory"]), "|", flush=True)
     limits = Limits(cpu=CPU, memory=MEMORY_MIB)
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
-        project = application(Path(folder))
-        for threads in arguments.threads:
-            for label, (command, variables) in commands(threads).items():
-                with task(command, project, variables, limits=limits) as (container, port):
-                    cells = measure(container, port, arguments.uploads, arguments.seconds)
-                print("|", " | ".join([f"{label}, {threads}", *cells]), "|", flush=True)
+    with (
+        tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder,
+        galv(Path(folder)) as (image, own),
+    ):
+        compared = commands(arguments.threads, image)
+        for name in arguments.servers:
+            command, variables = compared[name]
+            with task(
+                command, image, own | variables, limits=limits, database=(DATABASE, 5432)
+            ) as (container, port):
+                target = sign_in(port)
+                cells = measure(container, target, arguments.uploads, arguments.seconds)
+            print("|", " | ".join([name, *cells]), "|", flush=True)
 
 
 if __name__ == "__main__":
