@@ -104,6 +104,10 @@ class Resolved:
         document: Json = self._value(properties["PolicyDocument"])
         return document
 
+    def arn(self, logical_id: str) -> str:
+        """The ARN of a resource."""
+        return self._arn(logical_id)
+
     def _value(self, value: Any) -> Any:
         match value:
             case {"Ref": _} if len(value) == 1:

@@ -358,6 +358,27 @@ class TestFromVpc:
             ({"has_internet": False}, "isolated"),
         ],
     )
+    def test_has_an_endpoint_for_s3_only_where_it_is_said(
+        self, vpc: ec2.IVpc, arguments: Json, tasks: str
+    ) -> None:
+        del tasks
+
+        assert not GalvNetwork.from_vpc(vpc, **arguments).has_s3_endpoint
+        assert GalvNetwork.from_vpc(vpc, has_s3_endpoint=True, **arguments).has_s3_endpoint
+
+    def test_refuses_an_endpoint_that_is_neither_there_nor_not(self, vpc: ec2.IVpc) -> None:
+        endpoint: Any = "vpce-1"
+        with pytest.raises(ValueError, match="has_s3_endpoint must be true or false, got 'vpce-1'"):
+            GalvNetwork.from_vpc(vpc, has_s3_endpoint=endpoint)
+
+    @pytest.mark.parametrize(
+        ("arguments", "tasks"),
+        [
+            ({}, "private"),
+            ({"assign_public_ip": True}, "public"),
+            ({"has_internet": False}, "isolated"),
+        ],
+    )
     def test_chooses_subnets_when_none_are_given(
         self, vpc: ec2.IVpc, arguments: Json, tasks: str
     ) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from backends import KEY_ARN, RefusedBackend, Synth
+from backends import KEY_ARN, RefusedBackend, Synth, backend_in, new_app
+from iam_simulation import Resolved, is_allowed
 from templates import (
     Json,
     as_list,
@@ -18,8 +20,11 @@ from templates import (
     only,
     only_id,
     statements,
+    synthesize,
     task_definition,
 )
+
+from galv_constructs import GalvNetwork
 
 BUCKET = "AWS::S3::Bucket"
 MEDIA = "BackendMediaBucket"
@@ -105,6 +110,84 @@ class TestEveryBucket:
         # Static files are what browsers run: only setup, which collects them, may change them.
         writers = {STATIC: {"setup-db"}, MEDIA: {"setup-db", "web"}}[prefix]
         assert actions == (read | write if name in writers else read)
+
+
+TASKS = ("web", "setup-db", "check-status")
+WRITING = ("s3:DeleteObject", "s3:PutObject", "s3:PutObjectAcl")
+VPC = "vpc-0a1b2c3d"
+
+
+def may(template: Json, task: str, prefix: str, action: str, **context: str) -> bool:
+    """Whether credentials of a task may do something, worked out as IAM does."""
+    resolved = Resolved(template)
+    bucket = resolved.arn(only_id(template, BUCKET, prefix))
+    resource = bucket if action == "s3:ListBucket" else f"{bucket}/media/a.csv"
+    return is_allowed(
+        list(resolved.policies(task_role(template, task))), action, resource, **context
+    )
+
+
+@pytest.mark.parametrize("prefix", [MEDIA, STATIC])
+@pytest.mark.parametrize("task", TASKS)
+class TestCredentialsThatLeaveTheNetwork:
+    """A task's role through an endpoint of its VPC, and from elsewhere, action by action."""
+
+    @pytest.mark.parametrize("action", ["s3:ListBucket", *WRITING])
+    def test_do_not_write_delete_or_list(
+        self, default: Json, task: str, prefix: str, action: str
+    ) -> None:
+        inside = {"aws__SourceVpc": only_id(default, "AWS::EC2::VPC")}
+
+        # Static files are what browsers run: only setup, which collects them, may change them.
+        writers = {STATIC: {"setup-db"}, MEDIA: {"setup-db", "web"}}[prefix]
+        does = action == "s3:ListBucket" or task in writers
+        assert may(default, task, prefix, action, **inside) is does
+        assert not may(default, task, prefix, action)
+        assert not may(default, task, prefix, action, aws__SourceVpc="vpc-of-others")
+
+    def test_read_what_a_url_was_signed_for(self, default: Json, task: str, prefix: str) -> None:
+        """Browsers fetch uploads by presigned URL, with the permissions of the role."""
+        assert may(default, task, prefix, "s3:GetObject")
+
+    def test_work_where_the_endpoint_is_not_known(
+        self, without_endpoint: Json, task: str, prefix: str
+    ) -> None:
+        assert may(without_endpoint, task, prefix, "s3:ListBucket")
+        if task == "setup-db":
+            assert may(without_endpoint, task, prefix, "s3:PutObject")
+
+    def test_do_not_where_it_is_said_to_be(
+        self, with_endpoint: Json, task: str, prefix: str
+    ) -> None:
+        assert may(with_endpoint, task, prefix, "s3:ListBucket", aws__SourceVpc=VPC)
+        assert not may(with_endpoint, task, prefix, "s3:ListBucket")
+
+
+def in_given_vpc(**arguments: Any) -> Json:
+    stack = Stack(new_app(), "Stack")
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Given",
+        vpc_id=VPC,
+        vpc_cidr_block="10.1.0.0/16",
+        availability_zones=["eu-west-1a", "eu-west-1b"],
+        public_subnet_ids=["subnet-1", "subnet-2"],
+        public_subnet_ipv4_cidr_blocks=["10.1.0.0/24", "10.1.1.0/24"],
+        private_subnet_ids=["subnet-3", "subnet-4"],
+        private_subnet_ipv4_cidr_blocks=["10.1.2.0/24", "10.1.3.0/24"],
+    )
+    backend_in(stack, network=GalvNetwork.from_vpc(vpc, **arguments))
+    return synthesize(stack)
+
+
+@pytest.fixture(scope="module")
+def without_endpoint() -> Json:
+    return in_given_vpc()
+
+
+@pytest.fixture(scope="module")
+def with_endpoint() -> Json:
+    return in_given_vpc(has_s3_endpoint=True)
 
 
 class TestMediaBucket:

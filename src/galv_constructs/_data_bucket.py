@@ -12,6 +12,7 @@ from galv_constructs._acknowledge import acknowledge, acknowledge_wildcards, buc
 from galv_constructs._bucket_contents import let_protection_be_turned_on
 from galv_constructs._log_delivery import log_requests_to_bucket
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs.network import IGalvNetwork
 
 
 def data_bucket(
@@ -79,28 +80,46 @@ def data_bucket(
     return bucket
 
 
-def grant_data_access(role: iam.IRole, bucket: s3.IBucket) -> None:
+def grant_data_access(role: iam.IRole, bucket: s3.IBucket, *, within: IGalvNetwork) -> None:
     """Let a task read, write and delete objects, and see which are there.
 
     `s3:ListBucket` because without it a missing key is an access denied, on which uploads fail.
     """
-    _grant(role, bucket, "s3:DeleteObject", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl")
+    grant_read_access(role, bucket, within=within)
+    writing = ("s3:DeleteObject", "s3:PutObject", "s3:PutObjectAcl")
+    _allow(role, writing, f"{bucket.bucket_arn}/*", within)
     if bucket.encryption_key is not None:
-        bucket.encryption_key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        bucket.encryption_key.grant(role, "kms:GenerateDataKey")
 
 
-def grant_read_access(role: iam.IRole, bucket: s3.IBucket) -> None:
+def grant_read_access(role: iam.IRole, bucket: s3.IBucket, *, within: IGalvNetwork) -> None:
     """Let a task read objects, and see which are there."""
-    _grant(role, bucket, "s3:GetObject")
+    objects = f"{bucket.bucket_arn}/*"
+    # From anywhere: browsers read by URLs that a task has signed.
+    _allow(role, ["s3:GetObject"], objects, None)
+    _allow(role, ["s3:ListBucket"], bucket.bucket_arn, within)
     if bucket.encryption_key is not None:
         bucket.encryption_key.grant(role, "kms:Decrypt")
-
-
-def _grant(role: iam.IRole, bucket: s3.IBucket, *actions: str) -> None:
-    arn = bucket.bucket_arn
-    objects = f"{arn}/*"
-    iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=[objects])
-    iam.Grant.add_to_principal(grantee=role, actions=["s3:ListBucket"], resource_arns=[arn])
     acknowledge_wildcards(
         role, {objects: "The application chooses the keys of the objects in its own bucket."}
+    )
+
+
+def _allow(
+    role: iam.IRole, actions: Sequence[str], resource: str, within: IGalvNetwork | None
+) -> None:
+    """Allow a role something, where it can be from within the network alone.
+
+    The key `aws:SourceVpc` is in a request only if it comes through an endpoint of the VPC:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-sourcevpc
+    So credentials that leave the network write, delete and list nothing.
+    """
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=list(actions),
+            resources=[resource],
+            conditions={"StringEquals": {"aws:SourceVpc": within.vpc.vpc_id}}
+            if within is not None and within.has_s3_endpoint
+            else None,
+        )
     )

@@ -504,7 +504,7 @@ class GalvBackend(Construct):
             timeout=setup_timeout,
         )
         # Only collectstatic writes what browsers run.
-        grant_data_access(self._setup.task_role, self._static_assets.bucket)
+        grant_data_access(self._setup.task_role, self._static_assets.bucket, within=self._network)
         runtime = replace(runtime, gates=[self._setup])
         mailing = replace(mailing, gates=[self._setup])
         self._runtime = runtime
@@ -773,12 +773,12 @@ class GalvBackend(Construct):
         return self._made_web_acl
 
     def _grant_reading(self, role: iam.IRole) -> None:
-        grant_read_access(role, self._media_bucket)
-        grant_read_access(role, self._static_assets.bucket)
+        grant_read_access(role, self._media_bucket, within=self._network)
+        grant_read_access(role, self._static_assets.bucket, within=self._network)
 
     def _grant_writing(self, role: iam.IRole) -> None:
-        grant_data_access(role, self._media_bucket)
-        grant_read_access(role, self._static_assets.bucket)
+        grant_data_access(role, self._media_bucket, within=self._network)
+        grant_read_access(role, self._static_assets.bucket, within=self._network)
 
     def _warn(
         self,

@@ -70,6 +70,10 @@ class IGalvNetwork(Protocol):
         """Whether tasks can reach the internet."""
 
     @property
+    def has_s3_endpoint(self) -> bool:
+        """Whether tasks reach S3 through an endpoint of the VPC, of which S3 can tell the VPC."""
+
+    @property
     def connectivity(self) -> Sequence[IDependable]:
         """What has to be there before a task can reach what it needs: routes and endpoints."""
 
@@ -82,6 +86,7 @@ class _GivenNetwork:
     database_subnets: ec2.SubnetSelection
     assign_public_ip: bool
     has_internet: bool
+    has_s3_endpoint: bool
     connectivity: Sequence[IDependable]
 
 
@@ -186,6 +191,7 @@ class GalvNetwork(Construct):
         database_subnets: ec2.SubnetSelection | None = None,
         assign_public_ip: bool = False,
         has_internet: bool = True,
+        has_s3_endpoint: bool = False,
     ) -> IGalvNetwork:
         """Use a VPC that exists, or that you define yourself.
 
@@ -203,6 +209,9 @@ class GalvNetwork(Construct):
             assign_public_ip: Whether tasks get public addresses. Default: false.
             has_internet: Whether tasks can reach the internet. When it is false, an image that is
                 not in Amazon ECR is refused. Default: true.
+            has_s3_endpoint: Whether the route tables of the tasks' subnets have a gateway endpoint
+                for S3. When it is true, the tasks' roles write, delete and list objects from
+                within the VPC alone; without an endpoint they could not any more. Default: false.
 
         Raises:
             ValueError: If an argument has the wrong type, no subnet is as one says, or tasks should
@@ -211,6 +220,7 @@ class GalvNetwork(Construct):
         check_construct("vpc", vpc, "aws_ec2.IVpc", "ec2.Vpc.from_lookup(scope, id, vpc_id=…)")
         check_type("assign_public_ip", assign_public_ip, bool, "true or false")
         check_type("has_internet", has_internet, bool, "true or false")
+        check_type("has_s3_endpoint", has_s3_endpoint, bool, "true or false")
         if assign_public_ip and not has_internet:
             raise ValueError(
                 "assign_public_ip=True with has_internet=False: public addresses are of use only "
@@ -240,6 +250,7 @@ class GalvNetwork(Construct):
             database_subnets=database_subnets,
             assign_public_ip=assign_public_ip,
             has_internet=has_internet,
+            has_s3_endpoint=has_s3_endpoint,
             connectivity=[_select(vpc, task_subnets).internet_connectivity_established],
         )
 
@@ -272,6 +283,11 @@ class GalvNetwork(Construct):
     def has_internet(self) -> bool:
         """Whether tasks can reach the internet."""
         return self._preset is not NetworkPreset.ENDPOINTS
+
+    @property
+    def has_s3_endpoint(self) -> bool:
+        """Whether tasks reach S3 through an endpoint of the VPC: always."""
+        return True
 
     @property
     def connectivity(self) -> Sequence[IDependable]:
