@@ -28,6 +28,10 @@ _PAGES = ("/", "/cells", "/cells/LR-2.3")
 _SETTLE = 20
 _ERRORS = 400
 _ASSETS = "galv-assets"
+# Nothing here has a way to the internet, and React Query waits for one before it asks for anything.
+_ONLINE = """Object.defineProperty(
+    Navigator.prototype, "onLine", { get: () => true, configurable: false }
+)"""
 _OPEN_SIGN_IN = """(() => {
     const way = [...document.querySelectorAll("button, a, [role=button]")]
         .find(one => /^\\s*(log|sign) ?in\\s*$/i.test(one.innerText));
@@ -205,6 +209,7 @@ class _Visit:
 
     def __init__(self, browser: Browser, url: str) -> None:
         tab = browser.tab()
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=_ONLINE)
         tab.open(url)
         self.text = ""
         for _ in _tries():
