@@ -345,13 +345,24 @@ class Container:
         """Make the control groups that hold it within its limits."""
         if self.limits is None:
             return []
+        # What a task of Fargate has is its own: it is served before what else the machine does.
         share, size = self.limits.cpu * 100_000 // 1024, self.limits.memory << 20
         name = f"container-{os.getpid()}-{os.urandom(4).hex()}"
         if (CGROUPS / "cgroup.controllers").exists():
-            settings = {".": {"cpu.max": f"{share} 100000", "memory.max": str(size)}}
+            settings = {
+                ".": {
+                    "cpu.max": f"{share} 100000",
+                    "cpu.weight": "10000",
+                    "memory.max": str(size),
+                }
+            }
         else:
             settings = {
-                "cpu": {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": str(share)},
+                "cpu": {
+                    "cpu.cfs_period_us": "100000",
+                    "cpu.cfs_quota_us": str(share),
+                    "cpu.shares": "262144",
+                },
                 "memory": {"memory.limit_in_bytes": str(size)},
             }
         groups = []
