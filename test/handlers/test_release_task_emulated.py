@@ -156,15 +156,16 @@ def test_a_release_that_succeeds(emulated: Emulated) -> None:
 
 def test_a_release_that_fails_shows_its_log(emulated: Emulated) -> None:
     task_arn = emulated.start()
-    emulated.write_log(task_arn, [f"line {number}" for number in range(100)] + ["ValueError: ß"])
+    lines = [f"a longer line {number}" for number in range(150)]
+    emulated.write_log(task_arn, [*lines, "ValueError: ß"])
     emulated.end(task_arn, exit_code=1, reason="Essential container in task exited")
 
     reason = emulated.refusal()
 
     assert reason.startswith("Release task exited with code 1\nCommand: manage migrate\nLog: ")
     assert task_arn.rpartition("/")[2] in reason
-    assert reason.endswith("line 98\nline 99\nValueError: ß")
-    assert "line 50" not in reason
+    assert reason.endswith("line 148\na longer line 149\nValueError: ß")
+    assert "line 50\n" not in reason
 
 
 def test_a_release_without_a_log_stream_still_tells_its_exit_code(emulated: Emulated) -> None:

@@ -7,6 +7,7 @@ answers are those of a deployment that is well; a test changes what is to be wro
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +104,7 @@ class Recorded:
             "wafv2.GetWebACLForResource": {},
             "wafv2.GetSampledRequests": {"SampledRequests": []},
             "ssm.GetParameter": {"Parameter": {"Value": "21"}},
+            **_audited(),
         }
 
     def session(self, **arguments: Any) -> boto3.Session:
@@ -149,7 +151,8 @@ class Recorded:
                 "Error": {"Code": error.code, "Message": str(error)}
             }
         validate_parameters(data, model.output_shape)
-        return SimpleNamespace(status_code=200), data
+        # botocore puts a policy's object in the place of its text.
+        return SimpleNamespace(status_code=200), deepcopy(data)
 
     def _describe_stacks(self, request: Json, region: str) -> Json:
         stacks = self.stacks.get(region, [])
@@ -283,6 +286,39 @@ def definition(name: str) -> str:
 def log_group(name: str) -> str:
     """Return the log group of a task."""
     return f"/galv-BackendStack/Backend/8091bde4/{name}"
+
+
+def _audited() -> dict[str, Answer]:
+    """The account of a deployment in which the audit finds nothing."""
+    blocks = dict.fromkeys(
+        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+    )
+    trail = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/all"
+    return {
+        "iam.GetAccountSummary": {"SummaryMap": {"AccountMFAEnabled": 1}},
+        "iam.ListAttachedRolePolicies": {"AttachedPolicies": [], "IsTruncated": False},
+        "iam.ListRoles": {"Roles": [], "IsTruncated": False},
+        "cloudtrail.DescribeTrails": {
+            "trailList": [
+                {"TrailARN": trail, "IsMultiRegionTrail": True, "LogFileValidationEnabled": True}
+            ]
+        },
+        "cloudtrail.GetTrailStatus": {"IsLogging": True},
+        "guardduty.ListDetectors": {"DetectorIds": ["d"]},
+        "guardduty.GetDetector": {"Status": "ENABLED", "ServiceRole": "x"},
+        "s3-control.GetPublicAccessBlock": {"PublicAccessBlockConfiguration": blocks},
+        "s3.GetPublicAccessBlock": {"PublicAccessBlockConfiguration": blocks},
+        "s3.GetBucketPolicyStatus": {"PolicyStatus": {"IsPublic": False}},
+        "elastic-load-balancing-v2.DescribeLoadBalancerAttributes": {
+            "Attributes": [{"Key": "deletion_protection.enabled", "Value": "true"}]
+        },
+        "ec2.DescribeSecurityGroups": {"SecurityGroups": []},
+        "secrets-manager.ListSecretVersionIds": {"Versions": []},
+        "ecr.DescribeImageScanFindings": {"imageScanFindings": {"findingSeverityCounts": {}}},
+        "cloudwatch.DescribeAlarms": {"MetricAlarms": []},
+        "sns.ListSubscriptionsByTopic": {"Subscriptions": []},
+        "cloudwatch-logs.DescribeLogGroups": {"logGroups": []},
+    }
 
 
 def _task_definition(request: Json, _region: str) -> Json:

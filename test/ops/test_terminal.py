@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from ops.recorded import Answer, Json, Recorded, event, ran
+from ops.recorded import Answer, Json, Recorded, event, ran, resource
 
 from galv_constructs.ops import output
 from galv_constructs.ops import run as ops_run
@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "exec": ((), ("--", MARK + HOSTILE)),
     "open": ((),),
     "credentials": ((), ("--show",)),
+    "audit": ((),),
 }
 RUNS = [(name, words) for name, several in COMMANDS.items() for words in several]
 
@@ -132,6 +133,13 @@ def hostile(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Recorded:
             f"{MARK}{HOSTILE}\n{MARK}",
         )
     ]
+    # Nobody gets an alarm whose name is hostile.
+    recorded.resources["galv-BackendStack"].append(
+        resource("BackendAlarm1234ABCD", "AWS::CloudWatch::Alarm", "alarm")
+    )
+    recorded.answers["cloudwatch.DescribeAlarms"] = {
+        "MetricAlarms": [{"AlarmName": f"{MARK}{HOSTILE}", "AlarmActions": []}]
+    }
     recorded.answers = {call: _poisons(answer) for call, answer in recorded.answers.items()}
     return recorded
 

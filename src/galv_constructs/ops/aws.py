@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_elbv2.client import ElasticLoadBalancingv2Client
     from types_boto3_logs.client import CloudWatchLogsClient
     from types_boto3_rds.client import RDSClient
+    from types_boto3_s3.client import S3Client
     from types_boto3_scheduler.client import EventBridgeSchedulerClient
     from types_boto3_secretsmanager.client import SecretsManagerClient
     from types_boto3_sesv2.client import SESV2Client
@@ -41,10 +42,20 @@ class Aws:
     elbv2: ElasticLoadBalancingv2Client
     logs: CloudWatchLogsClient
     rds: RDSClient
+    s3: S3Client
     scheduler: EventBridgeSchedulerClient
     secretsmanager: SecretsManagerClient
     sesv2: SESV2Client
     ssm: SSMClient
+    # Few calls each, which the types would not be worth.
+    cloudtrail: Any
+    cloudwatch: Any
+    ec2: Any
+    ecr: Any
+    guardduty: Any
+    iam: Any
+    s3control: Any
+    sns: Any
     wafv2: Any
 
     def __init__(self, session: boto3.Session, region: str | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from galv_constructs.ops.command import global_options
+from galv_constructs.ops.commands.audit import audit
 from galv_constructs.ops.commands.check import check
 from galv_constructs.ops.commands.credentials import credentials
 from galv_constructs.ops.commands.doctor import doctor
@@ -61,5 +62,5 @@ def galv_ops(**_options: Any) -> None:
     """
 
 
-for _command in (status, doctor, check, setup, run, logs, exec_, open_, credentials):
+for _command in (status, doctor, check, setup, run, logs, exec_, open_, credentials, audit):
     galv_ops.add_command(_command)

@@ -51,6 +51,11 @@ class Deployment:
         return self.aws.region
 
     @property
+    def account(self) -> str:
+        """The account's number."""
+        return self.stacks[0].id.split(":")[4]
+
+    @property
     def has_backend(self) -> bool:
         """Whether there is a stack with a backend."""
         return self._backend is not None

@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 EXIT_CODES = {
     0: "done; all is well",
-    FAILED: "`status` and `doctor`: something is wrong",
+    FAILED: "`status` and `doctor`: something is wrong; `audit`: something is weak",
     USAGE: "used wrongly: an unknown option, task or log, or several deployments match",
     TIMED_OUT: "not done within `--timeout`, and stopped",
     COULD_NOT: "could not be done, or not all of it could be seen: no credentials, no such "

@@ -20,5 +20,5 @@ def bootstrap(evidence: Evidence) -> Iterator[Diagnosis]:
         yield Diagnosis(
             f"CDK is not bootstrapped in {region}{why}.",
             [],
-            f"cdk bootstrap aws://{evidence.account}/{region}, once, then deploy again.",
+            f"cdk bootstrap aws://{evidence.deployment.account}/{region}, once, then deploy again.",
         )

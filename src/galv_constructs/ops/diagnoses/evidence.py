@@ -131,11 +131,6 @@ class Evidence:
             if not self._is_bootstrapped(region)
         ]
 
-    @property
-    def account(self) -> str:
-        """The account's number."""
-        return self.deployment.stacks[0].id.split(":")[4]
-
     def reasons(self) -> Iterator[Reason]:
         """Yield all that AWS gives as reasons: of stopped tasks, of failures, of the service."""
         for stopped in self.stopped:

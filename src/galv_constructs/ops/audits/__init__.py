@@ -1,0 +1,1 @@
+"""What `galv-ops audit` looks at, a file for each subject."""
