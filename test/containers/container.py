@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 # What Fargate takes if the task definition says nothing:
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 _STOP_TIMEOUT = 30
+# Seconds that its namespaces and mounts may take.
+_LONGEST_START = 120
 _USERS = {"root": "0:0", "daemon": "1:1", "www-data": "33:33", "nobody": "65534:65534"}
 _MOUNT_OPTIONS = {"nosuid": 2, "nodev": 4, "noexec": 8, "ro": 1, "rw": 0, "noatime": 1 << 10}
 
@@ -140,15 +143,21 @@ class Container:
             os.close(told)
         self._stdin.write(order)
         self._stdin.flush()
+        late = threading.Timer(_LONGEST_START, self._process.kill)
+        late.start()
         with os.fdopen(status) as answers:
             for line in answers:
                 answer = json.loads(line)
                 self.pid = answer.get("pid", self.pid)
                 if "error" in answer:
+                    late.cancel()
                     self.kill()
                     raise ContainerError(f"{self.name}: {answer['error']}")
+        late.cancel()
         if not self.pid:
-            raise ContainerError(f"{self.name}: {self.output()}")
+            raise ContainerError(
+                f"{self.name} did not start within {_LONGEST_START} s: {self.output()}"
+            )
 
     @property
     def running(self) -> bool:
@@ -181,7 +190,7 @@ class Container:
         """End it and all that it started."""
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
-        return self.wait()
+        return self.wait(60)
 
     def close(self) -> None:
         """Kill it if it runs, and remove what it leaves if its folder is temporary."""

@@ -187,6 +187,7 @@ def _connect(order: Order) -> None:
             capture_output=True,
             text=True,
             check=False,
+            timeout=60,
         )
         if done.returncode:
             raise OSError(f"ip: {done.stderr.strip()}")

@@ -82,7 +82,7 @@ class Network:
             listener.close()
         assert self._hub.stdin is not None
         self._hub.stdin.close()
-        self._hub.wait()
+        self._hub.wait(60)
 
     def free_address(self, cidr: str | None = None) -> str:
         """Return an address that nobody has yet, in a part of the network if one is given."""
@@ -169,6 +169,7 @@ class Network:
             capture_output=True,
             text=True,
             check=False,
+            timeout=60,
         )
         if done.returncode:
             raise OSError(f"ip: {done.stderr.strip()}")

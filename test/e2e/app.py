@@ -1,25 +1,33 @@
 """The example application, deployed by the CDK CLI into a `Cloud`."""
 
+import contextlib
 import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from containers import why_no_network
 from e2e.backend import Backend
 from e2e.backend_invariants import backend_problems
 from e2e.cloud import ACCOUNT, REGION, ROOT, Cloud
 from e2e.frontend import Frontend
 from e2e.frontend_invariants import frontend_problems
 from e2e.stack import Json, Stack
+from frontend_site.programs import skip
 from galv.stand_in import make_image
+from proof.postgres import programs
 
 DOMAIN = "example.com"
 _PATIENCE = Path(__file__).with_name("patience.cjs")
 
+# Seconds that a run of the CLI may take.
+_LONGEST = 400
 _QUIET = {
     "CI": "true",
     "CDK_DISABLE_CLI_TELEMETRY": "true",
@@ -32,15 +40,6 @@ _AUTHOR = {
     for role in ("AUTHOR", "COMMITTER")
     for key, value in {"NAME": "Galv", "EMAIL": "galv@example.com"}.items()
 }
-_MANAGE = """\
-#!/bin/sh
-# Stands in for the application: what this image does is in the files beside it.
-echo "$2"
-echo "$2 ${GALV_RELEASE_EVENT-}" >> calls
-[ -f "$2" ] && exec sh "./$2" "$@"
-exit 0
-"""
-_GUNICORN = "#!/bin/sh\necho serving\nexec sleep 3600\n"
 _BUILD = """\
 mkdir -p dist/assets
 echo "<script type=module src=/assets/index-{version}.js></script>" > dist/index.html
@@ -121,30 +120,25 @@ class Application:
         zone = {"Name": DOMAIN, "CallerReference": "e2e"}
         self.cloud.client("route53").create_hosted_zone(**zone)
 
-    def publish(self, version: str, **commands: str) -> Path:
-        """Put an image into the registry whose `manage.py` commands do what scripts say."""
-        image = self.cloud.images / version
-        if image.exists():
-            return image
-        (image / "galv" / "fixtures").mkdir(parents=True)
-        for fixture in ("roles.json", "units.json"):
-            (image / "galv" / "fixtures" / fixture).write_text("[]")
-        for name, script in {"python": _MANAGE, "gunicorn": _GUNICORN, **commands}.items():
-            (image / name).write_text(script)
-            (image / name).chmod(0o755)
-        return image
-
-    def publish_galv(self, version: str, **files: str) -> Path:
+    def publish(self, version: str, files: Mapping[str, str] | None = None) -> Path:
         """Put an image of the application that stands in for Galv into the registry.
 
         Args:
-            version: Its tag.
-            files: Texts of migrations, by name, that it has besides.
+            version: Its tag. An image of that tag stays as it is.
+            files: Texts of files that are more or other ones, by path.
         """
+        skip(why_no_network())
+        if programs() is None:
+            skip("PostgreSQL is missing (Debian: postgresql)")
         image = self.cloud.images / version
-        texts = {f"galv/migrations/{name}.py": text for name, text in files.items()}
-        make_image(image, version=version, has_all_static_files=False, files=texts)
+        if not image.exists():
+            make_image(image, version=version, has_all_static_files=False, files=dict(files or {}))
         return image
+
+    def publish_galv(self, version: str, **migrations: str) -> Path:
+        """Put an image with more migrations into the registry: their texts, by name."""
+        files = {f"galv/migrations/{name}.py": text for name, text in migrations.items()}
+        return self.publish(version, files)
 
     def publish_frontend(self, version: str, build: str = _BUILD) -> None:
         """Tag a version of the frontend's source that a script of shell builds."""
@@ -160,7 +154,9 @@ class Application:
             ["tag", version],
         ):
             environment = {**os.environ, **self.cloud.environment(), **_AUTHOR}
-            subprocess.run(["git", *command], cwd=repository, env=environment, check=True)
+            subprocess.run(
+                ["git", *command], cwd=repository, env=environment, check=True, timeout=60
+            )
 
     def attach_frontend(self, version: str) -> None:
         """Attach files to a release that are configured when they are published."""
@@ -238,20 +234,31 @@ class Application:
 
     def _cdk(self, *arguments: str, folder: Path | None = None) -> Outcome:
         cache = Path.home() / ".cache" / "aws" / "jsii" / "package-cache"
-        done = subprocess.run(
-            ["cdk", *arguments, "--no-notices", "--progress=events"],
-            cwd=folder or self.folder,
-            env=os.environ
-            | self.cloud.environment()
-            | _QUIET
-            # What jsii unpacked before, although HOME is another one.
-            | {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)}
-            | {"NODE_OPTIONS": f"--require={_PATIENCE}"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        return Outcome(done.returncode, done.stdout)
+        with (self.cloud.folder / "cdk.log").open("w+b") as log:
+            process = subprocess.Popen(
+                ["cdk", *arguments, "--no-notices", "--progress=events"],
+                cwd=folder or self.folder,
+                env=os.environ
+                | self.cloud.environment()
+                | _QUIET
+                # What jsii unpacked before, although HOME is another one.
+                | {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)}
+                | {"NODE_OPTIONS": f"--require={_PATIENCE}"},
+                stdin=subprocess.DEVNULL,
+                # Not a pipe: what the CLI started could keep that open for ever.
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                code = process.wait(_LONGEST)
+            except subprocess.TimeoutExpired:
+                code = -1
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait(60)
+            log.seek(0)
+            output = log.read().decode(errors="replace")
+        assert code >= 0, f"cdk {arguments[0]} did not end within {_LONGEST} s:\n{output[-4000:]}"
+        return Outcome(code, output)

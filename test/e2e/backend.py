@@ -104,7 +104,7 @@ class Backend(Stack):
 
     def wait_for_task(self, name: str, number: int = 1) -> Json:
         """Return the stopped task of that number whose container has this name, once there is."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while len(tasks := self.tasks(name)) < number:
             assert time.monotonic() < deadline, f"no {name} number {number} stopped"
             time.sleep(0.1)

@@ -76,7 +76,7 @@ class Cloud:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self._process.wait(timeout=60)
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which a program speaks to this cloud and no other."""
@@ -89,6 +89,8 @@ class Cloud:
             "AWS_EC2_METADATA_DISABLED": "true",
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
+            # Programs in Node compile what they load once: the CLI, and each function.
+            "NODE_COMPILE_CACHE": str(self.folder / "node"),
             # The CLI remembers accounts of access keys there, whatever HOME is.
             "CDK_HOME": str(self.folder / "home"),
         }
@@ -140,7 +142,7 @@ class Cloud:
         }
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self._process.poll() is None:
             if self._answers():
                 return
@@ -161,7 +163,7 @@ def _certify(file: Path, *hosts: str) -> None:
     key = ["-newkey", "rsa:2048", "-noenc", "-keyout", f"{file}.key"]
     subject = ["-subj", "/CN=e2e", "-addext", f"subjectAltName={names}"]
     command = ["openssl", "req", "-x509", *key, *subject, "-out", str(file)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
 def _free_port() -> int:

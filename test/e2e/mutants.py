@@ -4,7 +4,6 @@ The templates go to CloudFormation directly, which is faster than the CLI for so
 """
 
 import json
-import time
 from collections.abc import Callable
 
 from e2e.app import DOMAIN, Application
@@ -63,5 +62,4 @@ def _deploy(app: Application, name: str, template: Json, mutations: tuple[Mutati
         # The reasons are there, and the rest is deleted with the emulator.
         OnFailure="DO_NOTHING",
     )
-    while Stack(app.cloud, name).status.endswith("_IN_PROGRESS"):
-        time.sleep(0.1)
+    Stack(app.cloud, name).wait()

@@ -1,6 +1,7 @@
 """A deployed stack, read through the service APIs."""
 
 import json
+import time
 from typing import Any
 
 from e2e.cloud import Cloud
@@ -20,6 +21,14 @@ class Stack:
     def status(self) -> str:
         """Status of the stack."""
         return str(self._description["StackStatus"])
+
+    def wait(self, timeout: float = 300) -> str:
+        """Wait until nothing is under way; return the status."""
+        deadline = time.monotonic() + timeout
+        while (status := self.status).endswith("_IN_PROGRESS"):
+            assert time.monotonic() < deadline, f"{self.name} is {status} after {timeout} s"
+            time.sleep(0.1)
+        return status
 
     @property
     def outputs(self) -> dict[str, str]:

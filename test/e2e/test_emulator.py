@@ -1,12 +1,12 @@
 """The emulator refuses what AWS refuses: what it let pass, no run could find."""
 
 import json
-import time
 from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
 from e2e.cloud import Cloud
+from e2e.stack import Stack
 
 VPC = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.9.0.0/16"}}
 RULE = {"CidrIp": "10.0.0.0/8", "IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
@@ -124,11 +124,9 @@ def test_refuses(what: str, cloud: Cloud) -> None:
     cloudformation = cloud.client("cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": template}))
 
-    while "IN_PROGRESS" in status(cloud, name):
-        time.sleep(0.05)
+    assert Stack(cloud, name).wait() in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     assert reason in "\n".join(event.get("ResourceStatusReason", "") for event in events)
-    assert status(cloud, name) in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
 
 def test_refuses_a_type_that_nobody_knows(cloud: Cloud) -> None:
@@ -147,8 +145,7 @@ class TestNamesThatAreTaken:
         template = {"Resources": {"It": {"Type": kind, "Properties": properties}}}
         cloudformation = cloud.client("cloudformation")
         cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
-        while "IN_PROGRESS" in status(cloud, stack):
-            time.sleep(0.05)
+        Stack(cloud, stack).wait()
         events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
         return "\n".join(event.get("ResourceStatusReason", "") for event in events)
 
@@ -178,8 +175,7 @@ class TestDeletions:
     def deploy(self, cloud: Cloud, name: str, outputs: Any, **options: Any) -> None:
         body = json.dumps({"Resources": self.HANDLE, "Outputs": outputs})
         cloud.client("cloudformation").create_stack(StackName=name, TemplateBody=body, **options)
-        while "IN_PROGRESS" in status(cloud, name):
-            time.sleep(0.05)
+        Stack(cloud, name).wait()
 
     def test_refuses_to_delete_a_stack_with_termination_protection(self, cloud: Cloud) -> None:
         self.deploy(cloud, "protected", {}, EnableTerminationProtection=True)
@@ -187,7 +183,7 @@ class TestDeletions:
         with pytest.raises(ClientError, match="TerminationProtection is enabled"):
             cloud.client("cloudformation").delete_stack(StackName="protected")
 
-        assert status(cloud, "protected") == "CREATE_COMPLETE"
+        assert Stack(cloud, "protected").status == "CREATE_COMPLETE"
 
     def test_refuses_to_delete_what_another_stack_imports_from(self, cloud: Cloud) -> None:
         exported = {"Id": {"Value": {"Ref": "AWS::StackId"}, "Export": {"Name": "the-id"}}}
@@ -197,9 +193,4 @@ class TestDeletions:
         with pytest.raises(ClientError, match="imported by stack importing"):
             cloud.client("cloudformation").delete_stack(StackName="exporting")
 
-        assert status(cloud, "exporting") == "CREATE_COMPLETE"
-
-
-def status(cloud: Cloud, name: str) -> str:
-    (stack,) = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    return str(stack["StackStatus"])
+        assert Stack(cloud, "exporting").status == "CREATE_COMPLETE"

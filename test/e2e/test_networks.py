@@ -1,4 +1,4 @@
-"""Keys that are changed to and fro: the way to the internet, mail; a second deployment beside."""
+"""Keys that are changed to and fro: the way to the internet, and mail."""
 
 import json
 
@@ -26,25 +26,6 @@ def test_tasks_with_public_addresses_reach_what_they_need(app: Application) -> N
     assert app.backend.ids("AWS::EC2::NatGateway") == []
 
 
-def test_a_change_of_the_way_leaves_the_database_alone(app: Application) -> None:
-    database, bucket = (
-        app.backend.resources(kind) for kind in ("AWS::RDS::DBInstance", "AWS::S3::Bucket")
-    )
-
-    done = app.deploy(networkPreset="natGateway")
-
-    assert done.ok, done.output
-    assert app.problems() == []
-    network = app.backend.service["networkConfiguration"]["awsvpcConfiguration"]
-    assert network["assignPublicIp"] == "DISABLED"
-    assert len(app.backend.ids("AWS::EC2::NatGateway")) == 1
-    for before, kind in ((database, "AWS::RDS::DBInstance"), (bucket, "AWS::S3::Bucket")):
-        after = app.backend.resources(kind)
-        assert {id: one["PhysicalResourceId"] for id, one in before.items()} == {
-            id: one["PhysicalResourceId"] for id, one in after.items()
-        }
-
-
 def mail_secret(app: Application) -> str:
     """Name the secret that the web service gets its SMTP user from."""
     definition = app.backend.definition(app.backend.service["taskDefinition"])
@@ -53,42 +34,44 @@ def mail_secret(app: Application) -> str:
     return str(secret["valueFrom"])
 
 
-def test_mail_by_a_secret_that_is_given_and_the_way_back(app: Application, cloud: Cloud) -> None:
-    """In one deployment each, whatever else changes with it."""
+def kept(app: Application) -> list[str]:
+    """What has data in it."""
+    return [*app.backend.ids("AWS::RDS::DBInstance"), *app.backend.ids("AWS::S3::Bucket")]
+
+
+def test_a_way_and_mail_that_change_at_once_leave_the_data_alone(
+    app: Application, cloud: Cloud
+) -> None:
+    """Mail by a secret that is given."""
     secrets = {"DJANGO_EMAIL_HOST_USER": "theirs", "DJANGO_EMAIL_HOST_PASSWORD": "x"}
     cloud.client("secretsmanager").create_secret(
         Name="their-smtp", SecretString=json.dumps(secrets)
     )
+    before = kept(app)
     assert ":secret:networks-smtp" in mail_secret(app)
 
-    given = app.deploy(smtpSecretName="their-smtp", networkPreset="public")
-
-    assert given.ok, given.output
-    assert app.problems() == []
-    assert ":secret:their-smtp:" in mail_secret(app)
-    assert app.backend.ids("AWS::IAM::User") == []
-
-    del app.context["smtpSecretName"]
-    created = app.deploy(networkPreset="natGateway")
-
-    assert created.ok, created.output
-    assert app.problems() == []
-    assert ":secret:networks-smtp" in mail_secret(app)
-
-
-def test_a_second_deployment_shares_the_identity_of_mail_and_goes_again(
-    app: Application, cloud: Cloud
-) -> None:
-    mail = {"mailFromDomain": app.context["mailFromDomain"], "mailIdentity": "existing"}
-    second = Application(cloud, "second", mail)
-
-    done = second.deploy(backendVersion=VERSION)
+    done = app.deploy(networkPreset="natGateway", smtpSecretName="their-smtp")
 
     assert done.ok, done.output
-    assert second.problems() == []
     assert app.problems() == []
-    gone = second.destroy()
-    assert gone.ok, gone.output
+    network = app.backend.service["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["assignPublicIp"] == "DISABLED"
+    assert len(app.backend.ids("AWS::EC2::NatGateway")) == 1
+    assert ":secret:their-smtp:" in mail_secret(app)
+    assert app.backend.ids("AWS::IAM::User") == []
+    assert kept(app) == before
+
+
+def test_both_can_be_as_they_were(app: Application) -> None:
+    before = kept(app)
+    del app.context["smtpSecretName"]
+
+    done = app.deploy(networkPreset="public")
+
+    assert done.ok, done.output
     assert app.problems() == []
-    identities = cloud.client("sesv2").list_email_identities()["EmailIdentities"]
-    assert app.context["mailFromDomain"] in {one["IdentityName"] for one in identities}
+    network = app.backend.service["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["assignPublicIp"] == "ENABLED"
+    assert app.backend.ids("AWS::EC2::NatGateway") == []
+    assert ":secret:networks-smtp" in mail_secret(app)
+    assert kept(app) == before

@@ -14,25 +14,23 @@ import pytest
 from e2e.app import Application
 from e2e.backend import Backend
 from e2e.cloud import REGION, ROOT, Cloud
+from e2e.faults import MIGRATION_FAILS, MIGRATION_SAYS, SERVER_ENDS, SERVER_SAYS
 
 GOOD, MIGRATION, CRASH = "v5.0.0", "v5.0.1", "v5.0.2"
 SITE, BROKEN_SITE = "v1.5.0", "v1.5.1"
-CHECKS = """\
-echo 'INFO checking'
-[ "$3" = --json ] || exit 9
-cat <<'JSON'
-{
-  "database": {"status": "OK", "message": "PostgreSQL 17.5"},
-  "smtp": {"status": "ERROR", "message": "connection refused"}
+FAIL = {
+    "galv/management/commands/fail.py": """\
+import sys
+
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    def handle(self, **options):
+        print("fail")
+        sys.exit(7)
+"""
 }
-JSON
-exit 1
-"""
-MIGRATION_FAILS = """\
-echo 'django.db.utils.ProgrammingError: column "cell" already exists'
-exit 3
-"""
-SERVER_ENDS = "#!/bin/sh\necho 'ImportError: no module named config'\nexit 3\n"
 
 
 class Done:
@@ -57,9 +55,9 @@ def app(cloud: Cloud) -> Application:
     application = Application(cloud, "ops", with_frontend=True)
     application.publish_frontend(SITE)
     application.publish_frontend(BROKEN_SITE, build="echo 'App.tsx(3,1): error TS2304'; exit 2")
-    application.publish(GOOD, check_status=CHECKS, fail="exit 7\n")
-    application.publish(MIGRATION, migrate=MIGRATION_FAILS)
-    application.publish(CRASH, gunicorn=SERVER_ENDS)
+    application.publish(GOOD, FAIL)
+    application.publish(MIGRATION, MIGRATION_FAILS)
+    application.publish(CRASH, SERVER_ENDS)
     return application
 
 
@@ -169,12 +167,12 @@ def test_check_streams_its_log_and_exits_as_it_does(galv_ops: GalvOps) -> None:
     done = galv_ops("check")
 
     assert done.code == 1
-    assert done.out.splitlines() == [
-        "database  OK     PostgreSQL 17.5",
-        "smtp      ERROR  connection refused",
-        "check_status failed with exit code 1",
-    ]
-    assert "INFO checking" in done.err
+    rows = [line.split(maxsplit=2) for line in done.out.splitlines()]
+    assert rows[:3] == [["django", "OK"], ["database", "OK"], ["s3", "OK"]]
+    # There is no mail server here.
+    assert rows[3][:2] == ["smtp", "ERROR"]
+    assert "check_status failed with exit code 1" in done.out
+    assert '"check": "smtp", "status": "ERROR"' in done.err
     assert "check-status: STOPPED" in done.err
 
 
@@ -182,7 +180,8 @@ def test_check_gives_its_json(galv_ops: GalvOps) -> None:
     done = galv_ops("check", "--json")
 
     assert done.code == done.json["exit_code"] == 1
-    assert done.json["checks"]["smtp"] == {"status": "ERROR", "message": "connection refused"}
+    found = {one["check"]: one["status"] for one in done.json["checks"]}
+    assert found == {"django": "OK", "database": "OK", "s3": "OK", "smtp": "ERROR"}
 
 
 def test_run_runs_a_command_and_exits_with_its_code(galv_ops: GalvOps) -> None:
@@ -199,21 +198,18 @@ def test_run_takes_any_program(galv_ops: GalvOps) -> None:
     assert done.json["lines"] == ["api-ops.example.com"]
 
 
-def test_setup_runs_the_steps_as_a_deployment_does(galv_ops: GalvOps, app: Application) -> None:
-    calls = app.cloud.images / GOOD / "calls"
-    before = calls.read_text()
+def done_steps(backend: Backend) -> list[str]:
+    """The steps that setup did when it ran last."""
+    lines = backend.log(backend.tasks("setup-db")[-1])
+    return re.findall(r"^\[release\] (\w+): done$", "\n".join(lines), re.MULTILINE)
 
+
+def test_setup_runs_the_steps_as_a_deployment_does(galv_ops: GalvOps, backend: Backend) -> None:
     assert galv_ops("setup").code == 0
-    updated = calls.read_text().removeprefix(before)
-    assert galv_ops("setup", "--load-fixtures").code == 0
-    created = calls.read_text().removeprefix(before + updated)
+    assert done_steps(backend) == ["migrate", "create_superuser", "collectstatic"]
 
-    assert updated.split("\n")[:-1] == [
-        "migrate Update",
-        "create_superuser Update",
-        "collectstatic Update",
-    ]
-    assert "loaddata Create" in created
+    assert galv_ops("setup", "--load-fixtures").code == 0
+    assert done_steps(backend) == ["migrate", "create_superuser", "loaddata", "collectstatic"]
 
 
 def test_logs_are_found_by_task(galv_ops: GalvOps) -> None:
@@ -249,7 +245,7 @@ def test_logs_are_followed(galv_ops: GalvOps, cloud: Cloud, operator: dict[str, 
     try:
         assert following.stdout is not None
         lines: Iterator[str] = iter(following.stdout.readline, "")
-        while "connection refused" not in next(lines):
+        while '"smtp"' not in next(lines):
             pass
         galv_ops("run", "--task", "check-status", "--", "echo", "late")
         while "late" not in next(lines):
@@ -369,17 +365,23 @@ def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application)
     done = galv_ops("doctor")
 
     assert done.code == 1
-    assert done.out.startswith("1. The database migrations failed with exit code 3.\n")
-    assert 'ProgrammingError: column "cell" already exists' in done.out
+    assert done.out.startswith("1. The database migrations failed with exit code 1.\n")
+    assert MIGRATION_SAYS in done.out
     status = galv_ops("status")
     assert status.code == 0, "what ran before runs"
     back = "^back +stack +ops-BackendStack UPDATE_ROLLBACK_COMPLETE"
     assert re.search(back, status.out, re.MULTILINE), status.out
-    assert re.search("^back +setup +exited with code 3", status.out, re.MULTILINE), status.out
+    assert re.search("^back +setup +exited with code 1", status.out, re.MULTILINE), status.out
 
 
-def test_doctor_tells_of_an_image_that_is_not_there(galv_ops: GalvOps, app: Application) -> None:
+def test_doctor_tells_of_an_image_that_is_not_there(
+    galv_ops: GalvOps, app: Application, backend: Backend
+) -> None:
     assert not app.deploy_version("v9.9.9").ok
+
+    assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert "galv-backend:v9.9.9" in next(r for r in backend.reasons() if "never started" in r)
+    assert backend.version == GOOD
 
     done = galv_ops("doctor", "--json")
 
@@ -388,13 +390,20 @@ def test_doctor_tells_of_an_image_that_is_not_there(galv_ops: GalvOps, app: Appl
     )
 
 
-def test_doctor_tells_of_a_server_that_ends(galv_ops: GalvOps, app: Application) -> None:
+def test_doctor_tells_of_a_server_that_ends(
+    galv_ops: GalvOps, app: Application, backend: Backend
+) -> None:
     assert not app.deploy_version(CRASH).ok
+
+    assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("Circuit Breaker" in reason for reason in backend.reasons())
+    assert backend.version == GOOD
+    assert backend.service["runningCount"] == 1
 
     done = galv_ops("doctor")
 
     assert "The web server ends by itself, with exit code 3." in done.out
-    assert "ImportError: no module named config" in done.out
+    assert SERVER_SAYS in done.out
 
 
 def test_doctor_tells_of_a_secret_without_a_key(

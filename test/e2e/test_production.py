@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from e2e.app import Application, Outcome
 from e2e.cloud import Cloud
+from e2e.faults import MIGRATION_FAILS, SERVER_ENDS
 from e2e.inventory import inventory
 from e2e.templates import resource
 
@@ -21,8 +22,8 @@ def app(cloud: Cloud) -> Application:
     application.publish_frontend(SITE)
     application.publish_frontend(NO_SITE, build="exit 1")
     application.publish(GOOD)
-    application.publish(NO_MIGRATION, migrate="exit 1")
-    application.publish(NO_SERVICE, gunicorn="#!/bin/sh\nexit 3\n")
+    application.publish(NO_MIGRATION, MIGRATION_FAILS)
+    application.publish(NO_SERVICE, SERVER_ENDS)
     return application
 
 

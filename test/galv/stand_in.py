@@ -53,8 +53,3 @@ def make_image(
 def image_in(folder: Path) -> Image:
     """Return the image whose application is in a folder."""
     return Image(python=PYTHON, application=folder, environment=_SETTINGS)
-
-
-def is_image(folder: Path) -> bool:
-    """Tell whether a folder has the application."""
-    return (folder / "manage.py").exists()

@@ -36,6 +36,8 @@ from ministack.services.cloudformation import provisioners
 
 _TYPE = "AWS::CodeBuild::Project"
 _IMAGE = Path(__file__).parents[1] / "build_image"
+# Seconds that one command of a build may take.
+_PATIENCE = 300
 _PHASES = ("install", "pre_build", "build", "post_build")
 _ENDPOINT = f"http://localhost:{os.environ['GATEWAY_PORT']}"
 
@@ -149,7 +151,7 @@ class _Build:
         for command in commands:
             process = Process(["/bin/sh", "-c", command], folder, self.environment)
             _processes[self.record["id"]] = process
-            code = process.code()
+            code = process.code(_PATIENCE)
             self._log(f"[Container] Running command {command}\n{process.output().decode()}")
             if code:
                 raise RuntimeError(

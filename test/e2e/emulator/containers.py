@@ -2,22 +2,21 @@
 
 MiniStack's ECS has the whole life of a task, but without Docker it only pretends. This is the small
 part of Docker's client that it uses. An "image" is a directory, named by its tag, in the folder
-that E2E_IMAGES names, and of one of two kinds.
-
-The application that stands in for Galv runs in a container with the template's command, variables,
-user and mounts, at an address of the task's subnet, with a real database and the rights of the
-task's role. Otherwise the directory has scripts, which come first on PATH in a process that is
-nothing but a process: for tests in which the application only has to succeed or to fail. Shells,
-steps, exit codes, output and signals are real in both.
+that E2E_IMAGES names, with the application that stands in for Galv. It runs in a container with
+the template's command, variables, user and mounts, at an address of the task's subnet, with a real
+database and the rights of the task's role.
 """
 
+import contextlib
 import functools
 import logging
 import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,10 +25,9 @@ import boto3
 from containers import Container, Image, Network, container_of
 from e2e.emulator import databases
 from e2e.emulator.ecs import network_of
-from e2e.emulator.process import Process
 from e2e.emulator.types import Json
 from e2e.reach import Reach
-from galv.stand_in import image_in, is_image
+from galv.stand_in import image_in
 from ministack.services import ecs
 
 log = logging.getLogger("e2e.containers")
@@ -37,6 +35,10 @@ log = logging.getLogger("e2e.containers")
 IMAGES = Path(os.environ["E2E_IMAGES"])
 PUBLISHED = Path(os.environ["E2E_PUBLISHED"])
 GATEWAY_PORT = int(os.environ["GATEWAY_PORT"])
+# Seconds that a container which is stopped has until it is killed.
+_PATIENCE = 1
+# Seconds that a server has until it answers.
+_LONGEST_START = 120
 
 
 def _image(name: str) -> Path:
@@ -64,59 +66,49 @@ class _Registry:
         return _image(name)
 
 
-class _Isolated:
-    """A container of `containers`, with the members of a `Process`."""
+class _Container:
+    """A container of `containers`, with the members that MiniStack uses."""
 
     def __init__(self, container: Container) -> None:
+        self.id = os.urandom(16).hex()
+        self.attrs = {"NetworkSettings": {"Networks": {"vpc": {"IPAddress": container.address}}}}
         self._container = container
         container.start()
         self.ended = threading.Event()
         threading.Thread(target=self._wait, daemon=True).start()
 
     def _wait(self) -> None:
+        """Wait for the end, which a service has when it is stopped, or with the emulator."""
         self._container.wait()
+        network = self._container.network
+        assert network is not None
+        network.release(self._container.address)
         self.ended.set()
-
-    def code(self) -> int:
-        return self._container.wait()
-
-    def output(self, start: int = 0) -> bytes:
-        with self._container.output_file.open("rb") as file:
-            file.seek(start)
-            return file.read(1 << 20)
-
-    def end(self, patience: float = 1) -> None:
-        self._container.stop(patience)
-        self._container.close()
-
-
-class _Container:
-    """What runs, with the members that MiniStack uses."""
-
-    def __init__(self, process: Process | _Isolated, address: str) -> None:
-        self.id = os.urandom(16).hex()
-        self.attrs = {"NetworkSettings": {"Networks": {"vpc": {"IPAddress": address}}}}
-        self._process = process
 
     @property
     def status(self) -> str:
-        return "exited" if self._process.ended.is_set() else "running"
+        return "exited" if self.ended.is_set() else "running"
 
     def reload(self) -> None:
         """Nothing to read again: `status` is what is."""
 
     def wait(self) -> dict[str, int]:
-        return {"StatusCode": self._process.code()}
+        return {"StatusCode": self._container.wait()}
 
     def logs(self, *, stream: bool = False, tail: int = 0, **_: object) -> Any:
-        return self._follow() if stream else self._process.output()
+        return self._follow() if stream else self._output(0)
+
+    def _output(self, start: int) -> bytes:
+        with self._container.output_file.open("rb") as file:
+            file.seek(start)
+            return file.read(1 << 20)
 
     def _follow(self) -> Iterator[bytes]:
         """Yield whole lines as they come."""
         position, rest = 0, b""
         while True:
-            ended = self._process.ended.wait(0.05)
-            while chunk := self._process.output(position):
+            ended = self.ended.wait(0.1)
+            while chunk := self._output(position):
                 position += len(chunk)
                 *lines, rest = (rest + chunk).split(b"\n")
                 if lines:
@@ -126,7 +118,8 @@ class _Container:
                 return
 
     def stop(self, **_: object) -> None:
-        self._process.end()
+        self._container.stop(_PATIENCE)
+        self._container.close()
 
     def remove(self, **_: object) -> None:
         CONTAINERS.pop(self.id, None)
@@ -168,15 +161,9 @@ class _Containers:
             log.warning("%s cannot reach what it needs: %s", name, problems)
             # What the application would say, a minute later.
             command = ["/bin/sh", "-c", 'printf "%s\\n" "$0" "$@"; exit 1', *problems]
-        folder = _image(image)
-        if is_image(folder):
-            role = definition["taskRoleArn"]
-            own = {**container_of(definition, name), "entryPoint": [], "command": command}
-            made = _isolated(image_in(folder), own, environment, role, network)
-        else:
-            # Like a container's, the environment is the task definition's and nothing else.
-            path = {"PATH": f"{folder}:{os.defpath}"}
-            made = _Container(Process(command, folder, {**environment, **path}), _address())
+        own = {**container_of(definition, name), "entryPoint": [], "command": command}
+        role = definition["taskRoleArn"]
+        made = _start(image_in(_image(image)), own, environment, role, network)
         CONTAINERS[made.id] = made
         return made
 
@@ -200,10 +187,16 @@ def _network() -> Network:
     return network
 
 
-def _isolated(
+@functools.cache
+def _way_to(database: tuple[str, int]) -> str:
+    """Return the address of a database in the network."""
+    return _network().serve(5432, database)
+
+
+def _start(
     image: Image, definition: Json, environment: dict[str, str], role: str, where: Json
 ) -> _Container:
-    """Run a container at an address of a task's subnet."""
+    """Start a container at an address of a task's subnet."""
     network, subnets = _network(), where["subnets"]
     (subnet,) = _client("ec2").describe_subnets(SubnetIds=subnets[:1])["Subnets"]
     address = network.free_address(subnet["CidrBlock"])
@@ -212,7 +205,7 @@ def _isolated(
     database = databases.server_of(environment["POSTGRES_HOST"])
     hosts = {}
     if database is not None:
-        hosts[environment["POSTGRES_HOST"]] = network.serve(5432, database)
+        hosts[environment["POSTGRES_HOST"]] = _way_to(database)
     added = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
     given = {name: value for name, value in environment.items() if name not in added}
     container = Container(
@@ -230,20 +223,34 @@ def _isolated(
         address=address,
         folder=Path(tempfile.mkdtemp(prefix="container-")),
     )
-    process = _Isolated(container)
+    made = _Container(container)
     for mapping in definition.get("portMappings") or []:
-        port = mapping["containerPort"]
-        published = network.publish(address, port)
-        (PUBLISHED / f"{address}:{port}").write_text(str(published))
-    return _Container(process, address)
+        place = f"{address}:{mapping['containerPort']}"
+        published = network.publish(address, mapping["containerPort"])
+        (PUBLISHED / place).write_text(str(published))
+        _wait_until_it_serves(made, published, place)
+    return made
 
 
-_addresses = iter(range(1, 1 << 16))
+def _wait_until_it_serves(container: _Container, published: int, place: str) -> None:
+    """Wait as the checks of a load balancer do; a container that ends has told enough."""
+    deadline = time.monotonic() + _LONGEST_START
+    while not container.ended.wait(0.2):
+        if _serves(published, place):
+            return
+        if time.monotonic() > deadline:
+            log.warning("%s does not serve after %s s", place, _LONGEST_START)
+            return
 
 
-def _address() -> str:
-    number = next(_addresses)
-    return f"10.0.{number >> 8}.{number & 255}"
+def _serves(published: int, place: str) -> bool:
+    connection = HTTPConnection("127.0.0.1", published, timeout=20)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/health/", headers={"Host": place})
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
 
 
 def install() -> None:

@@ -5,6 +5,7 @@ and database that the instance was made with. RDS's names lead to it in containe
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -23,7 +24,9 @@ _TYPE = "AWS::RDS::DBInstance"
 _PORT = 5432
 _handler = provisioners._RESOURCE_HANDLERS[_TYPE]
 _made = _handler["create"]
+_deleted = _handler["delete"]
 _lock = threading.Lock()
+_numbers = itertools.count()
 _servers: dict[str, "_Server"] = {}
 
 
@@ -60,7 +63,7 @@ def server_of(host: str) -> tuple[str, int] | None:
     with _lock:
         id = found[0]["DbiResourceId"]
         if id not in _servers:
-            _servers[id] = _Server(found[0], len(_servers))
+            _servers[id] = _Server(found[0], next(_numbers))
         return _servers[id].address
 
 
@@ -81,6 +84,14 @@ def _create(logical_id: str, properties: Json, stack: str) -> Made:
     return id, {**attributes, "Endpoint.Address": name, "Endpoint.Port": str(_PORT)}
 
 
+def _delete(id: str, properties: Json) -> None:
+    resource_id = rds._instances.get(id, {}).get("DbiResourceId")
+    _deleted(id, properties)
+    with _lock:
+        if id not in rds._instances and (server := _servers.pop(resource_id, None)):
+            server.stop()
+
+
 def install() -> None:
     """Wrap MiniStack's instances."""
-    _handler.update(create=_create)
+    _handler.update(create=_create, delete=_delete)

@@ -10,7 +10,7 @@ from e2e.emulator.types import Json, Made
 from ministack.services import ecs
 from ministack.services.cloudformation import provisioners, stacks
 
-_PATIENCE = 60
+_PATIENCE = 180
 _TYPE = "AWS::ECS::Service"
 _networks: dict[str, Json] = {}
 _run_task = ecs._run_task
@@ -61,7 +61,7 @@ def _stable(arn: str) -> None:
         if running and set(states) == {"COMPLETED"}:
             return
         time.sleep(0.05)
-    raise ValueError(f"Service {arn} did not stabilize")
+    raise ValueError(f"Service {arn} did not stabilize within {_PATIENCE} s")
 
 
 def _secrets_of(definition: Json) -> Json:

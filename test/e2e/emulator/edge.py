@@ -89,6 +89,7 @@ def _evaluate(code: bytes, event: Json) -> Any:
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
     try:
         return json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""A local process that stands in for a container or a build, with all that it starts."""
+"""A local process that stands in for a build, with all that it starts."""
 
 import contextlib
 import os
@@ -16,6 +16,7 @@ class Process:
     """A process in a group of its own: what it started ends with it, as in a container."""
 
     def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+        self._command = " ".join(command)
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - read as long as anyone wants
         self._process = subprocess.Popen(
             command,
@@ -38,9 +39,11 @@ class Process:
         RUNNING.discard(self)
         self.ended.set()
 
-    def code(self) -> int:
+    def code(self, timeout: float) -> int:
         """Wait for the end; return the exit code as a shell tells it."""
-        self.ended.wait()
+        if not self.ended.wait(timeout):
+            self.end()
+            raise TimeoutError(f"{self._command} did not end within {timeout} s")
         code = self._process.returncode
         return code if code >= 0 else 128 - code
 
@@ -54,7 +57,8 @@ class Process:
             self._kill(signal.SIGTERM)
             if not self.ended.wait(patience):
                 self._kill(signal.SIGKILL)
-                self.ended.wait()
+                if not self.ended.wait(60):
+                    raise TimeoutError(f"{self._command} was killed and is still there")
 
     def _kill(self, how: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
