@@ -678,6 +678,9 @@ ACL = "arn:aws:wafv2:eu-west-2:111122223333:regional/webacl/galv/1"
 EDGE_ACL = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/site/2"
 
 
+RULES = ("Admin", "RateLimit", "Credentials", "ResetTotal", "Common")
+
+
 def web_acl(recorded: Recorded, *samples: Json) -> None:
     recorded.resources[BACKEND].append(
         resource("LoadBalancer1", "AWS::ElasticLoadBalancingV2::LoadBalancer", LOAD_BALANCER)
@@ -699,7 +702,7 @@ def web_acl(recorded: Recorded, *samples: Json) -> None:
                         "Statement": {},
                         "VisibilityConfig": {**seen, "MetricName": f"galv-{name}"},
                     }
-                    for number, name in enumerate(("RateLimit", "Common"))
+                    for number, name in enumerate(RULES)
                 ],
             }
         }
@@ -754,6 +757,28 @@ def test_the_rate_limit_blocks_a_laboratory(recorded: Recorded) -> None:
 
     assert "The WAF blocked 2 requests of people who are signed in, by the rate limit." in text
     assert "raise rate_limit of GalvWebAcl" in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("Credentials", "raise credential_rate_limit of GalvWebAcl"),
+        ("ResetTotal", "nobody can reset a password now"),
+    ],
+)
+def test_the_waf_blocks_people_who_sign_in(recorded: Recorded, rule: str, says: str) -> None:
+    web_acl(recorded, sample({"User-Agent": "Mozilla"}, rule=rule))
+
+    text = text_of(recorded)
+
+    assert "The WAF blocked 1 request with passwords or codes, by the limit for " in text
+    assert says in text
+
+
+def test_the_admin_is_closed_to_the_address_of_an_administrator(recorded: Recorded) -> None:
+    web_acl(recorded, sample({"cookie": "sessionid=2"}, rule="Admin"))
+
+    assert "adminCidrs in cdk.json, admin_cidrs of GalvWebAcl" in text_of(recorded)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,34 @@ _DISTRIBUTION = "AWS::CloudFront::Distribution"
 _KEPT = timedelta(hours=3)
 _SAMPLES = 100
 _SHOWN = 5
-_RATE_LIMIT = "RateLimit"
+# Rules of `GalvWebAcl`, each in our words, with what to do when it blocks whom it should not.
+_OURS = {
+    "Admin": (
+        "the rule for the addresses of the admin",
+        "If these are yours, add their range: adminCidrs in cdk.json, admin_cidrs of GalvWebAcl",
+    ),
+    "Credentials": (
+        "the limit for passwords and codes of an address",
+        (
+            "If these are people behind one address, raise credential_rate_limit of GalvWebAcl, or "
+            "name their range in its allowed_cidrs; otherwise it is what the rule is for"
+        ),
+    ),
+    "RateLimit": (
+        "the rate limit",
+        (
+            "People behind one address count as one: raise rate_limit of GalvWebAcl, or name their "
+            "range in its allowed_cidrs"
+        ),
+    ),
+    "ResetTotal": (
+        "the limit for resets of all addresses together, and nobody can reset a password now",
+        "Block who sends them with denied_cidrs of GalvWebAcl, or raise its reset_rate_limit",
+    ),
+}
+# What these block is of people who are not signed in yet.
+_BEFORE_SIGN_IN = ("Credentials", "ResetTotal")
+_SIGNED_IN = "of people who are signed in"
 # How requests of Galv's users and clients look, and those of scanners do not.
 _TOKEN = re.compile(r"(?:Bearer|Token) \S")
 _SESSION = re.compile(r"\bsessionid=")
@@ -38,23 +65,21 @@ class _Rule:
 
 
 def blocked(evidence: Evidence) -> Iterator[Diagnosis]:
-    """Tell which rules of the WAF blocked requests of people who are signed in."""
+    """Tell which rules of the WAF blocked people who are signed in, or who sign in."""
     for rule in _rules(evidence.deployment):
-        if rule.rule == _RATE_LIMIT:
-            what = "the rate limit"
-            remedy = (
-                "People behind one address count as one: raise rate_limit of GalvWebAcl, or name "
-                "their range in its allowed_cidrs"
-            )
-        else:
-            what = f"its rule {rule.within or rule.rule}"
-            remedy = (
-                "If these requests are right, let the rule only count: wafCountedRules in "
-                "cdk.json, counted_rules of GalvWebAcl"
-            )
+        what, remedy = _OURS.get(
+            rule.rule,
+            (
+                f"its rule {rule.within or rule.rule}",
+                (
+                    "If these requests are right, let the rule only count: wafCountedRules in "
+                    "cdk.json, counted_rules of GalvWebAcl"
+                ),
+            ),
+        )
+        whose = "with passwords or codes" if rule.rule in _BEFORE_SIGN_IN else _SIGNED_IN
         yield Diagnosis(
-            f"The WAF blocked {count(len(rule.requests), 'request')} of people who are signed in, "
-            f"by {what}.",
+            f"The WAF blocked {count(len(rule.requests), 'request')} {whose}, by {what}.",
             rule.requests[:_SHOWN],
             f"{remedy}. How to find out more: "
             f"{page('operations.md', 'a-request-that-the-waf-blocked')}",
@@ -76,7 +101,8 @@ def _rules(deployment: Deployment) -> Iterator[_Rule]:
             )
             for sample in answer.get("SampledRequests", []):
                 request = sample["Request"]
-                if sample.get("Action") == "BLOCK" and _is_of_a_user(request):
+                told = rule["Name"] in _BEFORE_SIGN_IN or _is_of_a_user(request)
+                if sample.get("Action") == "BLOCK" and told:
                     when = moment(sample.get("Timestamp"))
                     text = f"{when} {request.get('Method', '')} {request.get('URI', '')}"
                     key = (rule["Name"], sample.get("RuleNameWithinRuleGroup", ""))
