@@ -263,8 +263,9 @@ class TestHosting:
             "Status": "Enabled",
             "TagFilters": [{"Key": "superseded", "Value": "true"}],
         } in rules
-        # Nothing else expires: the site that is there has no age.
-        assert sum("ExpirationInDays" in rule for rule in rules) == 1
+        # Nothing else expires of the site that is there, which has no age.
+        others = [rule for rule in rules if "ExpirationInDays" in rule][:-1]
+        assert [rule["Prefix"] for rule in others] == ["incoming/"]
 
     @pytest.mark.parametrize(
         ("options", "policy", "days"),
@@ -691,15 +692,37 @@ class TestRelease:
             "*", Match.string_like_regexp("VITE_KEY.*everyone can read")
         )
 
-    def test_the_build_may_only_add_releases(self) -> None:
+    def test_the_build_may_write_to_its_own_folder_alone(self) -> None:
         found = template()
         role = only_id(found, "AWS::IAM::Role", "FrontendReleaseBuild")
         bucket = only_id(found, "AWS::S3::Bucket")
         own = [s for s in statements(found, role) if bucket in references(s["Resource"])]
 
         assert len(own) == 1
-        assert own[0]["Resource"]["Fn::Join"][1][-1] == "/releases/*"
+        assert own[0]["Resource"]["Fn::Join"][1][-1] == "/incoming/${aws:userid}/*"
         assert own[0]["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
+
+    def test_what_builds_left_expires(self) -> None:
+        rules = only(template(), "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
+
+        assert {
+            "Id": "WhatBuildsLeft",
+            "Prefix": "incoming/",
+            "ExpirationInDays": 1,
+            "Status": "Enabled",
+        } in rules
+
+    def test_the_handler_records_checksums_outside_of_the_bucket(self) -> None:
+        found = template()
+        parameter = only_id(found, "AWS::SSM::Parameter")
+        role = only_id(found, "AWS::IAM::Role", "FrontendReleaseHandlerRole")
+        (own,) = [s for s in statements(found, role) if "ssm:GetParameter" in s["Action"]]
+
+        assert found["Resources"][parameter]["Properties"]["Value"] == "{}"
+        assert release(found)["Checksums"] == {"Ref": parameter}
+        assert own["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
+        assert own["Resource"]["Fn::Join"][1][-1] == {"Ref": parameter}
+        assert own["Resource"]["Fn::Join"][1][-2].endswith(":parameter/")
 
     def test_the_project_is_plain(self) -> None:
         project = only(template(build_timeout=Duration.minutes(12)), "AWS::CodeBuild::Project")

@@ -9,7 +9,8 @@ from aws_cdk import CfnParameter, Stack
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import RefusedBackend, Synth, backend_in, new_app
+from aws_cdk.assertions import Annotations, Match
+from backends import MakeBackend, RefusedBackend, Synth, backend_in, new_app
 from containers import Container, Image, container_of, why_not
 from templates import (
     Json,
@@ -23,6 +24,8 @@ from templates import (
 
 from galv_constructs import GalvNetwork, NetworkPreset
 from galv_constructs._backend_checks import check_image
+
+DIGEST = f"sha256:{'0a1b' * 16}"
 
 
 class TestImage:
@@ -40,6 +43,54 @@ class TestImage:
         image = container(synth(version=version), "web")["Image"]
 
         assert image == f"ghcr.io/galv-team/galv-backend:{version}"
+
+    @pytest.mark.parametrize("tag", ["v2.11.4", "2.11.4", "latest", "main"])
+    def test_runs_the_given_digest(self, tag: str, synth: Synth) -> None:
+        template = synth(version=f"{tag}@{DIGEST}")
+
+        for name in ("web", "setup-db", "check-status"):
+            assert container(template, name)["Image"] == f"ghcr.io/galv-team/galv-backend@{DIGEST}"
+
+    @pytest.mark.parametrize(
+        "digest",
+        ["", "sha256:", "sha256:0a1b", DIGEST.upper(), f"{DIGEST}0", f"md5:{'0' * 64}", "latest"],
+    )
+    def test_refuses_what_is_no_digest(self, refused_backend: RefusedBackend, digest: str) -> None:
+        text = refused_backend(version=f"v2.11.4@{digest}")
+
+        assert "version must have the digest of an image after '@'" in text
+        assert repr(f"v2.11.4@{digest}") in text
+
+    def test_refuses_the_digest_of_a_version_that_is_too_old(
+        self, refused_backend: RefusedBackend
+    ) -> None:
+        text = refused_backend(version=f"v2.11.2@{DIGEST}")
+
+        assert "version must be v2.11.3 or later" in text
+
+    def test_refuses_a_digest_without_a_tag(self, refused_backend: RefusedBackend) -> None:
+        text = refused_backend(version=f"@{DIGEST}")
+
+        assert "version must be the tag of an image" in text
+
+    @pytest.mark.parametrize(
+        ("arguments", "warns"),
+        [
+            ({}, True),
+            ({"version": "latest"}, True),
+            ({"version": f"latest@{DIGEST}"}, False),
+            ({"version": "v2.11.4"}, False),
+            ({"production": False}, False),
+        ],
+    )
+    def test_says_what_latest_means_for_each_kind_of_task(
+        self, stack: Stack, make_backend: MakeBackend, arguments: Json, warns: bool
+    ) -> None:
+        make_backend(**{"production": True, **arguments})
+        found = Annotations.from_stack(stack)
+        check = found.has_warning if warns else found.has_no_warning
+
+        check("*", Match.string_like_regexp("version is 'latest'.*web service.*one-off tasks"))
 
     def test_runs_the_latest_version_when_none_is_given(self, default: Json) -> None:
         assert container(default, "web")["Image"] == "ghcr.io/galv-team/galv-backend:latest"

@@ -1,6 +1,7 @@
 """Acknowledgements of findings, each with the reason."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -74,7 +75,8 @@ def _spell(value: Any) -> str:
         case {"Fn::ImportValue": name}:
             return _spell(name)
         case str():
-            return value
+            # A variable of IAM's, which cdk-nag takes for a reference.
+            return re.sub(r"\$\{([^}]+)\}", r"<\1>", value)
         case _:
             return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 

@@ -530,7 +530,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         name="backendVersion",
         kind=_BACKEND_TAG,
-        meaning="Tag of the backend's image on GHCR, such as `v2.11.4`",
+        meaning="Tag of the backend's image on GHCR, such as `v2.11.4`, or with its digest, "
+        "`v2.11.4@sha256:…`",
         default="`latest`",
     ),
     Key(

@@ -22,9 +22,15 @@ _REPOSITORY = "ghcr.io/galv-team/galv-backend"
 def backend_image(
     version: str | None, registry_credentials: secretsmanager.ISecret | None
 ) -> ecs.ContainerImage:
-    """Name the published image."""
+    """Name the published image: by its digest, where that is given, and else by its tag.
+
+    ECS documents names with either, and none with both:
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+    """
+    tag = "latest" if version is None else release_tag(version)
+    digest = tag.partition("@")[2]
     return ecs.ContainerImage.from_registry(
-        f"{_REPOSITORY}:{'latest' if version is None else release_tag(version)}",
+        f"{_REPOSITORY}@{digest}" if digest else f"{_REPOSITORY}:{tag}",
         credentials=registry_credentials,
     )
 

@@ -24,6 +24,7 @@ from galv_constructs.log_bucket import CLOUDFRONT_LOGS
 
 # The handler knows these too, and imports nothing from here.
 SITE_PREFIX = "site/"
+INCOMING_PREFIX = "incoming/"
 SUPERSEDED_TAG = "superseded"
 
 _ROUTING = Path(__file__).parent / "site" / "routing.js"
@@ -186,6 +187,10 @@ def _site_bucket(
         lifecycle_rules=[
             s3.LifecycleRule(
                 id="IncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(7)
+            ),
+            # The handler has copied what it publishes of it.
+            s3.LifecycleRule(
+                id="WhatBuildsLeft", prefix=INCOMING_PREFIX, expiration=Duration.days(1)
             ),
             s3.LifecycleRule(
                 id="SupersededFiles",

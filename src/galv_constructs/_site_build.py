@@ -20,8 +20,12 @@ from galv_constructs._acknowledge import (
     standards,
 )
 from galv_constructs._policy import DeploymentPolicy
+from galv_constructs._site import INCOMING_PREFIX
 
-RELEASES_PREFIX = "releases/"
+# IAM puts in the id of the role and the name of its session, which CodeBuild opens for one build:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html, "role-id:
+# caller-specified-role-name". So a build can neither change a release nor what another one left.
+_OWN_FOLDER = f"{INCOMING_PREFIX}${{aws:userid}}/*"
 
 _STEPS = Path(__file__).parent / "site"
 # Node 24, which buildspec.yml asks for, is in this image, and is maintained until April 2028:
@@ -75,7 +79,7 @@ class SiteBuild(Construct):
         self.project.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["s3:AbortMultipartUpload", "s3:PutObject"],
-                resources=[bucket.arn_for_objects(f"{RELEASES_PREFIX}*")],
+                resources=[bucket.arn_for_objects(_OWN_FOLDER)],
             )
         )
         for secret in secrets.values():
@@ -113,8 +117,8 @@ class SiteBuild(Construct):
         acknowledge_wildcards(
             project,
             {
-                bucket.arn_for_objects(f"{RELEASES_PREFIX}*"): "A release is kept under a hash of "
-                "its inputs, which is not known before.",
+                bucket.arn_for_objects(_OWN_FOLDER): "What a build leaves is named after it, in a "
+                "folder of its own.",
                 f"{group}:*": "CDK lets a project write its own log.",
             },
         )

@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
@@ -50,7 +51,10 @@ class SiteRelease(Construct):
         variables = {**environment, API_URL_VARIABLE: api_url}
         if analytics_url is not None:
             variables[ANALYTICS_URL_VARIABLE] = analytics_url
+        # The handler writes it. Nothing of it may change: CloudFormation would write "{}" again.
+        checksums = ssm.CfnParameter(self, "Checksums", type="String", value="{}")
         properties: dict[str, object] = {
+            "Checksums": checksums.ref,
             "Bucket": site.bucket.bucket_name,
             "DistributionId": site.distribution.distribution_id,
             # Names of the site may have no DNS record yet.
@@ -108,6 +112,16 @@ class SiteRelease(Construct):
         )
         acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(None))
         self._allow(role, site)
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["ssm:GetParameter", "ssm:PutParameter"],
+                resources=[
+                    Stack.of(self).format_arn(
+                        service="ssm", resource="parameter", resource_name=checksums.ref
+                    )
+                ],
+            )
+        )
         self.resource = handled_resource(
             self,
             resource_type="Custom::GalvSiteRelease",

@@ -191,7 +191,8 @@ class GalvBackend(Construct):
             mail: How mail is sent: a `GalvMail` in the stack of the backend, or
                 `GalvMail.from_secret(…)`. Default: not at all, with a warning.
             version: Tag of the image `ghcr.io/galv-team/galv-backend`, such as `v2.11.4`, from
-                `v2.11.3`. The `v` of a release may be left out.
+                `v2.11.3`. The `v` of a release may be left out. With its digest,
+                `v2.11.4@sha256:…`, every task runs that very image, whatever becomes of the tag.
                 Default: `latest`, with a warning in production.
             image: Image to run instead, from ECR, another registry or a local build. Give either
                 this or `version`.
@@ -789,12 +790,18 @@ class GalvBackend(Construct):
         mail: IGalvMail | None,
     ) -> None:
         annotations = Annotations.of(self)
+        # "Amazon ECS now resolves container image tags to the image digest (SHA256 hash of the
+        # image manifest) when you deploy an update to your Amazon ECS service":
+        # https://aws.amazon.com/about-aws/whats-new/2024/07/amazon-ecs-software-version-consistency-containerized-applications
+        # Tasks without a service have no such deployment.
         if production and image is None and version in (None, "latest"):
             annotations.add_warning_v2(
                 "galv-constructs:latestInProduction",
-                "version is 'latest': setup, scheduled and other single tasks that start after a "
-                "new image is published run it, while the web service goes on with the one that it "
-                "was deployed with, and a deployment changes neither. Pass the tag of a release, "
+                "version is 'latest', which is another image with time. The web service runs the "
+                "one that had the tag when ECS last deployed it, and a deployment of an unchanged "
+                "template starts none. Setup, scheduled and one-off tasks run the one that has "
+                "the tag when they start, which may be newer than the web service and the last "
+                "migrations. Pass the tag of a release, with its digest if nothing may change it, "
                 "such as version='v2.11.4' (backendVersion in cdk.json).",
             )
         if mail is None:

@@ -591,10 +591,117 @@ print(json.dumps(call))
         )
 
 
+class TestSecrets:
+    ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:galv-a1b2c3"
+    # What the AWS CLI is asked, and what it answers.
+    AWS = """
+with open("asked", "a") as asked:
+    asked.write(" ".join(sys.argv[1:]) + "\\n")
+assert os.environ["AWS_SESSION_TOKEN"] == "session"
+print('{"KEY": "hidden-value"}')
+"""
+    ENVIRONMENT = "print({name: value for name, value in os.environ.items()})"
+
+    @pytest.fixture(autouse=True)
+    def source(self, work: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A source whose package manager shows its environment."""
+        source = work / "source"
+        (source / "dist").mkdir(parents=True)
+        (source / "dist/index.html").write_text("<p>")
+        (source / "package.json").write_text('{"packageManager": "pnpm@9.15.9"}')
+        (source / "pnpm-lock.yaml").write_text("")
+        settings(monkeypatch, Type="git", SECRETS=json.dumps({"VITE_KEY": f"{self.ARN}:KEY::"}))
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "session")
+        fake(monkeypatch, tmp_path, "aws", self.AWS)
+        for name in ("npm", "pnpm"):
+            fake(monkeypatch, tmp_path, name, self.ENVIRONMENT)
+
+    def test_are_given_to_the_build_and_not_shown(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert build_site.main("build") == 0
+
+        said = capsys.readouterr().out
+        assert "'VITE_KEY': '***'" in said
+        assert "hidden-value" not in said
+        assert (tmp_path / "asked").read_text() == (
+            f"secretsmanager get-secret-value --secret-id={self.ARN} "
+            "--query=SecretString --output=text\n"
+        )
+
+    def test_are_not_given_to_the_installation(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert build_site.main("install") == 0
+
+        assert "'VITE_KEY':" not in capsys.readouterr().out
+        assert not (tmp_path / "asked").exists()
+
+    @pytest.mark.parametrize("step", ["install", "build"])
+    def test_no_package_is_told_where_credentials_are(
+        self, step: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert build_site.main(step) == 0
+        assert "AWS_SESSION_TOKEN" not in capsys.readouterr().out
+
+    def test_may_be_whole_and_of_one_version(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reference = json.dumps(
+            {"A": self.ARN, "B": f"{self.ARN}:KEY:AWSPREVIOUS:", "C": f"{self.ARN}:KEY::v1"}
+        )
+        settings(monkeypatch, SECRETS=reference)
+
+        assert build_site.read_secrets() == {
+            "A": '{"KEY": "hidden-value"}',
+            "B": "hidden-value",
+            "C": "hidden-value",
+        }
+        asked = (tmp_path / "asked").read_text()
+        assert f"--secret-id={self.ARN} --version-stage=AWSPREVIOUS --query" in asked
+        assert f"--secret-id={self.ARN} --version-id=v1 --query" in asked
+
+    def test_a_key_that_is_missing_fails(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings(monkeypatch, SECRETS=json.dumps({"A": f"{self.ARN}:OTHER::"}))
+
+        assert build_site.main("build") == 1
+        said = capsys.readouterr().out
+        assert f"ERROR: secret {self.ARN} has no key 'OTHER'" in said
+        assert "hidden-value" not in said
+
+    @pytest.mark.parametrize(
+        ("code", "why"),
+        [("sys.exit('AccessDenied')", "AccessDenied"), (None, "No such file")],
+        ids=["denied", "missing"],
+    )
+    def test_one_that_cannot_be_read_fails(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        code: str | None,
+        why: str,
+    ) -> None:
+        if code is None:
+            (tmp_path / "bin/aws").unlink()
+            monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        else:
+            fake(monkeypatch, tmp_path, "aws", code)
+
+        assert build_site.main("build") == 1
+        assert "ERROR: aws secretsmanager get-secret-value failed: " in (
+            said := capsys.readouterr().out
+        )
+        assert why in said
+
+
 class TestUpload:
     @pytest.fixture(autouse=True)
     def built(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-        settings(monkeypatch, Type="git", TARGET="s3://bucket/releases/key/site.zip")
+        settings(monkeypatch, Type="git", TARGET="s3://bucket/incoming/")
+        monkeypatch.setenv("CODEBUILD_BUILD_ID", "project:0a1b")
         site = tmp_path / "work/site"
         (site / "assets").mkdir(parents=True)
         (site / "index.html").write_text("<p>")
@@ -602,7 +709,13 @@ class TestUpload:
         # Older than the ZIP format.
         os.utime(site / "index.html", (0, 0))
         (tmp_path / "work/release.json").write_text('{"version": "v1.0.0", "commit": ""}')
-        fake(monkeypatch, tmp_path, "aws", "print(json.dumps(sys.argv[1:]))")
+        user = "AROA123:AWSCodeBuild-0a1b"
+        fake(
+            monkeypatch,
+            tmp_path,
+            "aws",
+            f"print({user!r} if sys.argv[1] == 'sts' else json.dumps(sys.argv[1:]))",
+        )
         return site
 
     def test_uploads_the_site_as_one_object(
@@ -616,7 +729,7 @@ class TestUpload:
             "s3",
             "cp",
             "work/site.zip",
-            "s3://bucket/releases/key/site.zip",
+            "s3://bucket/incoming/AROA123:AWSCodeBuild-0a1b/0a1b.zip",
             "--no-progress",
             "--metadata",
             "version=v1.0.0",

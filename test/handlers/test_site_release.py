@@ -61,6 +61,7 @@ class FakeAws:
 
     def __init__(self) -> None:
         self.objects: dict[str, Json] = {}
+        self.checksums = "{}"
         self.builds: dict[str, Json] = {}
         self.tokens: dict[str, str] = {}
         self.invalidations: dict[str, list[str]] = {}
@@ -98,7 +99,8 @@ class FakeAws:
         if query["Key"] not in self.objects:
             raise client_error("NoSuchKey", 404)
         found = self.objects[query["Key"]]
-        return {**found, "Body": io.BytesIO(found["Body"])}
+        body = found["Body"]
+        return {**found, "Body": io.BytesIO(body), "ContentLength": len(body)}
 
     def put_object(self, **query: Any) -> Json:
         self._called("put_object", query)
@@ -130,7 +132,23 @@ class FakeAws:
     def paginate(self, **query: Any) -> list[Json]:
         self._called("list_objects_v2", query)
         # S3 leaves Contents out of a page without any.
-        return [{}, {"Contents": [{"Key": key} for key in self.objects]}]
+        names = [key for key in self.objects if key.startswith(query.get("Prefix", ""))]
+        return [{}, {"Contents": [{"Key": key} for key in names]}]
+
+    # Parameter Store
+
+    def get_parameter(self, **query: Any) -> Json:
+        self._called("get_parameter", query)
+        assert query["Name"] == "checksums"
+        return {"Parameter": {"Value": self.checksums}}
+
+    def put_parameter(self, **query: Any) -> Json:
+        self._called("put_parameter", query)
+        assert query["Name"] == "checksums"
+        assert query["Overwrite"]
+        assert len(query["Value"]) <= 4096
+        self.checksums = query["Value"]
+        return {}
 
     # CodeBuild
 
@@ -199,6 +217,7 @@ class Deployment:
             "StackId": STACK,
             "LogicalResourceId": "Site",
             "ResourceProperties": {
+                "Checksums": "checksums",
                 "Bucket": BUCKET,
                 "DistributionId": "E123",
                 "PageUrl": PAGE,
@@ -271,12 +290,24 @@ class Deployment:
     def succeed(self, files: dict[str, bytes] | None = None) -> None:
         """End the build well: it uploads the release."""
         self.build["buildStatus"] = "SUCCEEDED"
-        self.aws.objects[f"releases/{self.key}/site.zip"] = {
+        self.aws.objects[self.left] = {
             "Body": packed(SITE if files is None else files),
             "Metadata": {"version": "v1.0.0", "commit": "0a1b"},
             "ContentType": "application/zip",
             "Tags": {},
         }
+
+    @property
+    def left(self) -> str:
+        """Where the newest build leaves what it made."""
+        name = self.build["id"].partition(":")[2]
+        return f"incoming/AROA123:AWSCodeBuild-{name}/{name}.zip"
+
+    @property
+    def kept(self) -> Json:
+        """The release that this deployment is of."""
+        release: Json = self.aws.objects[f"releases/{self.key}/site.zip"]
+        return release
 
     def poll(self) -> Json:
         result: Json = site_release.is_complete(self.event, None)
@@ -300,7 +331,8 @@ class Deployment:
         return reason
 
     def published(self) -> list[str]:
-        return [query["Key"] for query in self.aws.queries("put_object")]
+        keys = [query["Key"] for query in self.aws.queries("put_object")]
+        return [key for key in keys if key.startswith("site/")]
 
     def served(self) -> dict[str, bytes]:
         """What is in the site that no lifecycle rule will expire."""
@@ -331,11 +363,9 @@ class TestStart:
             "GALV_BUILD_Type": ("PLAINTEXT", "git"),
             "GALV_BUILD_Repository": ("PLAINTEXT", "https://example.com/r"),
             "GALV_BUILD_Tag": ("PLAINTEXT", "v1.0.0"),
-            "GALV_BUILD_TARGET": (
-                "PLAINTEXT",
-                f"s3://{BUCKET}/releases/{deployment.key}/site.zip",
-            ),
-            "TOKEN": ("SECRETS_MANAGER", "arn:secret:TOKEN::"),
+            "GALV_BUILD_TARGET": ("PLAINTEXT", f"s3://{BUCKET}/incoming/"),
+            # Not its value, which every step would have then.
+            "GALV_BUILD_SECRETS": ("PLAINTEXT", '{"TOKEN": "arn:secret:TOKEN::"}'),
         }
         assert query["projectName"] == "project"
 
@@ -593,6 +623,7 @@ class TestPublish:
         headers = {
             query["Key"].removeprefix("site/"): (query["ContentType"], query["CacheControl"])
             for query in deployment.aws.queries("put_object")
+            if query["Key"].startswith("site/")
         }
         forever = "public, max-age=31536000, immutable"
         assert headers == {
@@ -740,9 +771,10 @@ class TestPublish:
     def test_refuses_a_release_that_is_no_archive(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.succeed()
-        deployment.aws.objects[f"releases/{deployment.key}/site.zip"]["Body"] = b"<html>"
+        deployment.aws.objects[deployment.left]["Body"] = b"<html>"
 
         assert "is no ZIP file" in deployment.refusal()
+        assert f"releases/{deployment.key}/site.zip" not in deployment.aws.objects
 
     def test_refuses_a_site_that_does_not_fit(
         self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
@@ -757,7 +789,7 @@ class TestPublish:
         deployment.start()
         deployment.build["buildStatus"] = "SUCCEEDED"
 
-        assert "could not be read: An error occurred (NoSuchKey)" in deployment.refusal()
+        assert "left 0 releases in incoming/ instead of one" in deployment.refusal()
 
 
 CONFIGURED = {
@@ -832,6 +864,105 @@ NEW = {
 }
 
 
+class TestIntegrity:
+    """A release is what one build left, and nothing else."""
+
+    def test_copies_it_once(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.aws.objects[deployment.left]["Body"] = packed({"index.html": b"later"})
+
+        assert deployment.poll()["IsComplete"]
+        assert deployment.served() == SITE
+
+    def test_says_what_its_build_said_and_nothing_else(self, deployment: Deployment) -> None:
+        deployment.start()
+        deployment.succeed()
+        deployment.aws.objects[deployment.left]["Metadata"]["x"] = "y"
+        deployment.poll()
+
+        assert deployment.kept["Metadata"] == {
+            "version": "v1.0.0",
+            "commit": "0a1b",
+            "build": "project:1",
+        }
+
+    def test_refuses_two_that_one_build_left(self, deployment: Deployment) -> None:
+        deployment.start()
+        deployment.succeed()
+        other = deployment.left.replace("AROA123", "AROA456")
+        deployment.aws.objects[other] = deployment.aws.objects[deployment.left]
+
+        assert "build project:1 left 2 releases in incoming/ instead of one" in deployment.refusal()
+        assert deployment.published() == []
+
+    def test_refuses_one_that_is_too_large(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deployment.start()
+        deployment.succeed()
+        monkeypatch.setattr(site_release, "LARGEST_SITE", 10)
+
+        assert "bytes, and may have 10" in deployment.refusal()
+        assert deployment.aws.queries("put_object") == []
+
+    def test_does_not_go_back_to_one_that_was_altered(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.kept["Body"] = packed({"index.html": b"altered"})
+        deployment.release("v1.1.0")
+        deployment.deploy(NEW)
+        deployment.release("v1.0.0")
+        deployment.start()
+
+        refusal = deployment.refusal()
+        assert f"release {deployment.key} was altered: its SHA-256 is" in refusal
+        assert f"delete s3://{BUCKET}/releases/{deployment.key}/site.zip" in refusal
+        assert deployment.served() == NEW
+
+    def test_does_not_roll_back_to_one_that_was_altered(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.kept["Body"] = packed({"index.html": b"altered"})
+        deployment.release("v1.1.0")
+        deployment.deploy(NEW)
+        deployment.roll_back()
+
+        assert deployment.deploy() == {"Version": "", "Commit": ""}
+        assert deployment.served() == NEW
+
+    def test_builds_one_again_of_which_nothing_is_recorded(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.aws.checksums = "{}"
+        deployment.update(TimeoutSeconds="600")
+        deployment.deploy()
+
+        assert len(deployment.aws.builds) == 2
+
+    def test_records_the_newest_as_far_as_they_fit(self, deployment: Deployment) -> None:
+        deployment.aws.checksums = json.dumps({f"{n:032}": "0" * 64 for n in range(35)})
+        deployment.deploy()
+
+        records = json.loads(deployment.aws.checksums)
+        assert len(records) == 35
+        assert next(iter(records)) == f"{1:032}"
+        assert list(records)[-1] == deployment.key
+
+    @pytest.mark.parametrize(
+        ("call", "reason"),
+        [
+            ("put_parameter", "the checksum of release"),
+            ("get_parameter", "the checksums of releases could not be read"),
+        ],
+    )
+    def test_publishes_nothing_that_cannot_be_recorded(
+        self, deployment: Deployment, call: str, reason: str
+    ) -> None:
+        deployment.start()
+        deployment.succeed()
+        deployment.aws.faults[call] = [DENIED]
+
+        assert reason in deployment.refusal()
+        assert deployment.published() == []
+
+
 class TestNextRelease:
     def test_keeps_the_old_files_and_lets_them_expire(self, deployment: Deployment) -> None:
         deployment.deploy()
@@ -896,7 +1027,8 @@ class TestNextRelease:
     def test_a_site_that_cannot_be_listed_is_published_all_the_same(
         self, deployment: Deployment, caplog: pytest.LogCaptureFixture
     ) -> None:
-        deployment.aws.faults["list_objects_v2"] = [DENIED]
+        # The first time is for what the build left.
+        deployment.aws.faults["list_objects_v2"] = [None, DENIED]
         deployment.deploy()
 
         assert deployment.served() == SITE
@@ -997,7 +1129,7 @@ class TestDirectory:
 
     def test_that_cannot_be_read_fails(self, deployment: Deployment) -> None:
         deployment.start()
-        deployment.aws.faults["copy_object"] = [DENIED]
+        deployment.aws.faults["get_object"] = [DENIED]
 
         assert "the files could not be read" in deployment.refusal()
 

@@ -49,12 +49,14 @@ class Emulated:
         made = boto3.client("cloudfront").create_distribution(DistributionConfig=config)
         topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
         stack = boto3.client("cloudformation").create_stack(StackName="app", TemplateBody=topic)
+        boto3.client("ssm").put_parameter(Name="checksums", Value="{}", Type="String")
         self.event: Json = {
             "RequestType": "Create",
             "RequestId": "request-1",
             "StackId": stack["StackId"],
             "LogicalResourceId": "Site",
             "ResourceProperties": {
+                "Checksums": "checksums",
                 "Bucket": "site-bucket",
                 "DistributionId": made["Distribution"]["Id"],
                 "PageUrl": "https://d111111abcdef8.cloudfront.net",

@@ -7,6 +7,9 @@ raise is the reason that CloudFormation shows.
 The bucket holds `site/`, which CloudFront serves, and for each release `releases/<key>/site.zip`,
 which a publication is made from: also one of an earlier release, without a build. The key is a hash
 of all that goes into the build.
+
+A build writes below `incoming/` only. The handler copies what it left there once, and keeps its
+SHA-256 in a parameter outside of the bucket: what is not what was recorded is not published.
 """
 
 from __future__ import annotations
@@ -44,6 +47,9 @@ Json = dict[str, Any]
 
 SITE = "site/"
 RELEASES = "releases/"
+INCOMING = "incoming/"
+# A parameter holds 4 KB, and a line for each release: the oldest ones are built again.
+MOST_RECORDS = 35
 # A lifecycle rule of the bucket expires what has this tag, counted from when it was set.
 SUPERSEDED = "superseded"
 HASHED = "assets/"
@@ -136,6 +142,8 @@ def is_complete(event: Json, _context: object) -> Json:
             return {"IsComplete": False}
         if not plan["RollingBack"]:
             _refuse_in_rollback(event)
+        if plan["BuildId"]:
+            _keep_build(event)
         return {"IsComplete": True, "Data": _publish(event)}
     except SiteError as failure:
         if not plan["RollingBack"]:
@@ -170,7 +178,7 @@ def _plan(event: Json) -> Json:
         return plan if kept else {**plan, "Key": ""}
     if _is_asset(event) or (kept and properties["Floating"] != "true"):
         return plan
-    return {**plan, "BuildId": _start_build(event, key)}
+    return {**plan, "BuildId": _start_build(event)}
 
 
 def _is_asset(event: Json) -> bool:
@@ -182,14 +190,55 @@ def _zip_of(key: str) -> str:
 
 
 def _is_kept(event: Json, key: str) -> bool:
-    bucket = event["ResourceProperties"]["Bucket"]
+    """Whether a release is there, and what it should be is known."""
+    properties = event["ResourceProperties"]
+    return _about(properties["Bucket"], key) is not None and key in _records(properties)
+
+
+def _about(bucket: str, key: str) -> Json | None:
+    """What is known of a release; None where there is none."""
     try:
-        client("s3").head_object(Bucket=bucket, Key=_zip_of(key))
+        head = client("s3").head_object(Bucket=bucket, Key=_zip_of(key))
     except AWS_ERRORS as error:
         if error_code(error) in NO_SUCH_KEY:
-            return False
+            return None
         raise _failure(f"could not look for release {key}: {error}") from error
-    return True
+    return dict(head["Metadata"])
+
+
+def _records(properties: Json) -> dict[str, str]:
+    """The SHA-256 of each release, by its key, oldest first."""
+    answer = _patiently(
+        "the checksums of releases could not be read",
+        lambda: client("ssm").get_parameter(Name=properties["Checksums"]),
+    )
+    records: dict[str, str] = json.loads(answer["Parameter"]["Value"])
+    return records
+
+
+def _keep(properties: Json, key: str, data: bytes, metadata: dict[str, str]) -> None:
+    """Keep a release that can be read, and record what it is before it can be published."""
+    _files(key, data)
+    _patiently(
+        f"release {key} could not be kept",
+        lambda: client("s3").put_object(
+            Bucket=properties["Bucket"],
+            Key=_zip_of(key),
+            Body=data,
+            ContentType="application/zip",
+            Metadata=metadata,
+        ),
+    )
+    records = _records(properties)
+    records.pop(key, None)
+    records[key] = hashlib.sha256(data).hexdigest()
+    newest = dict(list(records.items())[-MOST_RECORDS:])
+    _patiently(
+        f"the checksum of release {key} could not be recorded",
+        lambda: client("ssm").put_parameter(
+            Name=properties["Checksums"], Value=json.dumps(newest), Overwrite=True
+        ),
+    )
 
 
 def _patiently(what: str, call: Callable[[], Any]) -> Any:
@@ -208,18 +257,18 @@ def _patiently(what: str, call: Callable[[], Any]) -> Any:
 # Building
 
 
-def _start_build(event: Json, key: str) -> str:
+def _start_build(event: Json) -> str:
     properties = event["ResourceProperties"]
     inputs = properties["Inputs"]
     plain = {
         **inputs["Environment"],
         **{f"GALV_BUILD_{name}": value for name, value in inputs["Source"].items()},
-        "GALV_BUILD_TARGET": f"s3://{properties['Bucket']}/{_zip_of(key)}",
+        "GALV_BUILD_TARGET": f"s3://{properties['Bucket']}/{INCOMING}",
+        # Where they are, not what they are: the step that builds reads them, and no other.
+        "GALV_BUILD_SECRETS": json.dumps(inputs["Secrets"], sort_keys=True),
     }
     variables = [
-        {"name": name, "value": value, "type": kind}
-        for kind, group in (("PLAINTEXT", plain), ("SECRETS_MANAGER", inputs["Secrets"]))
-        for name, value in sorted(group.items())
+        {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in sorted(plain.items())
     ]
     build = _patiently(
         "the build could not be started",
@@ -324,7 +373,7 @@ def _publish(event: Json) -> Json:
         f"release {key} could not be kept",
         lambda: client("s3").delete_object_tagging(Bucket=bucket, Key=_zip_of(key)),
     )
-    packed, about = _read(bucket, key)
+    packed, about = _read(properties, key)
     files = _configured(packed, properties)
     hashed = sorted(name for name in files if name.startswith(HASHED))
     others = sorted(name for name in files if not name.startswith(HASHED) and name != INDEX)
@@ -341,33 +390,82 @@ def _publish(event: Json) -> Json:
 
 
 def _keep_asset(properties: Json, key: str) -> None:
-    source = {"Bucket": properties["AssetBucket"], "Key": properties["AssetKey"]}
-    _patiently(
-        "the files could not be read",
-        lambda: client("s3").copy_object(
-            Bucket=properties["Bucket"], Key=_zip_of(key), CopySource=source
-        ),
+    bucket, name = properties["AssetBucket"], properties["AssetKey"]
+    data, _ = _download("the files could not be read", bucket, name)
+    _keep(properties, key, data, {})
+
+
+def _keep_build(event: Json) -> None:
+    """Keep what a build left, once: nothing that is written there later is looked at."""
+    properties, plan = event["ResourceProperties"], event["Plan"]
+    bucket, key, build = properties["Bucket"], plan["Key"], plan["BuildId"]
+    about = _about(bucket, key)
+    if about is not None and about.get("build") == build and key in _records(properties):
+        return
+    data, metadata = _download(
+        f"what {build} built could not be read", bucket, _left_by(bucket, build)
     )
+    said = {name: metadata[name] for name in ("version", "commit") if metadata.get(name)}
+    _keep(properties, key, data, {**said, "build": build})
 
 
-def _read(bucket: str, key: str) -> tuple[dict[str, bytes], Json]:
-    """The files of a release, and what its build said about itself."""
+def _left_by(bucket: str, build: str) -> str:
+    """The one object that a build left, in a folder that only its own credentials can write to."""
+    end = f"/{build.rpartition(':')[2]}.zip"
+
+    def find() -> list[str]:
+        pages = (
+            client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=INCOMING)
+        )
+        names = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [name for name in names if name.endswith(end)]
+
+    found = _patiently("what was built could not be looked for", find)
+    if len(found) != 1:
+        raise _failure(f"build {build} left {len(found)} releases in {INCOMING} instead of one")
+    return str(found[0])
+
+
+def _download(what: str, bucket: str, name: str) -> tuple[bytes, Json]:
+    """An object, and its metadata."""
 
     def download() -> tuple[bytes, Json]:
-        answer = client("s3").get_object(Bucket=bucket, Key=_zip_of(key))
+        answer = client("s3").get_object(Bucket=bucket, Key=name)
+        size = answer["ContentLength"]
+        if size > LARGEST_SITE:
+            raise _failure(f"{name} has {size} bytes, and may have {LARGEST_SITE}")
         return answer["Body"].read(), answer["Metadata"]
 
-    data, metadata = _patiently(f"release {key} could not be read", download)
+    data, metadata = _patiently(what, download)
+    return data, metadata
+
+
+def _read(properties: Json, key: str) -> tuple[dict[str, bytes], Json]:
+    """The files of a release, and what its build said about itself."""
+    data, metadata = _download(
+        f"release {key} could not be read", properties["Bucket"], _zip_of(key)
+    )
+    recorded, found = _records(properties).get(key), hashlib.sha256(data).hexdigest()
+    if found != recorded:
+        raise _failure(
+            f"release {key} was altered: its SHA-256 is {found}, and {recorded} was recorded when "
+            f"it was built. Find out who did it, delete s3://{properties['Bucket']}/{_zip_of(key)} "
+            "and deploy again: that builds it anew"
+        )
+    about = {name: metadata.get(name.lower(), "") for name in ("Version", "Commit")}
+    return _files(key, data), about
+
+
+def _files(key: str, data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             size = sum(entry.file_size for entry in entries)
             if size > LARGEST_SITE:
                 raise _failure(f"release {key} has {size} bytes, and may have {LARGEST_SITE}")
-            files = {entry.filename: archive.read(entry) for entry in entries}
+            return {entry.filename: archive.read(entry) for entry in entries}
     except zipfile.BadZipFile as error:
         raise _failure(f"release {key} is no ZIP file: {error}") from error
-    return files, {"Version": metadata.get("version", ""), "Commit": metadata.get("commit", "")}
 
 
 def _configured(files: dict[str, bytes], properties: Json) -> dict[str, bytes]:
@@ -448,6 +546,8 @@ def _supersede(event: Json, files: dict[str, bytes]) -> None:
     def is_needed(name: str) -> bool:
         if name.startswith(SITE):
             return name.removeprefix(SITE) in files
+        if name.startswith(INCOMING):  # it expires by a rule of its own
+            return True
         return name.removeprefix(RELEASES).partition("/")[0] in needed
 
     def expire(name: str) -> None:

@@ -90,11 +90,19 @@ def setting(name: str) -> str:
     return os.environ.get(f"GALV_BUILD_{name}", "")
 
 
-def run(*command: str, cwd: Path | None = None) -> str:
-    """Run a program; return what it prints, which is also shown."""
+def run(*command: str, cwd: Path | None = None, secrets: dict[str, str] | None = None) -> str:
+    """Run a program; return what it prints, which is also shown, without secrets.
+
+    Only the AWS CLI is told where credentials are.
+    """
     print("+", *command, flush=True)
     environment = {
-        **os.environ,
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if command[0] == "aws" or not name.startswith("AWS_")
+        },
+        **(secrets or {}),
         "PATH": os.pathsep.join([str((TOOLS / "node_modules/.bin").resolve()), os.environ["PATH"]]),
         # Nobody is there to answer: what would ask fails.
         "CI": "true",
@@ -120,11 +128,18 @@ def run(*command: str, cwd: Path | None = None) -> str:
     ) as process:
         # Line by line: the log of a build that hangs says where.
         for line in process.stdout or ():
-            print(line, end="", flush=True)
+            print(masked(line, secrets), end="", flush=True)
             lines.append(line)
     if process.returncode:
         raise BuildError(f"{' '.join(command[:3])} failed with exit code {process.returncode}")
     return "".join(lines)
+
+
+def masked(line: str, secrets: dict[str, str] | None) -> str:
+    """The line without the values of secrets."""
+    for value in filter(None, (secrets or {}).values()):
+        line = line.replace(value, "***")
+    return line
 
 
 def note(**about: str) -> None:
@@ -264,7 +279,7 @@ def build() -> None:
         print("nothing to build: the release has its files", flush=True)
         return
     manager, _ = package_manager()
-    run(manager, "run", "build", cwd=SOURCE)
+    run(manager, "run", "build", cwd=SOURCE, secrets=read_secrets())
     for name in OUTPUTS:
         if (SOURCE / name / INDEX).is_file():
             shutil.move(str(SOURCE / name), str(SITE))
@@ -272,6 +287,52 @@ def build() -> None:
             return
     folders = " and ".join(f"{name}/" for name in OUTPUTS)
     raise BuildError(f"the build succeeded, and wrote no {INDEX} to {folders}")
+
+
+def read_secrets() -> dict[str, str]:
+    """The secret variables of the build, which no other step has."""
+    return {
+        name: read_secret(reference)
+        for name, reference in sorted(json.loads(setting("SECRETS") or "{}").items())
+    }
+
+
+def read_secret(reference: str) -> str:
+    """The value of a secret, or of a key of it: `ARN` or `ARN:KEY:STAGE:VERSION`, as ECS has it.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+    """
+    # An ARN has seven parts.
+    key, stage, version = [*reference.split(":")[7:], "", "", ""][:3]
+    arn = ":".join(reference.split(":")[:7])
+    command = ["aws", "secretsmanager", "get-secret-value", f"--secret-id={arn}"]
+    command += [f"--version-stage={stage}"] if stage else []
+    command += [f"--version-id={version}"] if version else []
+    text = ask(*command, "--query=SecretString", "--output=text")
+    if not key:
+        return text
+    try:
+        return str(json.loads(text)[key])
+    except (ValueError, TypeError, KeyError) as error:
+        raise BuildError(f"secret {arn} has no key {key!r}") from error
+
+
+def ask(*command: str) -> str:
+    """What a program prints, which is not shown."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the commands are those here
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BuildError(f"{' '.join(command[:3])} failed: {error}") from error
+    if done.returncode:
+        raise BuildError(f"{' '.join(command[:3])} failed: {done.stderr.strip()}")
+    return done.stdout.rstrip("\n")
 
 
 def add_template() -> None:
@@ -533,7 +594,10 @@ def upload() -> None:
     print(f"{len(files)} files, {ARCHIVE.stat().st_size} bytes packed", flush=True)
     about = json.loads(ABOUT.read_text())
     metadata = ",".join(f"{name}={value}" for name, value in about.items() if value)
-    target = setting("TARGET")
+    # The only folder that this build may write to.
+    folder = ask("aws", "sts", "get-caller-identity", "--query=UserId", "--output=text")
+    name = os.environ["CODEBUILD_BUILD_ID"].rpartition(":")[2]
+    target = f"{setting('TARGET')}{folder}/{name}.zip"
     run("aws", "s3", "cp", str(ARCHIVE), target, "--no-progress", "--metadata", metadata)
 
 

@@ -8,7 +8,6 @@ the real one, and finds https://github.com/ in the folder that E2E_REPOSITORIES 
 
 import contextvars
 import io
-import json
 import os
 import secrets
 import sys
@@ -108,9 +107,12 @@ class _Build:
             logGroupName=self._where["group"], logStreamName=self._where["stream"]
         )
         for variable in self.variables:
-            self.environment[variable["name"]] = self._value(variable)
+            if variable["type"] != "PLAINTEXT":
+                raise ValueError(f"no variables of type {variable['type']}")
+            self.environment[variable["name"]] = str(variable["value"])
         self.environment |= {
             **self.credentials,
+            "CODEBUILD_BUILD_ID": self.record["id"],
             "AWS_REGION": get_region(),
             "AWS_DEFAULT_REGION": get_region(),
             "AWS_ENDPOINT_URL": _ENDPOINT,
@@ -124,19 +126,6 @@ class _Build:
             "GIT_CONFIG_KEY_0": f"url.file://{os.environ['E2E_REPOSITORIES']}/.insteadOf",
             "GIT_CONFIG_VALUE_0": "https://github.com/",
         }
-
-    def _value(self, variable: Json) -> str:
-        match variable["type"]:
-            case "PLAINTEXT":
-                return str(variable["value"])
-            case "SECRETS_MANAGER":
-                # An ARN, which has seven parts, and a key of its secret.
-                parts = variable["value"].split(":")
-                arn = ":".join(parts[:7])
-                secret = self._client("secretsmanager").get_secret_value(SecretId=arn)
-                return str(json.loads(secret["SecretString"])[parts[7]])
-            case other:
-                raise ValueError(f"no variables of type {other}")
 
     def _download(self, folder: Path) -> None:
         source = self.project["source"]
@@ -176,7 +165,8 @@ def _session(role: str, build: str) -> dict[str, str]:
     """Credentials of the role that the project's builds have."""
     name = role.rpartition("/")[2]
     key, secret, token = (f"ASIA{secrets.token_hex(8).upper()}", *map(secrets.token_hex, (20, 20)))
-    session = build.replace(":", "-")[:64]
+    # As denials of AWS show it, such as in https://github.com/aws/aws-cdk/issues/28522.
+    session = f"AWSCodeBuild-{build.rpartition(':')[2]}"
     sts.register_session(
         key,
         {

@@ -10,7 +10,7 @@ from e2e.emulator.types import Made, add_type
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ecs, iam
+from ministack.services import ecs, iam, sts
 from ministack.services.cloudformation import provisioners
 
 Json = dict[str, Any]
@@ -21,6 +21,7 @@ _pin_request_origin = iam_evaluator.pin_request_origin
 _role_policies = iam_evaluator._gather_role_policies
 _request_tag_context = iam_actions.request_tag_context
 _body: ContextVar[bytes] = ContextVar("e2e_request_body", default=b"")
+_access_key: ContextVar[str] = ContextVar("e2e_access_key", default="")
 
 
 def _remember(service: str, action: str, body: bytes, parameters: Json) -> Json:
@@ -84,6 +85,7 @@ def _log_resource(group: str) -> str:
 
 
 def _decide(access_key: str, action: str, service: str, region: str, **given: Any) -> Any:
+    _access_key.set(access_key)
     checks = [(action, given.pop("resource_arn", "*"), given.pop("service_context", None) or {})]
     context = checks[0][2]
     if service == "ecs" and action.startswith("ecs:"):
@@ -143,8 +145,15 @@ def _delete_user(name: str, properties: Json) -> None:
 
 
 def _policies_of_role(name: str, account: str) -> list[list[Any]]:
-    """Find the policies of a role by its ARN too, in which a path stands before the name."""
+    """Find the policies of a role by its ARN too, in which a path stands before the name.
+
+    The one variable that they have is filled in, which MiniStack leaves as it is:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
     policies: list[list[Any]] = _role_policies(name.rpartition("/")[2], account)
+    user = sts._sessions.get(_access_key.get(), {}).get("UserId", "")
+    for statement in (statement for policy in policies for statement in policy):
+        statement.resources = [arn.replace("${aws:userid}", user) for arn in statement.resources]
     return policies
 
 

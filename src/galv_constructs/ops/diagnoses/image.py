@@ -15,7 +15,7 @@ _UNREACHABLE = re.compile(
 )
 _DENIED = re.compile(r"denied|unauthorized|forbidden|no basic auth|\b40[13]\b", re.IGNORECASE)
 _URL = re.compile(r"https?://\S+")
-_NAME = re.compile(r"[\w.-]+\.[\w.-]+(?::\d+)?/[\w./-]+(?::[\w.-]+)?")
+_NAME = re.compile(r"[\w.-]+\.[\w.-]+(?::\d+)?/[\w./-]+(?:@sha256:[0-9a-f]+|:[\w.-]+)?")
 
 
 def image(evidence: Evidence) -> Iterator[Diagnosis]:
