@@ -65,7 +65,7 @@ FAIL: dict[Mutation, str] = {
     build_may_not_upload: r"FAILED in POST_BUILD",
     build_may_not_read_its_steps: r"FAILED in DOWNLOAD_SOURCE: .*AccessDenied",
     handler_may_not_build: r"not authorized to perform: codebuild:StartBuild",
-    handler_may_not_publish: r"index.*could not be published: .*AccessDenied",
+    handler_may_not_publish: r"release \w+ could not be kept: .*AccessDenied",
     built_for_another_api: r"does not call the API https://api-",
     version_that_was_never_tagged: r"has no tag v9.9.9",
     cloudfront_may_not_read: r"its page does not load: https://.*\.cloudfront\.net/ answers 403",
