@@ -232,14 +232,14 @@ def table(found: Mapping[str, list[str]]) -> str:
 
 
 def reach(templates: Mapping[str, Json]) -> dict[str, list[str]]:
-    """What each role reaches, by its name in the template, where it reaches anything."""
-    resolved = [Template(template) for template in templates.values()]
-    asked = probes(resolved)
+    """What each role reaches, by its stack and its name in the template."""
+    resolved = {name: Template(template) for name, template in templates.items()}
+    asked = probes(resolved.values())
     found = {}
-    for template in resolved:
+    for name, template in resolved.items():
         for role in template.roles():
             policies = list(template.policies(role))
-            found[plain(role)] = [
+            found[f"{name.removeprefix('galv-')}/{plain(role)}"] = [
                 asset
                 for asset, requests in asked.items()
                 if any(is_allowed(policies, action, arn) for action, arn in requests)

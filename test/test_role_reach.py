@@ -31,7 +31,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
         stack,
         "DeployRole",
         subjects=[GitHubSubject.environment(REPOSITORY, "production")],
-        check_stacks=["galv-BackendStack"],
+        check_backends=["galv-BackendStack/Backend"],
     )
     GalvReviewRole(
         stack,
@@ -64,14 +64,16 @@ def test_nothing_reaches_data_of_others_or_the_pipeline(templates: dict[str, Jso
     for asset in (
         "reads data of others",
         "changes the pipeline",
+        "reads access logs",
         "deletes access logs",
+        "writes what other builds left",
     ):
         assert [role for role, assets in found.items() if asset in assets] == ALLOWED.get(asset, [])
 
 
 # CDK's function that empties buckets, where a deployment is not protected.
 ALLOWED = {
-    "deletes access logs": ["CustomS3AutoDeleteObjectsCustomResourceProviderRole"],
+    "deletes access logs": ["LogBucketStack/CustomS3AutoDeleteObjectsCustomResourceProviderRole"],
 }
 
 
@@ -95,4 +97,4 @@ def test_each_asset_can_be_reached_by_a_role_that_may_do_everything(
     changed = {**backend, "Resources": {**backend["Resources"], "Everything": everything}}
     found = reach({**templates, "galv-BackendStack": changed})
 
-    assert found["Everything"] == list(probes(map(Template, templates.values())))
+    assert found["BackendStack/Everything"] == list(probes(map(Template, templates.values())))

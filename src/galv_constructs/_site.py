@@ -25,6 +25,8 @@ from galv_constructs.log_bucket import CLOUDFRONT_LOGS
 # The handler knows these too, and imports nothing from here.
 SITE_PREFIX = "site/"
 INCOMING_PREFIX = "incoming/"
+# What the handler writes to, and no build.
+WRITTEN_PREFIXES = (SITE_PREFIX, "releases/")
 SUPERSEDED_TAG = "superseded"
 
 _ROUTING = Path(__file__).parent / "site" / "routing.js"

@@ -21,7 +21,7 @@ from galv_constructs._acknowledge import (
 from galv_constructs._frontend_urls import ANALYTICS_URL_VARIABLE, API_URL_VARIABLE
 from galv_constructs._handler import handled_resource, handler_function, handler_role
 from galv_constructs._policy import DeploymentPolicy
-from galv_constructs._site import Site
+from galv_constructs._site import INCOMING_PREFIX, WRITTEN_PREFIXES, Site
 from galv_constructs._site_build import SiteBuild
 from galv_constructs._site_source import FetchedFiles, LocalFiles
 
@@ -139,7 +139,8 @@ class SiteRelease(Construct):
 
     def _allow(self, role: iam.Role, site: Site) -> None:
         """Let the handlers do what they do with the bucket, the distribution and the stack."""
-        objects = site.bucket.arn_for_objects("*")
+        written = [site.bucket.arn_for_objects(f"{prefix}*") for prefix in WRITTEN_PREFIXES]
+        left = site.bucket.arn_for_objects(f"{INCOMING_PREFIX}*")
         self.log_group.grant_write(role)
         for statement in (
             iam.PolicyStatement(
@@ -150,8 +151,9 @@ class SiteRelease(Construct):
                     "s3:PutObject",
                     "s3:PutObjectTagging",
                 ],
-                resources=[objects],
+                resources=written,
             ),
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[left]),
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[site.bucket.bucket_arn]),
             iam.PolicyStatement(
                 actions=["cloudfront:CreateInvalidation"],
@@ -163,7 +165,11 @@ class SiteRelease(Construct):
         ):
             role.add_to_policy(statement)
         acknowledge_wildcards(
-            role, {objects: "The files of the site have the names that its build gives them."}
+            role,
+            dict.fromkeys(
+                [*written, left],
+                "The files of the site have the names that its build gives them.",
+            ),
         )
 
     def _allow_build(self, role: iam.Role, build: SiteBuild) -> None:
