@@ -301,6 +301,7 @@ class TestAttributes:
             backend.certificate.certificate_arn: ref("AWS::CertificateManager::Certificate"),
             backend.database.instance_identifier: ref("AWS::RDS::DBInstance"),
             backend.database_secret.secret_arn: ref("AWS::SecretsManager::SecretTargetAttachment"),
+            backend.database_login_secret.secret_arn: ref("AWS::SecretsManager::Secret", "Login"),
             backend.media_bucket.bucket_name: ref("AWS::S3::Bucket", "MediaBucket"),
             backend.static_bucket.bucket_name: ref("AWS::S3::Bucket", "StaticAssets"),
             backend.static_distribution.distribution_id: ref("AWS::CloudFront::Distribution"),

@@ -94,6 +94,7 @@ def test_every_key_is_read() -> None:
         "vpcSubnets": {"tasks": SUBNETS},
         "frontendAnalyticsUrl": "https://stats.example.com/script.js",
         "frontendStorageUrls": ["https://storage.example.org"],
+        "databaseRotation": 2,
     }
     plain, changed = read(), read(region="eu-west-2", **values)
 
@@ -247,6 +248,7 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("adminCidrs", "192.0.2.0/24", "must be a list of IP ranges, got '192.0.2.0/24'"),
         ("adminCidrs", ["192.0.2.0/24", "192.0.2.9/24"], "host bits are zero, got '192.0.2.9/24'"),
         ("adminCidrs", ["0.0.0.0/0"], "must be an IP range such as '192.0.2.0/24'"),
+        ("databaseRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
     ],

@@ -256,9 +256,9 @@ class TestTemplate:
 
     @pytest.mark.parametrize("name", TASKS)
     def test_every_task_starts_alike(self, default: Json, name: str) -> None:
-        check_status = name == "check-status"
+        expected = entry_point(check_status=name == "check-status", own_database=name == "setup-db")
 
-        assert container(default, name)["EntryPoint"] == entry_point(check_status=check_status)
+        assert container(default, name)["EntryPoint"] == expected
 
     @pytest.mark.parametrize("name", TASKS)
     def test_every_task_has_caches_that_it_may_write(self, default: Json, name: str) -> None:

@@ -3,16 +3,33 @@
 from typing import Any
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import RefusedBackend, Synth
-from templates import Json, environment, ingress_rules, key_arn, of_type, only, only_id, secrets
+from templates import (
+    Json,
+    container,
+    environment,
+    ingress_rules,
+    key_arn,
+    needs,
+    of_type,
+    only,
+    only_id,
+    references,
+    secrets,
+    task_definition,
+    text,
+)
 
 from galv_constructs import GalvNetwork
 
 INSTANCE = "AWS::RDS::DBInstance"
+SECRET = "AWS::SecretsManager::Secret"
+OLD_LOGIN = "Custom::GalvDatabaseLogin"
+MASTER_USER, MASTER_PASSWORD = "GALV_DATABASE_MASTER_USER", "GALV_DATABASE_MASTER_PASSWORD"
 
 
 @pytest.fixture
@@ -107,7 +124,7 @@ class TestMade:
 
     def test_tasks_get_its_address_and_credentials(self, default: Json) -> None:
         database = only_id(default, INSTANCE)
-        attachment = {"Ref": only_id(default, "AWS::SecretsManager::SecretTargetAttachment")}
+        login = {"Ref": only_id(default, "AWS::SecretsManager::Secret", "BackendLogin")}
 
         for name in ("web", "setup-db", "check-status"):
             variables = environment(default, name)
@@ -116,7 +133,7 @@ class TestMade:
             assert variables["POSTGRES_DB"] == "galv"
             injected = secrets(default, name)
             for variable, key in (("POSTGRES_USER", "username"), ("POSTGRES_PASSWORD", "password")):
-                assert injected[variable] == {"Fn::Join": ["", [attachment, f":{key}::"]]}
+                assert injected[variable] == {"Fn::Join": ["", [login, f":{key}::"]]}
 
     def test_only_tasks_can_reach_it(self, default: Json) -> None:
         database_group = only_id(default, "AWS::EC2::SecurityGroup", "BackendDatabase")
@@ -182,7 +199,7 @@ class TestGiven:
         template = synth(database=database, network=GalvNetwork.from_vpc(vpc))
 
         attachment = {"Ref": only_id(template, "AWS::SecretsManager::SecretTargetAttachment")}
-        password = secrets(template, "web")["POSTGRES_PASSWORD"]
+        password = secrets(template, "setup-db")["GALV_DATABASE_MASTER_PASSWORD"]
         assert password == {"Fn::Join": ["", [attachment, ":password::"]]}
 
     def test_uses_the_given_name(self, synth: Synth, given: Json) -> None:
@@ -200,6 +217,118 @@ class TestGiven:
         ]
         assert len(rules) == 3
         assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(5433, 5433)}
+
+
+class TestOwner:
+    """Setup makes the role and its login; test/e2e/test_database_owner.py does so on PostgreSQL."""
+
+    def test_setup_makes_it_before_anything_else(self, default: Json) -> None:
+        variables, injected = environment(default, "setup-db"), secrets(default, "setup-db")
+        script = container(default, "setup-db")["Command"][-1]
+        steps = [line for line in script.splitlines() if " python " in line]
+
+        assert variables["GALV_DATABASE_OWNER"] == "galv_owner"
+        assert steps[0] == "step own_database python -m galv_task.own_database"
+        # An application that prints its environment has no master's password to print.
+        assert [name for name in injected if "MASTER" in name] == [MASTER_USER, MASTER_PASSWORD]
+        assert len(steps) == 5
+        for step in steps[1:]:
+            assert f" env -u {MASTER_USER} -u {MASTER_PASSWORD} python manage.py " in step
+
+    def test_tasks_sign_in_with_a_login_of_their_own(self, default: Json) -> None:
+        secret = only(default, SECRET, "BackendLogin")
+
+        generated = secret["GenerateSecretString"]
+        assert generated["SecretStringTemplate"] == '{"username": "galv_tasks_1"}'
+        assert (generated["PasswordLength"], generated["ExcludePunctuation"]) == (32, True)
+        # It is worth nothing without the database, and setup replaces it in a restored one.
+        assert of_type(default, SECRET, "BackendLogin").popitem()[1]["DeletionPolicy"] == "Delete"
+
+    def test_roles_are_named_after_the_database(self, synth: Synth, given: Json) -> None:
+        template = synth(**given, database_name="cells", database_owner_role=True)
+
+        assert environment(template, "setup-db")["GALV_DATABASE_OWNER"] == "cells_owner"
+        generated = only(template, SECRET, "BackendLogin")["GenerateSecretString"]
+        assert generated["SecretStringTemplate"] == '{"username": "cells_tasks_1"}'
+        parts = secrets(template, "setup-db")[MASTER_PASSWORD]["Fn::Join"][1]
+        assert parts[-1].endswith("secret:shared/galv:password::")
+
+    def test_a_rotation_is_another_login(self, default: Json, synth: Synth) -> None:
+        rotated = synth(database_rotation=2, deregistration_delay=Duration.minutes(20))
+
+        ids = [only_id(template, SECRET, "BackendLogin") for template in (default, rotated)]
+        assert ids[0] != ids[1]
+        # So that tasks are replaced, setup first.
+        for name in ("web", "setup-db", "check-status"):
+            assert references(secrets(rotated, name)["POSTGRES_PASSWORD"]) == {ids[1]}
+        old, new = (only(template, OLD_LOGIN) for template in (default, rotated))
+        retire = ["python", "-m", "galv_task.own_database", "retire"]
+        assert old["CommandOverride"] == [*retire, "galv_tasks_1", "1020"]
+        assert new["CommandOverride"] == [*retire, "galv_tasks_2", "1320"]
+        assert (old["RunWhenReplaced"], new["RunWhenReplaced"]) == ("galv_tasks_1", "galv_tasks_2")
+
+    def test_the_old_login_is_refused_while_its_task_can_still_run(self, default: Json) -> None:
+        before = needs(default, only_id(default, OLD_LOGIN))
+
+        assert {
+            only_id(default, SECRET, "BackendLogin"),
+            only_id(default, "Custom::GalvReleaseTask"),
+            only_id(default, INSTANCE),
+            task_definition(default, "setup-db")[0],
+        } <= before
+
+    @pytest.mark.parametrize("choice", [None, False])
+    def test_credentials_that_are_given_are_used_as_they_are(
+        self, synth: Synth, given: Json, choice: bool | None
+    ) -> None:
+        template = synth(**given, database_owner_role=choice)
+
+        assert of_type(template, SECRET, "BackendLogin") == {}
+        assert of_type(template, OLD_LOGIN) == {}
+        assert MASTER_PASSWORD not in secrets(template, "setup-db")
+        assert "own_database" not in text(template)
+
+    def test_a_new_database_can_do_without(self, synth: Synth) -> None:
+        template = synth(database_owner_role=False)
+
+        attachment = {"Ref": only_id(template, "AWS::SecretsManager::SecretTargetAttachment")}
+        password = secrets(template, "web")["POSTGRES_PASSWORD"]
+        assert password == {"Fn::Join": ["", [attachment, ":password::"]]}
+
+    def test_refuses_a_rotation_of_what_is_not_made_here(
+        self, refused_backend: RefusedBackend, given: Json
+    ) -> None:
+        assert refused_backend(**given, database_rotation=2) == (
+            "database_rotation is 2, and tasks sign in with credentials that are not made here: "
+            "drop it, or pass database_owner_role=True and the credentials of the database's master"
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            ({"database_owner_role": "yes"}, "database_owner_role must be true or false"),
+            ({"database_rotation": 0}, "database_rotation must be from 1 to 1000000, got 0"),
+            ({"database_rotation": 1.5}, "database_rotation must be a whole number, got 1.5"),
+            (
+                {"database_rotation": Token.as_number({"Ref": "Rotation"})},
+                "database_rotation must be known when the template is made",
+            ),
+        ],
+    )
+    def test_refuses_what_makes_no_login(
+        self, refused_backend: RefusedBackend, arguments: Json, expected: str
+    ) -> None:
+        assert expected in refused_backend(**arguments)
+
+    def test_refuses_a_name_that_leaves_no_room_for_those_of_roles(
+        self, refused_backend: RefusedBackend, given: Json
+    ) -> None:
+        text = refused_backend(**given, database_name="g" * 56, database_owner_role=True)
+
+        assert text == (
+            "database_name must have at most 55 characters, got 56: roles are named after it; pass "
+            "a shorter one, or database_owner_role=False"
+        )
 
 
 class TestRefusals:

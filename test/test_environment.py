@@ -49,6 +49,7 @@ class TestSet:
             "TMPDIR",
             "VIRTUAL_HOST",
             "VIRTUAL_HOST_ROOT",
+            *(["GALV_DATABASE_OWNER"] if name == "setup-db" else []),
         }
         assert "" not in variables.values()
         for switch in (

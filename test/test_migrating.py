@@ -114,7 +114,9 @@ def test_the_database_is_the_restored_one(old: Json, moved: Json) -> None:
     # Where the password is made, for the user that owns the tables.
     secret = only(moved, "AWS::SecretsManager::Secret", "StackRestoredSecret")
     assert '"galvuser"' in secret["GenerateSecretString"]["SecretStringTemplate"]
-    assert "RestoredSecretAttachment" in str(secrets(moved, "web")["POSTGRES_PASSWORD"])
+    assert "RestoredSecretAttachment" in str(
+        secrets(moved, "setup-db")["GALV_DATABASE_MASTER_PASSWORD"]
+    )
 
 
 def test_the_uploads_are_the_old_ones(moved: Json) -> None:

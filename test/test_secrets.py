@@ -41,7 +41,7 @@ def execution_role(template: Json, name: str) -> str:
 def test_every_secret_is_generated(default: Json) -> None:
     made = [resource["Properties"] for resource in of_type(default, SECRET).values()]
 
-    assert len(made) == 3
+    assert len(made) == 4
     for properties in made:
         assert "SecretString" not in properties
         assert properties["GenerateSecretString"]["PasswordLength"] >= 30
@@ -81,11 +81,19 @@ def test_the_superuser_s_password_goes_to_the_setup_task_alone(default: Json) ->
 
 
 def test_the_database_password_goes_to_execution_roles_alone(default: Json) -> None:
-    secret_id = only_id(default, "AWS::SecretsManager::SecretTargetAttachment")
+    secret_id = only_id(default, SECRET, "BackendLogin")
 
     assert readers(default, secret_id) == {
         execution_role(default, name) for name in ("web", "setup-db", "check-status")
     }
+
+
+def test_only_setup_is_the_database_s_master(default: Json) -> None:
+    attached = only_id(default, "AWS::SecretsManager::SecretTargetAttachment")
+    secret_id = only_id(default, SECRET, "BackendDatabase")
+
+    assert readers(default, attached) == {execution_role(default, "setup-db")}
+    assert readers(default, secret_id) == set()
 
 
 def test_passwords_suit_what_reads_them(default: Json) -> None:
@@ -103,7 +111,7 @@ def test_encrypts_with_the_given_key(encrypted: Json) -> None:
     keys = [
         resource["Properties"].get("KmsKeyId") for resource in of_type(encrypted, SECRET).values()
     ]
-    assert keys == [key] * 3
+    assert keys == [key] * 4
     for name in ("web", "setup-db", "check-status"):
         assert any(
             "kms:Decrypt" in as_list(statement["Action"]) and statement["Resource"] == key

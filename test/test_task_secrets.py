@@ -23,12 +23,13 @@ from galv_constructs import GalvMail, GalvReleaseTask, GalvScheduledTask
 
 EVERY = {"DJANGO_SECRET_KEY", "POSTGRES_PASSWORD", "POSTGRES_USER", "DJANGO_TOKEN"}
 SMTP = {"DJANGO_EMAIL_HOST_PASSWORD", "DJANGO_EMAIL_HOST_USER"}
+MASTER = {"GALV_DATABASE_MASTER_PASSWORD", "GALV_DATABASE_MASTER_USER"}
 # As the real application does: mail is sent where a request is answered, and by nothing that
 # manage.py runs; settings without these variables have defaults. create_superuser alone reads
-# the password.
+# the password, and own_database those of the database's master.
 USED = {
     "web": EVERY | SMTP,
-    "setup-db": EVERY | {"DJANGO_SUPERUSER_PASSWORD"},
+    "setup-db": EVERY | MASTER | {"DJANGO_SUPERUSER_PASSWORD"},
     "check-status": EVERY | SMTP,
     "monitor": EVERY,
     "reindex": EVERY,

@@ -42,6 +42,8 @@ from galv_constructs.mail import SES_HOST, SMTP_PORT, GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, check_layout
 from galv_constructs.web_acl import by_version, check_web_acl_arn
 
+# https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+_LONGEST_ROLE = 63
 _DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -255,6 +257,35 @@ def check_database(
             "database is given without its credentials: pass database_secret, a secret with the "
             "keys username and password"
         )
+
+
+def check_database_owner(
+    owner_role: object,
+    rotation: int,
+    database_secret: secretsmanager.ISecret | None,
+    database_name: str | None,
+) -> bool:
+    """Check what is about the owner of the database, and return whether setup makes one."""
+    if owner_role is not None:
+        check_type("database_owner_role", owner_role, bool, "true or false")
+    check_range("database_rotation", rotation, 1, 1_000_000)
+    check_known("database_rotation", rotation)
+    if owner_role is False or (owner_role is None and database_secret is not None):
+        if rotation != 1:
+            raise ValueError(
+                f"database_rotation is {rotation}, and tasks sign in with credentials that are not "
+                "made here: drop it, or pass database_owner_role=True and the credentials of the "
+                "database's master"
+            )
+        return False
+    if database_name is not None and not is_token(database_name):
+        longest = _LONGEST_ROLE - len(f"_tasks_{rotation}")
+        if len(database_name) > longest:
+            raise ValueError(
+                f"database_name must have at most {longest} characters, got {len(database_name)}: "
+                "roles are named after it; pass a shorter one, or database_owner_role=False"
+            )
+    return True
 
 
 def check_network(

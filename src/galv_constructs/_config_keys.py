@@ -772,6 +772,14 @@ KEYS: tuple[Key, ...] = (
         ours=True,
     ),
     Key(
+        name="databaseRotation",
+        kind=_ROTATION,
+        meaning="Number of the password that tasks sign in to the database with; raise it by one "
+        "for a new one",
+        default="`1`",
+        ours=True,
+    ),
+    Key(
         name="smtpRotation",
         kind=_ROTATION,
         meaning="Number of the SMTP credentials that are made; raise it by one for new ones",

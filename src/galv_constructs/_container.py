@@ -7,6 +7,7 @@ from pathlib import Path
 _SOURCES = Path(__file__).parent / "container"
 _START = ("galv_task/__init__.py", "galv_task/logs.py", "galv_task/settings.py")
 _CHECK_STATUS = "galv_task/management/commands/check_status.py"
+_OWN_DATABASE = "galv_task/own_database.py"
 _END = "END_OF_FILE"
 
 DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
@@ -25,7 +26,7 @@ def _source(name: str) -> str:
     return (_SOURCES / name).read_text(encoding="utf-8")
 
 
-def entry_point(*, check_status: bool = False) -> list[str]:
+def entry_point(*, check_status: bool = False, own_database: bool = False) -> list[str]:
     """Make the entry point that prepares a task and then becomes its command.
 
     The image's own starts a whole server, whatever the command is.
@@ -33,8 +34,10 @@ def entry_point(*, check_status: bool = False) -> list[str]:
     Args:
         check_status: Whether Django gets a command `check_status` where the application has none.
             Django takes the application's own before that of an app that is listed later.
+        own_database: Whether Python gets the module `galv_task.own_database`.
     """
-    files = "\n".join(_write(name) for name in (*_START, *([_CHECK_STATUS] * check_status)))
+    names = (*_START, *([_CHECK_STATUS] * check_status), *([_OWN_DATABASE] * own_database))
+    files = "\n".join(_write(name) for name in names)
     return ["sh", "-c", _source("start.sh").replace("FILES", files), "start"]
 
 

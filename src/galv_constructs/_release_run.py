@@ -1,12 +1,14 @@
 """Running a task to completion during a deployment."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import ArnFormat, CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import custom_resources as cr
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
@@ -61,22 +63,60 @@ class ReleaseRun(Construct):
             log_group=self.log_group,
             timeout=timeout,
             properties={
-                "Cluster": runtime.cluster.cluster_arn,
+                **self._place,
                 "TaskDefinition": task.task_definition.task_definition_arn,
-                "ContainerName": task.container.container_name,
-                "Subnets": task.subnet_ids,
-                "SecurityGroups": [task.security_group.security_group_id],
-                "AssignPublicIp": task.assign_public_ip,
-                "LogGroup": task.log_group.log_group_name,
-                "LogStreamPrefix": task.name,
                 "Command": command_text,
-                # Names alone: the handlers may read no secret, and no reason may quote one.
-                "SecretNames": task.secret_names,
                 "OnFailure": on_failure,
                 **({} if deployment is None else {"Deployment": deployment}),
             },
         )
         self.resource.node.add_dependency(*task.needed_to_run, *runtime.gates)
+
+    @property
+    def _place(self) -> dict[str, object]:
+        """Where the task runs and writes, and what it must not say."""
+        task = self._task
+        return {
+            "Cluster": task.runtime.cluster.cluster_arn,
+            "ContainerName": task.container.container_name,
+            "Subnets": task.subnet_ids,
+            "SecurityGroups": [task.security_group.security_group_id],
+            "AssignPublicIp": task.assign_public_ip,
+            "LogGroup": task.log_group.log_group_name,
+            "LogStreamPrefix": task.name,
+            # Names alone: the handlers may read no secret, and no reason may quote one.
+            "SecretNames": task.secret_names,
+        }
+
+    def run_when_replaced(
+        self, id: str, *, resource_type: str, value: str, command: Sequence[str], command_text: str
+    ) -> CustomResource:
+        """Run another command in this task when a deployment has replaced a value by another.
+
+        It runs for the old value at the very end, when nothing can go back to it; after a rollback
+        for the new one. It is not run when the stack is deleted.
+        """
+        provider = self.node.find_child("Provider")
+        assert isinstance(provider, cr.Provider)  # noqa: S101 - what a handled resource has
+        resource = CustomResource(
+            self,
+            id,
+            resource_type=resource_type,
+            service_token=provider.service_token,
+            service_timeout=Duration.minutes(15),
+            properties={
+                **self._place,
+                # Not one revision: the old one may be gone by then.
+                "TaskDefinition": self._task.task_definition.family,
+                "Command": command_text,
+                "CommandOverride": list(command),
+                "RunWhenReplaced": value,
+                "TimeoutSeconds": str(round(Duration.minutes(5).to_seconds())),
+            },
+        )
+        # Deleted, and so run, while all that the task needs is there.
+        resource.node.add_dependency(self.resource)
+        return resource
 
     def _role(self) -> iam.Role:
         """The role of both handlers: just what they call."""

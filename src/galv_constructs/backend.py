@@ -27,6 +27,7 @@ from galv_constructs._backend_checks import (
     check_capacity,
     check_certificate_source,
     check_database,
+    check_database_owner,
     check_given,
     check_image,
     check_mail,
@@ -43,6 +44,7 @@ from galv_constructs._container import entry_point
 from galv_constructs._content_policy import api_policy, check_policy_additions
 from galv_constructs._data_bucket import data_bucket, grant_data_access, grant_read_access
 from galv_constructs._database import DATABASE_NAME, Database
+from galv_constructs._database_owner import DatabaseOwner
 from galv_constructs._environment import (
     DEFAULT_LAB_STORAGE_QUOTA,
     RESERVED_VARIABLES,
@@ -158,6 +160,8 @@ class GalvBackend(Construct):
         database_secret: secretsmanager.ISecret | None = None,
         database_name: str | None = None,
         database_instance_type: ec2.InstanceType | None = None,
+        database_owner_role: bool | None = None,
+        database_rotation: int = 1,
         media_bucket: s3.IBucket | None = None,
         log_bucket: s3.IBucket | None = None,
         access_logs: bool = True,
@@ -246,10 +250,19 @@ class GalvBackend(Construct):
             database: PostgreSQL database to use; it has to allow a default port, which instances
                 defined or imported with CDK do. Default: a new one. Changing between the two
                 moves no data.
-            database_secret: Secret with the keys `username` and `password` for `database`.
-                Default: the secret that CDK made with `database`.
+            database_secret: Secret with the keys `username` and `password` for `database`: those
+                that tasks sign in with, or with `database_owner_role=True` those of its master.
+                Default: the secret that CDK made with `database`, which is its master's.
             database_name: Name of the database in `database`. Default: `galv`.
             database_instance_type: Size of the new database. Default: db.t4g.micro.
+            database_owner_role: Whether setup makes a role that owns the database and has no other
+                rights, and a login for the tasks that acts as it, with a password of its own.
+                Setup uses the master for that alone, and hands over what the master owns in the
+                schema `public`. The master keeps access to all of it. Default: true, unless
+                `database_secret` is given.
+            database_rotation: Number of the login's password. Raise it by one to get a new one:
+                tasks are replaced, and the old password is refused when they have ended.
+                Default: 1.
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
@@ -312,6 +325,9 @@ class GalvBackend(Construct):
         check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
         check_status_check(check_status, check_status_command)
         check_database(database, database_secret, database_name, database_instance_type)
+        makes_owner = check_database_owner(
+            database_owner_role, database_rotation, database_secret, database_name
+        )
         check_given(
             media_bucket=media_bucket,
             encryption_key=encryption_key,
@@ -413,6 +429,11 @@ class GalvBackend(Construct):
             database_secret = _secret_of(database)
         self._database = database
         self._database_secret = database_secret
+        database_name = database_name or DATABASE_NAME
+        owner = self._database_owner(
+            database_name, database_rotation, encryption_key, is_made=makes_owner
+        )
+        login = self._database_login_secret
 
         frontends = list(frontend_domain_names or [domain_name])
         if media_bucket is None:
@@ -446,9 +467,9 @@ class GalvBackend(Construct):
             static_domain_name=self._static_assets.distribution.distribution_domain_name,
             database_host=database.db_instance_endpoint_address,
             database_port=database.db_instance_endpoint_port,
-            database_name=database_name or DATABASE_NAME,
-            database_user=ecs.Secret.from_secrets_manager(database_secret, "username"),
-            database_password=ecs.Secret.from_secrets_manager(database_secret, "password"),
+            database_name=database_name,
+            database_user=ecs.Secret.from_secrets_manager(login, "username"),
+            database_password=ecs.Secret.from_secrets_manager(login, "password"),
             secret_key=ecs.Secret.from_secrets_manager(self._secrets.secret_key),
             mail=mail,
             lab_storage_quota=lab_storage_quota or DEFAULT_LAB_STORAGE_QUOTA,
@@ -475,6 +496,7 @@ class GalvBackend(Construct):
                 # Not the security group of a database that CDK made: see `Task`.
                 database.node.default_child or database,
                 database_secret,
+                login,
             ],
             log_retention=policy.log_retention,
             log_removal_policy=policy.data_removal,
@@ -491,19 +513,9 @@ class GalvBackend(Construct):
         )
         # The check and scheduled tasks change no upload.
         writing = replace(runtime, grants=[self._grant_writing])
-        self._setup = GalvReleaseTask(
-            self,
-            "Setup",
-            runtime=writing,
-            name="setup-db",
-            steps=DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps,
-            secrets={
-                SUPERUSER_PASSWORD: ecs.Secret.from_secrets_manager(
-                    self._secrets.superuser_password
-                )
-            },
-            timeout=setup_timeout,
-        )
+        drain = deregistration_delay or default_drain(timeout)
+        steps = DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps
+        self._setup = self._setup_task(writing, owner, steps, timeout=setup_timeout, drain=drain)
         # Only collectstatic writes what browsers run.
         grant_data_access(self._setup.task_role, self._static_assets.bucket, within=self._network)
         runtime = replace(runtime, gates=[self._setup])
@@ -549,7 +561,7 @@ class GalvBackend(Construct):
             min_tasks=min_tasks,
             max_tasks=max_tasks,
             request_timeout=timeout,
-            deregistration_delay=deregistration_delay or default_drain(timeout),
+            deregistration_delay=drain,
             execute_command=policy.execute_command,
         )
         # The gate: a deployment reaches the web service only after setup has succeeded.
@@ -690,8 +702,16 @@ class GalvBackend(Construct):
 
     @property
     def database_secret(self) -> secretsmanager.ISecret:
-        """Credentials of the database."""
+        """Credentials of the database's master, or the given ones that tasks sign in with."""
         return self._database_secret
+
+    @property
+    def database_login_secret(self) -> secretsmanager.ISecret:
+        """Credentials that tasks sign in to the database with.
+
+        Each `database_rotation` has a secret of its own. Tasks of `runtime` get its values anyway.
+        """
+        return self._database_login_secret
 
     @property
     def media_bucket(self) -> s3.IBucket:
@@ -772,6 +792,56 @@ class GalvBackend(Construct):
     def web_acl(self) -> GalvWebAcl | None:
         """The web ACL that was made; none for a given one, or without one."""
         return self._made_web_acl
+
+    def _database_owner(
+        self, database_name: str, rotation: int, encryption_key: kms.IKey | None, *, is_made: bool
+    ) -> DatabaseOwner | None:
+        self._database_login_secret = self._database_secret
+        if not is_made:
+            return None
+        owner = DatabaseOwner(
+            self,
+            "Login",
+            database_name=database_name,
+            rotation=rotation,
+            master_secret=self._database_secret,
+            encryption_key=encryption_key,
+        )
+        self._database_login_secret = owner.secret
+        return owner
+
+    def _setup_task(
+        self,
+        runtime: TaskRuntime,
+        owner: DatabaseOwner | None,
+        steps: Sequence[ReleaseStep],
+        *,
+        timeout: Duration | None,
+        drain: Duration,
+    ) -> GalvReleaseTask:
+        environment = {}
+        secrets = {
+            SUPERUSER_PASSWORD: ecs.Secret.from_secrets_manager(self._secrets.superuser_password)
+        }
+        if owner is not None:
+            runtime = replace(runtime, entry_point=entry_point(own_database=True))
+            steps = owner.steps(steps)
+            environment = owner.environment
+            # No other task is the database's master.
+            secrets |= owner.secrets
+        setup = GalvReleaseTask(
+            self,
+            "Setup",
+            runtime=runtime,
+            name="setup-db",
+            steps=steps,
+            environment=environment,
+            secrets=secrets,
+            timeout=timeout,
+        )
+        if owner is not None:
+            owner.retire_old(setup, drain)
+        return setup
 
     def _grant_reading(self, role: iam.IRole) -> None:
         grant_read_access(role, self._media_bucket, within=self._network)

@@ -102,6 +102,9 @@ class GalvConfig:
     smtp_rotation: int
     """`smtpRotation`: number of the SMTP credentials that are made."""
 
+    database_rotation: int
+    """`databaseRotation`: number of the password that tasks sign in to the database with."""
+
     backend_environment: Mapping[str, str]
     """`backendEnvironment`: variables for the backend, without null and empty ones."""
 
@@ -280,6 +283,7 @@ class GalvConfig:
             creates_mail_identity=values.get("mailIdentity", "create") == "create",
             smtp_secret_name=values.get("smtpSecretName"),
             smtp_rotation=values.get("smtpRotation", 1),
+            database_rotation=values.get("databaseRotation", 1),
             backend_environment=values.get("backendEnvironment", {}),
             backend_secrets_name=values.get("backendSecretsName", f"{name}-backend-secrets"),
             backend_secrets_keys=values.get("backendSecretsKeys", []),

@@ -67,7 +67,7 @@ def test_setup_that_hangs_is_stopped_at_the_deadline(app: Application, backend: 
         resource(template, "Custom::GalvReleaseTask")["Properties"]["TaskDefinition"]["Ref"]
     ]
     # A deadline that the construct would refuse, so that nobody has to wait a minute.
-    resource(template, "Custom::GalvReleaseTask")["Properties"]["TimeoutSeconds"] = "15"
+    resource(template, "Custom::GalvReleaseTask")["Properties"]["TimeoutSeconds"] = "30"
     (container,) = definition["Properties"]["ContainerDefinitions"]
     container["Image"] = container["Image"].replace(BROKEN, HANGING)
 
@@ -76,7 +76,7 @@ def test_setup_that_hangs_is_stopped_at_the_deadline(app: Application, backend: 
     assert not done.ok
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
     reason = next(r for r in backend.reasons() if "Release task" in r)
-    assert "Release task hung: not done after 15 s, and was stopped" in reason
+    assert "Release task hung: not done after 30 s, and was stopped" in reason
     assert "waiting for a lock" in reason
     task = backend.tasks("setup-db")[-1]
     assert task["stoppedReason"] == "The release deadline has passed"

@@ -77,7 +77,11 @@ def setups(backend: Backend) -> int:
 
 def steps(backend: Backend) -> list[str]:
     """What became of each step when setup ran last."""
-    lines = backend.log(backend.tasks("setup-db")[-1])
+    return steps_of(backend, backend.tasks("setup-db")[-1])
+
+
+def steps_of(backend: Backend, task: Json) -> list[str]:
+    lines = backend.log(task)
     return [line.removeprefix("[release] ") for line in lines if line.startswith("[release] ")]
 
 
@@ -96,7 +100,9 @@ def test_deploys_from_nothing(backend: Backend, app: Application, images: dict[s
 
     assert app.problems() == []
     assert setups(backend) == 1
-    assert steps(backend) == succeeded("migrate", "create_superuser", "loaddata", "collectstatic")
+    assert steps(backend) == succeeded(
+        "own_database", "migrate", "create_superuser", "loaddata", "collectstatic"
+    )
     assert backend.version == FIRST
     assert backend.service["runningCount"] == 1
 
@@ -117,7 +123,7 @@ def test_writes_the_log_of_setup(backend: Backend) -> None:
 
     assert setup["containers"][0]["exitCode"] == 0
     lines = backend.log(setup)
-    assert lines[0] == "[release] migrate: started"
+    assert lines[0] == "[release] own_database: started"
     assert lines[-1] == "[release] collectstatic: done"
 
 
@@ -241,7 +247,7 @@ def test_an_update_runs_setup_once_before_the_service_changes(
     assert app.problems() == []
     skipped = ["loaddata: skipped, only for the first release"]
     assert steps(backend) == [
-        *succeeded("migrate", "create_superuser"),
+        *succeeded("own_database", "migrate", "create_superuser"),
         *skipped,
         *succeeded("collectstatic"),
     ]
@@ -282,12 +288,18 @@ def test_a_failing_migration_leaves_the_service_as_it_was(
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
     reason = next(reason for reason in backend.reasons() if "Release task" in reason)
     assert "Release task exited with code 1\n" in reason
-    assert "Command: steps migrate, create_superuser, loaddata, collectstatic" in reason
+    assert (
+        "Command: steps own_database, migrate, create_superuser, loaddata, collectstatic" in reason
+    )
     assert "Log: https://" in reason
     assert 'ProgrammingError: column "note" of relation "galv_cell" already exists' in reason
     assert "[release] migrate: failed with exit code 1" in reason
     assert "Release task exited with code 1" in done.output
-    assert steps(backend) == ["migrate: started", "migrate: failed with exit code 1"]
+    assert steps(backend) == [
+        *succeeded("own_database"),
+        "migrate: started",
+        "migrate: failed with exit code 1",
+    ]
     assert setups(backend) == ran + 1, "setup must not run during the rollback"
     assert backend.version == version
     assert backend.service["deployments"] == service["deployments"]
@@ -301,8 +313,32 @@ def test_the_next_good_deployment_works(
     assert done.ok, done.output
     assert backend.status == "UPDATE_COMPLETE"
     assert backend.version == THIRD
-    assert steps(backend)[:2] == succeeded("migrate")
+    assert steps(backend)[:4] == succeeded("own_database", "migrate")
     assert app.problems() == []
+
+
+def test_a_new_password_of_the_database_ends_the_old_one(
+    backend: Backend, app: Application, images: dict[str, Path]
+) -> None:
+    assert database_user(backend) == "galv_tasks_1"
+
+    done = app.deploy(databaseRotation=2)
+
+    assert done.ok, done.output
+    assert app.problems() == []
+    assert database_user(backend) == "galv_tasks_2"
+    setup, end = backend.tasks("setup-db")[-2:]
+    assert steps_of(backend, setup)[:2] == succeeded("own_database")
+    # At the very end, by what setup's own task does for the login that nothing uses any more.
+    assert any("password of galv_tasks_1 is refused from" in line for line in backend.log(end))
+
+
+def database_user(backend: Backend) -> str:
+    """The user that the web service signs in to the database as."""
+    definition = backend.definition(backend.service["taskDefinition"])
+    (container,) = definition["containerDefinitions"]
+    (secret,) = [s for s in container["secrets"] if s["name"] == "POSTGRES_USER"]
+    return backend.secret(secret["valueFrom"])
 
 
 def test_new_credentials_for_mail_replace_the_old_ones(backend: Backend, app: Application) -> None:

@@ -114,6 +114,12 @@ class FakeAws:
         return {"events": [{"message": f"{line}\n"} for line in self.lines]}
 
 
+RETIRE = {
+    "RunWhenReplaced": "galv_tasks_1",
+    "CommandOverride": ["python", "-m", "galv_task.own_database", "retire", "galv_tasks_1", "9"],
+}
+
+
 class Deployment:
     """One request of CloudFormation, as the Provider framework hands it on."""
 
@@ -243,6 +249,54 @@ class TestOnEvent:
         assert deployment.start()["Data"] == {"TaskArn": ""}
         assert deployment.poll()
         assert deployment.aws.calls == []
+
+    def test_the_run_of_what_is_replaced_waits_for_the_end(self, deployment: Deployment) -> None:
+        """The new value has an id of its own, so that CloudFormation deletes the old one."""
+        deployment.event["ResourceProperties"] |= RETIRE
+        made = deployment.start()
+        deployment.event["ResourceProperties"]["RunWhenReplaced"] = "galv_tasks_2"
+        deployment.event |= {"RequestType": "Update", "OldResourceProperties": {}}
+        changed = deployment.start()
+
+        assert made["PhysicalResourceId"].endswith("-galv_tasks_1")
+        assert changed["PhysicalResourceId"].endswith("-galv_tasks_2")
+        assert deployment.poll()
+        assert "run_task" not in deployment.aws.names()
+
+    @pytest.mark.parametrize(
+        "status",
+        ["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"],
+    )
+    def test_what_is_replaced_is_run_for_when_nothing_goes_back(
+        self, deployment: Deployment, status: str
+    ) -> None:
+        deployment.event["ResourceProperties"] |= {**RETIRE, "TaskDefinition": "release"}
+        deployment.event |= {"RequestType": "Delete", "PhysicalResourceId": "Release-galv_tasks_1"}
+        deployment.aws.stack_status = status
+
+        result = deployment.start()
+
+        assert result["PhysicalResourceId"] == "Release-galv_tasks_1"
+        query = dict(deployment.aws.calls)["run_task"]
+        assert query["taskDefinition"] == "release"
+        (override,) = query["overrides"]["containerOverrides"]
+        assert override["command"] == RETIRE["CommandOverride"]
+        assert not deployment.poll()
+        deployment.task.update(lastStatus="STOPPED", containers=[{"name": "main", "exitCode": 0}])
+        assert deployment.poll()
+
+    @pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", ""])
+    def test_nothing_is_run_for_what_goes_with_its_stack(
+        self, deployment: Deployment, status: str
+    ) -> None:
+        deployment.event["ResourceProperties"] |= RETIRE
+        deployment.event |= {"RequestType": "Delete", "PhysicalResourceId": "Release-galv_tasks_1"}
+        deployment.aws.stack_status = status
+
+        deployment.start()
+
+        assert deployment.poll()
+        assert "run_task" not in deployment.aws.names()
 
     def test_delete_does_nothing(self, deployment: Deployment) -> None:
         deployment.event |= {"RequestType": "Delete", "PhysicalResourceId": "anything"}

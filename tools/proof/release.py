@@ -54,7 +54,7 @@ def check_setup(world: World, report: Report) -> None:
         if "No migrations to apply" not in output:
             raise AssertionError("migrations were applied a second time")
     with report.check("setup", "a migration that cannot be applied fails the task") as fact:
-        container = world.container("setup-db", secrets={"POSTGRES_PASSWORD": "wrong"})
+        container = world.container("setup-db", secrets={world.master_password: "wrong"})
         output = run(container, expected=(1,))
         fact.detail = next(iter(re.findall(r".*authentication failed.*", output)), "")
 

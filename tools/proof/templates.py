@@ -115,7 +115,8 @@ class Assembly:
     def _make_secret(self, id: str, key: str) -> str:
         kept = key.lower()
         if kept == "username":
-            return str(self.database_user)
+            template = self._recipe(id).get("SecretStringTemplate", "{}")
+            return str(json.loads(template).get("username", self.database_user))
         if kept == "django_email_host_user":
             return "AKIAIOSFODNN7EXAMPLE"
         recipe = self._recipe(id)

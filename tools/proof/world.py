@@ -91,7 +91,7 @@ class World:
         self._stack.callback(self.database.stop)
         self.database.start(
             user=self.assembly.database_user,
-            password=self.secrets["POSTGRES_PASSWORD"],
+            password=self.secrets[self.master_password],
             database=self.assembly.variable("web", "POSTGRES_DB") or "galv",
         )
         self.mail = MailServer(
@@ -143,6 +143,12 @@ class World:
     def password(self) -> str:
         """The superuser's."""
         return self.secrets["DJANGO_SUPERUSER_PASSWORD"]
+
+    @property
+    def master_password(self) -> str:
+        """The variable with the password of the database's master."""
+        own = "GALV_DATABASE_MASTER_PASSWORD"
+        return own if own in self.secrets else "POSTGRES_PASSWORD"
 
     @property
     def static_bucket(self) -> str | None:

@@ -60,6 +60,7 @@ class BackendStack(Stack):
             environment=config.backend_environment,
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
             secrets=self._secrets(config),
+            database_rotation=config.database_rotation,
             network=network(self, config, log_bucket),
             log_bucket=log_bucket,
             web_acl_arn=web_acl_arn,

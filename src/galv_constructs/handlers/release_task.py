@@ -81,15 +81,23 @@ def on_event(event: Json, _context: object) -> Json:
         _tolerate(event, failure)
         task_arn = ""
     log.info("%s: task %s", event["RequestType"], task_arn or "not needed")
-    stack = event["StackId"].rpartition("/")[2]
     return {
-        # Made at Create and kept: for another id CloudFormation would send Delete for the old one.
-        "PhysicalResourceId": event.get("PhysicalResourceId")
-        or f"{event['LogicalResourceId']}-{stack}",
+        "PhysicalResourceId": _physical_id(event),
         "Data": {"TaskArn": task_arn},
         # For is_complete, by our own clock: the deadline must hold while ECS does not answer.
         "StartedAt": time(),
     }
+
+
+def _physical_id(event: Json) -> str:
+    stack = event["StackId"].rpartition("/")[2]
+    id = f"{event['LogicalResourceId']}-{stack}"
+    if event["RequestType"] != "Delete" and _runs_when_replaced(event):
+        # For another id CloudFormation sends Delete for the old one, after the whole stack has been
+        # updated; or for the new one, after a rollback.
+        return f"{id}-{event['ResourceProperties']['RunWhenReplaced']}"
+    # Made at Create and kept, so that no Delete follows.
+    return str(event.get("PhysicalResourceId") or id)
 
 
 def is_complete(event: Json, _context: object) -> Json:
@@ -131,11 +139,20 @@ def _needs_task(event: Json) -> bool:
 
     Only a run that asks for it is told what the deployment is made of.
     """
+    if _runs_when_replaced(event):
+        # At the end of an update. A stack that is deleted takes what there would be to do with it.
+        deleted = event["RequestType"] == "Delete"
+        return deleted and stack_status(event["StackId"]).startswith("UPDATE_")
     if event["RequestType"] == "Delete":
         return False
     old, new = event.get("OldResourceProperties", {}), event["ResourceProperties"]
     changed = any(old.get(key) != new.get(key) for key in ("TaskDefinition", "Deployment"))
     return changed and not _rolling_back(event)
+
+
+def _runs_when_replaced(event: Json) -> bool:
+    """Whether the run is for what another value replaces, not for what is new."""
+    return "RunWhenReplaced" in event["ResourceProperties"]
 
 
 def _rolling_back(event: Json) -> bool:
@@ -185,7 +202,12 @@ def _is_denied(error: Exception) -> bool:
 
 def _run_task(event: Json, attempt: int) -> str:
     properties = event["ResourceProperties"]
-    environment = [{"name": "GALV_RELEASE_EVENT", "value": event["RequestType"]}]
+    override: Json = {
+        "name": properties["ContainerName"],
+        "environment": [{"name": "GALV_RELEASE_EVENT", "value": event["RequestType"]}],
+    }
+    if words := properties.get("CommandOverride"):
+        override["command"] = words
     response = client("ecs").run_task(
         cluster=properties["Cluster"],
         taskDefinition=properties["TaskDefinition"],
@@ -204,11 +226,7 @@ def _run_task(event: Json, attempt: int) -> str:
                 "assignPublicIp": properties["AssignPublicIp"],
             }
         },
-        overrides={
-            "containerOverrides": [
-                {"name": properties["ContainerName"], "environment": environment}
-            ]
-        },
+        overrides={"containerOverrides": [override]},
     )
     if not response["tasks"]:
         raise PlacementError(why_not_run(response))

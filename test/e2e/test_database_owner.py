@@ -1,0 +1,333 @@
+"""A database of the master's is handed over to an owner, on PostgreSQL with the stand-in's tables.
+
+The server is Debian's, and its master may create roles and databases and is no superuser, as that
+of RDS. Who signs in does so with a password, over TLS.
+"""
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from frontend_site.programs import skip
+from galv.stand_in import APPLICATION, PYTHON
+from proof import certificates
+from proof.postgres import Postgres, programs
+
+from galv_constructs._container import _SOURCES
+
+pytestmark = pytest.mark.smoke
+MASTER, MASTER_PASSWORD = "galv", "master's p%ssword"
+OWNER, LOGIN, NEXT_LOGIN = "galv_owner", "galv_tasks_1", "galv_tasks_2"
+# Of this run alone.
+ADDRESS = f"127.2.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
+NAME = "database.example.com"
+OWN = ("-m", "galv_task.own_database")
+MIGRATE = ("-m", "django", "migrate", "--no-input")
+# What Galv does not have today, and may have tomorrow.
+MORE = """
+CREATE EXTENSION pg_trgm;
+CREATE SEQUENCE "Loose one";
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE TYPE pair AS (one int, two int);
+CREATE DOMAIN percent AS int CHECK (VALUE < 101);
+CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2';
+CREATE PROCEDURE nothing() LANGUAGE sql AS '';
+CREATE VIEW labs AS SELECT name FROM galv_lab;
+CREATE MATERIALIZED VIEW stored AS SELECT name FROM galv_lab;
+INSERT INTO galv_lab (name, quota_bytes) VALUES ('Old lab', 1);
+"""
+RIGHTS = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolcanlogin FROM pg_roles WHERE rolname = "
+_PSQL = ("--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set=ON_ERROR_STOP=1")
+
+
+@dataclass
+class Database:
+    """A server, and those who sign in to it."""
+
+    server: Postgres
+    folder: Path
+    passwords: dict[str, str] = field(default_factory=lambda: {MASTER: MASTER_PASSWORD})
+
+    def task(self, *command: str, login: str = LOGIN, **variables: str) -> tuple[int, str]:
+        """Run Python as a task does whose variables name this login."""
+        environment = {
+            "PYTHONPATH": str(_SOURCES),
+            "DJANGO_SETTINGS_MODULE": "galv_task.settings",
+            "GALV_SETTINGS_MODULE": "config.settings",
+            "DJANGO_SECRET_KEY": "secret",
+            "FRONTEND_VIRTUAL_HOST": "https://app.example.com",
+            "VIRTUAL_HOST": "api.example.com",
+            "HOME": str(self.folder),
+            "DJANGO_LOG_DIR": str(self.folder),
+            "NUMBA_CACHE_DIR": str(self.folder),
+            "PGSSLMODE": "require",
+            "POSTGRES_HOST": ADDRESS,
+            "POSTGRES_PORT": "5432",
+            "POSTGRES_DB": "galv",
+            "POSTGRES_USER": login,
+            "POSTGRES_PASSWORD": self.passwords.get(login, "unknown"),
+            "GALV_DATABASE_OWNER": OWNER,
+            "GALV_DATABASE_MASTER_USER": MASTER,
+            "GALV_DATABASE_MASTER_PASSWORD": MASTER_PASSWORD,
+            **variables,
+        }
+        done = subprocess.run(
+            [str(PYTHON), *command],
+            cwd=APPLICATION,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def session(self, user: str, password: str | None = None) -> subprocess.Popen[str]:
+        """Open a session that reads statements."""
+        found = programs()
+        assert found is not None
+        password = self.passwords[user] if password is None else password
+        target = f"host={ADDRESS} dbname=galv user={user} sslmode=require"
+        return subprocess.Popen(
+            [str(found / "psql"), *_PSQL, target],
+            env={"PGPASSWORD": password},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ask(self, user: str, statement: str, password: str | None = None) -> str:
+        """Return what a statement of a user's answers, or why it did not."""
+        return self.session(user, password).communicate(statement, timeout=120)[0].strip()
+
+    def owners(self) -> set[str]:
+        """Who owns something in the schema that Django uses, apart from extensions' members."""
+        rows = self.server.query(
+            "SELECT DISTINCT owner::regrole FROM ("
+            "SELECT oid, relowner AS owner, relnamespace AS schema FROM pg_class UNION ALL "
+            "SELECT oid, typowner, typnamespace FROM pg_type UNION ALL "
+            "SELECT oid, proowner, pronamespace FROM pg_proc) AS object "
+            "WHERE schema = 'public'::regnamespace AND owner <> 'postgres'::regrole",
+            "galv",
+        )
+        return {owner for (owner,) in rows}
+
+
+@pytest.fixture(scope="module")
+def make() -> Iterator[Callable[[], Database]]:
+    """Make a server with a master and an empty database, one after another."""
+    if programs() is None:
+        skip("PostgreSQL is missing (Debian: postgresql)")
+    # The server's user may not enter pytest's folders.
+    folder = Path(tempfile.mkdtemp(prefix="e2e-owner-", dir="/tmp"))
+    folder.chmod(0o755)
+    made = certificates.make(folder / "tls", [NAME])
+    numbers = itertools.count()
+    servers: list[Postgres] = []
+
+    def make() -> Database:
+        for server in servers:
+            server.stop()
+        number = next(numbers)
+        server = Postgres(folder / f"server-{number}", ADDRESS, made)
+        servers.append(server)
+        server.start(user=MASTER, password=MASTER_PASSWORD, database="galv")
+        (folder / f"task-{number}").mkdir()
+        passwords = {MASTER: MASTER_PASSWORD, LOGIN: "first", NEXT_LOGIN: "second"}
+        return Database(server, folder / f"task-{number}", passwords)
+
+    yield make
+    for server in servers:
+        server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def old(make: Callable[[], Database]) -> Database:
+    """The database of a deployment whose tasks are all the master, taken over."""
+    database = make()
+    code, output = database.task(*MIGRATE, login=MASTER)
+    assert code == 0, output
+    assert database.ask(MASTER, MORE) == ""
+    assert database.owners() == {MASTER}
+    web = database.session(MASTER)
+    assert web.stdin is not None
+    web.stdin.write("SELECT count(*) FROM galv_lab;\n")
+    web.stdin.flush()
+    wait_for(lambda: sessions(database, MASTER))
+
+    code, output = database.task(*OWN)
+
+    assert code == 0, output
+    assert "objects were handed over" in output
+    said, _ = web.communicate(
+        "INSERT INTO galv_lab (name, quota_bytes) VALUES ('From the old task', 1) RETURNING name;"
+        "ALTER TABLE galv_lab ADD COLUMN old_release int; ALTER TABLE galv_lab DROP old_release;",
+        timeout=60,
+    )
+    assert said.split("\n") == ["1", "From the old task", ""]
+    return database
+
+
+def sessions(database: Database, user: str) -> int:
+    asked = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{user}'"
+    return int(database.server.query(asked)[0][0])
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_takes_over_all_that_the_master_made(old: Database) -> None:
+    assert old.owners() == {OWNER}
+    assert old.server.query("SELECT datdba::regrole FROM pg_database WHERE datname = 'galv'") == [
+        [OWNER]
+    ]
+    # Other databases of the server are none of ours.
+    assert old.server.query(
+        "SELECT datdba::regrole FROM pg_database WHERE datname = 'postgres'"
+    ) == [[MASTER]]
+    assert old.ask(LOGIN, "SELECT name FROM labs; SELECT twice(4)") == (
+        "Old lab\nFrom the old task\n8"
+    )
+
+
+def test_tasks_can_do_what_a_release_does_and_no_more(old: Database) -> None:
+    assert old.server.query(RIGHTS + f"'{OWNER}'") == [["f", "f", "f", "f"]]
+    assert old.server.query(RIGHTS + f"'{LOGIN}'") == [["f", "f", "f", "t"]]
+
+    code, output = old.task(*MIGRATE)
+
+    assert code == 0, output
+    assert old.ask(LOGIN, "CREATE TABLE later (id serial); SELECT current_user") == OWNER
+    assert old.owners() == {OWNER}
+    for statement in ("CREATE ROLE mine", "CREATE DATABASE mine", f"GRANT {MASTER} TO {LOGIN}"):
+        assert old.ask(LOGIN, statement).startswith("ERROR:  "), statement
+    assert "permission denied" in old.ask(LOGIN, "SELECT * FROM pg_authid")
+
+
+def test_the_release_before_still_works_as_the_master(old: Database) -> None:
+    code, output = old.task(*MIGRATE, login=MASTER)
+
+    assert code == 0, output
+    assert old.ask(MASTER, "CREATE TABLE by_the_old_release (id serial); SELECT 1") == "1"
+    assert old.owners() == {OWNER, MASTER}
+    # And the next one takes over what that made meanwhile.
+    assert old.task(*OWN)[0] == 0
+    assert old.owners() == {OWNER}
+
+
+def test_does_nothing_twice(old: Database) -> None:
+    everything = "SELECT rolname, rolcanlogin, rolconfig FROM pg_roles ORDER BY 1"
+    before = old.server.query(everything)
+
+    code, output = old.task(*OWN)
+
+    assert code == 0, output
+    assert " 0 objects were handed over" in output
+    assert old.server.query(everything) == before
+
+
+def test_no_log_of_statements_has_the_password(old: Database) -> None:
+    old.server.query(f"ALTER ROLE {MASTER} SET log_statement = 'all'")
+
+    assert old.task(*OWN)[0] == 0
+
+    log = (old.server._folder / "log").read_text()
+    assert f"ALTER ROLE {LOGIN} LOGIN PASSWORD 'SCRAM-SHA-256$" in log
+    assert f"'{old.passwords[LOGIN]}'" not in log
+
+
+def test_waits_for_a_table_that_is_in_use(old: Database) -> None:
+    assert old.ask(MASTER, "ALTER TABLE galv_lab OWNER TO galv; SELECT 1") == "1"
+    busy = old.session(MASTER)
+    assert busy.stdin is not None
+    busy.stdin.write("BEGIN; LOCK TABLE galv_lab; SELECT pg_sleep(4); COMMIT;\n")
+    busy.stdin.flush()
+    wait_for(lambda: old.server.query("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock'"))
+
+    code, output = old.task(*OWN)
+
+    busy.communicate(timeout=60)
+    assert code == 0, output
+    assert " 1 objects were handed over" in output
+
+
+def test_a_rotation_makes_another_login_and_refuses_the_old_password(old: Database) -> None:
+    code, output = old.task(*OWN, login=NEXT_LOGIN)
+    assert code == 0, output
+    # Both work, until the last old task is gone.
+    for login in (LOGIN, NEXT_LOGIN):
+        assert old.ask(login, "SELECT current_user") == OWNER
+    web = old.session(LOGIN)
+    wait_for(lambda: sessions(old, LOGIN))
+
+    code, output = old.task(*OWN, "retire", LOGIN, "0", login=NEXT_LOGIN)
+
+    assert code == 0, output
+    assert "password authentication failed" in old.ask(LOGIN, "SELECT 1")
+    assert web.communicate("SELECT current_user", timeout=60)[0] == f"{OWNER}\n"
+    assert old.ask(NEXT_LOGIN, "SELECT count(*) > 1 FROM galv_lab") == "t"
+    # The next release drops it, and all that it made is the owner's.
+    assert old.task(*OWN, login=NEXT_LOGIN)[0] == 0
+    assert old.server.query(f"SELECT 1 FROM pg_roles WHERE rolname = '{LOGIN}'") == []
+    assert old.task(*OWN, "retire", LOGIN, "0") == (0, f"there is no {LOGIN}\n")
+
+
+def test_a_login_that_comes_back_gets_its_new_password(old: Database) -> None:
+    assert old.task(*OWN, login=NEXT_LOGIN)[0] == 0
+    assert old.task(*OWN, "retire", NEXT_LOGIN, "0")[0] == 0
+    old.passwords[NEXT_LOGIN] = "third"
+
+    assert old.task(*OWN, login=NEXT_LOGIN)[0] == 0
+
+    assert old.ask(NEXT_LOGIN, "SELECT current_user") == OWNER
+    assert "password authentication failed" in old.ask(NEXT_LOGIN, "SELECT 1", "second")
+
+
+def test_grace_lets_tasks_that_end_sign_in(old: Database) -> None:
+    assert old.task(*OWN, "retire", NEXT_LOGIN, "600", login=LOGIN)[0] == 0
+
+    assert old.ask(NEXT_LOGIN, "SELECT current_user") == OWNER
+
+
+def test_says_that_a_role_that_may_not_create_roles_is_no_master(old: Database) -> None:
+    old.server.query("CREATE ROLE reader LOGIN PASSWORD 'reads'")
+
+    code, output = old.task(
+        *OWN, GALV_DATABASE_MASTER_USER="reader", GALV_DATABASE_MASTER_PASSWORD="reads"
+    )
+
+    assert code == 1
+    assert "reader may not create roles" in output
+
+
+def test_says_that_the_master_s_password_is_wrong_and_does_not_say_it(old: Database) -> None:
+    code, output = old.task(*OWN, GALV_DATABASE_MASTER_PASSWORD="hunter2")
+
+    assert code == 1
+    assert "password authentication failed" in output
+    assert "hunter2" not in output
+
+
+def test_a_new_database_is_the_owner_s_from_the_start(make: Callable[[], Database]) -> None:
+    database = make()
+
+    for command in (OWN, MIGRATE):
+        code, output = database.task(*command)
+        assert code == 0, output
+
+    assert database.owners() == {OWNER}
+    assert database.ask(MASTER, "SELECT count(*) FROM galv_lab") == "0"
