@@ -14,6 +14,7 @@ from galv_constructs._release_run import ReleaseRun
 from galv_constructs._release_steps import check_command
 from galv_constructs._stack_contents import contents_of_stack
 from galv_constructs._task import Task
+from galv_constructs._validation import is_token
 from galv_constructs.task_runtime import TaskRuntime
 
 _RUNS = ("off", "warn", "fail")
@@ -68,7 +69,8 @@ class StatusCheck(Construct):
             "Task",
             runtime=runtime,
             name=TASK_NAME,
-            family=check_family(backend),
+            # The name of a nested stack is known when it is there: nothing can be named after it.
+            family=None if is_token(backend) else check_family(backend),
             command=command,
             cpu=256,
             memory_limit_mib=1024,
