@@ -97,17 +97,19 @@ class Reach:
                 mail_port = int(variables["DJANGO_EMAIL_PORT"])
                 yield from self._route_problems(network, mail_port, host, "email-smtp")
             media = variables["DJANGO_AWS_STORAGE_BUCKET_NAME"]
-            yield from self._bucket_problems(role, media, writes=container["name"] in _WRITERS)
+            buckets = {media: container["name"] in _WRITERS}
             if "collectstatic" in str(container["command"]):
-                static = variables["DJANGO_STATIC_FILES_BUCKET_NAME"]
-                yield from self._bucket_problems(role, static, writes=True)
+                buckets[variables["DJANGO_STATIC_FILES_BUCKET_NAME"]] = True
+            vpc = self.vpc_that_s3_sees(network)
+            for name, writes in buckets.items():
+                yield from self._bucket_problems(role, name, vpc, writes=writes)
 
-    def _bucket_problems(self, role: str, name: str, *, writes: bool) -> Iterator[str]:
+    def _bucket_problems(self, role: str, name: str, vpc: str, *, writes: bool) -> Iterator[str]:
         bucket = f"arn:aws:s3:::{name}"
-        if not self.allowed(role, "s3:ListBucket", bucket):
+        if not self.allowed(role, "s3:ListBucket", bucket, vpc):
             yield f"{role} may not list {bucket}"
         for action in ("GetObject", *(_WRITES if writes else ())):
-            if not self.allowed(role, f"s3:{action}", f"{bucket}/x"):
+            if not self.allowed(role, f"s3:{action}", f"{bucket}/x", vpc):
                 yield f"{role} may not s3:{action} in {bucket}"
 
     def _database_problems(self, host: str, port: int, network: Json) -> Iterator[str]:
@@ -135,10 +137,21 @@ class Reach:
             for statement in _statements(role["AssumeRolePolicyDocument"])
         )
 
-    def allowed(self, role_arn: str, action: str, resource: str) -> bool:
-        """Tell whether the policies of a role allow an action."""
+    def allowed(self, role_arn: str, action: str, resource: str, vpc: str = "") -> bool:
+        """Tell whether the policies of a role allow an action, through an endpoint of a VPC."""
         results = self.client("iam").simulate_principal_policy(
-            PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource]
+            PolicySourceArn=role_arn,
+            ActionNames=[action],
+            ResourceArns=[resource],
+            ContextEntries=[
+                {
+                    "ContextKeyName": "aws:SourceVpc",
+                    "ContextKeyValues": [vpc],
+                    "ContextKeyType": "string",
+                }
+            ]
+            if vpc
+            else [],
         )["EvaluationResults"]
         return all(result["EvalDecision"] == "allowed" for result in results)
 
@@ -194,6 +207,25 @@ class Reach:
         for subnet in network["subnets"]:
             if not self.internet(subnet, public_address=public):
                 yield f"no way from {subnet} to {what}"
+
+    def vpc_that_s3_sees(self, network: Json) -> str:
+        """Return the VPC whose gateway endpoint requests to S3 come through; nothing without one.
+
+        https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html
+        """
+        ec2 = self.client("ec2")
+        (subnet,) = ec2.describe_subnets(SubnetIds=network["subnets"][:1])["Subnets"]
+        tables = {
+            table["RouteTableId"]
+            for table in ec2.describe_route_tables()["RouteTables"]
+            if any(one.get("SubnetId") in network["subnets"] for one in table["Associations"])
+        }
+        for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]:
+            gateway = endpoint["VpcEndpointType"] == "Gateway"
+            for_s3 = fnmatchcase(endpoint["ServiceName"], "com.amazonaws.*.s3")
+            if gateway and for_s3 and tables <= set(endpoint["RouteTableIds"]):
+                return str(subnet["VpcId"])
+        return ""
 
     def _endpoint(self, network: Json, service: str, port: int) -> bool:
         ec2 = self.client("ec2")

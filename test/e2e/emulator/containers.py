@@ -23,7 +23,7 @@ from typing import Any
 
 import boto3
 from containers import Container, Image, Network, container_of
-from e2e.emulator import databases
+from e2e.emulator import databases, iam
 from e2e.emulator.ecs import network_of
 from e2e.emulator.types import Json
 from e2e.reach import Reach
@@ -202,6 +202,8 @@ def _start(
     address = network.free_address(subnet["CidrBlock"])
     # What the task would get from ECS's agent.
     session = _client("sts").assume_role(RoleArn=role, RoleSessionName="task")["Credentials"]
+    if vpc := Reach(_client).vpc_that_s3_sees(where):
+        iam.comes_through_endpoint_of(vpc, session["AccessKeyId"])
     database = databases.server_of(environment["POSTGRES_HOST"])
     hosts = {}
     if database is not None:

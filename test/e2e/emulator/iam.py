@@ -20,6 +20,11 @@ _enforce = iam_evaluator.enforce
 _pin_request_origin = iam_evaluator.pin_request_origin
 _role_policies = iam_evaluator._gather_role_policies
 _request_tag_context = iam_actions.request_tag_context
+_resolve_condition_key = iam_evaluator._resolve_condition_key
+_simulate = iam._simulate_principal_policy
+# The VPC of each task's credentials, where its requests to S3 come through an endpoint.
+_vpcs: dict[str, str] = {}
+_simulated: ContextVar[Json | None] = ContextVar("e2e_simulated", default=None)
 _body: ContextVar[bytes] = ContextVar("e2e_request_body", default=b"")
 _access_key: ContextVar[str] = ContextVar("e2e_access_key", default="")
 
@@ -29,6 +34,31 @@ def _remember(service: str, action: str, body: bytes, parameters: Json) -> Json:
     _body.set(body)
     context: Json = _request_tag_context(service, action, body, parameters)
     return context
+
+
+def comes_through_endpoint_of(vpc: str, access_key: str) -> None:
+    """Let S3 see the VPC of requests with a key."""
+    _vpcs[access_key] = vpc
+
+
+def _simulate_with_context(parameters: Json) -> Any:
+    """Simulate with the values of conditions that are given, which MiniStack leaves out."""
+    context: dict[str, str] = {}
+    while name := iam._p(parameters, f"ContextEntries.member.{len(context) + 1}.ContextKeyName"):
+        start = f"ContextEntries.member.{len(context) + 1}.ContextKeyValues.member.1"
+        context[name.lower()] = iam._p(parameters, start)
+    token = _simulated.set(context)
+    try:
+        return _simulate(parameters)
+    finally:
+        _simulated.reset(token)
+
+
+def _condition_key(key: str, context: Any) -> Any:
+    simulated = _simulated.get() or {}
+    if key.lower() in simulated:
+        return simulated[key.lower()]
+    return _resolve_condition_key(key, context)
 
 
 def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
@@ -94,6 +124,9 @@ def _decide(access_key: str, action: str, service: str, region: str, **given: An
     elif service == "scheduler" and ":schedule/" in checks[0][1] and _body.get():
         found = _scheduler_checks(action, checks[0][1], json.loads(_body.get()))
         checks = [(also, resource, {**context, **more}) for also, resource, more in found]
+    elif service == "s3" and access_key in _vpcs:
+        also, resource, context = checks[0]
+        checks = [(also, resource, {**context, "aws:sourcevpc": _vpcs[access_key]})]
     elif action in ("codebuild:BatchGetBuilds", "codebuild:StopBuild"):
         checks = [(action, _codebuild_resource(json.loads(_body.get())), checks[0][2])]
     elif service == "logs" and ":log-group:" in checks[0][1]:
@@ -167,5 +200,7 @@ def install() -> None:
     _handlers["AWS::IAM::User"].update(create=_create_user, delete=_delete_user)
     iam_actions.request_tag_context = _remember
     iam_evaluator.enforce = _decide
+    iam_evaluator._resolve_condition_key = _condition_key
+    iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = _simulate_with_context
     iam_evaluator._gather_role_policies = _policies_of_role
     iam_evaluator.pin_request_origin = app.pin_request_origin = _as_by_tls
