@@ -170,6 +170,13 @@ class Application:
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
 
+    def change(self, file: str, old: str, new: str) -> None:
+        """Change the application's own code, as whoever copied the example may."""
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{file} has no single {old!r}: the change is out of date"
+        path.write_text(text.replace(old, new))
+
     def deploy(self, *options: str, **context: object) -> Outcome:
         """Deploy with some context keys changed for good."""
         self.context.update(context)
@@ -180,19 +187,25 @@ class Application:
         """Compare what was synthesized last with what is deployed."""
         return self._cdk("diff", *self._which(), "--app=cdk.out")
 
-    def destroy(self) -> Outcome:
-        """Delete what was synthesized last."""
-        stacks = (
+    def destroy(self, *stacks: str) -> Outcome:
+        """Delete what was synthesized last, or some of its stacks and what needs them."""
+        everything = (
             ["--all"] if self.with_frontend else [self.backend.name, f"{self.name}-LogBucketStack"]
         )
-        return self._cdk("destroy", *stacks, "--force", "--app=cdk.out")
+        return self._cdk("destroy", *(stacks or everything), "--force", "--app=cdk.out")
 
-    def deploy_template(self, template: Json) -> Outcome:
-        """Deploy what was synthesized last, but with another template for the backend."""
+    def deploy_template(self, template: Json, *others: tuple[Stack, Json]) -> Outcome:
+        """Deploy what was synthesized last, but with another template for the backend.
+
+        Args:
+            template: Template of the backend.
+            others: Other stacks with their templates.
+        """
         changed = self.cloud.folder / f"{self.name}.changed.out"
         shutil.rmtree(changed, ignore_errors=True)
         shutil.copytree(self.folder / "cdk.out", changed)
-        (changed / f"{self.backend.name}.template.json").write_text(json.dumps(template))
+        for stack, text in ((self.backend, template), *others):
+            (changed / f"{stack.name}.template.json").write_text(json.dumps(text))
         self._forget_templates()
         try:
             approved = "--require-approval=never"
@@ -212,10 +225,12 @@ class Application:
 
     def _forget_templates(self) -> None:
         """Make the CLI upload a template again although its name says that it is there."""
-        s3, bucket = self.cloud.client("s3"), f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
-        for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
-            if item["Key"].endswith(".json"):
-                s3.delete_object(Bucket=bucket, Key=item["Key"])
+        s3 = self.cloud.client("s3")
+        for region in (REGION, "us-east-1"):
+            bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{region}"
+            for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+                if item["Key"].endswith(".json"):
+                    s3.delete_object(Bucket=bucket, Key=item["Key"])
 
     def template(self, stack: Stack) -> Json:
         """Return the template of a stack as it was synthesized last."""

@@ -36,9 +36,31 @@ OWN_LOGS = (
 )
 
 
+OWN = """\
+from aws_cdk import aws_ec2
+
+
+def own(stack: Stack) -> dict[str, Any]:
+    bucket, size = (stack.node.try_get_context(key) for key in ("theirBucket", "theirSize"))
+    return {
+        "check_status": "warn" if size else "off",
+        "database_instance_type": aws_ec2.InstanceType(size) if size else None,
+        "media_bucket": s3.Bucket.from_bucket_name(stack, "Their", bucket) if bucket else None,
+    }
+
+
+class BackendStack(Stack):"""
+THEIRS = "uploads-of-theirs"
+
+
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
-    return Application(cloud, "life", with_frontend=True)
+    """The example with arguments that it has no keys for; without theirs it is the example."""
+    application = Application(cloud, "life", with_frontend=True)
+    file, argument = "galv_app/backend_stack.py", "log_bucket=log_bucket,\n            web_acl_arn="
+    application.change(file, "class BackendStack(Stack):", OWN)
+    application.change(file, argument, f"**own(self),\n            {argument}")
+    return application
 
 
 @pytest.fixture(scope="module")
@@ -342,26 +364,23 @@ def database_user(backend: Backend) -> str:
 
 
 def test_new_credentials_for_mail_replace_the_old_ones(backend: Backend, app: Application) -> None:
-    (old,), setups = access_keys(backend), len(backend.tasks("setup-db"))
+    (old,), ran = access_keys(backend), setups(backend)
 
-    done = app.deploy_template(with_rotation(app, 2))
+    done = app.deploy_template(with_rotation(app, 2, THIRD))
 
     assert done.ok, done.output
     assert app.problems() == []
     (new,) = access_keys(backend)
     assert new != old
     assert mail_user(backend) == new
-    # Its task definition names the version of the secret too.
-    assert len(backend.tasks("setup-db")) == setups + 1
+    # Setup sends no mail, and has none of them.
+    assert setups(backend) == ran
 
 
-def test_new_credentials_are_taken_back_with_the_rest(
-    backend: Backend, app: Application, images: dict[str, Path]
-) -> None:
-    (images[SECOND] / "galv" / "migrations" / "0003_note.py").write_text(AGAIN["0003_note"])
+def test_new_credentials_are_taken_back_with_the_rest(backend: Backend, app: Application) -> None:
     before = access_keys(backend)
 
-    done = app.deploy_template(with_rotation(app, 3))
+    done = app.deploy_template(with_rotation(app, 3, BROKEN))
 
     assert not done.ok
     assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
@@ -369,11 +388,111 @@ def test_new_credentials_are_taken_back_with_the_rest(
     assert mail_user(backend) == before[0]
 
 
-def with_rotation(app: Application, number: int) -> Json:
+def test_a_secret_that_was_deleted_is_named_with_the_way_to_restore_it(
+    backend: Backend, app: Application, cloud: Cloud
+) -> None:
+    """The superuser's, which nobody uses after the first day."""
+    secrets = cloud.client("secretsmanager")
+    name = backend.outputs["SuperuserPasswordSecret"]
+    arn = secrets.delete_secret(SecretId=name, RecoveryWindowInDays=30)["ARN"]
+
+    done = app.deploy_version(SECOND)
+
+    assert not done.ok
+    assert backend.status == "UPDATE_ROLLBACK_COMPLETE"
+    reason = next(reason for reason in backend.reasons() if "was deleted" in reason)
+    assert f"aws secretsmanager restore-secret --secret-id {arn}" in reason
+    secrets.restore_secret(SecretId=name)
+
+
+def test_the_site_can_be_destroyed_first(backend: Backend, app: Application) -> None:
+    """With what needs it; the API, which it refers to and which knows its name, stays."""
+    service = backend.service
+
+    done = app.destroy(app.frontend.name)
+
+    assert done.ok, done.output
+    assert there(app) == {"LogBucketStack", "BackendStack", "FrontendStack-Edge"}
+    assert backend.service["deployments"] == service["deployments"]
+    assert backend.ask("/health/")[0] == 200
+
+
+def test_another_bucket_for_uploads_comes_with_the_site(
+    backend: Backend, app: Application, cloud: Cloud
+) -> None:
+    cloud.client("s3").create_bucket(
+        Bucket=THEIRS, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"}
+    )
+    checked = len(backend.tasks("check-status"))
+
+    done = app.deploy(theirBucket=THEIRS, theirSize="t4g.micro")
+
+    assert done.ok, done.output
+    assert app.problems() == []
+    assert uploads(backend) == THEIRS
+    assert THEIRS in content_security_policy(app)
+    assert len(backend.tasks("check-status")) == checked + 1
+
+
+def test_check_status_runs_although_only_the_database_changes(
+    backend: Backend, app: Application
+) -> None:
+    ran, service = setups(backend), backend.service
+    checked = len(backend.tasks("check-status"))
+
+    done = app.deploy(theirSize="t4g.small")
+
+    assert done.ok, done.output
+    assert len(backend.tasks("check-status")) == checked + 1
+    assert setups(backend) == ran
+    assert backend.service["deployments"] == service["deployments"]
+
+
+def test_the_own_bucket_comes_back(backend: Backend, app: Application) -> None:
+    """The site of the stack that is deployed later uses the given one until then."""
+    done = app.deploy(theirBucket="", theirSize="")
+
+    assert done.ok, done.output
+    assert app.problems() == []
+    assert uploads(backend) != THEIRS
+    assert uploads(backend) in content_security_policy(app)
+    assert THEIRS not in content_security_policy(app)
+
+
+def there(app: Application) -> set[str]:
+    """The stacks of the application that exist, without its name."""
+    found = set()
+    for region in ("eu-west-2", "us-east-1"):
+        cloudformation = app.cloud.client("cloudformation", region)
+        found |= {one["StackName"] for one in cloudformation.describe_stacks()["Stacks"]}
+    return {name.removeprefix("life-") for name in found if name.startswith("life-")}
+
+
+def uploads(backend: Backend) -> str:
+    """Name of the bucket that the web service puts uploads in."""
+    (container,) = backend.definition(backend.service["taskDefinition"])["containerDefinitions"]
+    (name,) = [
+        one["value"]
+        for one in container["environment"]
+        if one["name"] == "DJANGO_AWS_STORAGE_BUCKET_NAME"
+    ]
+    return str(name)
+
+
+def content_security_policy(app: Application) -> str:
+    """The policy that browsers get with the site."""
+    id = app.frontend.id_of("AWS::CloudFront::ResponseHeadersPolicy")
+    answer = app.cloud.client("cloudfront").get_response_headers_policy(Id=id)
+    config = answer["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]
+    return str(config["SecurityHeadersConfig"]["ContentSecurityPolicy"]["ContentSecurityPolicy"])
+
+
+def with_rotation(app: Application, number: int, version: str) -> Json:
     """The template with another `rotation` of `GalvMail`, which the example has no key for."""
     template = app.template(app.backend)
     resource(template, "Custom::GalvSmtpCredentials")["Properties"]["Rotation"] = str(number)
-    return template
+    before, after = (f"galv-backend:{one}" for one in (app.context["backendVersion"], version))
+    return dict(json.loads(json.dumps(template).replace(before, after)))
 
 
 def access_keys(backend: Backend) -> list[str]:

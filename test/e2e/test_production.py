@@ -9,11 +9,17 @@ from e2e.app import Application, Outcome
 from e2e.cloud import Cloud
 from e2e.faults import MIGRATION_FAILS, SERVER_ENDS
 from e2e.inventory import inventory
+from e2e.stack import Json, Stack
 from e2e.templates import resource
 
-GOOD, NO_MIGRATION, NO_SERVICE = "v4.0.0", "v4.0.1", "v4.0.2"
-SITE, NO_SITE = "v4.0.0", "v4.0.1"
+GOOD, NO_MIGRATION, NO_SERVICE, NO_CHECK = "v4.0.0", "v4.0.1", "v4.0.2", "v4.0.3"
+SITE, NO_SITE, NO_PAGE = "v4.0.0", "v4.0.1", "v4.0.2"
 LAST = "lab-DeletionProtectionStack"
+PAGE_WITHOUT_ITS_SCRIPT = """\
+mkdir -p dist
+page="<script type=module src=/assets/missing.js></script>"
+echo "$page $VITE_GALV_API_BASE_URL" > dist/index.html
+"""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +27,11 @@ def app(cloud: Cloud) -> Application:
     application = Application(cloud, "lab", {"isProduction": True}, with_frontend=True)
     application.publish_frontend(SITE)
     application.publish_frontend(NO_SITE, build="exit 1")
-    application.publish(GOOD)
+    application.publish_frontend(NO_PAGE, build=PAGE_WITHOUT_ITS_SCRIPT)
+    argument = "container_insights=config.enable_container_insights,"
+    application.change("galv_app/backend_stack.py", argument, f'{argument} check_status="fail",')
+    application.publish(GOOD, CHECKS_NO_MAIL)
+    application.publish(NO_CHECK)
     application.publish(NO_MIGRATION, MIGRATION_FAILS)
     application.publish(NO_SERVICE, SERVER_ENDS)
     return application
@@ -73,8 +83,30 @@ def no_migration(app: Application) -> Outcome:
     return app.deploy(backendVersion=NO_MIGRATION, frontendVersion=SITE)
 
 
+def good(app: Application) -> Json:
+    """The backend's template, which was synthesized for another version."""
+    text = json.dumps(app.template(app.backend)).replace(f":{NO_MIGRATION}", f":{GOOD}")
+    return dict(json.loads(text))
+
+
+def no_network(app: Application) -> Outcome:
+    template = good(app)
+    resource(template, "AWS::EC2::NatGateway")["Properties"]["AllocationId"] = "eipalloc-0"
+    return app.deploy_template(template)
+
+
+def no_database(app: Application) -> Outcome:
+    template = good(app)
+    resource(template, "AWS::RDS::DBInstance")["Properties"]["DBSubnetGroupName"] = "missing"
+    return app.deploy_template(template)
+
+
 def no_service(app: Application) -> Outcome:
     return app.deploy_version(NO_SERVICE)
+
+
+def no_check(app: Application) -> Outcome:
+    return app.deploy_version(NO_CHECK)
 
 
 def a_name_that_is_taken(app: Application) -> Outcome:
@@ -87,24 +119,31 @@ def a_name_that_is_taken(app: Application) -> Outcome:
 
 
 def something_when_all_is_protected(app: Application) -> Outcome:
-    template = app.template(app.backend)
+    template = good(app)
     (protection,) = [
         id for id, one in template["Resources"].items() if one["Type"] == "Custom::GalvProtection"
     ]
+    add_what_fails(template, protection)
+    return app.deploy_template(template)
+
+
+def add_what_fails(template: Json, after: str) -> None:
     template["Resources"]["Late"] = {
         "Type": "AWS::EC2::SecurityGroupIngress",
-        "DependsOn": [protection],
+        "DependsOn": [after],
         "Properties": {"GroupId": "sg-0", "CidrIp": "10.0.0.0/8", "IpProtocol": "-1"},
     }
-    return app.deploy_template(json.loads(json.dumps(template).replace(NO_MIGRATION, GOOD)))
 
 
 @pytest.mark.parametrize(
     ("fail", "reason"),
     [
         (no_migration, "Release task exited with code 1"),
+        (no_network, "InvalidAllocationID.NotFound"),
+        (no_database, "DBSubnetGroupNotFound"),
         (a_name_that_is_taken, "lab-smtp"),
         (no_service, "Circuit Breaker"),
+        (no_check, "smtp: ERROR"),
         (something_when_all_is_protected, "InvalidGroup.NotFound"),
     ],
 )
@@ -114,7 +153,7 @@ def test_a_first_deployment_that_fails_rolls_back_to_nothing_by_itself(
     """Each attempt is also the proof that the one before it stands in the way of nothing."""
     done = fail(app)
 
-    assert not done.ok
+    assert "failed to deploy" in done.output, done.output
     assert any(reason in event for event in app.backend.reasons()), app.backend.reasons()
     assert statuses(app)[1:] == ["ROLLBACK_COMPLETE", "", ""]
     left = inventory(cloud) - before
@@ -122,10 +161,40 @@ def test_a_first_deployment_that_fails_rolls_back_to_nothing_by_itself(
     assert {name for name in left if not is_left_by_a_failure(name)} == stacks
 
 
-def test_a_site_that_cannot_be_built_is_rolled_back_too(app: Application) -> None:
-    done = app.deploy(backendVersion=GOOD, frontendVersion=NO_SITE)
+def test_so_does_the_stack_in_us_east_1(app: Application, cloud: Cloud) -> None:
+    edge = Stack(cloud, f"{app.frontend.name}-Edge")
+    template = app.template(edge)
+    (certificate,) = [
+        id
+        for id, one in template["Resources"].items()
+        if one["Type"] == "AWS::CertificateManager::Certificate"
+    ]
+    add_what_fails(template, certificate)
+
+    done = app.deploy_template(good(app), (edge, template))
 
     assert not done.ok
+    # It needs nothing of the others, and what needs it is not tried.
+    assert statuses(app)[2:] == ["", ""]
+    there = cloud.client("cloudformation", "us-east-1")
+    (found,) = there.describe_stacks(StackName=edge.name)["Stacks"]
+    assert found["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert cloud.client("acm", "us-east-1").list_certificates()["CertificateSummaryList"] == []
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [(NO_SITE, "the build ended with FAILED"), (NO_PAGE, "assets/missing.js")],
+)
+def test_so_does_a_site_that_is_not_built_or_does_not_load(
+    version: str, reason: str, app: Application
+) -> None:
+    text = json.dumps(app.template(app.frontend)).replace(SITE, version)
+
+    done = app.deploy_template(good(app), (app.frontend, json.loads(text)))
+
+    assert not done.ok
+    assert any(reason in event for event in app.frontend.reasons()), app.frontend.reasons()
     complete = "CREATE_COMPLETE"
     assert statuses(app) == [complete, complete, "ROLLBACK_COMPLETE", ""]
 

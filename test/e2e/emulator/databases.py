@@ -75,7 +75,13 @@ def end_all() -> None:
 
 
 def _create(logical_id: str, properties: Json, stack: str) -> Made:
-    """Give each instance a name of its own, as RDS does."""
+    """Give each instance a name of its own, as RDS does, in subnets that there are.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+    """
+    group = properties.get("DBSubnetGroupName")
+    if group not in (None, *rds._subnet_groups):
+        raise ValueError(f"DBSubnetGroupNotFoundFault: DB subnet group '{group}' does not exist")
     id, attributes = _made(logical_id, properties, stack)
     instance: dict[str, Any] = rds._instances[id]
     region = os.environ["MINISTACK_REGION"]

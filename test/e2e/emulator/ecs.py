@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from e2e.emulator.types import Json, Made
-from ministack.services import ecs
+from ministack.services import ecs, secretsmanager
 from ministack.services.cloudformation import provisioners, stacks
 
 _PATIENCE = 180
@@ -64,8 +64,23 @@ def _stable(arn: str) -> None:
     raise ValueError(f"Service {arn} did not stabilize within {_PATIENCE} s")
 
 
+def _refuse_deleted(arn: str) -> None:
+    """Refuse a secret that waits to be deleted, in the words of ECS and Secrets Manager.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_restore-secret.html
+    """
+    if any(s["ARN"] == arn and s.get("DeletedDate") for s in secretsmanager._secrets.values()):
+        raise ecs._SecretResolutionError(
+            "unable to retrieve secret from asm: service call has been retried 1 time(s): failed "
+            f"to fetch secret {arn} from secrets manager: InvalidRequestException: You can't "
+            "perform this operation on the secret because it was marked for deletion."
+        )
+
+
 def _secrets_of(definition: Json) -> Json:
-    """Read secrets, and say in the words of ECS which key is missing."""
+    """Read secrets, and say in the words of ECS which one was deleted, or which key is missing."""
+    for secret in definition.get("secrets", []):
+        _refuse_deleted(":".join(secret["valueFrom"].split(":")[:7]))
     try:
         secrets: Json = _resolve_secrets(definition)
     except ecs._SecretResolutionError as error:
