@@ -170,13 +170,15 @@ def test_so_does_the_stack_in_us_east_1(app: Application, cloud: Cloud) -> None:
         if one["Type"] == "AWS::CertificateManager::Certificate"
     ]
     add_what_fails(template, certificate)
+    there = cloud.client("cloudformation", "us-east-1")
+    # It needs nothing of the others: it was created when they failed, and then left alone.
+    there.delete_stack(StackName=edge.name)
+    there.get_waiter("stack_delete_complete").wait(StackName=edge.name, WaiterConfig={"Delay": 1})
 
     done = app.deploy_template(good(app), (edge, template))
 
     assert not done.ok
-    # It needs nothing of the others, and what needs it is not tried.
     assert statuses(app)[2:] == ["", ""]
-    there = cloud.client("cloudformation", "us-east-1")
     (found,) = there.describe_stacks(StackName=edge.name)["Stacks"]
     assert found["StackStatus"] == "ROLLBACK_COMPLETE"
     assert cloud.client("acm", "us-east-1").list_certificates()["CertificateSummaryList"] == []
