@@ -16,9 +16,9 @@ GOOD, NO_MIGRATION, NO_SERVICE, NO_CHECK = "v4.0.0", "v4.0.1", "v4.0.2", "v4.0.3
 SITE, NO_SITE, NO_PAGE = "v4.0.0", "v4.0.1", "v4.0.2"
 LAST = "lab-DeletionProtectionStack"
 PAGE_WITHOUT_ITS_SCRIPT = """\
-mkdir -p dist
-page="<script type=module src=/assets/missing.js></script>"
-echo "$page $VITE_GALV_API_BASE_URL" > dist/index.html
+mkdir -p dist/assets
+echo "const api = '$VITE_GALV_API_BASE_URL'" > dist/assets/api.js
+echo "<script src=/assets/api.js></script><script src=/assets/missing.js></script>" > dist/index.html
 """
 
 
