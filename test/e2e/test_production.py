@@ -11,10 +11,14 @@ from e2e.faults import MIGRATION_FAILS, SERVER_ENDS
 from e2e.inventory import inventory
 from e2e.stack import Json, Stack
 from e2e.templates import resource
+from galv.stand_in import APPLICATION
 
 GOOD, NO_MIGRATION, NO_SERVICE, NO_CHECK = "v4.0.0", "v4.0.1", "v4.0.2", "v4.0.3"
 SITE, NO_SITE, NO_PAGE = "v4.0.0", "v4.0.1", "v4.0.2"
 LAST = "lab-DeletionProtectionStack"
+_CHECK = "galv/management/commands/check_status.py"
+# There is no mail server here, with which the check signs in.
+CHECKS_NO_MAIL = {_CHECK: (APPLICATION / _CHECK).read_text().replace('    "smtp": _smtp,\n', "")}
 PAGE_WITHOUT_ITS_SCRIPT = """\
 mkdir -p dist/assets
 echo "const api = '$VITE_GALV_API_BASE_URL'" > dist/assets/api.js
