@@ -30,6 +30,7 @@ from e2e.emulator import (
     scheduler,
     secretsmanager,
     ses,
+    ssm,
     stack_output,
     wafv2,
 )
@@ -65,6 +66,7 @@ for part in (
     scheduler,
     secretsmanager,
     ses,
+    ssm,
     stack_output,
     wafv2,
 ):
