@@ -262,9 +262,9 @@ class TestOwner:
         for name in ("web", "setup-db", "check-status"):
             assert references(secrets(rotated, name)["POSTGRES_PASSWORD"]) == {ids[1]}
         old, new = (only(template, OLD_LOGIN) for template in (default, rotated))
-        retire = ["python", "-m", "galv_task.own_database", "retire"]
-        assert old["CommandOverride"] == [*retire, "galv_tasks_1", "1020"]
-        assert new["CommandOverride"] == [*retire, "galv_tasks_2", "1320"]
+        retire = "\nstep retire_login python -m galv_task.own_database retire"
+        assert old["CommandOverride"][-1].endswith(f"{retire} galv_tasks_1 1020")
+        assert new["CommandOverride"][-1].endswith(f"{retire} galv_tasks_2 1320")
         assert (old["RunWhenReplaced"], new["RunWhenReplaced"]) == ("galv_tasks_1", "galv_tasks_2")
 
     def test_the_old_login_is_refused_while_its_task_can_still_run(self, default: Json) -> None:

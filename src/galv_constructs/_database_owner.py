@@ -12,7 +12,7 @@ from constructs import Construct
 
 from galv_constructs._acknowledge import acknowledge, secret_findings
 from galv_constructs._release_run import ReleaseRun
-from galv_constructs._release_steps import ReleaseStep
+from galv_constructs._release_steps import ReleaseStep, shell_command
 from galv_constructs.release_task import GalvReleaseTask
 
 MASTER_USER = "GALV_DATABASE_MASTER_USER"
@@ -94,7 +94,15 @@ class DatabaseOwner(Construct):
             "OldLogin",
             resource_type="Custom::GalvDatabaseLogin",
             value=self._login,
-            command=[*_COMMAND, "retire", self._login, str(seconds)],
+            # As a step, so that its log reads as that of any run of setup.
+            command=shell_command(
+                [
+                    ReleaseStep(
+                        name="retire_login",
+                        command=[*_COMMAND, "retire", self._login, str(seconds)],
+                    )
+                ]
+            ),
             command_text=f"retire {self._login}",
         )
         retired.node.add_dependency(self.secret)
