@@ -140,7 +140,6 @@ def test_defaults() -> None:
     [
         ("2.11.4", "v2.11.4"),
         ("v2.11.4", "v2.11.4"),
-        (f"2.11.4@sha256:{'0' * 64}", f"v2.11.4@sha256:{'0' * 64}"),
         ("latest", "latest"),
         ("v3.0.0-rc1", "v3.0.0-rc1"),
         ("3.0.0-rc1", "3.0.0-rc1"),
@@ -152,6 +151,13 @@ def test_a_release_is_the_same_with_and_without_its_v(given: str, tag: str) -> N
     config = read(backendVersion=given, frontendVersion=given)
 
     assert (config.backend_version, config.frontend_version) == (tag, tag)
+
+
+def test_an_image_may_be_given_by_its_digest_and_a_site_has_none() -> None:
+    digest = f"sha256:{'0' * 64}"
+
+    assert read(backendVersion=f"2.11.4@{digest}").backend_version == f"v2.11.4@{digest}"
+    assert "frontendVersion: must be the tag" in refusal(frontendVersion=f"v2.2.0@{digest}")
 
 
 def test_refuses_a_backend_that_is_too_old() -> None:
