@@ -118,7 +118,7 @@ def test_its_own_task_is_one_of_galvs(galv: Json) -> None:
 def test_every_alarm_reaches_the_platform(galv: Json) -> None:
     alarms = of_type(galv, "AWS::CloudWatch::Alarm")
 
-    assert len(alarms) == 6
+    assert len(alarms) == 8
     for alarm in alarms.values():
         (action,) = alarm["Properties"]["AlarmActions"]
         assert "Shared:" in str(action["Fn::ImportValue"])
