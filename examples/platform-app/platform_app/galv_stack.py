@@ -32,6 +32,7 @@ class GalvStack(Stack):
             database=shared.database,
             mail=GalvMail(self, "Mail", sender=f"galv@{domain}", hosted_zone=shared.zone),
             version=version,
+            alarm_topic=shared.alarms,
         )
         # Galv keeps sessions in the database and never removes old ones.
         self.clear_sessions = GalvScheduledTask(
