@@ -104,7 +104,7 @@ def check_site(world: World, report: Report, files: Path, assembly: Path) -> Non
         with report.check("site", "the handler publishes the files") as fact:
             properties = release_of(template)
             parameter = _parameter_of(template)
-            world.cloud.client("ssm", "us-east-1").put_parameter(
+            world.cloud.client("ssm").put_parameter(
                 Name=properties["Checksums"], Type="String", Value=parameter["Value"]
             )
             fact.detail = _publish(world, properties, files, assembly)
