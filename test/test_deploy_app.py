@@ -53,9 +53,11 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 def subjects(template: Json, start: str) -> list[str]:
     """The subjects that the role with this start of its logical id trusts."""
     ((_, role),) = of_type(template, "AWS::IAM::Role", start).items()
-    (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    claims = statement["Condition"]["StringLike"]["token.actions.githubusercontent.com:sub"]
-    return [claims] if isinstance(claims, str) else claims
+    found = []
+    for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+        claims = statement["Condition"]["StringLike"]["token.actions.githubusercontent.com:sub"]
+        found += [claims] if isinstance(claims, str) else claims
+    return found
 
 
 def test_permissions_json_is_what_the_role_may_do() -> None:

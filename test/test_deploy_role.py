@@ -1,6 +1,7 @@
 """The role that GitHub Actions assumes: whom it trusts, and what it may do."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,9 @@ class Can:
         return self("sts:AssumeRole", bootstrap(name, qualifier, region))
 
     def be_assumed(self, sub: str, aud: str = "sts.amazonaws.com", **others: str) -> bool:
-        given = {"sub": sub, "aud": aud, **others}
+        # As GitHub's own template of a subject begins, with or without numbers.
+        repository = re.sub(r"@\d+", "", sub.split(":")[1])
+        given = {"sub": sub, "aud": aud, "repository": repository, **others}
         claims = {f"{ISSUER}__{name}": value for name, value in given.items()}
         return is_allowed([self._trust], "sts:AssumeRoleWithWebIdentity", **claims)
 
@@ -89,6 +92,13 @@ class TestTrust:
     )
     def test_trusts_nothing_else(self, can: Can, sub: str) -> None:
         assert not can.be_assumed(sub)
+
+    def test_a_subject_that_another_repository_made_up_is_not_enough(self, can: Can) -> None:
+        # Its template is repository, workflow and environment, and so is the workflow's name.
+        sub = "repo:octo-org@1/evil@7:workflow:x/octo-repo@9:environment:production"
+
+        assert can.be_assumed(sub, repository="octo-org/octo-repo")
+        assert not can.be_assumed(sub, repository="octo-org/evil")
 
     def test_wants_tokens_that_are_for_aws(self, can: Can) -> None:
         assert not can.be_assumed("repo:octo-org/octo-repo:environment:production", aud="other")

@@ -144,13 +144,15 @@ def test_refuses_ids_that_are_none(ids: Any, message: str) -> None:
 
 
 class TestConditions:
-    def test_has_none_by_default(self) -> None:
-        assert GitHubSubject.environment(REPOSITORY, "production").conditions == {}
+    def test_the_name_of_the_repository_is_checked_by_itself(self) -> None:
+        subject = GitHubSubject.environment(REPOSITORY, "production")
+
+        assert subject.conditions == {"repository": REPOSITORY}
 
     def test_a_repository_id_is_checked_by_itself_in_both_formats(self) -> None:
         subject = GitHubSubject.branch(REPOSITORY, "main", repository_id=456789)
 
-        assert subject.conditions == {"repository_id": "456789"}
+        assert subject.conditions == {"repository": REPOSITORY, "repository_id": "456789"}
         assert matches(subject, f"{CLASSIC}:ref:refs/heads/main")
         assert matches(subject, f"{IMMUTABLE}:ref:refs/heads/main")
         assert not matches(subject, "repo:octo-org@1/octo-repo@2:ref:refs/heads/main")
@@ -158,7 +160,7 @@ class TestConditions:
     def test_an_owner_id_alone_is_part_of_the_name(self) -> None:
         subject = GitHubSubject.branch(REPOSITORY, "main", owner_id=123456)
 
-        assert subject.conditions == {}
+        assert subject.conditions == {"repository": REPOSITORY}
         assert matches(subject, f"{IMMUTABLE}:ref:refs/heads/main")
         assert not matches(subject, "repo:octo-org@1/octo-repo@2:ref:refs/heads/main")
         assert not matches(subject, f"{CLASSIC}:ref:refs/heads/main")
@@ -169,7 +171,11 @@ class TestConditions:
             REPOSITORY, "production", ref="refs/tags/v*", workflow_ref=workflow
         )
 
-        assert subject.conditions == {"ref": "refs/tags/v*", "job_workflow_ref": workflow}
+        assert subject.conditions == {
+            "repository": REPOSITORY,
+            "ref": "refs/tags/v*",
+            "job_workflow_ref": workflow,
+        }
 
     @pytest.mark.parametrize(
         "ref", ["main", "refs/pull/1/merge", "refs/heads/", "refs/heads/a?", 1]

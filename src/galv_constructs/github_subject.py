@@ -26,7 +26,8 @@ class GitHubSubject:
     repositories that were made, renamed or moved since, or chose it. Without ids both formats are
     trusted, by name: whoever gets the name of the repository later is trusted too. With
     `repository_id`, which `gh api repos/octo-org/octo-repo` shows, only that very repository is
-    trusted, in both formats: STS checks the number as a claim of its own. With `owner_id` only the
+    trusted, in both formats: STS checks the number as a claim of its own, as it always checks the
+    name. With `owner_id` only the
     second format is trusted.
 
     Names are to be spelled as GitHub does, in capital and small letters. A job that names an
@@ -45,8 +46,8 @@ class GitHubSubject:
     """Name of the method that created it."""
 
     conditions: Mapping[str, str] = field(default_factory=dict)
-    """Further claims that a token must have, by name, with patterns of their values.
-    Default: none."""
+    """Further claims that a token must have, by name, with patterns of their values: the name of
+    the repository, and what was asked for. Default: none."""
 
     @staticmethod
     def branch(
@@ -200,12 +201,14 @@ def _subject(
         )
     _check_id("owner_id", owner_id)
     _check_id("repository_id", repository_id)
-    required = dict(conditions or {})
+    # A repository may write its subjects by a template of its own, in which the name of a workflow
+    # can imitate the numbers and the end of another repository's.
+    required = {"repository": repository, **(conditions or {})}
     if repository_id is not None:
         required["repository_id"] = str(repository_id)
     owner, _, name = repository.partition("/")
-    # No name of GitHub's has an '@', and no part of a subject has a ':' of its own, so that the
-    # wildcards can stand for the numbers only.
+    # No name of GitHub's has an '@', so that the wildcards stand for the numbers in a subject of
+    # GitHub's own template.
     numbered = f"repo:{owner}@{owner_id or '*'}/{name}@{repository_id or '*'}:{context}"
     claims = (numbered,) if owner_id is not None else (f"repo:{repository}:{context}", numbered)
     return GitHubSubject(claims=claims, kind=kind, conditions=required)
