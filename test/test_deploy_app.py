@@ -53,7 +53,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 def subjects(template: Json, start: str) -> list[str]:
     """The subjects that the role with this start of its logical id trusts."""
     ((_, role),) = of_type(template, "AWS::IAM::Role", start).items()
-    found = []
+    found: list[str] = []
     for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
         claims = statement["Condition"]["StringLike"]["token.actions.githubusercontent.com:sub"]
         found += [claims] if isinstance(claims, str) else claims
@@ -179,6 +179,43 @@ def step(job: str, name: str) -> str:
     """What a step of the workflow runs."""
     (found,) = (step["run"] for step in JOBS[job]["steps"] if step.get("name") == name)
     return str(found)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize("job", sorted(TRUSTED))
+@pytest.mark.parametrize(
+    ("source", "passes"),
+    [
+        ('{"path": "asset.0a1b", "packaging": "zip"}', True),
+        ('{"executable": ["sh", "-c", "id"]}', False),
+        # The same to a reader of JSON.
+        ('{"\\u0065xecutable": ["sh", "-c", "id"]}', False),
+    ],
+)
+def test_no_asset_runs_a_program_with_a_token(
+    tmp_path: Path, job: str, source: str, *, passes: bool
+) -> None:
+    nested = tmp_path / "cdk.out" / "assembly-Stage"
+    nested.mkdir(parents=True)
+    (tmp_path / "cdk.out" / "A.assets.json").write_text('{"files": {}, "dockerImages": {}}')
+    (nested / "B.assets.json").write_text(f'{{"files": {{"0a1b": {{"source": {source}}}}}}}')
+
+    done = subprocess.run(
+        ["bash", "-e", "-c", step(job, "Refuse assets that run a program")],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode == 0) == passes
+    before = [name for name in names(job) if "Refuse" in name or "configure-aws" in name]
+    assert "Refuse" in before[0]
+
+
+def names(job: str) -> list[str]:
+    """Each step of a job: its name, or the action that it uses."""
+    return [step.get("name") or step["uses"] for step in JOBS[job]["steps"]]
 
 
 def called(script: str, directory: Path, program: str, **variables: str) -> list[str]:
