@@ -21,6 +21,7 @@ from containers import Container, Image, why_not
 
 from galv_constructs._container import DIRECTORY
 from galv_constructs._web_service import PORT, web_command
+from galv_constructs.web_acl import DEFAULT_UPLOAD_PATHS
 
 pytestmark = pytest.mark.slow
 # By their paths, as tests decide what is on PATH.
@@ -34,7 +35,7 @@ import time
 def application(environ, start_response):
     size = len(environ["wsgi.input"].read())
     time.sleep(float(environ["QUERY_STRING"] or 0))
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Host", environ["HTTP_HOST"])])
     return [str(size).encode()]
 """
 GUNICORN, FRONT = "\nserver=$!\n", "\n  front=$!\n"
@@ -100,6 +101,14 @@ class Task:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def asked_for_body(self, path: str, *headers: str) -> int:
+        """Return 100 if it takes the body that is announced, and else its answer."""
+        lines = [f"POST {path} HTTP/1.1", "Host: x", "Expect: 100-continue", *headers, "", ""]
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as client:
+            client.sendall("\r\n".join(lines).encode())
+            with client.makefile("rb") as answer:
+                return int(answer.readline().split()[1])
 
     def started(self) -> "Task":
         """Wait until it answers."""
@@ -234,6 +243,54 @@ class TestStop:
 
             assert task.stop() == 0
         assert task.leaves_nothing()
+
+
+@pytest.fixture(scope="module")
+def task() -> Iterator[Task]:
+    """A task that answers, for tests that leave it as it is."""
+    task = Task(next(iter(SHELLS)))
+    try:
+        yield task.started()
+    finally:
+        task.close()
+
+
+@NGINX
+class TestSize:
+    """What is refused is refused before a byte of the body is sent, and so kept."""
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/", "/missing/", "/login/", "/users/", "/admin/", "/files", "/x/files/", "/?/files/"],
+    )
+    def test_is_small_where_no_files_are_taken(self, task: Task, path: str) -> None:
+        # Django takes no more of what is no file: Galv's DATA_UPLOAD_MAX_MEMORY_SIZE.
+        assert task.asked_for_body(path, "Content-Length: 100000000") == 100
+        assert task.asked_for_body(path, f"Content-Length: {101 * 1024**2}") == 413
+
+    @pytest.mark.parametrize("path", [*DEFAULT_UPLOAD_PATHS, "/files/1/", "/%66iles/?x=1"])
+    def test_is_large_where_files_are_uploaded(self, task: Task, path: str) -> None:
+        assert task.asked_for_body(path, f"Content-Length: {4 * 1024**3}") == 100
+        assert task.asked_for_body(path, f"Content-Length: {4 * 1024**3 + 1}") == 413
+
+    def test_counts_a_body_that_comes_in_pieces(self, task: Task) -> None:
+        with socket.create_connection(("127.0.0.1", task.port), timeout=PATIENCE) as client:
+            size = f"{101 * 1024**2:x}"
+            head = "POST /missing/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            client.sendall(f"{head}{size}\r\nx".encode())
+            with client.makefile("rb") as answer:
+                assert answer.readline().split()[1] == b"413"
+
+    def test_uploads_arrive(self, task: Task) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", task.port, timeout=PATIENCE)
+        try:
+            headers = {"Host": "api.example.com"}
+            connection.request("POST", "/files/", body=bytes(100_000), headers=headers)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"100000")
+            assert answer.headers["X-Host"] == "api.example.com"
+        finally:
+            connection.close()
 
 
 class TestStart:

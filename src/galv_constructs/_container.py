@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from galv_constructs.web_acl import DEFAULT_UPLOAD_PATHS
+
 _SOURCES = Path(__file__).parent / "container"
 _START = ("galv_task/__init__.py", "galv_task/logs.py", "galv_task/settings.py")
 _CHECK_STATUS = "galv_task/management/commands/check_status.py"
@@ -52,7 +54,13 @@ def serve_command(server: Sequence[str], *, port: int, timeout: int) -> list[str
     script = _source("serve.sh").replace("NGINX_CONF", _write("nginx.conf", "nginx/nginx.conf"))
     # Files that are older belong to no request.
     minutes = timeout // 60 + 15
-    values = {"PORT": port, "TIMEOUT": timeout, "GRACE": GRACE, "MINUTES": minutes}
+    values = {
+        "PORT": port,
+        "TIMEOUT": timeout,
+        "GRACE": GRACE,
+        "MINUTES": minutes,
+        "UPLOADS": "|".join(DEFAULT_UPLOAD_PATHS),
+    }
     for name, value in values.items():
         script = script.replace(name, str(value))
     return ["sh", "-c", script, "serve", *server]
