@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -27,12 +28,18 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "config.urls"
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 """
-# Galv's own, and a page of the admin's as Django has them: an object's key is a `path`.
+# Galv's own, and a page of the admin's as Django has them: an object's key is a `path`. Those of
+# people are as a `DefaultRouter` of the REST framework makes them, which has a suffix for a format:
+# https://www.django-rest-framework.org/api-guide/routers/#defaultrouter
+# The view checks a password as the framework does, before it looks at the method:
+# https://www.django-rest-framework.org/api-guide/authentication/#how-authentication-is-determined
 URLS = """
 from django.http import HttpResponse
 from django.urls import path, re_path
 
 def view(request, **rest):
+    if request.headers.get("Authorization", "Basic right") != "Basic right":
+        return HttpResponse("wrong", status=401)
     return HttpResponse("reached")
 
 urlpatterns = [
@@ -45,6 +52,9 @@ urlpatterns = [
     path("login/", view),
     path("reset_password/", view),
     path("users/", view),
+    re_path(r"^users\\.(?P<format>[a-z0-9]+)/?$", view),
+    re_path(r"^users/(?P<pk>[^/.]+)/$", view),
+    re_path(r"^users/(?P<pk>[^/.]+)\\.(?P<format>[a-z0-9]+)/?$", view),
 ]
 """
 WSGI = """
@@ -55,7 +65,18 @@ TRANSFORMED: dict[str, Callable[[bytes], bytes]] = {
     "LOWERCASE": bytes.lower,
     "URL_DECODE": unquote_to_bytes,
 }
-PATHS = [path.rpartition(" ")[2] for path in DEFAULT_CREDENTIAL_PATHS]
+PATHS = sorted({path.rpartition(" ")[2] for path in DEFAULT_CREDENTIAL_PATHS})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the rules look at."""
+
+    target: str
+    method: str = "GET"
+    authorization: str = ""
+    known: bool = False
+    """Whether it is from an address in the ranges that are given."""
 
 
 def spellings(path: str) -> list[str]:
@@ -87,6 +108,20 @@ def spellings(path: str) -> list[str]:
         f"http://api.example.com{path}",
         f"HTTPS://API.example.com:443{path}",
         f"http://{path}",
+        f"foo://x{path}",
+        f"a+b-c.1://x{path}",
+        f"1a://x{path}",
+        f"foo:{path}",
+        f"foo:///{path}",
+        f"http://a%2fb{path}",
+        f"http://a%0ab{path}",
+        f"http://a:b@c:1{path}",
+        f"\x01{path}",
+        f"{path[:3]}\t{path[3:]}",
+        f"\t{path}",
+        path.rstrip("/") + ".json",
+        path.rstrip("/") + ".json/",
+        path.rstrip("/") + "%2ejson",
         f"*{path}",
         path.replace("/", "\\"),
         path.replace("_", "%5f"),
@@ -151,25 +186,27 @@ def rules() -> Json:
     return {rule["Name"]: rule["Statement"] for rule in acl["Rules"]}
 
 
-def in_scope(  # noqa: PLR0911 - one for each kind
-    statement: Json, target: str, method: str, *, known: bool = False
-) -> bool:
-    """Whether a statement holds for a request, as WAF would say, from an address in the ranges."""
+def in_scope(statement: Json, request: Request) -> bool:  # noqa: PLR0911 - one for each kind
+    """Whether a statement holds for a request, as WAF would say.
+
+    A header that is not there matches no size, and this is how AWS tells that it is there:
+    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rate-based-example-limit-missing-header.html
+    """
     match statement:
         case {"AndStatement": {"Statements": parts}}:
-            return all(in_scope(part, target, method, known=known) for part in parts)
+            return all(in_scope(part, request) for part in parts)
         case {"OrStatement": {"Statements": parts}}:
-            return any(in_scope(part, target, method, known=known) for part in parts)
+            return any(in_scope(part, request) for part in parts)
         case {"NotStatement": {"Statement": part}}:
-            return not in_scope(part, target, method, known=known)
+            return not in_scope(part, request)
         case {
-            "ByteMatchStatement": {
+            "RegexMatchStatement": {
                 "FieldToMatch": {"Method": {}},
-                "PositionalConstraint": "EXACTLY",
-                "SearchString": name,
+                "RegexString": expression,
+                "TextTransformations": [{"Type": "NONE"}],
             }
         }:
-            return bool(name == method)
+            return re.search(expression, request.method) is not None
         case {
             "ByteMatchStatement": {
                 "FieldToMatch": {"UriPath": {}},
@@ -177,9 +214,17 @@ def in_scope(  # noqa: PLR0911 - one for each kind
                 "SearchString": start,
             }
         }:
-            return target.startswith(start)
+            return request.target.startswith(start)
+        case {
+            "SizeConstraintStatement": {
+                "FieldToMatch": {"SingleHeader": {"Name": "authorization"}},
+                "ComparisonOperator": "GT",
+                "Size": 0,
+            }
+        }:
+            return request.authorization != ""
         case {"IPSetReferenceStatement": _}:
-            return known
+            return request.known
         case {
             "RegexMatchStatement": {
                 "FieldToMatch": {"UriPath": {}},
@@ -187,7 +232,7 @@ def in_scope(  # noqa: PLR0911 - one for each kind
                 "TextTransformations": transformations,
             }
         }:
-            path = target.partition("?")[0].encode()
+            path = request.target.partition("?")[0].encode()
             for transformation in transformations:
                 path = TRANSFORMED[transformation["Type"]](path)
             return re.search(expression.encode(), path) is not None
@@ -195,8 +240,13 @@ def in_scope(  # noqa: PLR0911 - one for each kind
             raise NotImplementedError(statement)
 
 
-def counted(rules: Json, rule: str, target: str, method: str = "POST") -> bool:
-    return in_scope(rules[rule]["RateBasedStatement"]["ScopeDownStatement"], target, method)
+def counted(
+    rules: Json, rule: str, target: str, method: str = "POST", authorization: str = ""
+) -> bool:
+    return in_scope(
+        rules[rule]["RateBasedStatement"]["ScopeDownStatement"],
+        Request(target, method, authorization),
+    )
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -223,7 +273,7 @@ def test_every_spelling_of_the_admin_is_closed(port: int, rules: Json, path: str
     reached = [one for one in spellings(path) if reaches(port, one)]
 
     assert path in reached
-    assert [one for one in reached if not in_scope(rules["Admin"], one, "GET")] == []
+    assert [one for one in reached if not in_scope(rules["Admin"], Request(one))] == []
 
 
 def test_people_from_the_given_ranges_spell_the_admin_in_one_way(port: int) -> None:
@@ -237,13 +287,26 @@ def test_people_from_the_given_ranges_spell_the_admin_in_one_way(port: int) -> N
     )
     reached = [one for one in spellings("/admin/login/") if reaches(port, one)]
 
-    allowed = [one for one in reached if not in_scope(statement, one, "GET", known=True)]
+    allowed = [one for one in reached if not in_scope(statement, Request(one, known=True))]
     assert "/admin/login/" in allowed
     assert [one for one in allowed if not one.startswith("/admin/")] == []
-    assert [one for one in reached if not in_scope(statement, one, "GET", known=False)] == []
+    assert [one for one in reached if not in_scope(statement, Request(one))] == []
 
 
-@pytest.mark.parametrize("target", ["//login/", "/%6cogin/", "/LOGIN/", "/%2Flogin/"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//login/",
+        "/%6cogin/",
+        "/LOGIN/",
+        "/%2Flogin/",
+        "/login.json",
+        "/login.json/",
+        "/forgot_password.json",
+        "/reset_password.api",
+        "/create_token%2ejson",
+    ],
+)
 def test_other_servers_spellings_are_counted_too(rules: Json, target: str) -> None:
     assert counted(rules, "Credentials", target)
 
@@ -258,15 +321,54 @@ def test_other_servers_spellings_are_counted_too(rules: Json, target: str) -> No
         ("GET", "/logins/"),
         ("GET", "/logout/"),
         ("POST", "/files/"),
-        ("PATCH", "/users/7/"),
+        ("GET", "/users.json"),
+        ("GET", "/users/7/"),
+        ("POST", "/users_of_labs/"),
     ],
 )
 def test_what_has_no_password_is_not_counted(rules: Json, method: str, target: str) -> None:
     assert not counted(rules, "Credentials", target, method)
 
 
+@pytest.mark.parametrize("path", [path for path in PATHS if path != "/users/"])
+def test_options_with_a_password_count(port: int, rules: Json, path: str) -> None:
+    """A browser asks without: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials."""
+    right, wrong = "Basic right", "Basic wrong"
+
+    # The answer tells whether the password is right.
+    assert reaches(port, path, "OPTIONS", f"Authorization: {right}")
+    assert not reaches(port, path, "OPTIONS", f"Authorization: {wrong}")
+    assert counted(rules, "Credentials", path, "OPTIONS", right)
+    assert counted(rules, "Credentials", path, "OPTIONS", wrong)
+    assert not counted(rules, "Credentials", path, "OPTIONS")
+
+
+@pytest.mark.parametrize("target", ["/users", "/users/7"])
+@pytest.mark.parametrize("method", ["PATCH", "POST", "PUT"])
+@pytest.mark.parametrize("end", ["/", ".json", ".json/", ".api"])
+def test_whoever_registers_or_changes_a_password_is_counted(
+    port: int, rules: Json, method: str, target: str, end: str
+) -> None:
+    """The one that a person has is sent with the new one, and compared."""
+    assert reaches(port, target + end, method)
+    assert counted(rules, "Credentials", target + end, method)
+
+
+def test_a_path_with_and_without_methods_is_counted_for_both() -> None:
+    stack = Stack(new_app(), "Stack")
+    GalvWebAcl(stack, "WebAcl", credential_paths=["/a/", "PUT /a/", "PUT /b/", "PUT /b/"])
+    acl = only(synthesize(stack), "AWS::WAFv2::WebACL")
+    rules = {rule["Name"]: rule["Statement"] for rule in acl["Rules"]}
+
+    assert counted(rules, "Credentials", "/a/", "PUT")
+    assert counted(rules, "Credentials", "/a/", "GET")
+    assert not counted(rules, "Credentials", "/a/", "OPTIONS")
+    assert counted(rules, "Credentials", "/b/", "PUT")
+    assert not counted(rules, "Credentials", "/b/", "GET")
+
+
 def test_no_other_spelling_of_a_method_registers(port: int, rules: Json) -> None:
-    for method in ("post", "Post", "POST"):
+    for method in ("post", "Post", "POST", "put", "PUT", "patch", "PATCH"):
         if reaches(port, "/users/", method):
             assert counted(rules, "Credentials", "/users/", method), method
 

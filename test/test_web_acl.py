@@ -328,7 +328,7 @@ class TestCredentials:
         scope = by_name["Credentials"]["Statement"]["RateBasedStatement"]["ScopeDownStatement"]
         assert "sign_in" in str(scope)
         assert "login" not in str(scope)
-        assert "'SearchString': 'PUT'" in str(scope)
+        assert "'RegexString': '^(?:PUT)$'" in str(scope)
 
     def test_takes_no_paths_at_all(self) -> None:
         template = synth_acl(credential_paths=[])
@@ -443,6 +443,8 @@ def capacity(statement: Json) -> int:  # noqa: PLR0911 - one for each kind
             return 3 + transformed
         case {"ByteMatchStatement": {"PositionalConstraint": "EXACTLY" | "STARTS_WITH"}}:
             return 2 + transformed
+        case {"SizeConstraintStatement": _}:
+            return 1 + transformed
         case {"RateBasedStatement": rate}:
             scope = rate.get("ScopeDownStatement")
             return 2 + (0 if scope is None else capacity(scope))

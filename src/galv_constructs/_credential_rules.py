@@ -13,7 +13,9 @@ DEFAULT_CREDENTIAL_PATHS: Sequence[str] = (
     "/forgot_password/",
     "/login/",
     "/reset_password/",
+    "PATCH /users/",
     "POST /users/",
+    "PUT /users/",
 )
 """Where Galv takes a password or a code, registers people and sends codes."""
 
@@ -32,20 +34,25 @@ Statement = wafv2.CfnWebACL.StatementProperty
 def at_paths(paths: Sequence[str]) -> Statement:
     """A statement that is true for requests to paths, with a method where one is given.
 
-    Without a method all count but `OPTIONS`, with which a browser asks before it sends a request.
+    Without a method all count but `OPTIONS` without credentials, with which a browser asks before
+    it sends a request. With a password the answer to `OPTIONS` tells whether it is right.
     """
-    by_method: dict[str, list[str]] = {}
-    for entry in paths:
+    methods_of: dict[str, list[str]] = {}
+    for entry in sorted(paths):
         method, _, path = entry.rpartition(" ")
-        by_method.setdefault(method, []).append(path)
-    statements = [
-        _both(path_starts_with(starts), _method(method) if method else _not(_method("OPTIONS")))
-        for method, starts in sorted(by_method.items())
-    ]
-    if len(statements) == 1:
-        return statements[0]
-    return Statement(
-        or_statement=wafv2.CfnWebACL.OrStatementProperty(statements=statements),
+        methods_of.setdefault(path, []).append(method)
+    # Each expression takes capacity, so paths with the same methods share one.
+    by_methods: dict[tuple[str, ...], list[str]] = {}
+    for path, methods in methods_of.items():
+        by_methods.setdefault(tuple(dict.fromkeys(methods)), []).append(path)
+    return _either(
+        *(
+            _both(
+                path_starts_with(starts),
+                _not(_preflight()) if "" in methods else _method(*methods),
+            )
+            for methods, starts in sorted(by_methods.items())
+        )
     )
 
 
@@ -55,6 +62,7 @@ def path_starts_with(paths: Sequence[str]) -> Statement:
     gunicorn decodes a path once, and Django compares what comes out, to the letter. So the path is
     decoded once here, and not normalized: `/admin/x/../../` is a page of the admin's to Django.
     What no Django routes, such as `//login/` and `/LOGIN/`, is counted too, for servers that do.
+    A path may end with a suffix for a format, such as `/users.json`, for the REST framework.
     """
     return Statement(
         regex_match_statement=wafv2.CfnWebACL.RegexMatchStatementProperty(
@@ -69,9 +77,12 @@ def path_starts_with(paths: Sequence[str]) -> Statement:
 
 
 def _expression(paths: Sequence[str]) -> str:
+    starts = "|".join(re.escape(path.lower().rstrip("/")) for path in sorted(paths))
     # A request may be for a whole URL: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-    starts = "|".join(re.escape(path.lower()) for path in sorted(paths))
-    return f"^(?:https?://[^/]*)?/*(?:{starts})"
+    # gunicorn takes any scheme and any host, `foo:/login/` too, and whatever is in them. So what
+    # does not start with a slash is searched for the path. It also drops tabs and ends of lines:
+    # https://docs.python.org/3/library/urllib.parse.html#urllib.parse.urlsplit
+    return rf"[\t\n\r]|^(?:[^/][\w\W]*)?/*(?:{starts})[/.]"
 
 
 def at_most(
@@ -135,21 +146,48 @@ def in_total(limit: int) -> Statement:
     return at_most(limit, seconds=600, of_each_address=False, scope=at_paths(RESET_PATHS))
 
 
-def _method(name: str) -> Statement:
-    return _bytes(wafv2.CfnWebACL.FieldToMatchProperty(method={}), "EXACTLY", name)
+def _preflight() -> Statement:
+    """`OPTIONS` without a header `Authorization`.
+
+    AWS tells in this way that a header is there:
+    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rate-based-example-limit-missing-header.html
+    A browser sends none: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials
+    """
+    authorized = Statement(
+        size_constraint_statement=wafv2.CfnWebACL.SizeConstraintStatementProperty(
+            field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(
+                single_header={"Name": "authorization"}
+            ),
+            comparison_operator="GT",
+            size=0,
+            text_transformations=[
+                wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
+            ],
+        )
+    )
+    return _both(_method("OPTIONS"), _not(authorized))
+
+
+def _method(*names: str) -> Statement:
+    """One expression, which takes less capacity than a comparison with each."""
+    return Statement(
+        regex_match_statement=wafv2.CfnWebACL.RegexMatchStatementProperty(
+            field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(method={}),
+            regex_string=f"^(?:{'|'.join(names)})$",
+            text_transformations=[
+                wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
+            ],
+        )
+    )
 
 
 def _starts_with(path: str) -> Statement:
     """The path as it was sent."""
-    return _bytes(wafv2.CfnWebACL.FieldToMatchProperty(uri_path={}), "STARTS_WITH", path)
-
-
-def _bytes(field: wafv2.CfnWebACL.FieldToMatchProperty, constraint: str, search: str) -> Statement:
     return Statement(
         byte_match_statement=wafv2.CfnWebACL.ByteMatchStatementProperty(
-            field_to_match=field,
-            positional_constraint=constraint,
-            search_string=search,
+            field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(uri_path={}),
+            positional_constraint="STARTS_WITH",
+            search_string=path,
             text_transformations=[
                 wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")
             ],
@@ -159,6 +197,14 @@ def _bytes(field: wafv2.CfnWebACL.FieldToMatchProperty, constraint: str, search:
 
 def _not(statement: Statement) -> Statement:
     return Statement(not_statement=wafv2.CfnWebACL.NotStatementProperty(statement=statement))
+
+
+def _either(*statements: Statement) -> Statement:
+    if len(statements) == 1:
+        return statements[0]
+    return Statement(
+        or_statement=wafv2.CfnWebACL.OrStatementProperty(statements=list(statements)),
+    )
 
 
 def _both(*statements: Statement) -> Statement:

@@ -132,8 +132,9 @@ class GalvWebAcl(Construct):
                 task gets a second one beside it.
             credential_paths: Starts of the paths that take passwords and codes, each with a slash
                 at both ends, and with a method before it where only that one counts, such as
-                `POST /users/`. None at all is `[]`. Default: `DEFAULT_CREDENTIAL_PATHS`: sign-in
-                to the API and to the admin, registration, activation, forgotten passwords, tokens.
+                `POST /users/`. Without a method all count but `OPTIONS` that has no `Authorization`
+                header. None at all is `[]`. Default: `DEFAULT_CREDENTIAL_PATHS`: sign-in to the API
+                and to the admin, registration, activation, changed and forgotten passwords, tokens.
             credential_rate_limit: Requests to these paths, all together, in five minutes from one
                 address, from 10 to 2,000,000,000. Default: 30.
             reset_rate_limit: Requests to `/forgot_password/` and `/reset_password/`, both
