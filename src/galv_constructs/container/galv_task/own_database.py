@@ -26,6 +26,9 @@ from django.db.utils import ConnectionHandler
 LOCK_TIMEOUT = "2s"
 LOCK_ATTEMPTS = 60
 LOCK_NOT_AVAILABLE = "55P03"
+# Tasks may create functions and operators in `public`, and may set a path for the database. None of
+# theirs may run as the master, so no name is looked up there.
+SEARCH_PATH = "pg_catalog, pg_temp"
 
 # What the master owns in the schema of Django, apart from what an extension brought. Views last:
 # they read tables with the rights of their owner. A sequence of a column goes with its table.
@@ -78,7 +81,7 @@ def own(cursor: Any, *, owner: str, login: str, password: str) -> None:
     statements = [statement for (statement,) in cursor.fetchall()]
     for statement in statements:
         _patiently(cursor, statement)
-    _drop_expired(cursor, login)
+    _drop_expired(cursor, login, owner)
     _say(f"{owner} owns the database, {len(statements)} objects were handed over; {login} acts")
 
 
@@ -92,7 +95,7 @@ def retire(cursor: Any, login: str, seconds: int) -> None:
     _say(f"the password of {login} is refused from {until} on")
 
 
-def _drop_expired(cursor: Any, login: str) -> None:
+def _drop_expired(cursor: Any, login: str, owner: str) -> None:
     """Drop what was retired: logins that differ from the one in use in their number."""
     cursor.execute(
         "SELECT rolname FROM pg_roles WHERE rolvaliduntil < now() AND rolname <> %s "
@@ -100,7 +103,24 @@ def _drop_expired(cursor: Any, login: str) -> None:
         [login, login],
     )
     for (name,) in cursor.fetchall():
-        _run(cursor, "DROP ROLE %I", name)
+        _drop(cursor, name, owner)
+
+
+def _drop(cursor: Any, login: str, owner: str) -> None:
+    """Drop a login, and give the owner what it has made as itself."""
+    try:
+        if not _ask(cursor, "SELECT pg_has_role(%s, 'USAGE')", login):
+            cursor.execute(_quote(cursor, "GRANT %I TO CURRENT_USER", login))
+        # Without patience: the next release tries again.
+        cursor.execute(_quote(cursor, "REASSIGN OWNED BY %I TO %I", login, owner))
+        # Its privileges; it owns nothing any more.
+        cursor.execute(_quote(cursor, "DROP OWNED BY %I", login))
+        cursor.execute(_quote(cursor, "DROP ROLE %I", login))
+    except Error as error:
+        # Whoever has the login may give it something that keeps it. No release waits for that.
+        _run(cursor, "ALTER ROLE %I NOLOGIN", login)
+        reason = " ".join(str(error).split())
+        _say(f"{login} may not sign in any more, but was not dropped: {reason}")
 
 
 def _make_role(cursor: Any, name: str) -> None:
@@ -114,9 +134,13 @@ def _ask(cursor: Any, query: str, *values: object) -> Any:
 
 
 def _run(cursor: Any, statement: str, *values: object) -> None:
-    """Run a statement, in which `%I` is a name and `%L` a value, quoted by the server."""
+    _patiently(cursor, _quote(cursor, statement, *values))
+
+
+def _quote(cursor: Any, statement: str, *values: object) -> Any:
+    """Return a statement, in which `%I` is a name and `%L` a value, quoted by the server."""
     places = ", %s::text" * len(values)
-    _patiently(cursor, _ask(cursor, f"SELECT format(%s{places})", statement, *values))
+    return _ask(cursor, f"SELECT format(%s{places})", statement, *values)
 
 
 def _patiently(cursor: Any, statement: str) -> None:
@@ -165,14 +189,24 @@ def main(arguments: list[str]) -> None:
     """Do what the command line asks for."""
     # No model is used, so none has to be loaded.
     warnings.filterwarnings("ignore", message="Accessing the database during app")
+    database = settings.DATABASES["default"]
     master = {
-        **settings.DATABASES["default"],
+        **database,
         "USER": os.environ["GALV_DATABASE_MASTER_USER"],
         "PASSWORD": os.environ["GALV_DATABASE_MASTER_PASSWORD"],
+        # From the start: Django asks for something itself when it has connected. The client's path
+        # goes before that of `ALTER DATABASE` and `ALTER ROLE`.
+        # https://www.postgresql.org/docs/current/config-setting.html
+        "OPTIONS": {
+            **database.get("OPTIONS", {}),
+            "options": f"-c search_path={SEARCH_PATH.replace(' ', '')}",
+        },
     }
     connection = ConnectionHandler({"default": master})["default"]
     try:
         with connection.cursor() as cursor:
+            # What stands between may have dropped the option.
+            cursor.execute(f"SET search_path TO {SEARCH_PATH}")
             cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
             if arguments[:1] == ["retire"]:
                 retire(cursor, arguments[1], int(arguments[2]))
