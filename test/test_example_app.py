@@ -428,7 +428,7 @@ def test_a_vpc_is_looked_up_in_a_first_pass(run: Run) -> None:
 def test_refuses_a_vpc_that_is_not_there(run: Run) -> None:
     ((key, answer), *_) = vpc_context({"$providerError": "none"}).items()
 
-    with pytest.raises(SystemExit, match="vpcId: there is no VPC"):
+    with pytest.raises(SystemExit, match="vpcId: no VPC"):
         run(region="eu-west-2", vpcId=VPC, **{key: answer})
 
 

@@ -509,14 +509,19 @@ class TestLogging:
             {"QueryString": {}},
         ]
 
-    def test_keeps_query_strings_out_of_samples_too(self) -> None:
+    def test_keeps_the_same_out_of_samples(self) -> None:
         """A redacted field "has no impact on request sampling":
 
         https://docs.aws.amazon.com/waf/latest/APIReference/API_LoggingConfiguration.html
         """
-        assert only(synth_acl(), WEB_ACL)["DataProtectionConfig"] == {
-            "DataProtections": [{"Action": "SUBSTITUTION", "Field": {"FieldType": "QUERY_STRING"}}]
-        }
+        protections = only(synth_acl(), WEB_ACL)["DataProtectionConfig"]["DataProtections"]
+
+        assert {protection["Action"] for protection in protections} == {"SUBSTITUTION"}
+        assert [protection["Field"] for protection in protections] == [
+            {"FieldType": "QUERY_STRING"},
+            {"FieldType": "SINGLE_HEADER", "FieldKeys": ["authorization"]},
+            {"FieldType": "SINGLE_COOKIE", "FieldKeys": ["csrftoken", "sessionid"]},
+        ]
 
     def test_logs_nothing_when_no_bucket_is_given(self) -> None:
         assert of_type(synth_acl(), LOGGING) == {}

@@ -47,6 +47,13 @@ _WEB_ACL_ARN = re.compile(
 )
 # Headers with which whoever reads the logs could act as someone else.
 _REDACTED_HEADERS = ("authorization", "cookie")
+# The same for samples, in which `galv-ops doctor` looks for people who were signed in: that they
+# had a session stays, its value does not.
+_PROTECTED: Mapping[str, Sequence[str] | None] = {
+    "QUERY_STRING": None,
+    "SINGLE_HEADER": ["authorization"],
+    "SINGLE_COOKIE": ["csrftoken", "sessionid"],
+}
 # The rules that raise an alarm when they block.
 _ALARMS = {
     "Credentials": "The WAF blocks an address that tries passwords or codes. The log of the web "
@@ -200,13 +207,16 @@ class GalvWebAcl(Construct):
             scope=self._scope,
             default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
             visibility_config=self._visibility(self._metric_name),
-            # What is left of it is in samples, which the redaction of the log does not reach.
+            # Samples, which the redaction of the log does not reach.
             data_protection_config=wafv2.CfnWebACL.DataProtectionConfigProperty(
                 data_protections=[
                     wafv2.CfnWebACL.DataProtectProperty(
                         action="SUBSTITUTION",
-                        field=wafv2.CfnWebACL.FieldToProtectProperty(field_type="QUERY_STRING"),
+                        field=wafv2.CfnWebACL.FieldToProtectProperty(
+                            field_type=field_type, field_keys=keys
+                        ),
                     )
+                    for field_type, keys in _PROTECTED.items()
                 ]
             ),
             rules=[

@@ -210,3 +210,11 @@ def test_the_pages_that_messages_name_can_be_opened() -> None:
     assert errors.page("galv-ops.md", "permissions") == (
         "https://github.com/galv-team/galv-constructs/blob/main/docs/galv-ops.md#permissions"
     )
+
+
+@pytest.mark.parametrize("command", [[], ["run"]])
+def test_lines_of_help_are_lines(command: list[str]) -> None:
+    output = CliRunner().invoke(galv_ops, command).output
+
+    assert "Usage: galv-ops" in output
+    assert r"\n" not in output

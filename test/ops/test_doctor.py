@@ -733,7 +733,13 @@ def sample(headers: dict[str, str], action: str = "BLOCK", **more: Any) -> Json:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Authorization": "Bearer 0a1b"}, {"cookie": "csrftoken=1; sessionid=2"}]
+    "headers",
+    [
+        {"Authorization": "Bearer 0a1b"},
+        {"authorization": "REDACTED"},
+        {"cookie": "csrftoken=1; sessionid=2"},
+        {"cookie": "csrftoken=REDACTED; sessionid=REDACTED"},
+    ],
 )
 def test_the_waf_blocks_people_who_are_signed_in(
     recorded: Recorded, headers: dict[str, str]

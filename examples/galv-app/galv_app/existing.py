@@ -46,7 +46,10 @@ def network(scope: Construct, config: GalvConfig, log_bucket: s3.IBucket) -> IGa
         return GalvNetwork(scope, "Network", preset=config.network_preset, log_bucket=log_bucket)
     query = {"filter": {"vpc-id": config.vpc_id}, "returnAsymmetricSubnets": True}
     if _was_not_found(scope, "vpc-provider", query):
-        raise ValueError(f"vpcId: there is no VPC {config.vpc_id} in this account and region")
+        raise ValueError(
+            f"vpcId: no VPC {config.vpc_id} was found in this account and region; to look, the CDK "
+            "CLI needs credentials for the account"
+        )
     vpc = ec2.Vpc.from_lookup(scope, "Vpc", vpc_id=config.vpc_id)
     return GalvNetwork.from_vpc(
         vpc,

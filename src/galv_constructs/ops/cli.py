@@ -47,6 +47,8 @@ class _Commands(click.Group):
 def _printable_errors() -> Iterator[None]:
     try:
         yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise  # it is the help, of many lines
     except click.UsageError as error:
         raise click.UsageError(printable(error.format_message()), error.ctx) from error
 

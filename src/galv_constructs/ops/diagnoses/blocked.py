@@ -51,7 +51,8 @@ _OURS = {
 _BEFORE_SIGN_IN = ("Credentials", "ResetTotal")
 _SIGNED_IN = "of people who are signed in"
 # How requests of Galv's users and clients look, and those of scanners do not.
-_TOKEN = re.compile(r"(?:Bearer|Token) \S")
+# Or what a web ACL with data protection puts in its place.
+_TOKEN = re.compile(r"(?:Bearer|Token) \S|REDACTED")
 _SESSION = re.compile(r"\bsessionid=")
 
 
