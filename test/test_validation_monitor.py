@@ -39,7 +39,8 @@ def test_is_off_at_0_and_can_be_run_by_hand(minutes: object) -> None:
     template = backend(monitorIntervalMinutes=minutes)
 
     assert not of_type(template, "AWS::Scheduler::Schedule")
-    assert not of_type(template, "AWS::CloudWatch::Alarm")
+    # Those of the web ACL stay.
+    assert all("WebAcl" in id for id in of_type(template, "AWS::CloudWatch::Alarm"))
     assert task_definition(template, "validation-monitor")
 
 

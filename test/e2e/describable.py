@@ -27,6 +27,7 @@ _DESCRIBED_BY = {
     "AWS::ECS::Cluster": ("ecs", "describe_clusters", "clusters"),
     "AWS::ECS::TaskDefinition": ("ecs", "describe_task_definition", "taskDefinition"),
     "AWS::ElasticLoadBalancingV2::Listener": ("elbv2", "describe_listeners", "ListenerArns"),
+    "AWS::ElasticLoadBalancingV2::ListenerRule": ("elbv2", "describe_rules", "RuleArns"),
     "AWS::ElasticLoadBalancingV2::LoadBalancer": (
         "elbv2",
         "describe_load_balancers",
@@ -51,6 +52,7 @@ _DESCRIBED_BY = {
     "AWS::SES::ConfigurationSet": ("sesv2", "get_configuration_set", "ConfigurationSetName"),
     "AWS::SES::EmailIdentity": ("sesv2", "get_email_identity", "EmailIdentity"),
     "AWS::SNS::Topic": ("sns", "get_topic_attributes", "TopicArn"),
+    "AWS::SSM::Parameter": ("ssm", "get_parameter", "Name"),
     "AWS::SQS::Queue": ("sqs", "get_queue_attributes", "QueueUrl"),
     "AWS::Scheduler::ScheduleGroup": ("scheduler", "get_schedule_group", "Name"),
     "AWS::SecretsManager::Secret": ("secretsmanager", "describe_secret", "SecretId"),

@@ -344,7 +344,7 @@ def test_a_new_password_of_the_database_ends_the_old_one(
 ) -> None:
     assert database_user(backend) == "galv_tasks_1"
 
-    done = app.deploy(databaseRotation=2)
+    done = app.deploy(databaseRotation=2, backendVersion=THIRD)
 
     assert done.ok, done.output
     assert app.problems() == []
