@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk.assertions import Annotations, Match
+from aws_cdk.assertions import Annotations, Match, Template
 from aws_cdk.cx_api import CloudAssembly
 from backends import new_app, recommended_flags, validation
 from cdk_nag import (
@@ -714,15 +715,37 @@ class TestRelease:
 
     def test_the_handler_records_checksums_outside_of_the_bucket(self) -> None:
         found = template()
-        parameter = only_id(found, "AWS::SSM::Parameter")
         role = only_id(found, "AWS::IAM::Role", "FrontendReleaseHandlerRole")
         (own,) = [s for s in statements(found, role) if "ssm:GetParameter" in s["Action"]]
+        (_, (begin, stack, end)) = release(found)["Checksums"]["Fn::Join"]
 
-        assert found["Resources"][parameter]["Properties"]["Value"] == "{}"
-        assert release(found)["Checksums"] == {"Ref": parameter}
-        assert own["Action"] == ["ssm:GetParameter", "ssm:PutParameter"]
-        assert own["Resource"]["Fn::Join"][1][-1] == {"Ref": parameter}
-        assert own["Resource"]["Fn::Join"][1][-2].endswith(":parameter/")
+        assert (begin, stack) == ("/galv-constructs/", {"Ref": "AWS::StackName"})
+        assert re.fullmatch("/[A-Za-z0-9]+FrontendRelease[0-9A-F]{8}", end)
+        assert own["Action"] == ["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"]
+        assert own["Resource"]["Fn::Join"][1][-3:] == [
+            f":ssm:us-east-1:{ACCOUNT}:parameter/galv-constructs/",
+            {"Ref": "AWS::StackName"},
+            end,
+        ]
+
+    def test_each_site_has_checksums_of_its_own(self) -> None:
+        stack = stack_in("us-east-1")
+        nested = NestedStack(stack, "Nested")
+        for scope in (stack, nested):
+            for name in ("One", "Two"):
+                frontend(scope, name, domain_name=f"{name}.{scope.node.id}.example.com".lower())
+        names = [
+            json.dumps(one["Properties"]["Checksums"])
+            for found in (Template.from_stack(stack), Template.from_stack(nested))
+            for one in found.find_resources("Custom::GalvSiteRelease").values()
+        ]
+
+        assert len(set(names)) == 4
+        assert all('{"Ref": "AWS::StackName"}' in one for one in names)
+
+    def test_cloudformation_does_not_own_the_checksums(self) -> None:
+        """It writes the template's value when anything of a parameter changes, such as a tag."""
+        Template.from_json(template()).resource_count_is("AWS::SSM::Parameter", 0)
 
     def test_the_project_is_plain(self) -> None:
         project = only(template(build_timeout=Duration.minutes(12)), "AWS::CodeBuild::Project")

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import ArnFormat, Aws, Duration, Names, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as s3_assets
-from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from galv_constructs._acknowledge import (
@@ -51,10 +50,11 @@ class SiteRelease(Construct):
         variables = {**environment, API_URL_VARIABLE: api_url}
         if analytics_url is not None:
             variables[ANALYTICS_URL_VARIABLE] = analytics_url
-        # The handler writes it. Nothing of it may change: CloudFormation would write "{}" again.
-        checksums = ssm.CfnParameter(self, "Checksums", type="String", value="{}")
+        # The handler makes it: CloudFormation would write the template's value at every update.
+        # Only one stack in a region has a name, a nested one too; the rest tells sites in it apart.
+        checksums = f"galv-constructs/{Aws.STACK_NAME}/{Names.unique_id(self)}"
         properties: dict[str, object] = {
-            "Checksums": checksums.ref,
+            "Checksums": f"/{checksums}",
             "Bucket": site.bucket.bucket_name,
             "DistributionId": site.distribution.distribution_id,
             # Names of the site may have no DNS record yet.
@@ -114,10 +114,10 @@ class SiteRelease(Construct):
         self._allow(role, site)
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=["ssm:GetParameter", "ssm:PutParameter"],
+                actions=["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"],
                 resources=[
                     Stack.of(self).format_arn(
-                        service="ssm", resource="parameter", resource_name=checksums.ref
+                        service="ssm", resource="parameter", resource_name=checksums
                     )
                 ],
             )

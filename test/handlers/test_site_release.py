@@ -42,6 +42,7 @@ def client_error(code: str, status: int = 400, message: str = "no") -> aws.Clien
 THROTTLED = client_error("ThrottlingException", message="Rate exceeded")
 DENIED = client_error("AccessDenied", 403, "Access Denied")
 MISSING = client_error("404", 404, "Not Found")
+NO_PARAMETER = client_error("ParameterNotFound")
 
 
 def packed(files: dict[str, bytes]) -> bytes:
@@ -61,7 +62,8 @@ class FakeAws:
 
     def __init__(self) -> None:
         self.objects: dict[str, Json] = {}
-        self.checksums = "{}"
+        # None where there is no such parameter.
+        self.checksums: str | None = None
         self.builds: dict[str, Json] = {}
         self.tokens: dict[str, str] = {}
         self.invalidations: dict[str, list[str]] = {}
@@ -140,14 +142,26 @@ class FakeAws:
     def get_parameter(self, **query: Any) -> Json:
         self._called("get_parameter", query)
         assert query["Name"] == "checksums"
+        if self.checksums is None:
+            raise NO_PARAMETER
         return {"Parameter": {"Value": self.checksums}}
 
     def put_parameter(self, **query: Any) -> Json:
         self._called("put_parameter", query)
         assert query["Name"] == "checksums"
+        # The same call makes it and changes it.
         assert query["Overwrite"]
+        assert query["Type"] == "String"
         assert len(query["Value"]) <= 4096
         self.checksums = query["Value"]
+        return {}
+
+    def delete_parameter(self, **query: Any) -> Json:
+        self._called("delete_parameter", query)
+        assert query["Name"] == "checksums"
+        if self.checksums is None:
+            raise NO_PARAMETER
+        self.checksums = None
         return {}
 
     # CodeBuild
@@ -373,14 +387,30 @@ class TestStart:
         assert deployment.start() == deployment.start()
         assert len(deployment.aws.builds) == 1
 
-    def test_delete_does_nothing(self, deployment: Deployment) -> None:
+    def test_delete_removes_what_is_recorded_and_nothing_else(self, deployment: Deployment) -> None:
         deployment.deploy()
         deployment.event["RequestType"] = "Delete"
         calls = len(deployment.aws.calls)
 
         assert deployment.start()["Key"] == ""
         assert deployment.poll()["IsComplete"]
-        assert len(deployment.aws.calls) == calls
+        assert deployment.aws.names()[calls:] == ["delete_parameter"]
+        assert deployment.aws.checksums is None
+        assert deployment.served() == SITE
+
+    def test_delete_of_what_never_was_published_works(self, deployment: Deployment) -> None:
+        deployment.event["RequestType"] = "Delete"
+
+        assert deployment.start()["Key"] == ""
+        assert deployment.poll()["IsComplete"]
+
+    def test_delete_says_why_records_could_not_be_removed(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.event["RequestType"] = "Delete"
+        deployment.aws.faults["delete_parameter"] = [DENIED]
+
+        with pytest.raises(site_release.SiteError, match="checksums of releases could not be del"):
+            deployment.start()
 
     def test_the_physical_id_is_kept(self, deployment: Deployment) -> None:
         deployment.event["PhysicalResourceId"] = "as-it-was"
@@ -930,7 +960,7 @@ class TestIntegrity:
 
     def test_builds_one_again_of_which_nothing_is_recorded(self, deployment: Deployment) -> None:
         deployment.deploy()
-        deployment.aws.checksums = "{}"
+        deployment.aws.checksums = None
         deployment.update(TimeoutSeconds="600")
         deployment.deploy()
 
@@ -940,7 +970,7 @@ class TestIntegrity:
         deployment.aws.checksums = json.dumps({f"{n:032}": "0" * 64 for n in range(35)})
         deployment.deploy()
 
-        records = json.loads(deployment.aws.checksums)
+        records = json.loads(deployment.aws.checksums or "")
         assert len(records) == 35
         assert next(iter(records)) == f"{1:032}"
         assert list(records)[-1] == deployment.key
@@ -1070,19 +1100,50 @@ class TestRollback:
         assert deployment.served() == SITE
         assert len(deployment.aws.builds) == 2
 
-    def test_leaves_the_site_when_the_release_is_gone(self, deployment: Deployment) -> None:
+    @pytest.mark.parametrize("lost", ["release", "records"])
+    def test_builds_again_what_is_gone(self, deployment: Deployment, lost: str) -> None:
+        """Otherwise a page that does not load would stay."""
+        deployment.deploy()
+        deployment.release("v1.1.0")
+        deployment.start()
+        deployment.succeed(NEW)
+        deployment.faults = [(503, b"")] * 99
+        deployment.refusal()
+        deployment.roll_back()
+        if lost == "release":
+            del deployment.aws.objects[f"releases/{deployment.key}/site.zip"]
+        else:
+            deployment.aws.checksums = None
+
+        assert deployment.start()["BuildId"] == "project:3"
+        # That the stack rolls back is no reason to give this build up.
+        assert not deployment.poll()["IsComplete"]
+        deployment.succeed(SITE)
+        assert deployment.poll() == {
+            "IsComplete": True,
+            "Data": {"Version": "v1.0.0", "Commit": "0a1b"},
+        }
+        assert deployment.served() == SITE
+
+    @pytest.mark.parametrize("fault", ["start", "end"])
+    def test_says_that_what_is_gone_could_not_be_built(
+        self, deployment: Deployment, fault: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         deployment.deploy()
         deployment.release("v1.1.0")
         deployment.deploy(NEW)
         deployment.roll_back()
-        del deployment.aws.objects[f"releases/{deployment.key}/site.zip"]
+        deployment.aws.checksums = None
+        if fault == "start":
+            deployment.aws.faults["start_build"] = [DENIED]
+        deployment.start()
+        deployment.build["buildStatus"] = "FAILED"
 
-        deployment.deploy()
-
+        assert deployment.poll() == {"IsComplete": True, "Data": {"Version": "", "Commit": ""}}
+        assert "the site is left as it is: Site: the build" in caplog.text
         assert deployment.served() == NEW
-        assert len(deployment.aws.builds) == 2
 
-    @pytest.mark.parametrize("call", ["head_object", "get_object", "put_object"])
+    @pytest.mark.parametrize("call", ["head_object", "get_object", "put_object", "get_parameter"])
     def test_never_fails(
         self, deployment: Deployment, call: str, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -1126,6 +1187,18 @@ class TestDirectory:
         deployment.deploy()
 
         assert deployment.aws.objects[f"releases/{deployment.key}/site.zip"]["Tags"] == {}
+
+    def test_is_kept_anew_by_a_rollback_when_records_are_gone(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.aws.objects["b.zip"] = {**deployment.aws.objects["a.zip"], "Body": packed(NEW)}
+        deployment.update(AssetKey="b.zip", Inputs={"Files": "b"})
+        deployment.deploy()
+        deployment.aws.checksums = None
+        deployment.roll_back()
+        deployment.deploy()
+
+        assert deployment.served() == SITE
+        assert deployment.key in json.loads(deployment.aws.checksums or "")
 
     def test_that_cannot_be_read_fails(self, deployment: Deployment) -> None:
         deployment.start()

@@ -64,15 +64,6 @@ def release_of(world_template: Json) -> Json:
     raise LookupError(f"the templates have no {RELEASE}")
 
 
-def _parameter_of(template: Json) -> Json:
-    """Return the properties of the parameter that keeps the checksums of releases."""
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::SSM::Parameter":
-            found: Json = resource["Properties"]
-            return found
-    raise LookupError("the template of the site has no AWS::SSM::Parameter")
-
-
 def check_site(world: World, report: Report, files: Path, assembly: Path) -> None:
     """Publish the files and look at them."""
     template = world.assembly.resolve(
@@ -103,10 +94,6 @@ def check_site(world: World, report: Report, files: Path, assembly: Path) -> Non
             serving = True
         with report.check("site", "the handler publishes the files") as fact:
             properties = release_of(template)
-            parameter = _parameter_of(template)
-            world.cloud.client("ssm").put_parameter(
-                Name=properties["Checksums"], Type="String", Value=parameter["Value"]
-            )
             fact.detail = _publish(world, properties, files, assembly)
         _check_answers(world, report, serving=serving)
         _check_browser(world, report, serving=serving)

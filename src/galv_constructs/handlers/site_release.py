@@ -9,7 +9,9 @@ which a publication is made from: also one of an earlier release, without a buil
 of all that goes into the build.
 
 A build writes below `incoming/` only. The handler copies what it left there once, and keeps its
-SHA-256 in a parameter outside of the bucket: what is not what was recorded is not published.
+SHA-256 in a parameter outside of the bucket: what is not what was recorded is not published. The
+handler makes the parameter and deletes it. One of CloudFormation's would have the template's value
+again whenever anything of it changes, such as a tag.
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ QUEUE_PATIENCE = 300
 LARGEST_SITE = 256 * 1024 * 1024
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html
 MOST_PATHS = 100
+NO_SUCH_PARAMETER = "ParameterNotFound"
 NO_SUCH_KEY = ("404", "NoSuchKey", "NotFound")
 
 # CodeBuild's own lines tell of phases, and JavaScript's of where in a tool; what helps is the rest.
@@ -111,10 +114,12 @@ def on_event(event: Json, _context: object) -> Json:
     """Start a build if this request needs one.
 
     Raises:
-        SiteError: the build could not be started.
+        SiteError: the build could not be started, or what was recorded could not be deleted.
     """
     plan = {"Key": "", "BuildId": "", "RollingBack": False}
-    if event["RequestType"] != "Delete":  # the removal policy of the bucket decides about the site
+    if event["RequestType"] == "Delete":  # the removal policy of the bucket decides about the site
+        _forget(event["ResourceProperties"])
+    else:
         plan = _plan(event)
     log.info("%s: %s", event["RequestType"], plan)
     stack = event["StackId"].rpartition("/")[2]
@@ -148,8 +153,7 @@ def is_complete(event: Json, _context: object) -> Json:
     except SiteError as failure:
         if not plan["RollingBack"]:
             raise
-        # To fail now would leave the stack in UPDATE_ROLLBACK_FAILED; some whole release is there.
-        log.warning("the site is left as it is: %s", failure)
+        _leave(failure)
         return {"IsComplete": True, "Data": {"Version": "", "Commit": ""}}
 
 
@@ -168,17 +172,20 @@ def _plan(event: Json) -> Json:
     plan = {"Key": key, "BuildId": "", "RollingBack": back}
     try:
         kept = _is_kept(event, key)
+        if _is_asset(event) or (kept and (back or properties["Floating"] != "true")):
+            return plan
+        # In a rollback too: the page that is there may be the one that does not load.
+        return {**plan, "BuildId": _start_build(event)}
     except SiteError as failure:
         if not back:
             raise
-        log.warning("%s", failure)
-        kept = False
-    if back:
-        # A build of the old inputs could fail, and the site that is there works.
-        return plan if kept else {**plan, "Key": ""}
-    if _is_asset(event) or (kept and properties["Floating"] != "true"):
-        return plan
-    return {**plan, "BuildId": _start_build(event)}
+        _leave(failure)
+        return {**plan, "Key": ""}
+
+
+def _leave(failure: SiteError) -> None:
+    # To fail now would leave the stack in UPDATE_ROLLBACK_FAILED; some whole release is there.
+    log.warning("the site is left as it is: %s", failure)
 
 
 def _is_asset(event: Json) -> bool:
@@ -211,9 +218,19 @@ def _records(properties: Json) -> dict[str, str]:
     answer = _patiently(
         "the checksums of releases could not be read",
         lambda: client("ssm").get_parameter(Name=properties["Checksums"]),
+        absent=NO_SUCH_PARAMETER,
     )
-    records: dict[str, str] = json.loads(answer["Parameter"]["Value"])
+    # The first release makes it.
+    records: dict[str, str] = {} if answer is None else json.loads(answer["Parameter"]["Value"])
     return records
+
+
+def _forget(properties: Json) -> None:
+    _patiently(
+        "the checksums of releases could not be deleted",
+        lambda: client("ssm").delete_parameter(Name=properties["Checksums"]),
+        absent=NO_SUCH_PARAMETER,
+    )
 
 
 def _keep(properties: Json, key: str, data: bytes, metadata: dict[str, str]) -> None:
@@ -236,18 +253,23 @@ def _keep(properties: Json, key: str, data: bytes, metadata: dict[str, str]) -> 
     _patiently(
         f"the checksum of release {key} could not be recorded",
         lambda: client("ssm").put_parameter(
-            Name=properties["Checksums"], Value=json.dumps(newest), Overwrite=True
+            Name=properties["Checksums"],
+            Value=json.dumps(newest),
+            Type="String",
+            Overwrite=True,
         ),
     )
 
 
-def _patiently(what: str, call: Callable[[], Any]) -> Any:
-    """The answer of an AWS call, with patience for what passes."""
+def _patiently(what: str, call: Callable[[], Any], *, absent: str | None = None) -> Any:
+    """The answer of an AWS call, with patience for what passes; None for the error `absent`."""
     pauses = iter(PAUSES)
     while True:
         try:
             return call()
         except AWS_ERRORS as error:
+            if absent is not None and error_code(error) == absent:
+                return None
             pause = next(pauses, None)
             if pause is None or not passes(error):
                 raise _failure(f"{what}: {error}") from error
@@ -308,7 +330,7 @@ def _built(event: Json) -> bool:
     if waiting and age >= QUEUE_PATIENCE:
         what = f"the build never started: no machine after {QUEUE_PATIENCE} s"
         raise _failure(f"{what}{_stop(build_id)}", build, names)
-    if "ROLLBACK" in stack_status(event["StackId"]):
+    if not event["Plan"]["RollingBack"] and "ROLLBACK" in stack_status(event["StackId"]):
         raise _failure(f"the build was cancelled by a rollback{_stop(build_id)}")
     return False
 

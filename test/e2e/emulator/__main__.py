@@ -30,7 +30,6 @@ from e2e.emulator import (
     scheduler,
     secretsmanager,
     ses,
-    ssm,
     stack_output,
     wafv2,
 )
@@ -66,7 +65,6 @@ for part in (
     scheduler,
     secretsmanager,
     ses,
-    ssm,
     stack_output,
     wafv2,
 ):
