@@ -322,7 +322,8 @@ class TestStart:
     ) -> None:
         task = make(change=lambda word: word.replace("config.wsgi", "config.missing"))
 
-        assert task.process.wait(PATIENCE) == 3
+        # gunicorn's own code is 3, or 1 when a second worker fails while it ends.
+        assert task.process.wait(PATIENCE) in (3, 1)
         assert task.leaves_nothing()
 
     def test_a_server_that_is_missing_ends_it(self, make: Callable[..., Task]) -> None:

@@ -387,7 +387,7 @@ class TestInTheBackend:
         backend_in(stack, mail=mail)
         return synthesize(stack)
 
-    @pytest.mark.parametrize("task", ["web", "setup-db", "check-status"])
+    @pytest.mark.parametrize("task", ["web", "check-status"])
     def test_tasks_get_host_port_and_sender(self, task: str) -> None:
         variables = environment(self.template(), task)
 

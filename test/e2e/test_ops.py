@@ -403,7 +403,8 @@ def test_doctor_tells_of_a_server_that_ends(
 
     done = galv_ops("doctor")
 
-    assert "The web server ends by itself, with exit code 3." in done.out
+    # gunicorn's own code is 3, or 1 when a second worker fails while it ends.
+    assert re.search("The web server ends by itself, with exit code [31]\\.", done.out)
     assert SERVER_SAYS in done.out
 
 

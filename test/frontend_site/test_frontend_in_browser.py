@@ -49,6 +49,8 @@ REGION = "eu-west-2"
 # In place of the AWS CLI, which the build image has: what is to be uploaded stays beside the build.
 AWS_CLI = f"""#!{sys.executable}
 import json, shutil, sys
+if sys.argv[1:] == ["sts", "get-caller-identity", "--query=UserId", "--output=text"]:
+    sys.exit(print("AROA0A1B:build"))
 service, command, source, target, *options = sys.argv[1:]
 assert (service, command, options[:2]) == ("s3", "cp", ["--no-progress", "--metadata"])
 shutil.copy(source, "upload.zip")
@@ -82,6 +84,7 @@ class LocalCodeBuild:
         environment = {
             **os.environ,
             **variables,
+            "CODEBUILD_BUILD_ID": id,
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         }
         stream = id.replace(":", "/")
