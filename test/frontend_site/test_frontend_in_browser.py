@@ -221,6 +221,7 @@ class Deployments:
             "DistributionId": self.distribution,
             "PageUrl": self._page,
             "WebAcl": "false",
+            "Checksums": "checksums",
             "ApiUrl": API,
             "Variables": {"VITE_GALV_API_BASE_URL": API},
             "TimeoutSeconds": "1200",
