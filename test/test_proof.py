@@ -13,7 +13,7 @@ from proof.command import main, parser
 from proof.frontend import Frontend, pack
 from proof.release import json_of
 from proof.report import FAILED, PASSED, SKIPPED, Report, Skip
-from proof.templates import CDN_OF_API, DATABASE, Assembly
+from proof.templates import CDN_OF_API, DATABASE, Assembly, asset_file
 from templates import Json
 
 IMPORTED = {"Fn::ImportValue": "galv-Backend:Media"}
@@ -139,6 +139,16 @@ class TestAssembly:
 
     def test_knows_no_other_task(self, tmp_path: Path) -> None:
         assert assembly(tmp_path, BACKEND).task("setup-db") is None
+
+
+def test_an_asset_of_an_earlier_synthesis_is_left_alone(tmp_path: Path) -> None:
+    for name in ("asset.0a1b", "asset.2c3d", "asset.4e5f"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "build_site.py").touch()
+    files = {"2c3d": {"source": {"path": "asset.2c3d", "packaging": "zip"}}}
+    (tmp_path / "A.assets.json").write_text(json.dumps({"files": files}))
+
+    assert asset_file(tmp_path, "build_site.py") == tmp_path / "asset.2c3d/build_site.py"
 
 
 class TestBackend:

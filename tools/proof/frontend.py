@@ -10,6 +10,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from proof.templates import asset_file
+
 _INDEX = "index.html"
 # Where the steps of the build leave the site; older ones left it where Vite does.
 _OUTPUTS = ("work/site", "work/source/dist")
@@ -76,10 +78,7 @@ class Frontend:
             with tarfile.open(self.path) as archive:
                 archive.extractall(folder, filter="data")
             return min(folder.rglob(_INDEX), key=lambda file: len(file.parts)).parent
-        steps = next(assembly.glob("asset.*/build_site.py"), None)
-        if steps is None:
-            raise RuntimeError(f"{assembly} has no build_site.py")
-        shutil.copy(steps, folder)
+        shutil.copy(asset_file(assembly, "build_site.py"), folder)
         shutil.copytree(
             self.path,
             folder / "work" / "source",

@@ -20,7 +20,7 @@ from frontend_site.njs import call
 from proof.client import Answer, Client
 from proof.frontend import pack
 from proof.report import Report, Skip
-from proof.templates import Json
+from proof.templates import Json, asset_file
 from proof.world import TRUST, World
 
 RELEASE = "Custom::GalvSiteRelease"
@@ -139,7 +139,7 @@ def _publish(world: World, properties: Json, files: Path, assembly: Path) -> str
 
 def _handler(assembly: Path) -> ModuleType:
     """Return the handler that the assembly deploys."""
-    found = next(assembly.glob("asset.*/*/site_release.py"))
+    found = asset_file(assembly, "*/site_release.py")
     sys.path.insert(0, str(found.parent.parent))
     return importlib.import_module(f"{found.parent.name}.site_release")
 

@@ -25,6 +25,22 @@ _NAMES: Mapping[str, Callable[[str], str]] = {
 }
 
 
+def asset_file(assembly: Path, pattern: str) -> Path:
+    """Return a file of the assets that the assembly deploys.
+
+    CDK leaves assets of earlier syntheses beside them.
+
+    Raises:
+        RuntimeError: If there is none.
+    """
+    for manifest in sorted(assembly.glob("*.assets.json")):
+        for asset in json.loads(manifest.read_text())["files"].values():
+            folder = assembly / str(asset["source"]["path"])
+            for found in folder.glob(pattern):
+                return found
+    raise RuntimeError(f"{assembly} has no {pattern}")
+
+
 class Assembly:
     """The stacks of a cloud assembly (`cdk.out`)."""
 
