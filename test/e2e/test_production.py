@@ -57,8 +57,11 @@ def is_kept(name: str) -> bool:
         service in ("s3", "logs")
         or of_mail
         or (
+            service == "secretsmanager"
             # Of use only with the key that goes with the stack, and of a name that is wanted again.
-            service == "secretsmanager" and ":secret:lab-smtp-" not in id
+            and ":secret:lab-smtp-" not in id
+            # The tasks' password, of which setup makes another one for a database that comes back.
+            and "LoginSecret" not in id
         )
     )
 
