@@ -35,6 +35,19 @@ class Command(BaseCommand):
         raise CommandError("no")
 """
 }
-# gunicorn ends with 3 when its workers do not start.
-SERVER_ENDS = {"config/wsgi.py": "raise ImportError('no module named config.api')\n"}
+# gunicorn ends with 3 when a worker does not start. When a second one fails while it ends, it fails
+# itself, at random, with 1 and a traceback of its own: here the others end in peace.
+SERVER_ENDS = {
+    "config/wsgi.py": """\
+import os
+import time
+
+try:
+    os.mkdir("/tmp/galv/first")
+except FileExistsError:
+    time.sleep(3)
+    os._exit(0)
+raise ImportError("no module named config.api")
+"""
+}
 SERVER_SAYS = "ImportError: no module named config.api"
