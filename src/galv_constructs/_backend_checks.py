@@ -17,6 +17,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from galv_constructs._alarms import check_alarm_topic
 from galv_constructs._image import check_reachable
 from galv_constructs._log_delivery import check_log_bucket
 from galv_constructs._placement import (
@@ -360,9 +361,7 @@ def check_web_acl(
         check_web_acl_arn("web_acl_arn", web_acl_arn)
         if web_acl is False:
             raise ValueError("web_acl_arn is given with web_acl=False: drop one of them")
-    check_construct(
-        "alarm_topic", alarm_topic, "aws_sns.ITopic", "sns.Topic.from_topic_arn(scope, id, arn)"
-    )
+    check_alarm_topic(alarm_topic)
     if admin_cidrs is not None:
         by_version("admin_cidrs", admin_cidrs)
     for name, value in (("admin_cidrs", admin_cidrs), ("alarm_topic", alarm_topic)):

@@ -2,7 +2,6 @@
 
 from aws_cdk import Aws, Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as events_targets
 from aws_cdk import aws_iam as iam
@@ -21,6 +20,7 @@ from galv_constructs._acknowledge import (
     log_group_findings,
     standards,
 )
+from galv_constructs._alarms import TELLS_NOBODY, event_alarm
 from galv_constructs._handler import handler_function, handler_role
 from galv_constructs._task import Task
 
@@ -139,21 +139,23 @@ class ScheduledRuns(Construct):
         )
 
         self.failed_runs = self._failed_runs_rule()
-        self.failed_runs_alarm = self._alarm(
+        self.failed_runs_alarm = event_alarm(
+            self,
             "FailedRunsAlarm",
-            self.metric_failed_runs(),
-            f"A run of {self._task_path} exited with another code than 0, was stopped or never "
-            f"started. Look for FAILED in the log group {self.log_group.log_group_name}.",
-            alarm_topic,
+            metric=self.metric_failed_runs(),
+            description=f"A run of {self._task_path} exited with another code than 0, was stopped "
+            f"or never started. Look for FAILED in the log group {self.log_group.log_group_name}.",
+            topic=alarm_topic,
         )
-        self.dead_letters_alarm = self._alarm(
+        self.dead_letters_alarm = event_alarm(
+            self,
             "DeadLettersAlarm",
-            self.dead_letter_queue.metric_approximate_number_of_messages_visible(
+            metric=self.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 period=_ALARM_PERIOD, statistic=cloudwatch.Stats.MAXIMUM
             ),
-            f"A run of {self._task_path} could not be started, or not be stopped in time. The "
-            f"messages in the queue {self.dead_letter_queue.queue_name} say why.",
-            alarm_topic,
+            description=f"A run of {self._task_path} could not be started, or not be stopped in "
+            f"time. The messages in the queue {self.dead_letter_queue.queue_name} say why.",
+            topic=alarm_topic,
         )
         self._acknowledge(alarms_act=alarm_topic is not None)
 
@@ -233,23 +235,6 @@ class ScheduledRuns(Construct):
             ],
         )
 
-    def _alarm(
-        self, id: str, metric: cloudwatch.IMetric, description: str, topic: sns.ITopic | None
-    ) -> cloudwatch.Alarm:
-        alarm = cloudwatch.Alarm(
-            self,
-            id,
-            metric=metric,
-            alarm_description=description,
-            threshold=1,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
-        if topic is not None:
-            alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
-        return alarm
-
     def _acknowledge(self, *, alarms_act: bool) -> None:
         rules = {
             "LambdaConcurrency": "The function's calls come from one schedule and from the ends of "
@@ -259,14 +244,11 @@ class ScheduledRuns(Construct):
             "LambdaInsideVPC": "The function calls AWS's own APIs over TLS and nothing in the VPC, "
             "where it could reach what is none of its business.",
         }
-        if not alarms_act:
-            rules["CloudWatchAlarmAction"] = (
-                "No alarm_topic is given: the alarms are there to be seen."
-            )
         acknowledge(
             self,
             {"AwsSolutions-SQS3": "The queue is itself a dead-letter queue."}
             | OWN_POLICIES
             | log_group_findings(self._task.runtime.encryption_key)
-            | standards(rules),
+            | standards(rules)
+            | ({} if alarms_act else TELLS_NOBODY),
         )

@@ -19,12 +19,12 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from galv_constructs._alarms import check_alarm_topic
 from galv_constructs._placement import check_place, check_runtime_place, check_secrets_place
 from galv_constructs._release_steps import check_command
 from galv_constructs._scheduled_runs import ScheduledRuns
 from galv_constructs._task import Task, check_overlap, check_runtime, check_task_name, task_name
 from galv_constructs._validation import (
-    check_construct,
     check_duration,
     check_fargate_size,
     check_known,
@@ -145,12 +145,7 @@ class GalvScheduledTask(Construct):
         check_range("retry_attempts", retry_attempts, 0, 2)
         check_duration("max_event_age", max_event_age, timedelta(minutes=1), timedelta(hours=6))
         check_type("enabled", enabled, bool, "true or false")
-        check_construct(
-            "alarm_topic",
-            alarm_topic,
-            "aws_sns.ITopic",
-            "sns.Topic.from_topic_arn(scope, id, arn)",
-        )
+        check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
         check_secrets_place(scope, secrets)
         check_runtime_place(scope, runtime)

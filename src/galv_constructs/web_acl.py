@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
-from galv_constructs._acknowledge import acknowledge, standards
+from galv_constructs._acknowledge import acknowledge
+from galv_constructs._alarms import TELLS_NOBODY, check_alarm_topic, event_alarm
 from galv_constructs._credential_rules import (
     DEFAULT_CREDENTIAL_PATHS,
     admin_from_elsewhere,
@@ -25,7 +25,6 @@ from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
 from galv_constructs._managed_rules import ALWAYS_COUNTED, BODY_RULES, MANAGED_GROUPS
 from galv_constructs._placement import check_place
 from galv_constructs._validation import (
-    check_construct,
     check_known,
     check_range,
     check_type,
@@ -184,12 +183,7 @@ class GalvWebAcl(Construct):
         check_counted_rules(counted_rules)
         _check_upload_paths(upload_paths)
         check_log_bucket(log_bucket, for_web_acl=True)
-        check_construct(
-            "alarm_topic",
-            alarm_topic,
-            "aws_sns.ITopic",
-            "sns.Topic.from_topic_arn(scope, id, arn)",
-        )
+        check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
         region = Stack.of(scope).region
         if cloudfront and not is_token(region) and region != "us-east-1":
@@ -254,15 +248,7 @@ class GalvWebAcl(Construct):
         ]
         if alarm_topic is None:
             for alarm in self._credential_alarms:
-                acknowledge(
-                    alarm,
-                    standards(
-                        {
-                            "CloudWatchAlarmAction": "No alarm_topic is given: the alarms are "
-                            "there to be seen."
-                        }
-                    ),
-                )
+                acknowledge(alarm, TELLS_NOBODY)
 
     @property
     def web_acl_arn(self) -> str:
@@ -450,7 +436,7 @@ class GalvWebAcl(Construct):
         are names of metrics, and `Region` is that of the web ACL, but for CloudFront.
         """
         region = {} if self._scope == "CLOUDFRONT" else {"Region": Stack.of(self).region}
-        alarm = cloudwatch.Alarm(
+        return event_alarm(
             self,
             f"{rule}Alarm",
             metric=cloudwatch.Metric(
@@ -464,15 +450,9 @@ class GalvWebAcl(Construct):
                 statistic=cloudwatch.Stats.SUM,
                 period=Duration.minutes(5),
             ),
-            alarm_description=description,
-            threshold=1,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            description=description,
+            topic=topic,
         )
-        if topic is not None:
-            alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
-        return alarm
 
     def _visibility(self, metric_name: str) -> wafv2.CfnWebACL.VisibilityConfigProperty:
         return wafv2.CfnWebACL.VisibilityConfigProperty(
