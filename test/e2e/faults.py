@@ -36,7 +36,8 @@ class Command(BaseCommand):
 """
 }
 # gunicorn ends with 3 when a worker does not start. When a second one fails while it ends, it fails
-# itself, at random, with 1 and a traceback of its own: here the others end in peace.
+# itself, at random, with 1 and a traceback of its own. So one fails here, when all have begun, and
+# the others end in peace right after it.
 SERVER_ENDS = {
     "config/wsgi.py": """\
 import os
@@ -45,8 +46,9 @@ import time
 try:
     os.mkdir("/tmp/galv/first")
 except FileExistsError:
-    time.sleep(3)
+    time.sleep(1.5)
     os._exit(0)
+time.sleep(1)
 raise ImportError("no module named config.api")
 """
 }

@@ -322,6 +322,19 @@ def test_a_server_that_ends(recorded: Recorded) -> None:
     assert "| ModuleNotFoundError: No module named 'config'\n" in text
 
 
+def test_what_nginx_says_of_requests_does_not_hide_why_the_server_ended(recorded: Recorded) -> None:
+    recorded.tasks = [ran("web", exit_code=3)]
+    refused = "2026/05/01 02:03:05 [crit] 14#14: *1 connect() to unix:gunicorn.sock failed"
+    emergency = "2026/05/01 02:03:06 [emerg] 14#14: no space left"
+    lines = ["ModuleNotFoundError: No module named 'config'", *[refused] * 9, emergency]
+    recorded.log_lines["web/web/0a1b2c3d4e5f"] = lines
+
+    text = text_of(recorded)
+
+    assert f"| ModuleNotFoundError: No module named 'config'\n   | {emergency}\n" in text
+    assert refused not in text
+
+
 def test_a_traceback_in_the_log_is_told_to_its_last_line(recorded: Recorded) -> None:
     recorded.tasks = [ran("web", exit_code=1)]
     recorded.log_lines["web/web/0a1b2c3d4e5f"] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from galv_constructs.ops.deployment import WEB
@@ -9,6 +10,8 @@ from galv_constructs.ops.diagnoses.evidence import Diagnosis, Evidence, Source
 from galv_constructs.ops.errors import one_line
 
 _KILLED = 137
+# What nginx says of each request, also when gunicorn behind it has ended, is no cause of that.
+_OF_A_REQUEST = re.compile(r"\d{4}/\d\d/\d\d [\d:]{8} \[(?:warn|error|crit)\] ")
 
 
 def crash(evidence: Evidence) -> Iterator[Diagnosis]:
@@ -21,7 +24,8 @@ def crash(evidence: Evidence) -> Iterator[Diagnosis]:
     if not found:
         return
     newest = found[0]
-    shown = [str(newest), *map(one_line, evidence.log_tail(newest, 6))]
+    log = [line for line in evidence.log_tail(newest, 30) if not _OF_A_REQUEST.match(line)]
+    shown = [str(newest), *map(one_line, log[-6:])]
     sources: list[Source] = [*found, *evidence.service_failures]
     if newest.exit_code == _KILLED or "OutOfMemory" in newest.reason:
         yield Diagnosis(
