@@ -60,30 +60,30 @@ class Output:
         """Print the result of a command: the data as JSON, or the lines."""
         self.clear()
         if self.as_json:
-            _echo(_json(data, indent=2))
+            click.echo(_json(data, indent=2))
             return
         for line in lines:
-            _echo(_drawn(line))
+            click.echo(_drawn(line))
 
     def item(self, data: Any, lines: Sequence[Line]) -> None:
         """Print one of many results: the data as JSON in a line, or the lines."""
         self.clear()
         if self.as_json:
-            _echo(_json(data))
+            click.echo(_json(data))
             return
         for line in lines:
-            _echo(_drawn(line))
+            click.echo(_drawn(line))
 
     def line(self, text: str, *, err: bool = False) -> None:
         """Print what a log has in one event; aside where standard output is for JSON."""
         self.clear()
         for line in text.split("\n"):
-            _echo(_drawn(line), err=err or self.as_json)
+            click.echo(_drawn(line), err=err or self.as_json)
 
     def error(self, text: str) -> None:
         """Say why something could not be done, or what to mind."""
         self.clear()
-        _echo(_drawn(text), err=True)
+        click.echo(_drawn(text), err=True)
 
     def progress(self, text: str, *, passing: bool = False) -> None:
         """Say what is waited for: in one line that changes, or a line for each change.
@@ -93,18 +93,18 @@ class Output:
         text = printable(text)
         if not sys.stderr.isatty():
             if not passing:
-                _echo(text, err=True)
+                click.echo(text, err=True)
             return
         self.clear()
         # A line that is wrapped could not be taken away.
         text = text[: shutil.get_terminal_size().columns - 1]
-        _echo(text, err=True, nl=False)
+        click.echo(text, err=True, nl=False)
         self._shown = len(text)
 
     def clear(self) -> None:
         """Take the line of progress away."""
         if self._shown:
-            _echo(f"\r{' ' * self._shown}\r", err=True, nl=False)
+            click.echo(f"\r{' ' * self._shown}\r", err=True, nl=False)
             self._shown = 0
 
 
@@ -135,10 +135,6 @@ def _drawn(line: Line) -> str:
 def _json(data: Any, indent: int | None = None) -> str:
     # All but ASCII is escaped, and of that all control characters but this one.
     return json.dumps(data, indent=indent, default=_plain).replace("\x7f", "\\u007f")
-
-
-def _echo(text: str, *, err: bool = False, nl: bool = True) -> None:
-    click.echo(text, err=err, nl=nl)
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
