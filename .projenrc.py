@@ -114,7 +114,7 @@ RUFF = {
             "tools/**": ["S603", "S606", "S607", "T20"],
             "tools/setup.py": ["UP036"],
             # A program's classes, whose docstrings say what they are made of.
-            "src/galv_constructs/ops/**": ["D107"],
+            "src/galv_ops/**": ["D107"],
             # What it prints is the log of the build.
             "src/galv_constructs/site/**": ["T201"],
         },
@@ -292,13 +292,13 @@ PyprojectTomlFile(
         },
         dependencies=DEPENDENCIES,
         optional_dependencies={"ops": OPS_DEPENDENCIES},
-        scripts={"galv-ops": f"{MODULE}.ops.__main__:main"},
+        scripts={"galv-ops": "galv_ops.__main__:main"},
         dynamic=[PyprojectTomlProjectDynamic.README, PyprojectTomlProjectDynamic.VERSION],
     ),
     tool=PyprojectTomlTool(
         hatch={
             "version": {"path": "package.json", "pattern": '"version": "(?P<version>[^"]+)"'},
-            "build": {"targets": {"wheel": {"packages": [f"src/{MODULE}"]}}},
+            "build": {"targets": {"wheel": {"packages": [f"src/{MODULE}", "src/galv_ops"]}}},
             "metadata": {"hooks": {"fancy-pypi-readme": PYPI_PAGE}},
         },
         mypy=MYPY,

@@ -93,7 +93,7 @@ def galv_ops(cloud: Cloud, operator: dict[str, str], backend: Backend) -> GalvOp
     def run(*arguments: str, **variables: str) -> Done:
         return Done(
             subprocess.run(
-                [sys.executable, "-m", "galv_constructs.ops", *arguments],
+                [sys.executable, "-m", "galv_ops", *arguments],
                 env=os.environ
                 | cloud.environment()
                 | operator
@@ -233,7 +233,7 @@ def test_logs_names_those_there_are(galv_ops: GalvOps) -> None:
 
 def test_logs_are_followed(galv_ops: GalvOps, cloud: Cloud, operator: dict[str, str]) -> None:
     following = subprocess.Popen(
-        [sys.executable, "-m", "galv_constructs.ops", "logs", "check-status", "--follow"],
+        [sys.executable, "-m", "galv_ops", "logs", "check-status", "--follow"],
         env=os.environ
         | cloud.environment()
         | operator

@@ -17,7 +17,7 @@ import botocore.session
 from botocore.validate import validate_parameters
 from click.testing import CliRunner, Result
 
-from galv_constructs.ops.cli import galv_ops
+from galv_ops.cli import galv_ops
 
 # Reading the models of the services takes most of the time of a client.
 _LOADER = botocore.session.get_session().get_component("data_loader")

@@ -27,7 +27,7 @@ from ops.recorded import (
 from templates import only, synthesize
 
 from galv_constructs import GalvDeployRole, GitHubSubject
-from galv_constructs.ops.commands.audit import _LOOKS
+from galv_ops.commands.audit import _LOOKS
 
 # Clients of a dozen services for each test.
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from galv_constructs.ops.check_report import find_json, rows
+from galv_ops.check_report import find_json, rows
 
 CHECKS = {
     "database": {"status": "OK", "message": "PostgreSQL 17.5"},

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from ops.recorded import REGION, Recorded, stack
 
-from galv_constructs.ops import errors
-from galv_constructs.ops.aws import Aws
-from galv_constructs.ops.cli import galv_ops
+from galv_ops import errors
+from galv_ops.aws import Aws
+from galv_ops.cli import galv_ops
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(galv_ops.commands)
@@ -195,7 +195,7 @@ def test_exit_codes_are_in_the_help_and_on_the_page() -> None:
 
 def test_the_pages_that_messages_name_can_be_opened() -> None:
     """A user of pip has no folder docs/: an address, and a heading that is there."""
-    source = ROOT / "src" / "galv_constructs" / "ops"
+    source = ROOT / "src" / "galv_ops"
     named: list[tuple[str, str]] = []
     for file in source.rglob("*.py"):
         text = file.read_text()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from galv_constructs.ops.console import log_group_link, secret_link, stack_link
+from galv_ops.console import log_group_link, secret_link, stack_link
 
 
 def arn(partition: str = "aws", region: str = "eu-west-2") -> str:

@@ -7,8 +7,8 @@ from botocore import exceptions as aws
 from click.testing import CliRunner
 from ops.recorded import REGION, Recorded
 
-from galv_constructs.ops.cli import galv_ops
-from galv_constructs.ops.errors import explain
+from galv_ops.cli import galv_ops
+from galv_ops.errors import explain
 
 DESCRIBE = "cloudformation.DescribeStacks"
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from ops.recorded import Json, Recorded, log_group
 
-from galv_constructs.ops.commands.logs import parse_since
-from galv_constructs.ops.errors import OpsError
+from galv_ops.commands.logs import parse_since
+from galv_ops.errors import OpsError
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=timezone.utc)
 

@@ -8,7 +8,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 
 def test_it_loads_nothing_of_cdk() -> None:
-    code = "import galv_constructs.ops.cli, sys; print(*{m.partition('.')[0] for m in sys.modules})"
+    code = "import galv_ops.cli, sys; print(*{m.partition('.')[0] for m in sys.modules})"
 
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE

@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 from ops.recorded import Answer, Json, Recorded, event, ran, resource
 
-from galv_constructs.ops import output
-from galv_constructs.ops import run as ops_run
-from galv_constructs.ops.cli import galv_ops
-from galv_constructs.ops.output import Output, printable, table
+from galv_ops import output
+from galv_ops import run as ops_run
+from galv_ops.cli import galv_ops
+from galv_ops.output import Output, printable, table
 
-SOURCE = Path(__file__).parents[2] / "src" / "galv_constructs" / "ops"
+SOURCE = Path(__file__).parents[2] / "src" / "galv_ops"
 # Clears the screen, sets the window's title, hides, erases the line, turns the reading direction
 # around, begins a line (five ways), and C1's two: CSI and OSC in one character each.
 HOSTILE = (

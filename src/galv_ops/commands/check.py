@@ -1,0 +1,78 @@
+"""`galv-ops check`: does Galv reach its database, its buckets and its mail server?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from galv_constructs.handlers._redact import redact
+from galv_ops.check_report import find_json, rows
+from galv_ops.command import Ops, command, timeout_option
+from galv_ops.deployment import CHECK
+from galv_ops.errors import AWS_ERRORS, explain
+from galv_ops.output import table
+from galv_ops.parts.mail import SANDBOX, ses_region
+from galv_ops.run import run_task
+from galv_ops.task import Task
+
+_COMMAND = "check_status"
+_FLAG = "--json"
+
+
+@command("check")
+@timeout_option(default=15)
+def check(ops: Ops, *, timeout: int) -> int:
+    """Run check_status in a task of its own, and exit with its code.
+
+    Says too whether the account is in the sandbox of Amazon SES, which changes no exit code. What
+    looks like a secret is left out: pipelines keep what this prints.
+    """
+    task = ops.deployment.task(CHECK)
+    words = list(task.command)
+    if _COMMAND in words and _FLAG not in words:
+        words.append(_FLAG)
+    outcome = run_task(
+        ops.deployment,
+        task,
+        command=words,
+        timeout_minutes=timeout,
+        show=lambda line: ops.out.line(redact(line), err=True),
+        progress=ops.out.progress,
+    )
+    found = _redacted(find_json(outcome.lines))
+    sandbox, told = _sandbox(ops, task)
+    verdict = "passed" if outcome.exit_code == 0 else f"failed with exit code {outcome.exit_code}"
+    ops.out.result(
+        {
+            "task": outcome.task,
+            "exit_code": outcome.exit_code,
+            "seconds": outcome.seconds,
+            "checks": found,
+            "sesSandbox": sandbox,
+            "lines": redact("\n".join(outcome.lines)).split("\n") if outcome.lines else [],
+        },
+        [*table(rows(found)), *([told] if told else []), f"check_status {verdict}"],
+    )
+    return outcome.exit_code
+
+
+def _redacted(value: Any) -> Any:
+    """Return what the check reports, without secrets in its texts."""
+    if isinstance(value, dict):
+        return {key: _redacted(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_redacted(one) for one in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def _sandbox(ops: Ops, task: Task) -> tuple[bool | None, str]:
+    """Tell whether the account that sends mail is in the sandbox; None if it is not known."""
+    region = ses_region(task)
+    if region is None:
+        return None, ""
+    try:
+        account = ops.aws.in_region(region).sesv2.get_account()
+    except AWS_ERRORS as error:
+        return None, f"Whether the account is in the sandbox of SES is not known: {explain(error)}"
+    if account.get("ProductionAccessEnabled", False):
+        return False, ""
+    return True, f"{SANDBOX[0].upper()}{SANDBOX[1:]}"

@@ -1,0 +1,40 @@
+"""The database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from galv_ops.deployment import Deployment
+from galv_ops.parts.part import Part
+
+_WELL = {"available", "backing-up", "configuring-enhanced-monitoring", "storage-optimization"}
+_BUSY = {"creating", "modifying", "rebooting", "starting", "upgrading", "maintenance", "renaming"}
+
+
+def database(deployment: Deployment) -> Iterator[Part]:
+    """Tell the state of the database that the backend made."""
+    found = deployment.backend.resources("AWS::RDS::DBInstance")
+    if not found and deployment.is_being_created:
+        yield Part("database", "busy", "not there yet, or the backend was given one")
+    elif not found:
+        yield Part("database", "off", "not in the stack: the backend was given one")
+    for resource in found:
+        pages = deployment.aws.rds.describe_db_instances(DBInstanceIdentifier=resource.id)
+        for one in pages["DBInstances"]:
+            status = one.get("DBInstanceStatus", "unknown")
+            engine = f"{one.get('Engine', '')} {one.get('EngineVersion', '')}"
+            zones = "with a standby" if one.get("MultiAZ") else "without a standby"
+            yield Part(
+                "database",
+                "ok" if status in _WELL else "busy" if status in _BUSY else "bad",
+                f"{status}: {engine}, {one.get('DBInstanceClass', '')}, "
+                f"{one.get('AllocatedStorage', 0)} GiB, {zones}",
+                data={
+                    "id": resource.id,
+                    "status": status,
+                    "engine": engine,
+                    "class": one.get("DBInstanceClass", ""),
+                    "storageGiB": one.get("AllocatedStorage", 0),
+                    "multiAz": one.get("MultiAZ", False),
+                },
+            )

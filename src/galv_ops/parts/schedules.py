@@ -1,0 +1,54 @@
+"""The schedules and their last runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from galv_ops.deployment import Deployment
+from galv_ops.parts.part import Part, told
+from galv_ops.task import Task
+from galv_ops.tasks import last_run
+
+_RUNS = "Runs"
+
+
+def schedules(deployment: Deployment) -> Iterator[Part]:
+    """Tell of each schedule when it is due and how its last run went."""
+    stack = deployment.backend
+    groups = {one.stem: one.id for one in stack.resources("AWS::Scheduler::ScheduleGroup")}
+    logs = {one.stem: one.id for one in stack.resources("AWS::Logs::LogGroup")}
+    for schedule in stack.resources("AWS::Scheduler::Schedule"):
+        # <task>RunsSchedule, <task>RunsGroup, <task>RunsLogGroup, <task>TaskTaskDefinition
+        runs = schedule.stem.removesuffix("Schedule")
+        task = _task(deployment, runs.removesuffix(_RUNS))
+        if task is None or f"{runs}Group" not in groups:
+            continue
+        name = schedule.id.rpartition("/")[2].rpartition("|")[2]
+        failures = logs.get(f"{runs}LogGroup", "")
+        yield told(
+            task.name,
+            partial(_schedule, deployment, task, groups[f"{runs}Group"], name, failures),
+        )
+
+
+def _schedule(deployment: Deployment, task: Task, group: str, name: str, failures: str) -> Part:
+    answer = deployment.aws.scheduler.get_schedule(Name=name, GroupName=group)
+    expression = answer.get("ScheduleExpression", "")
+    enabled = answer.get("State") != "DISABLED"
+    run = last_run(deployment, task, failures)
+    last = run.text if run.state == "off" else f"last run {run.text}"
+    return Part(
+        task.name,
+        run.state if enabled else "off",
+        f"{expression if enabled else 'disabled by hand'}; {last}",
+        data={"schedule": expression, "enabled": enabled, **run.data},
+    )
+
+
+def _task(deployment: Deployment, stem: str) -> Task | None:
+    definitions = {
+        one.stem: one.id for one in deployment.backend.resources("AWS::ECS::TaskDefinition")
+    }
+    arn = definitions.get(f"{stem}TaskTaskDefinition")
+    return next((one for one in deployment.tasks.values() if one.definition == arn), None)

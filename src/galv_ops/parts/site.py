@@ -1,0 +1,30 @@
+"""The site that people use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from galv_ops.deployment import SITE_RELEASE, Deployment
+from galv_ops.output import moment
+from galv_ops.parts.part import Part
+
+# The output of the example's stack.
+_VERSION = "FrontendVersion"
+
+
+def site(deployment: Deployment) -> Iterator[Part]:
+    """Tell which release of the site was published, and when."""
+    found = deployment.resources(SITE_RELEASE)
+    if not found:
+        yield Part("site", "off", "there is no frontend in these stacks")
+    for stack, resource in found:
+        failed = resource.status.endswith("FAILED")
+        busy = resource.status.endswith("IN_PROGRESS")
+        version = next((v for k, v in stack.outputs.items() if k.endswith(_VERSION)), "")
+        which = f"version {version}, " if version else ""
+        yield Part(
+            "site",
+            "bad" if failed else "busy" if busy else "ok",
+            f"{which}{resource.status} {moment(resource.changed)}",
+            data={"version": version, "status": resource.status, "changed": resource.changed},
+        )

@@ -1,0 +1,65 @@
+"""The web service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from galv_ops.deployment import WEB, Deployment
+from galv_ops.output import count, moment
+from galv_ops.parts.part import Part, State
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import ServiceTypeDef
+
+_EVENTS = 3
+_NOT_YET = "not there yet: the first deployment goes on"
+
+
+def web(deployment: Deployment) -> Iterator[Part]:
+    """Tell how many tasks run, how the rollout goes, and what ECS said last."""
+    service = describe_service(deployment)
+    if service is None:
+        made = deployment.is_being_created
+        yield Part(
+            "web", "busy" if made else "bad", _NOT_YET if made else "there is no web service"
+        )
+        return
+    desired, running = service.get("desiredCount", 0), service.get("runningCount", 0)
+    newest = (service.get("deployments") or [{}])[0]
+    rollout = str(newest.get("rolloutState", "unknown"))
+    image = deployment.task(WEB).image if WEB in deployment.tasks else ""
+    events = service.get("events", [])[:_EVENTS]
+    yield Part(
+        "web",
+        _state(desired, running, rollout),
+        f"{running} of {count(desired, 'task')} running, rollout {rollout}, image {image}",
+        [f"{moment(one.get('createdAt'))} {one.get('message', '')}" for one in events],
+        {
+            "desired": desired,
+            "running": running,
+            "pending": service.get("pendingCount", 0),
+            "rollout": rollout,
+            "rolloutReason": newest.get("rolloutStateReason", ""),
+            "image": image,
+            "events": [
+                {"at": one.get("createdAt"), "message": one.get("message", "")} for one in events
+            ],
+        },
+    )
+
+
+def describe_service(deployment: Deployment) -> ServiceTypeDef | None:
+    """Return the web service as ECS describes it; none if there is none."""
+    if deployment.service is None or deployment.cluster is None:
+        return None
+    answer = deployment.aws.ecs.describe_services(
+        cluster=deployment.cluster, services=[deployment.service]
+    )
+    return next((one for one in answer["services"] if one.get("status") != "INACTIVE"), None)
+
+
+def _state(desired: int, running: int, rollout: str) -> State:
+    if rollout == "FAILED" or (running < desired and rollout != "IN_PROGRESS"):
+        return "bad"
+    return "busy" if rollout == "IN_PROGRESS" else "ok"
