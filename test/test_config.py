@@ -85,6 +85,7 @@ def test_every_key_is_read() -> None:
         "smtpSecretName": "smtp",
         "backendCertificateArn": arn("eu-west-2"),
         "networkPreset": "public",
+        "minTasks": 2,
         "labStorageQuotaGib": 1024,
         "alarmEmail": "lab@example.com",
         "wafCountedRules": {"AWSManagedRulesSQLiRuleSet": ["SQLi_BODY"]},
@@ -128,6 +129,7 @@ def test_defaults() -> None:
     assert config.backend_secrets_name == "galv-backend-secrets"
     assert (config.backend_version, config.frontend_version) == ("latest", "latest")
     assert config.is_production
+    assert config.min_tasks == 1
     assert config.lab_storage_quota_gib == 5
     assert config.removal_protection is None
     assert config.is_route53_domain
@@ -220,6 +222,9 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("mailFromDomain", "mail", "bare host name"),
         ("monitorIntervalMinutes", -1, "from 0 (off) to 44640"),
         ("monitorIntervalMinutes", 2.5, "a whole number"),
+        ("minTasks", 0, "from 1 to 4, which is the most that autoscaling starts, got 0"),
+        ("minTasks", 5, "from 1 to 4"),
+        ("minTasks", 1.5, "a whole number of tasks"),
         ("labStorageQuotaGib", -1, "from 0 (none) to 1048576 (1 PiB)"),
         ("labStorageQuotaGib", 0.5, "a whole number of GiB"),
         ("monitorIntervalMinutes", "soon", "a whole number"),

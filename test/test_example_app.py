@@ -91,6 +91,13 @@ def test_the_waf_only_counts_with_the_rules_that_it_is_told(run: Run) -> None:
     assert "NoUserAgent_HEADER" in json.dumps(only(template, "AWS::WAFv2::WebACL"))
 
 
+@pytest.mark.parametrize("keys", [{}, {"minTasks": 2}])
+def test_runs_at_least_as_many_web_tasks_as_the_key_says(run: Run, keys: dict[str, Any]) -> None:
+    target = only(run(**keys).template(), "AWS::ApplicationAutoScaling::ScalableTarget")
+
+    assert target["MinCapacity"] == keys.get("minTasks", 1)
+
+
 @pytest.mark.parametrize("keys", [{}, {"wafCredentialPaths": ["/sign_in/"]}])
 def test_the_admin_is_for_the_given_ranges(run: Run, keys: dict[str, Any]) -> None:
     template = run(adminCidrs=["192.0.2.0/24"], alarmEmail="lab@example.com", **keys).template()

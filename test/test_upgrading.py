@@ -48,6 +48,7 @@ def before() -> Json:
         (lambda _: {"production": False}, set()),
         (lambda _: {"removal_protection": False}, set()),
         (lambda _: {"domain_name": "galv.example.com"}, set()),
+        (lambda _: {"min_tasks": 2}, set()),
         (lambda _: {"database_instance_type": ec2.InstanceType("t4g.small")}, set()),
         *(
             (lambda stack, preset=preset: network(stack, preset=preset), set())
@@ -69,6 +70,22 @@ def test_replaces(before: Json, arguments: Arguments, replaced: set[str]) -> Non
         if change.kind in ("replaced", "removed")
     }
     assert gone & {DATABASE, BUCKET, VPC} == replaced
+
+
+def test_another_vpc_is_asked_of_the_subnet_group_that_exists(before: Json) -> None:
+    """CloudFormation would not replace it, and RDS refuses."""
+
+    def given(stack: Stack) -> Json:
+        return {"network": GalvNetwork.from_vpc(ec2.Vpc(stack, "Other"))}
+
+    changes = template_diff.changes(before, backend(given))
+
+    group, database = (
+        {change.kind for change in changes if change.type == f"AWS::RDS::{kind}"}
+        for kind in ("DBSubnetGroup", "DBInstance")
+    )
+    assert group == {"changed in place"}
+    assert not database & {"replaced", "removed"}
 
 
 def test_another_id_replaces_everything(before: Json) -> None:

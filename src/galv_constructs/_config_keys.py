@@ -57,6 +57,8 @@ CERTIFICATE_ARN = re.compile(
 # EventBridge Scheduler's longest rate would be years; a month is as good as off.
 LONGEST_INTERVAL = 44640
 LARGEST_QUOTA = 1024**2
+# What autoscaling starts at most, unless `GalvBackend` is told otherwise.
+MOST_TASKS = 4
 LAST_ROTATION = 1_000_000
 
 
@@ -146,6 +148,14 @@ def _gibibytes(value: object) -> int:
     number = _whole(value, "a whole number of GiB")
     if not 0 <= number <= LARGEST_QUOTA:
         raise ValueError(f"must be from 0 (none) to {LARGEST_QUOTA} (1 PiB), got {value!r}")
+    return number
+
+
+def _tasks(value: object) -> int:
+    number = _whole(value, "a whole number of tasks")
+    if not 1 <= number <= MOST_TASKS:
+        most = f"{MOST_TASKS}, which is the most that autoscaling starts"
+        raise ValueError(f"must be from 1 to {most}, got {value!r}")
     return number
 
 
@@ -417,6 +427,11 @@ _GIBIBYTES = Kind(
     read=_gibibytes,
     schema={"type": "integer", "minimum": 0, "maximum": LARGEST_QUOTA},
     empty_is_unset=False,
+)
+_TASKS = Kind(
+    words=f"a whole number from 1 to {MOST_TASKS}",
+    read=_tasks,
+    schema={"type": "integer", "minimum": 1, "maximum": MOST_TASKS},
 )
 _ADDRESS = Kind(words="an e-mail address", read=_checked(check_email), schema={"type": "string"})
 _CERTIFICATE = Kind(
@@ -709,6 +724,14 @@ KEYS: tuple[Key, ...] = (
         "with any of `loadBalancer`, `tasks` and `database`",
         default="public subnets for the load balancer, private ones for tasks, isolated or "
         "private ones for the database",
+        ours=True,
+    ),
+    Key(
+        name="minTasks",
+        kind=_TASKS,
+        meaning="How many tasks of the web service run at least. With `2` the API stays up when a "
+        "task or an Availability Zone fails",
+        default="`1`",
         ours=True,
     ),
     Key(

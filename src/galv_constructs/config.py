@@ -141,6 +141,9 @@ class GalvConfig:
     vpc_subnets: Mapping[str, Sequence[str]]
     """`vpcSubnets`: ids of subnets for `loadBalancer`, `tasks` and `database`, where given."""
 
+    min_tasks: int
+    """`minTasks`: how many tasks of the web service run at least."""
+
     lab_storage_quota_gib: int
     """`labStorageQuotaGib`: how many GiB each new laboratory may store."""
 
@@ -296,6 +299,7 @@ class GalvConfig:
             network_preset=values.get("networkPreset", NetworkPreset.NAT_GATEWAY),
             vpc_id=values.get("vpcId"),
             vpc_subnets=values.get("vpcSubnets", {}),
+            min_tasks=values.get("minTasks", 1),
             lab_storage_quota_gib=values.get("labStorageQuotaGib", 5),
             waf_counted_rules=values.get("wafCountedRules", {}),
             waf_credential_paths=values.get("wafCredentialPaths"),

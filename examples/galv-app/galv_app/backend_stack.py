@@ -58,6 +58,7 @@ class BackendStack(Stack):
             mail=self._mail(config, zone),
             version=config.backend_version,
             environment=config.backend_environment,
+            min_tasks=config.min_tasks,
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
             secrets=self._secrets(config),
             database_rotation=config.database_rotation,
