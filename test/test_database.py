@@ -1,5 +1,7 @@
 """The database that a backend makes, a given one, and who can reach them."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +9,8 @@ from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import RefusedBackend, Synth
+from aws_cdk.aws_scheduler import ScheduleExpression
+from backends import MakeBackend, RefusedBackend, Synth
 from templates import (
     Json,
     container,
@@ -20,15 +23,17 @@ from templates import (
     only_id,
     references,
     secrets,
+    synthesize,
     task_definition,
     text,
 )
 
-from galv_constructs import GalvNetwork
+from galv_constructs import GalvNetwork, GalvReleaseTask, GalvScheduledTask
 
 INSTANCE = "AWS::RDS::DBInstance"
 SECRET = "AWS::SecretsManager::Secret"
 OLD_LOGIN = "Custom::GalvDatabaseLogin"
+DAILY = ScheduleExpression.rate(Duration.days(1))
 MASTER_USER, MASTER_PASSWORD = "GALV_DATABASE_MASTER_USER", "GALV_DATABASE_MASTER_PASSWORD"
 
 
@@ -263,9 +268,63 @@ class TestOwner:
             assert references(secrets(rotated, name)["POSTGRES_PASSWORD"]) == {ids[1]}
         old, new = (only(template, OLD_LOGIN) for template in (default, rotated))
         retire = "\nstep retire_login python -m galv_task.own_database retire"
-        assert old["CommandOverride"][-1].endswith(f"{retire} galv_tasks_1 1020")
-        assert new["CommandOverride"][-1].endswith(f"{retire} galv_tasks_2 1320")
+        assert old["CommandOverride"][-1].endswith(f"{retire} galv_tasks_1 '1080'")
+        assert new["CommandOverride"][-1].endswith(f"{retire} galv_tasks_2 '1320'")
         assert (old["RunWhenReplaced"], new["RunWhenReplaced"]) == ("galv_tasks_1", "galv_tasks_2")
+
+    @pytest.mark.parametrize(
+        ("arguments", "runs", "expected"),
+        [
+            # A web task has time for its requests, and two minutes to end.
+            ({"deregistration_delay": Duration.minutes(30)}, [], 32 * 60),
+            # Each run ends at its timeout, which is noticed within a minute.
+            ({"setup_timeout": Duration.minutes(20)}, [], 23 * 60),
+            ({}, [(GalvReleaseTask, {"timeout": Duration.minutes(55)})], 58 * 60),
+            ({}, [(GalvScheduledTask, {"schedule": DAILY})], 63 * 60),
+            (
+                {},
+                [
+                    (GalvScheduledTask, {"schedule": DAILY, "timeout": Duration.days(7)}),
+                    (GalvScheduledTask, {"schedule": DAILY, "timeout": Duration.minutes(1)}),
+                ],
+                7 * 86400 + 180,
+            ),
+        ],
+        ids=["requests", "setup", "release task", "default", "longest"],
+    )
+    def test_the_old_login_lasts_as_long_as_what_signs_in_with_it(
+        self,
+        stack: Stack,
+        make_backend: MakeBackend,
+        arguments: Json,
+        runs: list[tuple[Callable[..., object], Json]],
+        expected: int,
+    ) -> None:
+        runtime = make_backend(**arguments).runtime
+        # Also in another stack, and with variables of its own.
+        runtime = replace(runtime, environment={**runtime.environment, "MORE": "1"})
+        other = Stack(stack, "Other")
+        for index, (kind, options) in enumerate(runs):
+            kind(other, f"Run{index}", runtime=runtime, command=["true"], **options)
+
+        words = only(synthesize(stack), OLD_LOGIN)["CommandOverride"]
+        assert words[-1].endswith(f" galv_tasks_1 '{expected}'")
+
+    def test_a_run_without_the_login_does_not_prolong_it(
+        self, stack: Stack, make_backend: MakeBackend
+    ) -> None:
+        runtime = replace(make_backend().runtime, secrets={})
+        GalvScheduledTask(
+            stack,
+            "Report",
+            runtime=runtime,
+            command=["true"],
+            schedule=DAILY,
+            timeout=Duration.days(1),
+        )
+
+        words = only(synthesize(stack), OLD_LOGIN)["CommandOverride"]
+        assert words[-1].endswith(" galv_tasks_1 '1080'")
 
     def test_the_old_login_is_refused_while_its_task_can_still_run(self, default: Json) -> None:
         before = needs(default, only_id(default, OLD_LOGIN))

@@ -11,6 +11,8 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._acknowledge import acknowledge, secret_findings
+from galv_constructs._container import LONGEST_STOP
+from galv_constructs._longest_run import seconds_in_use
 from galv_constructs._release_run import ReleaseRun
 from galv_constructs._release_steps import ReleaseStep, shell_command
 from galv_constructs.release_task import GalvReleaseTask
@@ -19,8 +21,6 @@ MASTER_USER = "GALV_DATABASE_MASTER_USER"
 MASTER_PASSWORD = "GALV_DATABASE_MASTER_PASSWORD"  # noqa: S105 - the name of a variable
 OWNER = "GALV_DATABASE_OWNER"
 _COMMAND = ("python", "-m", "galv_task.own_database")
-# ECS gives a container at most two minutes to end after its target was drained.
-_LONGEST_STOP = Duration.seconds(120)
 
 
 class DatabaseOwner(Construct):
@@ -86,8 +86,13 @@ class DatabaseOwner(Construct):
         ]
 
     def retire_old(self, setup: GalvReleaseTask, drain: Duration) -> None:
-        """Refuse the old password when a rotation is over, and old tasks have had time to end."""
-        seconds = round(drain.plus(_LONGEST_STOP).to_seconds())
+        """Refuse the old password when a rotation is over, and old tasks have had time to end.
+
+        Web tasks end after their requests. Runs of a schedule that started before go on until
+        their timeout, and so does a release task when its deployment is rolled back.
+        """
+        web = drain.plus(Duration.seconds(LONGEST_STOP))
+        seconds = seconds_in_use(self.secret, at_least=web)
         run = setup.node.find_child("Run")
         assert isinstance(run, ReleaseRun)  # noqa: S101 - what a release task is made of
         retired = run.run_when_replaced(
@@ -99,7 +104,7 @@ class DatabaseOwner(Construct):
                 [
                     ReleaseStep(
                         name="retire_login",
-                        command=[*_COMMAND, "retire", self._login, str(seconds)],
+                        command=[*_COMMAND, "retire", self._login, seconds],
                     )
                 ]
             ),

@@ -18,6 +18,7 @@ from galv_constructs._acknowledge import (
     log_group_findings,
 )
 from galv_constructs._handler import handled_resource, handler_function, handler_role
+from galv_constructs._longest_run import bound_run
 from galv_constructs._task import Task
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
@@ -46,6 +47,7 @@ class ReleaseRun(Construct):
         super().__init__(scope, id)
         self._task = task
         runtime = task.runtime
+        bound_run(task, timeout)
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",

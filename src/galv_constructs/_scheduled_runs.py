@@ -22,6 +22,7 @@ from galv_constructs._acknowledge import (
 )
 from galv_constructs._alarms import TELLS_NOBODY, event_alarm
 from galv_constructs._handler import handler_function, handler_role
+from galv_constructs._longest_run import bound_run
 from galv_constructs._task import Task
 
 _ALARM_PERIOD = Duration.minutes(5)
@@ -50,6 +51,7 @@ class ScheduledRuns(Construct):
         self._task = task
         self._task_path = task.node.path
         runtime = task.runtime
+        bound_run(task, timeout)
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",

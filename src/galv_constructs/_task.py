@@ -10,6 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct, IDependable
 
 from galv_constructs._acknowledge import (
@@ -68,6 +69,7 @@ class Task(Construct):
         self.runtime = runtime
         secrets = {**runtime.secrets, **(secrets or {})}
         self.secret_names = sorted(secrets)
+        self._secrets = list(secrets.values())
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -190,6 +192,11 @@ class Task(Construct):
     def needed_to_run(self) -> list[IDependable]:
         """What has to be there before a run can do its work."""
         return [self, *self.runtime.depends_on]
+
+    def reads(self, secret: secretsmanager.ISecret) -> bool:
+        """Return whether the container gets a value of this secret."""
+        # What follows the ARN names a key and a version.
+        return any(one.arn.startswith(secret.secret_arn) for one in self._secrets)
 
     def grant_run(self, role: iam.Role) -> None:
         """Let the role of a function start, watch and stop runs of this task."""

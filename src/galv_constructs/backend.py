@@ -261,7 +261,8 @@ class GalvBackend(Construct):
                 schema `public`. The master keeps access to all of it. Default: true, unless
                 `database_secret` is given.
             database_rotation: Number of the login's password. Raise it by one to get a new one:
-                tasks are replaced, and the old password is refused when they have ended.
+                tasks are replaced, and the old password is refused when they have ended, runs of
+                schedules among them.
                 Default: 1.
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
