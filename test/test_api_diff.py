@@ -14,6 +14,7 @@ import releases
 pytestmark = pytest.mark.slow
 
 SOURCE = releases.ROOT / "src"
+BACKEND = "backend/backend"
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +25,26 @@ def released() -> griffe.Module:
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        (("backend", "cpu: int = 512", "cpu: int = 256"), "`512` -> `256`"),
-        (("backend", "        min_tasks: int = 1,\n", ""), "(min_tasks)`: *Parameter was removed*"),
-        (("backend", "min_tasks: int = 1", "min_tasks: int"), "*Parameter is now required*"),
-        (("backend", "def vpc(", "def the_vpc("), "`GalvBackend.vpc`: *Public object was removed*"),
+        ((BACKEND, "cpu: int = 512", "cpu: int = 256"), "`512` -> `256`"),
+        (
+            (BACKEND, "        min_tasks: int = 1,\n", ""),
+            "(min_tasks)`: *Parameter was removed*",
+        ),
+        (
+            (BACKEND, "min_tasks: int = 1", "min_tasks: int"),
+            "*Parameter is now required*",
+        ),
+        (
+            (BACKEND, "def vpc(", "def the_vpc("),
+            "`GalvBackend.vpc`: *Public object was removed*",
+        ),
         (("network", "PUBLIC =", "OPEN ="), "`NetworkPreset.PUBLIC`: *Public object was removed*"),
         (("__init__", '    "GalvMail",\n', ""), "`GalvMail`: *Public name was removed*"),
-        (("backend", "min_tasks: int = 1", "some_tasks: int = 1, min_tasks: int = 1"), None),
-        (("backend", "def _warn(", "def _tell("), None),
+        (
+            (BACKEND, "min_tasks: int = 1", "some_tasks: int = 1, min_tasks: int = 1"),
+            None,
+        ),
+        ((BACKEND, "def _warn(", "def _tell("), None),
     ],
 )
 def test_finds_what_breaks(

@@ -32,7 +32,7 @@ from templates import (
     text,
 )
 
-from galv_constructs._config_keys import KEYS
+from galv_constructs.config._keys import KEYS
 
 # Each test synthesizes the whole application.
 pytestmark = pytest.mark.slow

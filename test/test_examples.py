@@ -30,7 +30,7 @@ def test_finds_those_of_the_readme_and_of_every_construct() -> None:
 
     assert "README.md" in documents
     assert {
-        f"src/galv_constructs/{galv_constructs._MODULES[name]}.py"
+        f"src/galv_constructs/{galv_constructs._MODULES[name].replace('.', '/')}.py"
         for name in galv_constructs.__all__
         if name.startswith("Galv")
     } <= documents

@@ -6,7 +6,7 @@
 import json
 from pathlib import Path
 
-from galv_constructs._config_keys import schema, table
+from galv_constructs.config._keys import schema, table
 
 APP = Path(__file__).resolve().parent.parent / "examples" / "galv-app"
 SCHEMA = APP / "cdk.schema.json"

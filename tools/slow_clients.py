@@ -30,8 +30,8 @@ from proof import certificates  # noqa: E402 - needs the paths
 from proof.client import Client, multipart  # noqa: E402 - needs the paths
 from proof.postgres import Postgres  # noqa: E402 - needs the paths
 
-from galv_constructs._container import DIRECTORY, entry_point  # noqa: E402 - needs the paths
-from galv_constructs._web_service import PORT, default_workers, web_command  # noqa: E402 - needs the paths
+from galv_constructs.backend._container import DIRECTORY, entry_point  # noqa: E402 - needs the paths
+from galv_constructs.backend._web_service import PORT, default_workers, web_command  # noqa: E402 - needs the paths
 
 CPU, MEMORY_MIB = 512, 1024
 WORKERS = default_workers(CPU, MEMORY_MIB)

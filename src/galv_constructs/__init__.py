@@ -4,23 +4,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from galv_constructs._credential_rules import DEFAULT_CREDENTIAL_PATHS
-    from galv_constructs._mail_identity import DnsRecord
-    from galv_constructs._release_steps import ReleaseStep
-    from galv_constructs.backend import DEFAULT_SETUP_STEPS, GalvBackend
-    from galv_constructs.config import GalvConfig
-    from galv_constructs.deploy_role import GalvDeployRole
-    from galv_constructs.frontend import GalvFrontend
-    from galv_constructs.frontend_source import FrontendSource
-    from galv_constructs.github_subject import GitHubSubject
-    from galv_constructs.log_bucket import GalvLogBucket
-    from galv_constructs.mail import GalvMail, IGalvMail
+    from galv_constructs.backend.backend import DEFAULT_SETUP_STEPS, GalvBackend
+    from galv_constructs.config.config import GalvConfig
+    from galv_constructs.frontend.frontend import GalvFrontend
+    from galv_constructs.frontend.source import FrontendSource
+    from galv_constructs.github.deploy_role import GalvDeployRole
+    from galv_constructs.github.review_role import GalvReviewRole
+    from galv_constructs.github.subject import GitHubSubject
+    from galv_constructs.log_bucket.log_bucket import GalvLogBucket
+    from galv_constructs.mail._identity import DnsRecord
+    from galv_constructs.mail.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
-    from galv_constructs.release_task import GalvReleaseTask
-    from galv_constructs.review_role import GalvReviewRole
-    from galv_constructs.scheduled_task import GalvScheduledTask
-    from galv_constructs.task_runtime import TaskRuntime
-    from galv_constructs.web_acl import DEFAULT_UPLOAD_PATHS, GalvWebAcl
+    from galv_constructs.tasks.release_steps import ReleaseStep
+    from galv_constructs.tasks.release_task import GalvReleaseTask
+    from galv_constructs.tasks.runtime import TaskRuntime
+    from galv_constructs.tasks.scheduled_task import GalvScheduledTask
+    from galv_constructs.web_acl._credential_rules import DEFAULT_CREDENTIAL_PATHS
+    from galv_constructs.web_acl.web_acl import DEFAULT_UPLOAD_PATHS, GalvWebAcl
 
 __all__ = [
     "DEFAULT_CREDENTIAL_PATHS",
@@ -48,28 +48,28 @@ __all__ = [
 ]
 
 _MODULES = {
-    "DEFAULT_CREDENTIAL_PATHS": "_credential_rules",
-    "DEFAULT_SETUP_STEPS": "backend",
-    "DEFAULT_UPLOAD_PATHS": "web_acl",
-    "DnsRecord": "_mail_identity",
-    "FrontendSource": "frontend_source",
-    "GalvBackend": "backend",
-    "GalvConfig": "config",
-    "GalvDeployRole": "deploy_role",
-    "GalvFrontend": "frontend",
-    "GalvLogBucket": "log_bucket",
-    "GalvMail": "mail",
+    "DEFAULT_CREDENTIAL_PATHS": "web_acl._credential_rules",
+    "DEFAULT_SETUP_STEPS": "backend.backend",
+    "DEFAULT_UPLOAD_PATHS": "web_acl.web_acl",
+    "DnsRecord": "mail._identity",
+    "FrontendSource": "frontend.source",
+    "GalvBackend": "backend.backend",
+    "GalvConfig": "config.config",
+    "GalvDeployRole": "github.deploy_role",
+    "GalvFrontend": "frontend.frontend",
+    "GalvLogBucket": "log_bucket.log_bucket",
+    "GalvMail": "mail.mail",
     "GalvNetwork": "network",
-    "GalvReleaseTask": "release_task",
-    "GalvReviewRole": "review_role",
-    "GalvScheduledTask": "scheduled_task",
-    "GalvWebAcl": "web_acl",
-    "GitHubSubject": "github_subject",
-    "IGalvMail": "mail",
+    "GalvReleaseTask": "tasks.release_task",
+    "GalvReviewRole": "github.review_role",
+    "GalvScheduledTask": "tasks.scheduled_task",
+    "GalvWebAcl": "web_acl.web_acl",
+    "GitHubSubject": "github.subject",
+    "IGalvMail": "mail.mail",
     "IGalvNetwork": "network",
     "NetworkPreset": "network",
-    "ReleaseStep": "_release_steps",
-    "TaskRuntime": "task_runtime",
+    "ReleaseStep": "tasks.release_steps",
+    "TaskRuntime": "tasks.runtime",
 }
 
 

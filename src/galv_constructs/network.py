@@ -10,16 +10,16 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
-from galv_constructs._acknowledge import acknowledge, standards
-from galv_constructs._log_delivery import check_log_bucket, ready_for_logs
-from galv_constructs._regions import zones_with_smtp_endpoint
-from galv_constructs._validation import (
+from galv_constructs._core.acknowledge import acknowledge, standards
+from galv_constructs._core.regions import zones_with_smtp_endpoint
+from galv_constructs._core.validation import (
     check_construct,
     check_known,
     check_range,
     check_type,
     is_token,
 )
+from galv_constructs.log_bucket._delivery import check_log_bucket, ready_for_logs
 
 
 class NetworkPreset(Enum):

@@ -20,7 +20,7 @@ from galv.stand_in import APPLICATION, PYTHON
 from proof import certificates
 from proof.postgres import Postgres, programs
 
-from galv_constructs._container import _SOURCES
+from galv_constructs.backend._container import _SOURCES
 
 pytestmark = pytest.mark.smoke
 MASTER, MASTER_PASSWORD = "galv", "master's p%ssword"

@@ -8,10 +8,12 @@ from aws_cdk import aws_certificatemanager as acm
 from frontend_site.njs import Json, call
 from templates import of_type, synthesize
 
-from galv_constructs import GalvFrontend, _site
+import galv_constructs
+from galv_constructs import GalvFrontend
+from galv_constructs.frontend._site import routing_code
 
-CODE = _site.routing_code("app.example.com", [])
-WITH_ALTERNATIVES = _site.routing_code("app.example.com", ["www.example.com", "example.com"])
+CODE = routing_code("app.example.com", [])
+WITH_ALTERNATIVES = routing_code("app.example.com", ["www.example.com", "example.com"])
 
 # Browsers send Sec-Fetch-Mode; Safari before 16.4 did not.
 NAVIGATIONS = [
@@ -150,7 +152,7 @@ def test_the_engine_refuses_what_cloudfront_refuses() -> None:
 
 def test_no_other_code_is_given_to_cloudfront() -> None:
     """Whoever adds a function has to run it in njs too."""
-    package = Path(_site.__file__).parent
+    package = Path(str(galv_constructs.__file__)).parent
     sources = [path for path in package.rglob("*.py") if "cloudfront.Function(" in path.read_text()]
 
     assert [path.name for path in sources] == ["_site.py"]

@@ -1,0 +1,1 @@
+"""What every wing may use: checks, policy, places, acknowledgements. It imports no wing."""

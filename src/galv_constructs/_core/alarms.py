@@ -1,0 +1,45 @@
+"""Alarms that go off at the first event, and whom they tell."""
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from galv_constructs._core.acknowledge import standards
+from galv_constructs._core.validation import check_construct
+
+# What the standards say of alarms that tell nobody, and why it is true here.
+TELLS_NOBODY = standards(
+    {"CloudWatchAlarmAction": "No alarm_topic is given: the alarms are there to be seen."}
+)
+
+
+def check_alarm_topic(alarm_topic: sns.ITopic | None) -> None:
+    """Refuse what is not a topic."""
+    check_construct(
+        "alarm_topic", alarm_topic, "aws_sns.ITopic", "sns.Topic.from_topic_arn(scope, id, arn)"
+    )
+
+
+def event_alarm(
+    scope: Construct,
+    id: str,
+    *,
+    metric: cloudwatch.IMetric,
+    description: str,
+    topic: sns.ITopic | None,
+) -> cloudwatch.Alarm:
+    """Create an alarm that goes off when there is one event in the metric's period."""
+    alarm = cloudwatch.Alarm(
+        scope,
+        id,
+        metric=metric,
+        alarm_description=description,
+        threshold=1,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )
+    if topic is not None:
+        alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
+    return alarm

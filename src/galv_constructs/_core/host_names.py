@@ -1,0 +1,62 @@
+"""Refusing a host name that another construct of the application answers for already."""
+
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
+from aws_cdk import Stage
+from aws_cdk import aws_route53 as route53
+from constructs import Construct
+
+from galv_constructs._core.validation import is_token
+
+_CLOUDFRONT = "CloudFront"
+_TAKEN: WeakKeyDictionary[Stage, dict[tuple[str, str], str]] = WeakKeyDictionary()
+
+
+def claim_host_names(
+    scope: Construct,
+    id: str,
+    names: Iterable[tuple[str, str]],
+    *,
+    hosted_zone: route53.IHostedZone | None,
+    of_distribution: bool = False,
+) -> None:
+    """Refuse a name that has a record in the zone already, or that another distribution has.
+
+    "You cannot add an alternate domain name to a CloudFront distribution if the same alternate
+    domain name already exists in another CloudFront distribution":
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html
+    With a certificate of one's own several load balancers may have one name: the records are not
+    made here.
+
+    Args:
+        scope: Parent of the construct that answers for the names.
+        id: Id of the construct.
+        names: Each with the argument that it was given in.
+        hosted_zone: Where a record is made for each, if it is.
+        of_distribution: Whether a CloudFront distribution answers.
+
+    Raises:
+        ValueError: If a construct of the same stage has one of the names.
+    """
+    stage = Stage.of(scope)
+    assert stage is not None  # noqa: S101 - CDK makes an app where none is given
+    taken = _TAKEN.setdefault(stage, {})
+    places = [_CLOUDFRONT] if of_distribution else []
+    if hosted_zone is not None:
+        zone_id = hosted_zone.hosted_zone_id
+        places.append(hosted_zone.node.path if is_token(zone_id) else zone_id)
+    path = f"{scope.node.path}/{id}".lstrip("/")
+    claimed: dict[tuple[str, str], str] = {}
+    for argument, name in names:
+        if is_token(name):
+            continue
+        for place in places:
+            other = taken.get((place, name))
+            if other is not None:
+                raise ValueError(
+                    f"{argument} {name!r} is a name of {other} already, and a name leads to one "
+                    "of them only: give each a name of its own"
+                )
+            claimed[place, name] = path
+    taken.update(claimed)

@@ -1,0 +1,105 @@
+"""Deletion protection that closes when a deployment has succeeded."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
+from constructs import Construct, IDependable
+
+from galv_constructs._core.acknowledge import (
+    DEPLOYMENT_FUNCTIONS,
+    acknowledge,
+    acknowledge_wildcards,
+    log_group_findings,
+)
+from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.policy import DeploymentPolicy
+
+CLOSED_AT_THE_END = (
+    "Deletion protection is turned on when a deployment has succeeded, and not by the template: "
+    "a first deployment that fails could not be rolled back."
+)
+
+
+class Protection(Construct):
+    """A custom resource that turns deletion protection on, or off, at the end of a deployment.
+
+    It is there whether the protection is on or not, so that switching it off is an update of its
+    own. It waits for `after`, and is therefore deleted before any of it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        policy: DeploymentPolicy,
+        databases: Sequence[rds.DatabaseInstance],
+        load_balancers: Sequence[elbv2.ApplicationLoadBalancer],
+        encryption_key: kms.IKey | None,
+        after: Sequence[IDependable],
+    ) -> None:
+        super().__init__(scope, id)
+        log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            retention=policy.log_retention,
+            removal_policy=policy.data_removal,
+            encryption_key=encryption_key,
+        )
+        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(encryption_key))
+        role = handler_role(self)
+        log_group.grant_write(role)
+        stack_id = _root(self).stack_id
+        statements = {
+            "rds:DescribeDBInstances": [one.instance_arn for one in databases],
+            "rds:ModifyDBInstance": [one.instance_arn for one in databases],
+            "elasticloadbalancing:ModifyLoadBalancerAttributes": [
+                one.load_balancer_arn for one in load_balancers
+            ],
+            # Knows no resources.
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_elasticloadbalancingv2.html
+            "elasticloadbalancing:DescribeLoadBalancerAttributes": ["*"] if load_balancers else [],
+            "cloudformation:DescribeStacks": [stack_id],
+        }
+        for action, resources in statements.items():
+            if resources:
+                role.add_to_policy(iam.PolicyStatement(actions=[action], resources=resources))
+        acknowledge_wildcards(
+            role,
+            {"*": "Reading the attributes of load balancers knows no resource-level permissions."},
+        )
+        self.resource = handled_resource(
+            self,
+            resource_type="Custom::GalvProtection",
+            on_event=handler_function(
+                self,
+                "Handler",
+                module="protection",
+                entry="on_event",
+                description=f"Deletion protection of {scope.node.path}",
+                role=role,
+                log_group=log_group,
+                timeout=Duration.minutes(9),
+            ),
+            log_group=log_group,
+            properties={
+                "Protected": "true" if policy.deletion_protection else "false",
+                "Databases": [one.instance_identifier for one in databases],
+                "LoadBalancers": [one.load_balancer_arn for one in load_balancers],
+                "StackId": stack_id,
+            },
+        )
+        self.resource.node.add_dependency(*after)
+
+
+def _root(scope: Construct) -> Stack:
+    """The stack whose status says what happens: a nested one is only deleted in a rollback."""
+    stack = Stack.of(scope)
+    while (parent := stack.nested_stack_parent) is not None:
+        stack = parent
+    return stack

@@ -1,0 +1,1 @@
+"""`GalvBackend`, and the parts that only it has."""

@@ -1,0 +1,905 @@
+"""The Galv backend: the Django API and everything that it stands on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+
+import jsii
+from aws_cdk import Annotations, Duration, Size, Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from galv_constructs._core.content_policy import api_policy, check_policy_additions
+from galv_constructs._core.host_names import claim_host_names
+from galv_constructs._core.logs import allow_logs, log_group_prefix
+from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.protection import Protection
+from galv_constructs._core.regions import CLOUDFRONT, check_services, known_region, s3_endpoint
+from galv_constructs._core.validation import check_duration, check_user, check_variables
+from galv_constructs.backend._checks import (
+    check_access_logs,
+    check_capacity,
+    check_certificate_source,
+    check_database,
+    check_database_owner,
+    check_given,
+    check_image,
+    check_mail,
+    check_names,
+    check_network,
+    check_places,
+    check_quota,
+    check_switches,
+    check_web_acl,
+)
+from galv_constructs.backend._cluster import Cluster
+from galv_constructs.backend._container import entry_point
+from galv_constructs.backend._data_bucket import data_bucket, grant_data_access, grant_read_access
+from galv_constructs.backend._environment import (
+    DEFAULT_LAB_STORAGE_QUOTA,
+    RESERVED_VARIABLES,
+    SUPERUSER_PASSWORD,
+    BackendVariables,
+)
+from galv_constructs.backend._load_balancer import LoadBalancer
+from galv_constructs.backend._secrets import ApplicationSecrets
+from galv_constructs.backend._static_assets import StaticAssets
+from galv_constructs.backend._web_service import WebService, default_drain, default_workers
+from galv_constructs.database._connections import warn_of_connections
+from galv_constructs.database._database import DATABASE_NAME, Database
+from galv_constructs.database._owner import DatabaseOwner
+from galv_constructs.images._image import Architecture, backend_image, check_architecture
+from galv_constructs.log_bucket.log_bucket import GalvLogBucket
+from galv_constructs.mail.mail import GalvMail, IGalvMail
+from galv_constructs.network import GalvNetwork, IGalvNetwork, selected_task_subnets
+from galv_constructs.tasks._release_run import LONGEST_TIMEOUT
+from galv_constructs.tasks._status_check import StatusCheck, check_status_check
+from galv_constructs.tasks.release_steps import ReleaseStep, check_steps
+from galv_constructs.tasks.release_task import GalvReleaseTask
+from galv_constructs.tasks.runtime import TaskRuntime
+from galv_constructs.web_acl.web_acl import GalvWebAcl
+
+_MANAGE = ("python", "manage.py")
+
+DEFAULT_SETUP_STEPS: Sequence[ReleaseStep] = (
+    ReleaseStep(name="migrate", command=[*_MANAGE, "migrate", "--no-input"]),
+    ReleaseStep(name="create_superuser", command=[*_MANAGE, "create_superuser", "--no-input"]),
+    ReleaseStep(
+        name="loaddata",
+        command=[*_MANAGE, "loaddata", "galv/fixtures/*"],
+        first_release_only=True,
+    ),
+    ReleaseStep(name="collectstatic", command=[*_MANAGE, "collectstatic", "--no-input"]),
+)
+"""The steps of `GalvBackend`'s setup task unless others are given."""
+
+
+@jsii.implements(iam.IGrantable, ec2.IConnectable)
+class GalvBackend(Construct):
+    """The Galv API on ECS Fargate, with load balancer, database, buckets and secrets.
+
+    Defines, unless given: a VPC (`GalvNetwork`); an ECS cluster; a Fargate service behind an
+    Application Load Balancer that answers HTTPS for `domain_name`, and other names with 421, with a
+    web ACL (`GalvWebAcl`);
+    its certificate and DNS record; RDS for PostgreSQL; a bucket for uploads; a bucket for static
+    files and the CloudFront distribution that serves them; a bucket for access logs
+    (`GalvLogBucket`); generated secrets; a log group for each task.
+
+    Where defaults differ from CDK's: everything is encrypted and only TLS is spoken; the database
+    is PostgreSQL 17 on db.t4g.micro with gp3 storage; deployments that fail roll back; root file
+    systems are read-only; and in production (the default) the database has a standby, refuses to
+    be deleted and leaves a last snapshot, and buckets, secrets and logs outlive the stack.
+
+    What costs money while idle: the network, the load balancer with its two addresses, its web
+    ACL, the tasks and the database. The sums are in the project's `docs/costs.md`.
+
+    As an `iam.IGrantable` it is the web service's task role, as an `ec2.IConnectable` the web
+    service's security group.
+
+    Example:
+        ```python
+        backend = GalvBackend(
+            self,
+            "Backend",
+            domain_name="api.example.com",
+            hosted_zone=zone,
+            frontend_domain_names=["app.example.com"],
+            version="v2.11.4",
+        )
+        reports_bucket.grant_read(backend)
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        domain_name: str,
+        hosted_zone: route53.IHostedZone | None = None,
+        certificate: acm.ICertificate | None = None,
+        root_domain_name: str | None = None,
+        frontend_domain_names: Sequence[str] | None = None,
+        mail: IGalvMail | None = None,
+        version: str | None = None,
+        image: ecs.ContainerImage | None = None,
+        architecture: Architecture = "X86_64",
+        user: str | None = None,
+        registry_credentials: secretsmanager.ISecret | None = None,
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, ecs.Secret] | None = None,
+        cpu: int = 512,
+        memory_limit_mib: int = 1024,
+        workers: int | None = None,
+        threads: int = 4,
+        min_tasks: int = 1,
+        max_tasks: int = 4,
+        request_timeout: Duration | None = None,
+        deregistration_delay: Duration | None = None,
+        lab_storage_quota: Size | None = None,
+        setup_steps: Sequence[ReleaseStep] | None = None,
+        setup_timeout: Duration | None = None,
+        check_status_command: Sequence[str] | None = None,
+        check_status: Literal["off", "warn", "fail"] = "off",
+        network: IGalvNetwork | None = None,
+        cluster: ecs.ICluster | None = None,
+        database: rds.IDatabaseInstance | None = None,
+        database_secret: secretsmanager.ISecret | None = None,
+        database_name: str | None = None,
+        database_instance_type: ec2.InstanceType | None = None,
+        database_owner_role: bool | None = None,
+        database_rotation: int = 1,
+        media_bucket: s3.IBucket | None = None,
+        log_bucket: s3.IBucket | None = None,
+        access_logs: bool = True,
+        web_acl_arn: str | None = None,
+        web_acl: bool = True,
+        admin_cidrs: Sequence[str] | None = None,
+        alarm_topic: sns.ITopic | None = None,
+        content_security_policy: Mapping[str, Sequence[str]] | None = None,
+        encryption_key: kms.IKey | None = None,
+        production: bool = True,
+        removal_protection: bool | None = None,
+        deletion_protection: bool | None = None,
+        execute_command: bool | None = None,
+        container_insights: bool | None = None,
+    ) -> None:
+        """Define the backend.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            domain_name: Host name of the API, such as `api.example.com`.
+            hosted_zone: Route 53 zone that `domain_name` is in: the certificate is validated and
+                the alias record made there. Give either this or `certificate`.
+            certificate: Certificate for `domain_name` in the region of the stack, for a domain
+                outside Route 53. You create a CNAME from `domain_name` to
+                `load_balancer_dns_name` yourself.
+            root_domain_name: Domain that identifiers in RDF output are under. Default: the name
+                of `hosted_zone`, otherwise `domain_name` without its first label.
+            frontend_domain_names: Host names of the frontends that may call the API and read
+                uploads from the browser. Default: none but the API's own pages.
+            mail: How mail is sent: a `GalvMail` in the stack of the backend, or
+                `GalvMail.from_secret(…)`. Default: not at all, with a warning.
+            version: Tag of the image `ghcr.io/galv-team/galv-backend`, such as `v2.11.4`, from
+                `v2.11.3`. The `v` of a release may be left out. With its digest,
+                `v2.11.4@sha256:…`, every task runs that very image, whatever becomes of the tag.
+                Default: `latest`, with a warning in production.
+            image: Image to run instead, from ECR, another registry or a local build. Give either
+                this or `version`.
+            architecture: Processor architecture that `image` is built for: `X86_64`, which is all
+                that Galv publishes, or `ARM64`. Default: `X86_64`.
+            user: User, or `user:group`, that runs the containers, for an `image` whose `USER` is
+                not root: a container of the same image first lets any user write to `/tmp` and
+                `/var/log/galv`, as root with `chmod`. Default: the image's own.
+            registry_credentials: Secret with `username` and `password` for GHCR, where the image
+                is not public. Default: none are used.
+            environment: Variables for every task, in addition to those that this construct sets.
+                Names that it sets are refused. Default: none.
+            secrets: Variables from Secrets Manager for every task. Default: none.
+            cpu: CPU units of a web task; 1024 is one vCPU. Default: 512.
+            memory_limit_mib: Memory of a web task in MiB. Default: 1024.
+            workers: gunicorn workers in a web task. Default: as many as it has room for, two with
+                the default size.
+            threads: Threads of a worker, each of which answers one request at a time and may hold
+                a connection to the database. nginx, where the image has it, takes uploads whole
+                before a thread sees them. Default: 4.
+            min_tasks: Fewest web tasks. With one, the API is away for a minute or two when the
+                task or its zone fails. Default: 1.
+            max_tasks: Most web tasks. A warning says so when they may open more connections than
+                the new database allows. Default: 4.
+            request_timeout: How long Galv may take to answer, and a client may be silent, in whole
+                seconds from 30 to 3600: the idle timeout of the load balancer, and the timeouts of
+                nginx and gunicorn. An upload that goes on may take longer. Default: 2 minutes.
+            deregistration_delay: How long requests may go on when a deployment or scaling stops
+                their task, in whole seconds from `request_timeout` to 3600; it stops as soon as
+                there are none. It gets 120 seconds more to end. Default: 15 minutes, or
+                `request_timeout` if that is longer.
+            lab_storage_quota: How much each new laboratory may store in the media bucket; beyond
+                it uploads are refused with 507. A laboratory that exists keeps its quota.
+                Default: 5 GiB.
+            setup_steps: What the setup task runs, in every deployment that changes its image or
+                environment, before the web service changes. Default: `DEFAULT_SETUP_STEPS`:
+                migrate, create the superuser, load the fixtures (until the first deployment has
+                succeeded, as that resets demonstration rows), collect static files.
+            setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
+            check_status_command: Command of the task that checks connections.
+                Default: `python manage.py check_status`, Galv's own or, in an image that has
+                none, this library's.
+            check_status: Whether that task runs at the end of each deployment that changes
+                something in the stack: `fail` fails the deployment with it, `warn` only says so in
+                the log of the run. A change made with `add_override` or `add_property_override`
+                alone is not noticed, nor one in another stack. Default: `off`; the task definition
+                is there to be run by hand.
+            network: VPC and subnets: a `GalvNetwork`, or `GalvNetwork.from_vpc(…)`. Default: the
+                VPC of `cluster`, otherwise a new `GalvNetwork` with one NAT gateway.
+            cluster: ECS cluster. Default: a new one.
+            database: PostgreSQL database to use; it has to allow a default port, which instances
+                defined or imported with CDK do. Default: a new one. Changing between the two
+                moves no data.
+            database_secret: Secret with the keys `username` and `password` for `database`: those
+                that tasks sign in with, or with `database_owner_role=True` those of its master.
+                Default: the secret that CDK made with `database`, which is its master's.
+            database_name: Name of the database in `database`. Default: `galv`.
+            database_instance_type: Size of the new database. Default: db.t4g.micro.
+            database_owner_role: Whether setup makes a role that owns the database and has no other
+                rights, and a login for the tasks that acts as it, with a password of its own.
+                Setup uses the master for that alone, and hands over what the master owns in the
+                schema `public`. The master keeps access to all of it. Default: true, unless
+                `database_secret` is given.
+            database_rotation: Number of the login's password. Raise it by one to get a new one:
+                tasks are replaced, and the old password is refused when they have ended, runs of
+                schedules among them.
+                Default: 1.
+            media_bucket: Bucket for uploads. Its object ownership must be
+                `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
+                frontends. Default: a new one.
+            log_bucket: Bucket for access logs, such as `GalvLogBucket.bucket`. Another one needs
+                the same policy, access control lists, and a name that starts with `aws-waf-logs-`.
+                Default: that of a new `GalvLogBucket`.
+            access_logs: Whether requests are logged: to the load balancer and the web ACL, to new
+                buckets, to the distribution of static files, and flows in a new VPC. A `network`
+                that is given logs to the bucket that it was given. Default: true.
+            web_acl_arn: ARN of a regional WAFv2 web ACL for the load balancer, such as
+                `GalvWebAcl.web_acl_arn`. Default: that of a new `GalvWebAcl`.
+            web_acl: Whether the load balancer has a web ACL. Default: true.
+            admin_cidrs: IPv4 and IPv6 ranges that may use Django's admin, everything below
+                `/admin/`; `[]` is nobody. The new web ACL blocks others. Default: all addresses.
+            alarm_topic: SNS topic that is told when the new web ACL blocks requests with passwords
+                or codes; CloudWatch must be allowed to use the key of an encrypted one.
+                Default: nobody is told.
+            content_security_policy: Sources to add to the directives of the content security
+                policy of the API's pages, such as `{"img-src": ["https://tiles.example.org"]}`.
+                Default: what Django's admin, the browsable API, Swagger and Redoc need.
+            encryption_key: KMS key for the database, the new media bucket, generated secrets and
+                logs. The policy of an imported key must let CloudWatch Logs use it. Setting or
+                changing it later replaces the database. Default: keys that AWS owns or manages,
+                which cost nothing.
+            production: Whether people rely on this deployment: a standby for the database, longer
+                backups and logs, Container Insights, no ECS Exec. Default: true.
+            removal_protection: Whether data outlives the stack: buckets, secrets and logs are
+                kept, and the database leaves a snapshot. Default: the same as `production`.
+            deletion_protection: Whether the new database and the new load balancer refuse to be
+                deleted, and with them the stack, once a deployment has succeeded. Turn it off and
+                deploy before you delete the stack. Default: the same as `removal_protection`.
+            execute_command: Whether ECS Exec can open a shell in the web container, which makes
+                its root file system writable. Default: only outside production.
+            container_insights: Whether the new cluster reports Container Insights. Default: only
+                in production.
+
+        Raises:
+            ValueError: If an argument is malformed, out of range, or contradicts another one.
+        """
+        check_names(domain_name, root_domain_name, frontend_domain_names)
+        check_certificate_source(domain_name, hosted_zone, certificate)
+        check_network(network, cluster, makes_database=database is None)
+        check_image(version, image, registry_credentials, network)
+        check_architecture(image, architecture)
+        check_user("user", user)
+        check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
+        check_capacity(
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            workers=workers,
+            threads=threads,
+            min_tasks=min_tasks,
+            max_tasks=max_tasks,
+            request_timeout=request_timeout,
+            deregistration_delay=deregistration_delay,
+        )
+        check_quota(lab_storage_quota)
+        if setup_steps is not None:
+            check_steps("setup_steps", setup_steps)
+        check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
+        check_status_check(check_status, check_status_command)
+        check_database(database, database_secret, database_name, database_instance_type)
+        makes_owner = check_database_owner(
+            database_owner_role, database_rotation, database_secret, database_name
+        )
+        check_given(
+            media_bucket=media_bucket,
+            encryption_key=encryption_key,
+        )
+        check_access_logs(log_bucket, access_logs, web_acl_arn, web_acl)
+        check_web_acl(
+            web_acl_arn, web_acl=web_acl, admin_cidrs=admin_cidrs, alarm_topic=alarm_topic
+        )
+        check_policy_additions(content_security_policy)
+        check_mail(scope, mail, network)
+        check_services(
+            scope,
+            [(CLOUDFRONT, "the API's static files need it; deploy to another region")],
+        )
+        check_places(
+            scope,
+            certificate=certificate,
+            registry_credentials=registry_credentials,
+            secrets=secrets,
+            mail=mail,
+            network=network,
+            cluster=cluster,
+            database=database,
+            database_secret=database_secret,
+            media_bucket=media_bucket,
+            log_bucket=log_bucket,
+            web_acl_arn=web_acl_arn,
+            alarm_topic=alarm_topic,
+            encryption_key=encryption_key,
+        )
+        check_switches(
+            production,
+            removal_protection=removal_protection,
+            deletion_protection=deletion_protection,
+            execute_command=execute_command,
+            container_insights=container_insights,
+        )
+        claim_host_names(scope, id, [("domain_name", domain_name)], hosted_zone=hosted_zone)
+        super().__init__(scope, id)
+        policy = DeploymentPolicy.of(
+            production=production,
+            removal_protection=removal_protection,
+            deletion_protection=deletion_protection,
+            execute_command=execute_command,
+            container_insights=container_insights,
+        )
+        timeout = Duration.minutes(2) if request_timeout is None else request_timeout
+        self._domain_name = domain_name
+        self._warn(production=production, version=version, image=image, mail=mail)
+        if encryption_key is not None:
+            allow_logs(encryption_key)
+
+        if access_logs and log_bucket is None:
+            log_bucket = GalvLogBucket(
+                self, "LogBucket", production=production, removal_protection=removal_protection
+            ).bucket
+        self._log_bucket = log_bucket
+        if network is None:
+            network = (
+                GalvNetwork(self, "Network", log_bucket=log_bucket)
+                if cluster is None
+                else GalvNetwork.from_vpc(cluster.vpc)
+            )
+        self._network = network
+        _add_endpoints(network, execute_command=policy.execute_command, mail=mail is not None)
+        prefix = log_group_prefix(self)
+        if cluster is None:
+            cluster = Cluster(
+                self,
+                "Cluster",
+                vpc=network.vpc,
+                policy=policy,
+                encryption_key=encryption_key,
+            ).resource
+        self._cluster = cluster
+
+        workers = default_workers(cpu, memory_limit_mib) if workers is None else workers
+        databases = []
+        if database is None:
+            instance_type = database_instance_type or ec2.InstanceType("t4g.micro")
+            warn_of_connections(
+                self,
+                instance_type=instance_type,
+                max_tasks=max_tasks,
+                workers=workers,
+                threads=threads,
+            )
+            made = Database(
+                self,
+                "Database",
+                network=network,
+                policy=policy,
+                instance_type=instance_type,
+                encryption_key=encryption_key,
+            )
+            database, database_secret = made.instance, made.secret
+            databases.append(made.instance)
+        elif database_secret is None:
+            database_secret = _secret_of(database)
+        self._database = database
+        self._database_secret = database_secret
+        database_name = database_name or DATABASE_NAME
+        owner = self._database_owner(
+            database_name, database_rotation, encryption_key, is_made=makes_owner
+        )
+        login = self._database_login_secret
+
+        frontends = list(frontend_domain_names or [domain_name])
+        if media_bucket is None:
+            media_bucket = data_bucket(
+                self,
+                "MediaBucket",
+                policy=policy,
+                log_bucket=log_bucket,
+                encryption_key=encryption_key,
+                cors_origins=[f"https://{name}" for name in frontends],
+            )
+        self._media_bucket = media_bucket
+        self._static_assets = StaticAssets(
+            self, "StaticAssets", policy=policy, log_bucket=log_bucket
+        )
+        self._secrets = ApplicationSecrets(
+            self, "Secrets", policy=policy, encryption_key=encryption_key
+        )
+
+        variables = BackendVariables(
+            region=Stack.of(self).region,
+            s3_endpoint=s3_endpoint(known_region(self)),
+            domain_name=domain_name,
+            root_domain_name=root_domain_name or _root_domain_name(domain_name, hosted_zone),
+            frontend_domain_names=frontends,
+            health_check_cidrs=[
+                subnet.ipv4_cidr_block for subnet in selected_task_subnets(network).subnets
+            ],
+            media_bucket_name=media_bucket.bucket_name,
+            static_bucket_name=self._static_assets.bucket.bucket_name,
+            static_domain_name=self._static_assets.distribution.distribution_domain_name,
+            database_host=database.db_instance_endpoint_address,
+            database_port=database.db_instance_endpoint_port,
+            database_name=database_name,
+            database_user=ecs.Secret.from_secrets_manager(login, "username"),
+            database_password=ecs.Secret.from_secrets_manager(login, "password"),
+            secret_key=ecs.Secret.from_secrets_manager(self._secrets.secret_key),
+            mail=mail,
+            lab_storage_quota=lab_storage_quota or DEFAULT_LAB_STORAGE_QUOTA,
+        )
+        runtime = TaskRuntime(
+            cluster=cluster,
+            network=network,
+            image=image or backend_image(version, registry_credentials),
+            architecture=architecture,
+            user=user,
+            entry_point=entry_point(),
+            writable_paths=["/tmp", "/var/log/galv"],  # noqa: S108 - in the container
+            log_group_prefix=prefix,
+            environment={
+                # A default that is not reserved may be a secret instead, but not both.
+                **{n: v for n, v in variables.environment.items() if n not in (secrets or {})},
+                **(environment or {}),
+            },
+            secrets={**variables.secrets, **(secrets or {})},
+            connects_to=[database],
+            grants=[self._grant_reading],
+            depends_on=[
+                *network.connectivity,
+                # Not the security group of a database that CDK made: see `Task`.
+                database.node.default_child or database,
+                database_secret,
+                login,
+            ],
+            log_retention=policy.log_retention,
+            log_removal_policy=policy.data_removal,
+            encryption_key=encryption_key,
+        )
+
+        # Galv sends mail when it answers a request, and the check signs in to the server: setup
+        # and tasks beside the web service get no SMTP credentials, and reach no SMTP port.
+        mailing = replace(
+            runtime,
+            environment={**runtime.environment, **variables.mail_environment},
+            secrets={**runtime.secrets, **variables.mail_secrets},
+            egress_ports=[443] if mail is None else sorted({443, mail.port}),
+        )
+        # The check and scheduled tasks change no upload.
+        writing = replace(runtime, grants=[self._grant_writing])
+        drain = deregistration_delay or default_drain(timeout)
+        steps = DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps
+        self._setup = self._setup_task(writing, owner, steps, timeout=setup_timeout, drain=drain)
+        # Only collectstatic writes what browsers run.
+        grant_data_access(self._setup.task_role, self._static_assets.bucket, within=self._network)
+        runtime = replace(runtime, gates=[self._setup])
+        mailing = replace(mailing, gates=[self._setup])
+        self._runtime = runtime
+        self._mail_runtime = mailing
+        self._made_web_acl: GalvWebAcl | None = None
+        self._web_acl_arn = web_acl_arn
+        if web_acl and web_acl_arn is None:
+            self._made_web_acl = GalvWebAcl(
+                self,
+                "WebAcl",
+                admin_cidrs=admin_cidrs,
+                log_bucket=log_bucket,
+                alarm_topic=alarm_topic,
+            )
+            self._web_acl_arn = self._made_web_acl.web_acl_arn
+        self._load_balancer = LoadBalancer(
+            self,
+            "LoadBalancer",
+            network=network,
+            policy=policy,
+            domain_name=domain_name,
+            hosted_zone=hosted_zone,
+            certificate=certificate,
+            request_timeout=timeout,
+            log_bucket=log_bucket,
+            web_acl_arn=self._web_acl_arn,
+            content_security_policy=api_policy(
+                f"https://{self._static_assets.distribution.distribution_domain_name}",
+                content_security_policy or {},
+            ),
+        )
+        self._web = WebService(
+            self,
+            "Web",
+            runtime=replace(mailing, grants=[self._grant_writing]),
+            load_balancer=self._load_balancer,
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            workers=workers,
+            threads=threads,
+            min_tasks=min_tasks,
+            max_tasks=max_tasks,
+            request_timeout=timeout,
+            deregistration_delay=drain,
+            execute_command=policy.execute_command,
+        )
+        # The gate: a deployment reaches the web service only after setup has succeeded.
+        self._web.service.node.add_dependency(self._setup)
+        self._check_status = StatusCheck(
+            self,
+            "CheckStatus",
+            runtime=replace(mailing, entry_point=entry_point(check_status=True)),
+            command=check_status_command or ["python", "manage.py", "check_status"],
+            run=check_status,
+            after=[self._web, self._load_balancer, self._static_assets],
+        )
+        # Deleted before all that it waits for: what refuses to be deleted refuses before anything
+        # that people use is gone.
+        Protection(
+            self,
+            "Protection",
+            policy=policy,
+            databases=databases,
+            load_balancers=[self._load_balancer.resource],
+            encryption_key=encryption_key,
+            after=[
+                self._web,
+                self._load_balancer,
+                self._static_assets,
+                self._check_status,
+                *([mail] if isinstance(mail, GalvMail) else []),
+            ],
+        )
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """The web service's task role."""
+        return self._web.task.task_role.grant_principal
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """Network connections of the web service."""
+        return self._web.task.connections
+
+    @property
+    def runtime(self) -> TaskRuntime:
+        """Image, environment, secrets, network and logs, for tasks of your own.
+
+        They may read uploads; `media_bucket.grant_read_write(task)` lets one write them too. They
+        have no SMTP credentials: see `mail_runtime`.
+        """
+        return self._runtime
+
+    @property
+    def mail_runtime(self) -> TaskRuntime:
+        """As `runtime`, for tasks that send mail: with SMTP credentials and the server's port."""
+        return self._mail_runtime
+
+    @property
+    def url(self) -> str:
+        """URL of the API, without a slash at the end."""
+        return f"https://{self._domain_name}"
+
+    @property
+    def domain_name(self) -> str:
+        """Host name of the API."""
+        return self._domain_name
+
+    @property
+    def load_balancer_dns_name(self) -> str:
+        """Host name of the load balancer: where a CNAME for `domain_name` points."""
+        return self._load_balancer.resource.load_balancer_dns_name
+
+    @property
+    def network(self) -> IGalvNetwork:
+        """VPC and subnets."""
+        return self._network
+
+    @property
+    def vpc(self) -> ec2.IVpc:
+        """VPC that everything is in."""
+        return self._network.vpc
+
+    @property
+    def cluster(self) -> ecs.ICluster:
+        """ECS cluster that all tasks run in."""
+        return self._cluster
+
+    @property
+    def service(self) -> ecs.FargateService:
+        """The web service."""
+        return self._web.service
+
+    @property
+    def task_definition(self) -> ecs.FargateTaskDefinition:
+        """Task definition of the web service."""
+        return self._web.task.task_definition
+
+    @property
+    def setup(self) -> GalvReleaseTask:
+        """The setup task: what depends on it waits until setup has succeeded."""
+        return self._setup
+
+    @property
+    def check_status_task_definition(self) -> ecs.FargateTaskDefinition:
+        """Task definition that checks the connections to database, S3 and mail."""
+        return self._check_status.task.task_definition
+
+    @property
+    def check_status_run_command(self) -> str:
+        """Shell command, of the AWS CLI, that runs the check once and follows its log."""
+        return self._check_status.run_command
+
+    @property
+    def load_balancer(self) -> elbv2.ApplicationLoadBalancer:
+        """The load balancer."""
+        return self._load_balancer.resource
+
+    @property
+    def listener(self) -> elbv2.ApplicationListener:
+        """The load balancer's HTTPS listener.
+
+        Its rule with priority 100 forwards requests for `domain_name`; add rules with a lower
+        number for what comes before it, such as sign-in with an identity provider.
+        """
+        return self._load_balancer.https
+
+    @property
+    def target_group(self) -> elbv2.ApplicationTargetGroup:
+        """Target group of the web service."""
+        return self._web.target_group
+
+    @property
+    def certificate(self) -> acm.ICertificate:
+        """Certificate of the load balancer."""
+        return self._load_balancer.certificate
+
+    @property
+    def database(self) -> rds.IDatabaseInstance:
+        """The database."""
+        return self._database
+
+    @property
+    def database_secret(self) -> secretsmanager.ISecret:
+        """Credentials of the database's master, or the given ones that tasks sign in with."""
+        return self._database_secret
+
+    @property
+    def database_login_secret(self) -> secretsmanager.ISecret:
+        """Credentials that tasks sign in to the database with.
+
+        Each `database_rotation` has a secret of its own. Tasks of `runtime` get its values anyway.
+        """
+        return self._database_login_secret
+
+    @property
+    def media_bucket(self) -> s3.IBucket:
+        """Bucket for uploads."""
+        return self._media_bucket
+
+    @property
+    def static_bucket(self) -> s3.IBucket:
+        """Bucket for the API's static files."""
+        return self._static_assets.bucket
+
+    @property
+    def static_distribution(self) -> cloudfront.Distribution:
+        """Distribution that serves the API's static files."""
+        return self._static_assets.distribution
+
+    @property
+    def log_bucket(self) -> s3.IBucket | None:
+        """Bucket for access logs, if there are any."""
+        return self._log_bucket
+
+    @property
+    def web_acl_arn(self) -> str | None:
+        """ARN of the load balancer's web ACL, if it has one."""
+        return self._web_acl_arn
+
+    @property
+    def secret_key(self) -> secretsmanager.ISecret:
+        """Django's secret key."""
+        return self._secrets.secret_key
+
+    @property
+    def superuser_password(self) -> secretsmanager.ISecret:
+        """First password of Galv's superuser."""
+        return self._secrets.superuser_password
+
+    @property
+    def http_listener(self) -> elbv2.ApplicationListener:
+        """The load balancer's HTTP listener, which redirects to HTTPS."""
+        return self._load_balancer.http
+
+    @property
+    def load_balancer_security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the load balancer."""
+        return self._load_balancer.security_group
+
+    @property
+    def record(self) -> route53.ARecord | None:
+        """DNS record of `domain_name`; none without `hosted_zone`."""
+        return self._load_balancer.record
+
+    @property
+    def scaling(self) -> ecs.ScalableTaskCount:
+        """Scaling of the web service, for rules and schedules of your own."""
+        return self._web.scaling
+
+    @property
+    def security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the web service."""
+        return self._web.task.security_group
+
+    @property
+    def task_role(self) -> iam.IRole:
+        """Role that the web service runs with."""
+        return self._web.task.task_role
+
+    @property
+    def log_group(self) -> logs.ILogGroup:
+        """Log group of the web service; that of setup is `setup.log_group`."""
+        return self._web.task.log_group
+
+    @property
+    def check_status_log_group(self) -> logs.ILogGroup:
+        """Log group of the check."""
+        return self._check_status.task.log_group
+
+    @property
+    def web_acl(self) -> GalvWebAcl | None:
+        """The web ACL that was made; none for a given one, or without one."""
+        return self._made_web_acl
+
+    def _database_owner(
+        self, database_name: str, rotation: int, encryption_key: kms.IKey | None, *, is_made: bool
+    ) -> DatabaseOwner | None:
+        self._database_login_secret = self._database_secret
+        if not is_made:
+            return None
+        owner = DatabaseOwner(
+            self,
+            "Login",
+            database_name=database_name,
+            rotation=rotation,
+            master_secret=self._database_secret,
+            encryption_key=encryption_key,
+        )
+        self._database_login_secret = owner.secret
+        return owner
+
+    def _setup_task(
+        self,
+        runtime: TaskRuntime,
+        owner: DatabaseOwner | None,
+        steps: Sequence[ReleaseStep],
+        *,
+        timeout: Duration | None,
+        drain: Duration,
+    ) -> GalvReleaseTask:
+        environment = {}
+        secrets = {
+            SUPERUSER_PASSWORD: ecs.Secret.from_secrets_manager(self._secrets.superuser_password)
+        }
+        if owner is not None:
+            runtime = replace(runtime, entry_point=entry_point(own_database=True))
+            steps = owner.steps(steps)
+            environment = owner.environment
+            # No other task is the database's master.
+            secrets |= owner.secrets
+        setup = GalvReleaseTask(
+            self,
+            "Setup",
+            runtime=runtime,
+            name="setup-db",
+            steps=steps,
+            environment=environment,
+            secrets=secrets,
+            timeout=timeout,
+        )
+        if owner is not None:
+            owner.retire_old(setup, drain)
+        return setup
+
+    def _grant_reading(self, role: iam.IRole) -> None:
+        grant_read_access(role, self._media_bucket, within=self._network)
+        grant_read_access(role, self._static_assets.bucket, within=self._network)
+
+    def _grant_writing(self, role: iam.IRole) -> None:
+        grant_data_access(role, self._media_bucket, within=self._network)
+        grant_read_access(role, self._static_assets.bucket, within=self._network)
+
+    def _warn(
+        self,
+        *,
+        production: bool,
+        version: str | None,
+        image: ecs.ContainerImage | None,
+        mail: IGalvMail | None,
+    ) -> None:
+        annotations = Annotations.of(self)
+        # "Amazon ECS now resolves container image tags to the image digest (SHA256 hash of the
+        # image manifest) when you deploy an update to your Amazon ECS service":
+        # https://aws.amazon.com/about-aws/whats-new/2024/07/amazon-ecs-software-version-consistency-containerized-applications
+        # Tasks without a service have no such deployment.
+        if production and image is None and version in (None, "latest"):
+            annotations.add_warning_v2(
+                "galv-constructs:latestInProduction",
+                "version is 'latest', which is another image with time. The web service runs the "
+                "one that had the tag when ECS last deployed it, and a deployment of an unchanged "
+                "template starts none. Setup, scheduled and one-off tasks run the one that has "
+                "the tag when they start, which may be newer than the web service and the last "
+                "migrations. Pass the tag of a release, with its digest if nothing may change it, "
+                "such as version='v2.11.4' (backendVersion in cdk.json).",
+            )
+        if mail is None:
+            annotations.add_warning_v2(
+                "galv-constructs:noMail",
+                "mail is not given: Galv cannot send the mail that activates accounts and resets "
+                "passwords. Pass mail=GalvMail(…), or GalvMail.from_secret(…).",
+            )
+
+
+def _secret_of(database: rds.IDatabaseInstance) -> secretsmanager.ISecret:
+    secret: secretsmanager.ISecret = database.secret  # type: ignore[attr-defined]
+    return secret
+
+
+def _add_endpoints(network: IGalvNetwork, *, execute_command: bool, mail: bool) -> None:
+    """Give a network without the internet the endpoints that not every backend needs."""
+    if not isinstance(network, GalvNetwork):
+        return
+    if execute_command:
+        network.add_execute_command_endpoint()
+    if mail:
+        network.add_smtp_endpoint()
+
+
+def _root_domain_name(domain_name: str, hosted_zone: route53.IHostedZone | None) -> str:
+    if hosted_zone is not None:
+        return hosted_zone.zone_name
+    parent = domain_name.partition(".")[2]
+    return parent if "." in parent else domain_name

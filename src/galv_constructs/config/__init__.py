@@ -1,0 +1,1 @@
+"""`GalvConfig`: the context keys of the documented deployment."""

@@ -1,0 +1,1 @@
+"""The database: the instance, its owner, its connections."""

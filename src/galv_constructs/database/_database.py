@@ -1,0 +1,192 @@
+"""The Postgres database that a backend makes when it is given none."""
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
+from constructs import Construct, IConstruct
+
+from galv_constructs._core.acknowledge import (
+    DEPLOYMENT_FUNCTIONS,
+    acknowledge,
+    acknowledge_wildcards,
+    secret_findings,
+    standards,
+)
+from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.protection import CLOSED_AT_THE_END
+from galv_constructs.network import IGalvNetwork
+
+DATABASE_NAME = "galv"
+# The id that CDK gives to its one function a stack for the retention of log groups.
+_LOG_RETENTION_FUNCTION = "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a"
+_LOG_EXPORTS = {"Postgresql": "postgresql", "Upgrade": "upgrade"}
+
+
+class Database(Construct):
+    """RDS for PostgreSQL in the isolated subnets, with credentials in Secrets Manager."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: IGalvNetwork,
+        policy: DeploymentPolicy,
+        instance_type: ec2.InstanceType,
+        encryption_key: kms.IKey | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self._policy = policy
+        # Only a major version: AWS retires minor ones, and a template that names a retired one can
+        # no longer create its database.
+        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
+        security_group = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=network.vpc,
+            description="Galv database",
+            allow_all_outbound=False,
+        )
+        credentials = rds.DatabaseSecret(
+            self, "Credentials", username="galv", encryption_key=encryption_key
+        )
+        credentials.apply_removal_policy(policy.data_removal)
+        self.instance = rds.DatabaseInstance(
+            self,
+            "Resource",
+            engine=engine,
+            instance_type=instance_type,
+            vpc=network.vpc,
+            subnet_group=rds.SubnetGroup(
+                self,
+                "SubnetGroup",
+                vpc=network.vpc,
+                vpc_subnets=network.database_subnets,
+                description="Galv database",
+            ),
+            security_groups=[security_group],
+            # Made from the start: one that is added later replaces nothing, but needs a reboot.
+            parameter_group=rds.ParameterGroup(
+                self,
+                "ParameterGroup",
+                engine=engine,
+                description="Galv database",
+                parameters={"rds.force_ssl": "1"},
+            ),
+            credentials=rds.Credentials.from_secret(credentials),
+            database_name=DATABASE_NAME,
+            storage_type=rds.StorageType.GP3,
+            allocated_storage=20,
+            max_allocated_storage=200,
+            storage_encrypted=True,
+            storage_encryption_key=encryption_key,
+            multi_az=policy.multi_az,
+            publicly_accessible=False,
+            auto_minor_version_upgrade=True,
+            allow_major_version_upgrade=False,
+            backup_retention=Duration.days(policy.backup_retention_days),
+            delete_automated_backups=policy.delete_contents,
+            copy_tags_to_snapshot=True,
+            # Nothing about deletion protection, which `Protection` turns on.
+            removal_policy=policy.database_removal,
+            cloudwatch_logs_exports=list(_LOG_EXPORTS.values()),
+        )
+        secret = self.instance.secret
+        assert secret is not None  # noqa: S101 - credentials that were passed are attached
+        self.secret = secret
+        # cfn-lint knows minor versions only and takes a major one for a retired one.
+        resource = self.instance.node.default_child
+        assert isinstance(resource, rds.CfnDBInstance)  # noqa: S101 - what an L2 instance is made of
+        resource.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3691"]}})
+        self._keep_logs()
+        self._acknowledge(encryption_key)
+
+    def _keep_logs(self) -> None:
+        # RDS makes these log groups itself and never expires them.
+        stack = Stack.of(self)
+        names = [
+            f"/aws/rds/instance/{self.instance.instance_identifier}/{export}"
+            for export in _LOG_EXPORTS.values()
+        ]
+        for id, name in zip(_LOG_EXPORTS, names, strict=True):
+            logs.LogRetention(
+                self,
+                f"{id}LogRetention",
+                log_group_name=name,
+                retention=self._policy.log_retention,
+                removal_policy=self._policy.data_removal,
+            )
+        # CDK makes one function a stack for this, outside of this construct.
+        function = stack.node.try_find_child(_LOG_RETENTION_FUNCTION)
+        if function is not None:
+            _acknowledge_log_retention(function, names)
+
+    def _acknowledge(self, encryption_key: kms.IKey | None) -> None:
+        findings = {
+            "AwsSolutions-RDS6": "The application signs in with a password and cannot use IAM "
+            "tokens; a way in that nothing uses is better closed.",
+            "AwsSolutions-RDS11": "Only the tasks' security groups may open connections, whatever "
+            "the port; another one would only surprise whoever has to connect.",
+        }
+        if not self._policy.multi_az:
+            findings["AwsSolutions-RDS3"] = (
+                "A deployment that is not in production does without a standby, at half the cost."
+            )
+        findings["AwsSolutions-RDS10"] = (
+            CLOSED_AT_THE_END
+            if self._policy.deletion_protection
+            else "Deletion protection is off for this deployment: it is meant to be deleted whole."
+        )
+        rules = {
+            "RDSEnhancedMonitoringEnabled": "RDS's own metrics say "
+            "what an application of this size needs to know; those of the operating system are "
+            "billed as logs.",
+            "RDSInBackupPlan": "RDS makes backups itself, every day and of every change, and keeps "
+            "them as long as the policy says.",
+        }
+        if not self._policy.multi_az:
+            rules["RDSMultiAZSupport"] = findings["AwsSolutions-RDS3"]
+        rules["RDSInstanceDeletionProtectionEnabled"] = findings["AwsSolutions-RDS10"]
+        secret = secret_findings(
+            encryption_key,
+            not_rotated="Running tasks read the password once, when they start: a rotation that "
+            "does not also replace them cuts the application off from its database.",
+        )
+        acknowledge(self, findings | standards(rules) | secret)
+
+
+def _acknowledge_log_retention(function: IConstruct, names: Sequence[str]) -> None:
+    """Acknowledge what CDK's function for the retention of these log groups is made of."""
+    stack = Stack.of(function)
+    # With logs that do not outlive the stack it may also delete the log groups.
+    groups = [
+        stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=f"{name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for name in names
+    ]
+    one_group = "The ARN of one log group: CloudWatch Logs writes the wildcard at its end."
+    acknowledge_wildcards(
+        function,
+        {
+            "*": "RDS names its log groups after the instance, whose name is not known before it "
+            "is made; the function may only set and delete retention.",
+            **dict.fromkeys(groups, one_group),
+        },
+    )
+    acknowledge(
+        function,
+        DEPLOYMENT_FUNCTIONS
+        | {
+            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+            "AWSLambdaBasicExecutionRole]": "CDK's own function for retention; the managed policy "
+            "only lets it write its log."
+        },
+    )

@@ -1,0 +1,1 @@
+"""`GalvFrontend`: the source of the site, its build, and what serves it."""

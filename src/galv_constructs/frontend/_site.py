@@ -1,0 +1,237 @@
+"""The site as the world sees it: bucket, distribution, certificate and DNS records."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from aws_cdk import Annotations, Duration
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from galv_constructs._core.acknowledge import acknowledge, bucket_findings, standards
+from galv_constructs._core.bucket_contents import let_protection_be_turned_on
+from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.regions import (
+    CLOUDFRONT_LOGS_REFUSED,
+    cloudfront_log_bucket,
+    global_name,
+)
+from galv_constructs.frontend._edge import edge_certificate
+from galv_constructs.frontend._headers import security_headers
+from galv_constructs.log_bucket._delivery import log_requests_to_bucket, ready_for_logs
+from galv_constructs.log_bucket.log_bucket import CLOUDFRONT_LOGS
+
+# The handler knows these too, and imports nothing from here.
+SITE_PREFIX = "site/"
+INCOMING_PREFIX = "incoming/"
+# What the handler writes to, and no build.
+WRITTEN_PREFIXES = (SITE_PREFIX, "releases/")
+SUPERSEDED_TAG = "superseded"
+
+_ROUTING = Path(__file__).parents[1] / "site" / "routing.js"
+
+
+class Site(Construct):
+    """A private bucket that CloudFront serves under one name."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        policy: DeploymentPolicy,
+        domain_name: str,
+        alternative_domain_names: Sequence[str],
+        hosted_zone: route53.IHostedZone | None,
+        certificate: acm.ICertificate | None,
+        content_security_policy: str,
+        price_class: cloudfront.PriceClass,
+        edge_notification_arns: Sequence[str] | None,
+        web_acl_arn: str | None,
+        log_bucket: s3.IBucket | None,
+        release_retention: Duration,
+    ) -> None:
+        super().__init__(scope, id)
+        names = [domain_name, *alternative_domain_names]
+        self.bucket = _site_bucket(
+            self,
+            "Bucket",
+            policy=policy,
+            log_bucket=log_bucket,
+            release_retention=release_retention,
+        )
+        if certificate is None and hosted_zone is not None:
+            certificate = edge_certificate(
+                self,
+                "Certificate",
+                domain_name=domain_name,
+                alternative_domain_names=alternative_domain_names,
+                hosted_zone=hosted_zone,
+                notification_arns=edge_notification_arns,
+            )
+        assert certificate is not None  # noqa: S101 - one of the two is given
+        self.certificate = certificate
+        routing = cloudfront.Function(
+            self,
+            "Routing",
+            comment=f"Routing of {scope.node.path}"[:128],
+            code=cloudfront.FunctionCode.from_inline(
+                routing_code(domain_name, alternative_domain_names)
+            ),
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+        )
+        access_logs = cloudfront_log_bucket(self, log_bucket)
+        self.distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment=f"Site of {scope.node.path}"[:128],
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.S3BucketOrigin.with_origin_access_control(
+                    self.bucket,
+                    origin_path=f"/{SITE_PREFIX.rstrip('/')}",
+                    origin_access_control=cloudfront.S3OriginAccessControl(
+                        self,
+                        "OriginAccessControl",
+                        origin_access_control_name=global_name(self, "OriginAccessControl", 64),
+                    ),
+                    # Without LIST, S3 says 403 of what is missing. No request can list anything:
+                    # each has the origin path in front, and CloudFront sends on no query.
+                    origin_access_levels=[
+                        cloudfront.AccessLevel.READ,
+                        cloudfront.AccessLevel.LIST,
+                    ],
+                ),
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+                allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
+                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                response_headers_policy=security_headers(
+                    self, "Headers", policy=content_security_policy
+                ),
+                function_associations=[
+                    cloudfront.FunctionAssociation(
+                        function=routing,
+                        event_type=cloudfront.FunctionEventType.VIEWER_REQUEST,
+                    )
+                ],
+                compress=True,
+            ),
+            default_root_object="index.html",
+            domain_names=names,
+            certificate=certificate,
+            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+            http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            enable_ipv6=True,
+            price_class=price_class,
+            web_acl_id=web_acl_arn,
+            log_bucket=access_logs,
+            log_file_prefix=None if access_logs is None else CLOUDFRONT_LOGS,
+        )
+        if access_logs is not None:
+            self.distribution.node.add_dependency(*ready_for_logs(access_logs))
+        self.records: list[route53.RecordSet] = []
+        if hosted_zone is not None:
+            self._add_records(hosted_zone, domain_name, alternative_domain_names)
+        # It comes even though the default root object is set.
+        Annotations.of(self.distribution).acknowledge_warning(
+            "@aws-cdk/aws-cloudfront-origins:listBucketSecurityRisk",
+            "No request can list anything: each has the origin path in front and no query.",
+        )
+        findings = {
+            "AwsSolutions-CFR1": "Researchers use the site from wherever they are; what it shows "
+            "them the API decides."
+        }
+        if access_logs is not log_bucket:
+            findings |= CLOUDFRONT_LOGS_REFUSED
+        if web_acl_arn is None:
+            findings["AwsSolutions-CFR2"] = (
+                "Public static files without any input; requests that do something go to the API, "
+                "which has a web ACL of its own."
+            )
+        acknowledge(self.distribution, findings)
+
+    def _add_records(
+        self, zone: route53.IHostedZone, domain_name: str, alternative_domain_names: Sequence[str]
+    ) -> None:
+        target = route53.RecordTarget.from_alias(targets.CloudFrontTarget(self.distribution))
+        alternatives = Construct(self, "Alternatives")
+        for scope, name in (
+            (self, domain_name),
+            # A name is what identifies a record: another one in the list must not replace it.
+            *((Construct(alternatives, name), name) for name in alternative_domain_names),
+        ):
+            for id, record in (
+                ("AliasRecord", route53.ARecord),
+                ("AliasRecordIpv6", route53.AaaaRecord),
+            ):
+                # With the dot at the end it is whole, also where the name of the zone is a token.
+                self.records.append(
+                    record(scope, id, zone=zone, record_name=f"{name}.", target=target)
+                )
+
+
+def _site_bucket(
+    scope: Construct,
+    id: str,
+    *,
+    policy: DeploymentPolicy,
+    log_bucket: s3.IBucket | None,
+    release_retention: Duration,
+) -> s3.Bucket:
+    bucket = s3.Bucket(
+        scope,
+        id,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="IncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(7)
+            ),
+            # The handler has copied what it publishes of it.
+            s3.LifecycleRule(
+                id="WhatBuildsLeft", prefix=INCOMING_PREFIX, expiration=Duration.days(1)
+            ),
+            s3.LifecycleRule(
+                id="SupersededFiles",
+                tag_filters={SUPERSEDED_TAG: "true"},
+                expiration=release_retention,
+            ),
+        ],
+        removal_policy=policy.bucket_removal,
+        auto_delete_objects=policy.delete_contents,
+    )
+    let_protection_be_turned_on(bucket)
+    acknowledge(
+        bucket,
+        bucket_findings(
+            policy,
+            not_kms="It is encrypted with keys that S3 owns, and holds what everyone may read.",
+        )
+        | standards(
+            {
+                "S3BucketVersioningEnabled": "Releases are kept as such, and what a new one "
+                "supersedes for a while: versions of the same would only be more copies."
+            }
+        ),
+    )
+    if log_bucket is not None:
+        log_requests_to_bucket(bucket, log_bucket)
+    return bucket
+
+
+def routing_code(domain_name: str, alternative_domain_names: Sequence[str]) -> str:
+    """The function, which also redirects from other names when there are any."""
+    code = _ROUTING.read_text()
+    if alternative_domain_names:
+        code = code.replace("CANONICAL_NAME = ''", f"CANONICAL_NAME = '{domain_name}'").replace(
+            "ALTERNATIVE_NAMES = []",
+            f"ALTERNATIVE_NAMES = {json.dumps(list(alternative_domain_names))}",
+        )
+    return code

@@ -1,0 +1,41 @@
+"""URLs that the site is configured with and that its content security policy allows."""
+
+import re
+
+from galv_constructs._core.validation import is_token
+
+API_URL_VARIABLE = "VITE_GALV_API_BASE_URL"
+ANALYTICS_URL_VARIABLE = "VITE_GALV_ANALYTICS_URL"
+
+_HOST = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d+)?"
+_ANALYTICS_URL = re.compile(rf"https://{_HOST}(?:/[^\s;,'\"]*)?")
+# In a policy a path that ends in a slash allows all below it, and any other only itself.
+_STORAGE_URL = re.compile(rf"https://(?:\*\.)?{_HOST}(?:/(?:[A-Za-z0-9._~/-]*/)?)?")
+
+
+def check_analytics_url(name: str, value: object) -> None:
+    """Refuse what the site cannot load its analytics from."""
+    if is_token(value):
+        raise ValueError(f"{name} must be known when the template is made, got a token")
+    if not isinstance(value, str) or not _ANALYTICS_URL.fullmatch(value):
+        raise ValueError(
+            f"{name} must be an HTTPS URL, such as 'https://stats.example.com/script.js', got "
+            f"{value!r}"
+        )
+
+
+def check_storage_url(name: str, value: object) -> None:
+    """Refuse what is no place for files in a content security policy."""
+    if is_token(value):
+        return
+    if not isinstance(value, str) or not _STORAGE_URL.fullmatch(value):
+        raise ValueError(
+            f"{name} must be an HTTPS URL of storage, such as 'https://storage.example.org' or "
+            f"'https://s3.eu-west-2.amazonaws.com/lab-data/', got {value!r}: end a path with a "
+            "slash, which allows all below it"
+        )
+
+
+def origin(url: str) -> str:
+    """Return an URL without its path, which in a policy would allow only that path."""
+    return "/".join(url.split("/")[:3])

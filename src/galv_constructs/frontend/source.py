@@ -1,0 +1,155 @@
+"""Where the files of the frontend come from."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from galv_constructs._core.release_tag import release_tag
+from galv_constructs._core.validation import check_image_tag, is_token
+from galv_constructs.frontend._files import LATEST, FetchedFiles, LocalFiles
+
+DEFAULT_REPOSITORY = "https://github.com/galv-team/galv-frontend"
+DEFAULT_IMAGE = "ghcr.io/galv-team/galv-frontend"
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_GIT_URL = re.compile(r"https://[A-Za-z0-9.:-]+/[A-Za-z0-9._~/-]+")
+_IMAGE = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+(?::\d+)?(?:/[a-z0-9._-]+)+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontendSource:
+    """A source of the frontend: a release, git, a published image, or a folder of built files."""
+
+    files: FetchedFiles | LocalFiles
+    """What the source is, as one of the methods made it."""
+
+    @staticmethod
+    def release(tag: str = LATEST, *, repository: str = DEFAULT_REPOSITORY) -> "FrontendSource":
+        """Take the files that are attached to a release, or build its tag where there are none.
+
+        The files are `frontend-build.tar.gz` of the release on GitHub. They serve any API when
+        they, or the source, have an `env.template.js`; without one the tag is built.
+
+        Args:
+            tag: Tag of the release, such as `v2.2.0`; its `v` may be left out. `latest` is the
+                newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation looks
+                for a newer one only when another input changes. Default: `latest`.
+            repository: HTTPS URL of a public repository on GitHub, which can be built as the one
+                of `git_tag`. Default: Galv's own.
+
+        Raises:
+            ValueError: If an argument is malformed.
+        """
+        _check_tag(tag)
+        _check_repository(repository)
+        return FrontendSource(
+            files=FetchedFiles(kind="release", repository=repository, tag=release_tag(tag))
+        )
+
+    @staticmethod
+    def git_tag(
+        tag: str = LATEST,
+        *,
+        repository: str = DEFAULT_REPOSITORY,
+        commit: str | None = None,
+    ) -> "FrontendSource":
+        """Build from the source at a tag, in CodeBuild, during the deployment.
+
+        Args:
+            tag: Tag of the repository; the `v` of a release may be left out. `latest` is the
+                newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation looks
+                for a newer one only when another input of the build changes. Default: `latest`.
+            repository: HTTPS URL of a public git repository with a lockfile of pnpm, npm or Yarn,
+                whose script `build` writes `dist/`. Default: Galv's own.
+            commit: The commit, all 40 digits, that the tag must be; otherwise the build fails.
+                Default: any.
+
+        Raises:
+            ValueError: If an argument is malformed, or `commit` is given for `latest`.
+        """
+        _check_tag(tag)
+        _check_repository(repository)
+        if commit is not None:
+            if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+                raise ValueError(
+                    f"commit must be all 40 digits of a commit's hash, in lower case, got "
+                    f"{commit!r}: `git rev-list -n 1 <tag>` shows it"
+                )
+            if tag == LATEST:
+                raise ValueError(
+                    "commit is given for the tag 'latest', which is another commit with each "
+                    "release: pass the tag of one release too"
+                )
+        return FrontendSource(
+            files=FetchedFiles(
+                kind="git", repository=repository, tag=release_tag(tag), commit=commit or ""
+            )
+        )
+
+    @staticmethod
+    def container_image(tag: str, *, repository: str = DEFAULT_IMAGE) -> "FrontendSource":
+        """Take the files of a published image, fetched in CodeBuild during the deployment.
+
+        An image with an `env.template.js` serves any API. In others the URL of the API is fixed
+        when they are built, and one that was built for another API is refused by the deployment.
+
+        Args:
+            tag: Tag of the image; the `v` of a release may be left out. `latest` is the image of
+                that tag at the time of the deployment; CloudFormation looks for a newer one only
+                when another input changes.
+            repository: Registry and name of a public image that serves `/usr/share/nginx/html`.
+                Default: Galv's own on GHCR.
+
+        Raises:
+            ValueError: If an argument is malformed.
+        """
+        check_image_tag("tag", tag)
+        _check_tag(tag)
+        if not isinstance(repository, str) or not _IMAGE.fullmatch(repository):
+            raise ValueError(
+                f"repository must be the registry and the name of an image, such as "
+                f"{DEFAULT_IMAGE!r}, got {repository!r}: leave out the scheme and the tag"
+            )
+        return FrontendSource(
+            files=FetchedFiles(kind="image", repository=repository, tag=release_tag(tag))
+        )
+
+    @staticmethod
+    def directory(path: str) -> "FrontendSource":
+        """Publish files that are already built, uploaded with the other assets of the deployment.
+
+        Without an `env.template.js` among them they must have been built with
+        `VITE_GALV_API_BASE_URL` set to `api_url`; others are refused by the deployment.
+
+        Args:
+            path: Folder with `index.html`, such as `dist`.
+
+        Raises:
+            ValueError: If there is no such folder, or no `index.html` in it.
+        """
+        if not isinstance(path, str) or not Path(path).is_dir():
+            raise ValueError(f"path must be a folder of built files, and {path!r} is none")
+        if not (Path(path) / "index.html").is_file():
+            raise ValueError(
+                f"path must be a folder of built files, and {path!r} has no index.html: pass what "
+                "the build wrote, such as 'dist'"
+            )
+        return FrontendSource(files=LocalFiles(path=path))
+
+
+def _check_repository(repository: object) -> None:
+    if not isinstance(repository, str) or not _GIT_URL.fullmatch(repository):
+        raise ValueError(
+            "repository must be the HTTPS URL of a public git repository, such as "
+            f"{DEFAULT_REPOSITORY!r}, got {repository!r}: leave out a user name and a password"
+        )
+
+
+def _check_tag(tag: object) -> None:
+    if is_token(tag):
+        raise ValueError("tag must be known when the template is made, got a token")
+    # What git allows is more; none of it is in the name of a release.
+    if not isinstance(tag, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}", tag):
+        raise ValueError(
+            f"tag must be the tag of a release, such as 'v2.2.0' or 'latest', got {tag!r}"
+        )

@@ -1,0 +1,1 @@
+"""Roles that GitHub Actions assumes, and the tokens that they trust."""

@@ -1,0 +1,1 @@
+"""`GalvLogBucket`, and the logs that are delivered to it."""

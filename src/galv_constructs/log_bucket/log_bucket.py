@@ -1,0 +1,236 @@
+"""One bucket for the logs that AWS services write to S3."""
+
+from aws_cdk import ArnFormat, Aws, Duration, Fn, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from galv_constructs._core.acknowledge import acknowledge, bucket_findings, standards
+from galv_constructs._core.bucket_contents import let_protection_be_turned_on
+from galv_constructs._core.logs import stack_generation
+from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.regions import has_bucket_namespace
+from galv_constructs._core.validation import check_type
+
+# Where AWS services put their logs when no prefix is asked for: below it they keep apart by
+# themselves, as in AWSLogs/123456789012/elasticloadbalancing/eu-west-2/2026/11/22/….
+SERVICE_LOGS = "AWSLogs"
+S3_LOGS = "s3/"
+CLOUDFRONT_LOGS = "cloudfront/"
+
+
+class GalvLogBucket(Construct):
+    """One private bucket for the logs of load balancers, VPCs, web ACLs, buckets and CloudFront.
+
+    Defines an S3 bucket and its policy. Its name begins with `aws-waf-logs-`, without which AWS WAF
+    does not take it, and is in the namespace of account and region, so that it collides with no
+    one's; Bahrain and the UAE do not have that namespace, and there account and region are part of
+    the name all the same. It is encrypted with keys of S3, because load balancers and S3 itself
+    write to no bucket that uses KMS. Only TLS is spoken, and public access is blocked.
+
+    Its policy lets each service write, to its own part of the bucket and on behalf of this account
+    only. It is complete, as services amend a policy that lacks something, behind CloudFormation's
+    back. CloudFront is the exception that no policy can cover: its standard logs in the form that
+    every region has go by access control lists, so the bucket takes those from AWS, and CloudFront
+    adds itself to the list when a distribution logs.
+
+    | logs of | key |
+    |---|---|
+    | load balancers | `AWSLogs/<account>/elasticloadbalancing/` |
+    | VPCs | `AWSLogs/<account>/vpcflowlogs/` |
+    | web ACLs | `AWSLogs/<account>/WAFLogs/` |
+    | buckets | `s3/<account>/<region>/<bucket>/` |
+    | CloudFront | `cloudfront/<distribution>.` |
+
+    Costs its storage, $0.023 per GB and month in us-east-1.
+
+    Example:
+        ```python
+        logs = GalvLogBucket(self, "Logs")
+        GalvBackend(
+            self, "Backend", domain_name="api.example.com", hosted_zone=zone, log_bucket=logs.bucket
+        )
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        retention: Duration | None = None,
+        production: bool = True,
+        removal_protection: bool | None = None,
+    ) -> None:
+        """Define the bucket.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            retention: How long logs are kept, in whole days. Default: a year in production,
+                otherwise 30 days.
+            production: Whether people rely on what is logged here. Default: true.
+            removal_protection: Whether the bucket outlives the stack. When it does not, it is
+                emptied and deleted with it. Default: the same as `production`.
+
+        Raises:
+            ValueError: If an argument has the wrong type or is out of range.
+        """
+        _check_retention(retention)
+        check_type("production", production, bool, "true or false")
+        if removal_protection is not None:
+            check_type("removal_protection", removal_protection, bool, "true or false")
+        super().__init__(scope, id)
+        policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
+        prefix = _name_prefix(self)
+        self._bucket = s3.Bucket(
+            self,
+            "Resource",
+            bucket_name_prefix=prefix if has_bucket_namespace(self) else None,
+            bucket_namespace=s3.BucketNamespace.ACCOUNT_REGIONAL
+            if has_bucket_namespace(self)
+            else None,
+            # Nobody else has a name with this account and region, unless on purpose.
+            bucket_name=None
+            if has_bucket_namespace(self)
+            else Fn.join("-", [prefix, Aws.ACCOUNT_ID, Aws.REGION]),
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html
+            # needs access control lists; the newer standard logs do not, but are defined in
+            # us-east-1 whatever the region of the stack.
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
+            enforce_ssl=True,
+            versioned=policy.versioned,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Expire",
+                    expiration=Duration.days(policy.log_expiration_days)
+                    if retention is None
+                    else retention,
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                ),
+                s3.LifecycleRule(
+                    id="OldVersions",
+                    enabled=policy.versioned,
+                    noncurrent_version_expiration=Duration.days(30),
+                ),
+            ],
+            removal_policy=policy.bucket_removal,
+            auto_delete_objects=policy.delete_contents,
+        )
+        let_protection_be_turned_on(self._bucket)
+        bucket_policy = self._bucket.policy
+        assert bucket_policy is not None  # noqa: S101 - enforce_ssl has made it
+        bucket_policy.document.add_statements(*self._statements())
+        unlogged = "The bucket that access logs go to: logging the writing of logs would never end."
+        acknowledge(
+            self._bucket,
+            {"AwsSolutions-S1": unlogged}
+            | standards({"S3BucketLoggingEnabled": unlogged})
+            | bucket_findings(
+                policy, not_kms="Load balancers and S3 itself write to no bucket that uses KMS."
+            ),
+        )
+
+    @property
+    def bucket(self) -> s3.Bucket:
+        """The bucket."""
+        return self._bucket
+
+    def _statements(self) -> list[iam.PolicyStatement]:
+        stack = Stack.of(self)
+        bucket, account = self._bucket, stack.account
+        service_logs = bucket.arn_for_objects(f"{SERVICE_LOGS}/{account}/*")
+        # Web ACLs of CloudFront are in us-east-1, and log from there.
+        this_account = {"aws:SourceAccount": account}
+        vended = {
+            "StringEquals": this_account,
+            "ArnLike": {
+                "aws:SourceArn": list(
+                    dict.fromkeys(
+                        stack.format_arn(service="logs", region=region, resource="*")
+                        for region in (stack.region, "us-east-1")
+                    )
+                )
+            },
+        }
+        vended_write = {
+            **vended,
+            "StringEquals": {**this_account, "s3:x-amz-acl": "bucket-owner-full-control"},
+        }
+        return [
+            # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+            # and, with the same policy, enable-connection-logging.html beside it.
+            iam.PolicyStatement(
+                sid="LoadBalancers",
+                principals=[iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")],
+                actions=["s3:PutObject"],
+                resources=[service_logs],
+                conditions={
+                    "ArnLike": {
+                        "aws:SourceArn": stack.format_arn(
+                            service="elasticloadbalancing", resource="loadbalancer/*"
+                        )
+                    }
+                },
+            ),
+            # Flow logs and web ACLs:
+            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-S3.html
+            # with these very ids, by which the service knows that it need not add them.
+            iam.PolicyStatement(
+                sid="AWSLogDeliveryWrite",
+                principals=[iam.ServicePrincipal("delivery.logs.amazonaws.com")],
+                actions=["s3:PutObject"],
+                resources=[service_logs],
+                conditions=vended_write,
+            ),
+            iam.PolicyStatement(
+                sid="AWSLogDeliveryAclCheck",
+                principals=[iam.ServicePrincipal("delivery.logs.amazonaws.com")],
+                actions=["s3:GetBucketAcl", "s3:ListBucket"],
+                resources=[bucket.bucket_arn],
+                conditions=vended,
+            ),
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+            iam.PolicyStatement(
+                sid="S3ServerAccessLogs",
+                principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
+                actions=["s3:PutObject"],
+                resources=[bucket.arn_for_objects(f"{S3_LOGS}*")],
+                conditions={
+                    "StringEquals": this_account,
+                    "ArnLike": {
+                        "aws:SourceArn": stack.format_arn(
+                            service="s3",
+                            region="",
+                            account="",
+                            resource="*",
+                            arn_format=ArnFormat.NO_RESOURCE_NAME,
+                        )
+                    },
+                },
+            ),
+        ]
+
+
+def _check_retention(retention: Duration | None) -> None:
+    if retention is None:
+        return
+    known = isinstance(retention, Duration) and not retention.is_unresolved()
+    days = retention.to_days(integral=False) if known else 0
+    if days != int(days) or not 1 <= days <= 3650:
+        got = f"{days:g} days" if days else repr(retention)
+        raise ValueError(
+            f"retention must be from 1 to 3650 whole days, got {got}: use Duration.days(…)"
+        )
+
+
+def _name_prefix(scope: Construct) -> str:
+    """A prefix that no other stack of the account, and no earlier life of this one, has.
+
+    With what S3 adds, `-<account>-<region>-an`, the name is at most 63 characters long:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
+    """
+    # The stack's id is the part that lasts as long as the stack; the path keeps two in one apart.
+    return Fn.join("-", ["aws-waf-logs", scope.node.addr[-8:], stack_generation(scope)])

@@ -1,0 +1,1 @@
+"""`GalvMail`: the verified domain and the SMTP credentials."""

@@ -1,0 +1,1 @@
+"""Tasks that share a `TaskRuntime`: in a deployment, on a schedule, by hand."""

@@ -1,0 +1,334 @@
+"""One task of a `TaskRuntime`: its definition, roles, security group and log group."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from weakref import WeakKeyDictionary
+
+from aws_cdk import Duration, Stack, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct, IConstruct, IDependable
+
+from galv_constructs._core.acknowledge import (
+    OWN_POLICIES,
+    acknowledge,
+    acknowledge_wildcards,
+    log_group_findings,
+    standards,
+)
+from galv_constructs._core.dependencies import stand_for
+from galv_constructs._core.validation import is_token
+from galv_constructs.images._image import ARCHITECTURES
+from galv_constructs.network import selected_task_subnets
+from galv_constructs.tasks.runtime import TaskRuntime
+
+_FAMILY_TAG = "galv:task-family"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_PLATFORMS = {
+    name: ecs.RuntimePlatform(
+        cpu_architecture=ecs.CpuArchitecture.of(name),
+        operating_system_family=ecs.OperatingSystemFamily.LINUX,
+    )
+    for name in ARCHITECTURES
+}
+# Once for all tasks, as each is a message to the process that CDK runs in.
+_ANYONE = ec2.Peer.any_ipv4()
+_tcp = cache(ec2.Port.tcp)
+# Names of log groups by stack.
+_NAMES: WeakKeyDictionary[Stack, set[str]] = WeakKeyDictionary()
+
+
+class Task(Construct):
+    """A Fargate task definition with one container, and all that it needs to run."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        runtime: TaskRuntime,
+        name: str,
+        command: Sequence[str],
+        cpu: int,
+        memory_limit_mib: int,
+        environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, ecs.Secret] | None = None,
+        port: int | None = None,
+        read_only: bool = True,
+        init_process: bool = False,
+        stop_timeout: Duration | None = None,
+        family: str | None = None,
+    ) -> None:
+        _claim_name(scope, runtime, name)
+        super().__init__(scope, id)
+        self.name = name
+        self.runtime = runtime
+        secrets = {**runtime.secrets, **(secrets or {})}
+        self.secret_names = sorted(secrets)
+        self._secrets = list(secrets.values())
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=f"{runtime.log_group_prefix}/{name}",
+            retention=runtime.log_retention,
+            removal_policy=runtime.log_removal_policy,
+            encryption_key=runtime.encryption_key,
+        )
+        self.security_group = ec2.SecurityGroup(
+            self,
+            "SecurityGroup",
+            vpc=runtime.network.vpc,
+            description=f"Galv task {name}",
+            allow_all_outbound=False,
+        )
+        self.connections = ec2.Connections(security_groups=[self.security_group])
+        for egress_port in runtime.egress_ports:
+            self.security_group.add_egress_rule(
+                _ANYONE, _tcp(egress_port), f"To any address on {egress_port}"
+            )
+
+        read_only = read_only and runtime.writable_paths is not None
+        mounts = [
+            ecs.MountPoint(
+                container_path=path,
+                source_volume=path.strip("/").replace("/", "-"),
+                read_only=False,
+            )
+            for path in (runtime.writable_paths or () if read_only else ())
+        ]
+        self.task_definition = ecs.FargateTaskDefinition(
+            self,
+            "TaskDefinition",
+            family=family,
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            runtime_platform=_PLATFORMS[runtime.architecture],
+            volumes=[ecs.Volume(name=mount.source_volume) for mount in mounts],
+        )
+        # Single runs copy it, for what may stop them:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/control-access-with-tags.html
+        Tags.of(self.task_definition).add(
+            _FAMILY_TAG,
+            self.task_definition.family,
+            include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
+        )
+        self.task_role = self.task_definition.task_role
+        self.container = self.task_definition.add_container(
+            "Container",
+            container_name=name,
+            image=runtime.image,
+            entry_point=None if runtime.entry_point is None else list(runtime.entry_point),
+            command=list(command),
+            user=runtime.user,
+            environment={**runtime.environment, **(environment or {})},
+            secrets=secrets,
+            logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=name),
+            port_mappings=None if port is None else [ecs.PortMapping(container_port=port)],
+            readonly_root_filesystem=read_only,
+            # It cleans up after the agent of ECS Exec:
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+            linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
+            if init_process
+            else None,
+            stop_timeout=stop_timeout,
+        )
+        self.container.add_mount_points(*mounts)
+        if runtime.user is not None and mounts:
+            self._open_volumes(mounts)
+        self.execution_role = self.task_definition.obtain_execution_role()
+
+        rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
+        for grant in runtime.grants:
+            grant(self.task_role)
+        if runtime.encryption_key is not None:
+            # CDK says so in the policy of the key only, and cannot where the key is imported.
+            runtime.encryption_key.grant_decrypt(self.execution_role)
+        self._acknowledge()
+        # What nothing in the definition refers to, though the task fails without it. Not whole
+        # security groups: their other rules may belong to what waits for this very task.
+        needed = [self.task_role, self.execution_role, *rules]
+        stand_for(self, lambda: needed)
+
+    def _open_volumes(self, mounts: Sequence[ecs.MountPoint]) -> None:
+        """Let any user write to volumes before the command starts, as `/tmp` is.
+
+        "By default, the volume permissions are set to 0755 and the owner as root":
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+        """
+        volumes = self.task_definition.add_container(
+            "Volumes",
+            # Another name than the main container's, within the 255 characters that ECS takes.
+            container_name=f"{self.name[:246]}-volumes",
+            image=self.runtime.image,
+            essential=False,
+            user="0",
+            entry_point=["chmod"],
+            command=["1777", *(mount.container_path for mount in mounts)],
+            logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=self.name),
+            readonly_root_filesystem=True,
+        )
+        volumes.add_mount_points(*mounts)
+        self.container.add_container_dependencies(
+            ecs.ContainerDependency(
+                container=volumes, condition=ecs.ContainerDependencyCondition.SUCCESS
+            )
+        )
+
+    @property
+    def subnet_ids(self) -> list[str]:
+        """Subnets that a single run is started in."""
+        return selected_task_subnets(self.runtime.network).subnet_ids
+
+    @property
+    def assign_public_ip(self) -> str:
+        """Whether a single run gets a public address, as ECS spells it."""
+        return "ENABLED" if self.runtime.network.assign_public_ip else "DISABLED"
+
+    @property
+    def needed_to_run(self) -> list[IDependable]:
+        """What has to be there before a run can do its work."""
+        return [self, *self.runtime.depends_on]
+
+    def reads(self, secret: secretsmanager.ISecret) -> bool:
+        """Return whether the container gets a value of this secret."""
+        # What follows the ARN names a key and a version.
+        return any(one.arn.startswith(secret.secret_arn) for one in self._secrets)
+
+    def grant_run(self, role: iam.Role) -> None:
+        """Let the role of a function start, watch and stop runs of this task."""
+        stack = Stack.of(self)
+        definition, cluster = self.task_definition, self.runtime.cluster
+        on_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
+        tasks = stack.format_arn(
+            service="ecs", resource="task", resource_name=f"{cluster.cluster_name}/*"
+        )
+        family = stack.format_arn(
+            service="ecs", resource="task-definition", resource_name=f"{definition.family}:*"
+        )
+        for statement in (
+            iam.PolicyStatement(actions=["ecs:RunTask"], resources=[family], conditions=on_cluster),
+            iam.PolicyStatement(
+                actions=["ecs:TagResource"],
+                resources=[tasks],
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+            ),
+            iam.PolicyStatement(actions=["ecs:DescribeTasks"], resources=[tasks]),
+            iam.PolicyStatement(
+                actions=["ecs:StopTask"],
+                resources=[tasks],
+                conditions={"StringEquals": {f"aws:ResourceTag/{_FAMILY_TAG}": definition.family}},
+            ),
+            # ListTasks knows no resource but a container instance, which Fargate has none of.
+            iam.PolicyStatement(actions=["ecs:ListTasks"], resources=["*"], conditions=on_cluster),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[self.task_role.role_arn, self.execution_role.role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            ),
+        ):
+            role.add_to_policy(statement)
+        acknowledge_wildcards(
+            role,
+            {
+                tasks: "A task's id is not known before it runs: the cluster is named, and for "
+                "ecs:StopTask a condition names the family.",
+                family: "Every deployment makes a revision of this one family.",
+                "*": "ecs:ListTasks has no resource-level permissions; a condition names the "
+                "cluster.",
+            },
+        )
+
+    def _connect(self, other: ec2.IConnectable) -> list[IConstruct]:
+        """Allow connections to something, and return the rules that do."""
+        groups = [self.security_group, *other.connections.security_groups]
+        nodes = [group.node for group in groups]
+        before = [len(node.children) for node in nodes]
+        self.connections.allow_to_default_port(other)
+        rules = [
+            rule
+            for node, there in zip(nodes, before, strict=True)
+            for rule in node.children[there:]
+        ]
+        unreadable = (
+            "One task's security group alone is let in, on the port of the database, which the "
+            "rule cannot read because RDS tells it only when it is made."
+        )
+        for rule in rules:
+            if isinstance(rule, ec2.CfnSecurityGroupIngress) and is_token(rule.from_port):
+                acknowledge(
+                    rule,
+                    standards(
+                        {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
+                    ),
+                )
+        return rules
+
+    def _acknowledge(self) -> None:
+        acknowledge(
+            self,
+            {
+                "AwsSolutions-ECS2": "The plain variables are names, addresses and switches; every "
+                "password and key is injected from Secrets Manager."
+            }
+            | OWN_POLICIES
+            | log_group_findings(self.runtime.encryption_key),
+        )
+        if isinstance(self.runtime.image, ecs.EcrImage):
+            acknowledge_wildcards(
+                self.execution_role,
+                {"*": "ecr:GetAuthorizationToken has no resource-level permissions."},
+            )
+
+
+def _claim_name(scope: Construct, runtime: TaskRuntime, name: str) -> None:
+    """Refuse a name that another task has, as both would have one log group."""
+    taken = _NAMES.setdefault(Stack.of(scope), set())
+    log_group_name = f"{runtime.log_group_prefix}/{name}"
+    if log_group_name in taken:
+        raise ValueError(
+            f"a task of this runtime is named {name!r} already, and log groups are named after "
+            "tasks: pass another name="
+        )
+    taken.add(log_group_name)
+
+
+def check_runtime(runtime: object) -> None:
+    """Refuse what is not a runtime."""
+    if not isinstance(runtime, TaskRuntime):
+        raise ValueError(
+            f"runtime must be a TaskRuntime, got {runtime!r}: use backend.runtime, or make one "
+            "with TaskRuntime(…)"
+        )
+
+
+def task_name(id: str) -> str:
+    """Turn a construct's id into the name of a task: `CheckStatus` into `check-status`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", id)
+    return words.strip("-").lower()
+
+
+def check_task_name(name: object) -> None:
+    """Refuse what ECS would not take as the name of a container."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"name must be letters, digits, '-' and '_', at most 255, got {name!r}: it is the name "
+            "of a container, a log group and a log stream"
+        )
+
+
+def check_overlap(
+    runtime: TaskRuntime, environment: Mapping[str, str], secrets: Mapping[str, ecs.Secret]
+) -> None:
+    """Refuse a name that is a plain variable on one side and a secret on the other."""
+    both = sorted(
+        (set(environment) & set(runtime.secrets)) | (set(secrets) & set(runtime.environment))
+    )
+    if both:
+        raise ValueError(
+            f"{', '.join(both)} would be both in environment and in secrets, one of them from "
+            "runtime, which ECS refuses: use other names"
+        )

@@ -1,0 +1,1 @@
+"""`GalvWebAcl` and its rules."""

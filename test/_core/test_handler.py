@@ -1,0 +1,42 @@
+"""What is uploaded for a function of `handlers/`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from backends import validation
+
+from galv_constructs import handlers
+from galv_constructs._core.handler import handler_function
+
+PARTS = {"site_release": ["_site_config", "_site_page"]}
+MODULES = [path.stem for path in Path(handlers.__path__[0]).glob("[!_]*.py")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> None:
+    parts = PARTS.get(module, [])
+    stack = Stack(App(outdir=str(tmp_path), **validation(on=False)), "Stack")
+    function = handler_function(
+        stack,
+        "Function",
+        module=module,
+        entry="on_event",
+        parts=parts,
+        description="A handler",
+        role=iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")),
+        log_group=logs.LogGroup(stack, "Logs"),
+        timeout=Duration.minutes(1),
+    )
+    function.node.root.synth()  # type: ignore[attr-defined]  # it is the app
+
+    (asset,) = (path.parent for path in tmp_path.glob("asset.*/handlers"))
+    files = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
+    assert files == {f"handlers/{name}.py" for name in (module, "_aws", "_redact", *parts)}
+    # As Lambda imports it, whose only other package is boto3.
+    code = f"import handlers.{module}, sys; sys.exit('galv_constructs' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=asset, check=True)

@@ -1,0 +1,724 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import config_docs
+import jsonschema
+import pytest
+from aws_cdk import App
+
+from galv_constructs import GalvConfig, NetworkPreset
+from galv_constructs.config._keys import KEYS, schema
+
+CDK_JSON = Path(__file__).parents[2] / "examples" / "galv-app" / "cdk.json"
+ARN = "arn:aws:acm:{region}:{account}:certificate/0a1b2c3d-0000-4000-8000-000000000000"
+DOCUMENTED = [
+    "name",
+    "backendVersion",
+    "frontendVersion",
+    "projectNameTag",
+    "isProduction",
+    "removalProtection",
+    "mailFromUser",
+    "mailFromDomain",
+    "frontendEnvironment",
+    "backendEnvironment",
+    "frontendSecretsName",
+    "frontendSecretsKeys",
+    "backendSecretsName",
+    "backendSecretsKeys",
+    "monitorIntervalMinutes",
+    "frontendSubdomain",
+    "backendSubdomain",
+    "domainName",
+    "isRoute53Domain",
+    "enableContainerInsights",
+    "certificateArn",
+    "smtpSecretName",
+]
+
+
+def read(*, account: str | None = None, region: str | None = None, **context: Any) -> GalvConfig:
+    context = {"name": "galv", "domainName": "example.com", **context}
+    app = App(context={key: value for key, value in context.items() if value is not ...})
+    return GalvConfig.from_context(app.node, account=account, region=region)
+
+
+def refusal(**context: Any) -> str:
+    with pytest.raises(ValueError, match="in the context") as error:
+        read(**context)
+    return str(error.value)
+
+
+def arn(region: str = "us-east-1", account: str = "123456789012") -> str:
+    return ARN.format(region=region, account=account)
+
+
+def test_knows_every_documented_key() -> None:
+    assert [key.name for key in KEYS if not key.ours] == DOCUMENTED
+    assert len(DOCUMENTED) == 22
+
+
+def test_every_key_is_read() -> None:
+    values: dict[str, Any] = {
+        "backendVersion": "v2.11.4",
+        "frontendVersion": "v2.2.0",
+        "projectNameTag": "lab",
+        "isProduction": False,
+        "removalProtection": True,
+        "deletionProtection": False,
+        "mailFromUser": "noreply",
+        "mailFromDomain": "example.org",
+        "frontendEnvironment": {"VITE_X": "1"},
+        "backendEnvironment": {"DJANGO_LOG_LEVEL": "INFO"},
+        "frontendSecretsName": "f",
+        "frontendSecretsKeys": ["VITE_KEY"],
+        "backendSecretsName": "b",
+        "backendSecretsKeys": ["SENTRY_DSN"],
+        "monitorIntervalMinutes": 7,
+        "frontendSubdomain": "www",
+        "backendSubdomain": "rest",
+        "isRoute53Domain": False,
+        "enableContainerInsights": True,
+        "certificateArn": arn(),
+        "smtpSecretName": "smtp",
+        "backendCertificateArn": arn("eu-west-2"),
+        "networkPreset": "public",
+        "minTasks": 2,
+        "labStorageQuotaGib": 1024,
+        "alarmEmail": "lab@example.com",
+        "wafCountedRules": {"AWSManagedRulesSQLiRuleSet": ["SQLi_BODY"]},
+        "wafCredentialPaths": ["/login/", "POST /users/"],
+        "adminCidrs": ["192.0.2.0/24", "2001:db8::/32"],
+        "vpcId": VPC,
+        "vpcSubnets": {"tasks": SUBNETS},
+        "frontendAnalyticsUrl": "https://stats.example.com/script.js",
+        "frontendStorageUrls": ["https://storage.example.org"],
+        "databaseRotation": 2,
+    }
+    plain, changed = read(), read(region="eu-west-2", **values)
+
+    unread = [name for name in vars(plain) if getattr(plain, name) == getattr(changed, name)]
+
+    # Rotation goes with credentials that are made, not given; a zone with a domain in Route 53.
+    assert unread == [
+        "name",
+        "domain_name",
+        "hosted_zone_name",
+        "hosted_zone_id",
+        "creates_mail_identity",
+        "smtp_rotation",
+        "warnings",
+    ]
+    assert read(smtpRotation=2).smtp_rotation == 2
+    assert not read(mailIdentity="existing").creates_mail_identity
+    others = {"name", "domainName", "smtpRotation", "hostedZoneName", "hostedZoneId"}
+    others.add("mailIdentity")
+    assert set(values) | others == {key.name for key in KEYS}
+
+
+def test_defaults() -> None:
+    config = read()
+
+    assert config.backend_domain_name == "api.example.com"
+    assert config.frontend_domain_name == "app.example.com"
+    assert config.mail_sender == "galv-no-reply@mail.example.com"
+    assert config.project_name_tag == "galv"
+    assert config.default_smtp_secret_name == "galv-smtp"
+    assert config.backend_secrets_name == "galv-backend-secrets"
+    assert (config.backend_version, config.frontend_version) == ("latest", "latest")
+    assert config.is_production
+    assert config.min_tasks == 1
+    assert config.lab_storage_quota_gib == 5
+    assert config.removal_protection is None
+    assert config.is_route53_domain
+    assert config.monitor_interval_minutes == 5
+    assert config.network_preset is NetworkPreset.NAT_GATEWAY
+
+
+@pytest.mark.parametrize(
+    ("given", "tag"),
+    [
+        ("2.11.4", "v2.11.4"),
+        ("v2.11.4", "v2.11.4"),
+        ("latest", "latest"),
+        ("v3.0.0-rc1", "v3.0.0-rc1"),
+        ("3.0.0-rc1", "3.0.0-rc1"),
+        ("develop", "develop"),
+        ("2024.11", "2024.11"),
+    ],
+)
+def test_a_release_is_the_same_with_and_without_its_v(given: str, tag: str) -> None:
+    config = read(backendVersion=given, frontendVersion=given)
+
+    assert (config.backend_version, config.frontend_version) == (tag, tag)
+
+
+def test_an_image_may_be_given_by_its_digest_and_a_site_has_none() -> None:
+    digest = f"sha256:{'0' * 64}"
+
+    assert read(backendVersion=f"2.11.4@{digest}").backend_version == f"v2.11.4@{digest}"
+    assert "frontendVersion: must be the tag" in refusal(frontendVersion=f"v2.2.0@{digest}")
+
+
+def test_refuses_a_backend_that_is_too_old() -> None:
+    assert "backendVersion: must be v2.11.3 or later" in refusal(backendVersion="2.7.4")
+
+
+def test_an_empty_subdomain_is_the_domain_itself() -> None:
+    assert read(frontendSubdomain="").frontend_domain_name == "example.com"
+
+
+@pytest.mark.parametrize("value", [False, "false", "False"])
+def test_reads_booleans_as_text(value: object) -> None:
+    assert not read(isProduction=value).is_production
+
+
+@pytest.mark.parametrize("value", [0, "0", 0.0])
+def test_reads_numbers_as_text(value: object) -> None:
+    assert read(monitorIntervalMinutes=value).monitor_interval_minutes == 0
+
+
+def test_reads_json_as_text() -> None:
+    config = read(backendEnvironment='{"A": "b"}', backendSecretsKeys='["C"]')
+
+    assert config.backend_environment == {"A": "b"}
+    assert config.backend_secrets_keys == ["C"]
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_null_and_empty_mean_not_set(value: object) -> None:
+    config = read(backendVersion=value, backendEnvironment={"A": value}, smtpSecretName=value)
+
+    assert config.backend_version == "latest"
+    assert config.backend_environment == {}
+    assert config.smtp_secret_name is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["@aws-cdk/core:x", "aws:cdk:y", "hosted-zone:account=1", "cdk-migrate", "aws-cdk:z"],
+)
+def test_ignores_what_is_cdks_own(key: str) -> None:
+    context: Any = {key: "anything"}
+
+    assert read(**context) == read()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("name", ..., "is missing"),
+        ("name", "a b", "letters, digits and '-'"),
+        ("domainName", "Example.com", "got 'Example.com'"),
+        ("domainName", "https://example.com", "leave out the scheme"),
+        ("backendSubdomain", "a_b", "got 'a_b'"),
+        ("backendVersion", "a b", "tag of an image"),
+        ("isProduction", "yes", "must be true or false, got 'yes'"),
+        ("isProduction", 1, "must be true or false, got 1"),
+        ("removalProtection", "", "must be true or false"),
+        ("mailFromUser", "a b", "before the @"),
+        ("mailFromDomain", "mail", "bare host name"),
+        ("monitorIntervalMinutes", -1, "from 0 (off) to 44640"),
+        ("monitorIntervalMinutes", 2.5, "a whole number"),
+        ("minTasks", 0, "from 1 to 4, which is the most that autoscaling starts, got 0"),
+        ("minTasks", 5, "from 1 to 4"),
+        ("minTasks", 1.5, "a whole number of tasks"),
+        ("labStorageQuotaGib", -1, "from 0 (none) to 1048576 (1 PiB)"),
+        ("labStorageQuotaGib", 0.5, "a whole number of GiB"),
+        ("monitorIntervalMinutes", "soon", "a whole number"),
+        ("monitorIntervalMinutes", True, "a whole number"),
+        ("backendEnvironment", "A=b", "an object of names and values"),
+        ("backendEnvironment", {"A": 1}, "put the value in quotes"),
+        ("backendEnvironment", {"1A": "b"}, "do not start with a digit, got '1A'"),
+        ("backendEnvironment", {"POSTGRES_HOST": "b"}, "must not set POSTGRES_HOST"),
+        ("backendEnvironment", {"DB_PASSWORD": "b"}, "DB_PASSWORD looks like one"),
+        ("backendSecretsKeys", ["DJANGO_SECRET_KEY"], "must not set DJANGO_SECRET_KEY"),
+        ("backendSecretsKeys", ["A", "A"], "got A more than once"),
+        ("backendSecretsKeys", "A", "a list of names"),
+        ("frontendSecretsKeys", ["a b"], "got 'a b'"),
+        ("backendSecretsName", "galv-AbC123", "must not end in a dash and six characters"),
+        ("smtpSecretName", "a secret", "the name of a secret"),
+        ("networkPreset", "nat", "natGateway, natInstance, public, got 'nat'"),
+        ("networkPreset", "endpoints", "natGateway, natInstance, public, got 'endpoints'"),
+        ("certificateArn", "arn:aws:iam::1:server-certificate/x", "ARN of a certificate in ACM"),
+        ("backendversion", "1", "did you mean backendVersion?"),
+        ("monitorInterval", "1", "did you mean monitorIntervalMinutes?"),
+        ("alarmEmail", "nobody", "got 'nobody'"),
+        ("frontendEnvironment", {"VITE_GALV_API_BASE_URL": "x"}, "must not set VITE_GALV_API_BASE"),
+        ("frontendEnvironment", {"VITE_GALV_ANALYTICS_URL": "x"}, ": set frontendAnalyticsUrl"),
+        ("frontendAnalyticsUrl", "http://stats.example.com", "must be an HTTPS URL"),
+        ("frontendAnalyticsUrl", "https://a.example.com; script-src *", "must be an HTTPS URL"),
+        ("frontendStorageUrls", "https://storage.example.org", "must be a list of URLs"),
+        ("frontendStorageUrls", ["https://storage.example.org/a"], "end a path with a slash"),
+        ("wafCountedRules", {"Ours": ["SQLi_BODY"]}, "has the group 'Ours': it must be one of"),
+        ("wafCountedRules", ["SQLi_BODY"], "must be a mapping of groups to rules"),
+        ("wafCredentialPaths", "/login/", "must be a list of paths, got '/login/'"),
+        ("wafCredentialPaths", ["login"], "must be the start of a path such as '/login/' or"),
+        ("adminCidrs", "192.0.2.0/24", "must be a list of IP ranges, got '192.0.2.0/24'"),
+        ("adminCidrs", ["192.0.2.0/24", "192.0.2.9/24"], "host bits are zero, got '192.0.2.9/24'"),
+        ("adminCidrs", ["0.0.0.0/0"], "must be an IP range such as '192.0.2.0/24'"),
+        ("databaseRotation", 0, "from 1 to 1000000, got 0"),
+        ("smtpRotation", 0, "from 1 to 1000000, got 0"),
+        ("smtpRotation", 1.5, "a whole number, got 1.5"),
+    ],
+)
+def test_refuses(key: str, value: object, says: str) -> None:
+    message = refusal(**{key: value})
+
+    assert f"- {key}: " in message
+    assert says in message
+
+
+def test_an_admin_for_nobody_is_not_one_for_everybody() -> None:
+    assert read(adminCidrs=[]).admin_cidrs == []
+    assert read(adminCidrs="").admin_cidrs is read(adminCidrs=None).admin_cidrs is None
+
+
+def test_refuses_all_mistakes_at_once() -> None:
+    message = refusal(
+        isProduction="maybe",
+        backendVersoin="1",
+        domainName=...,
+        backendEnvironment={"A": "b", "POSTGRES_HOST": "x", "X_TOKEN": "y"},
+        frontendEnvironment={"F": "1"},
+        frontendSecretsKeys=["F"],
+    )
+
+    assert message.startswith("5 mistakes")
+    for key in ("isProduction", "backendVersoin", "domainName", "POSTGRES_HOST", "X_TOKEN", "both"):
+        assert key in message
+
+
+def test_a_setting_that_only_sounds_like_a_secret_is_no_secret() -> None:
+    name = "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S"
+
+    assert read(backendEnvironment={name: "60"}).backend_environment == {name: "60"}
+
+
+def test_refuses_to_rotate_what_is_given() -> None:
+    assert "drop smtpRotation" in refusal(smtpSecretName="ours", smtpRotation=2)
+
+
+def test_refuses_an_identity_beside_credentials_that_are_given() -> None:
+    assert "drop mailIdentity" in refusal(smtpSecretName="ours", mailIdentity="existing")
+
+
+@pytest.mark.parametrize(
+    ("subdomain", "domain"),
+    [("app", "mail.lab.org"), ("", "mail.lab.org"), ("app-stage", "mail.app-stage.lab.org")],
+)
+def test_the_mail_domain_follows_the_host_of_the_frontend(subdomain: str, domain: str) -> None:
+    """So that deployments side by side do not want the same identity of SES."""
+    config = read(domainName="lab.org", frontendSubdomain=subdomain)
+
+    assert config.mail_from_domain == domain
+
+
+def test_refuses_one_host_name_for_both() -> None:
+    assert "need a host name each" in refusal(backendSubdomain="", frontendSubdomain="")
+
+
+class TestCertificates:
+    def test_one_in_us_east_1_serves_both_there(self) -> None:
+        config = read(region="us-east-1", isRoute53Domain=False, certificateArn=arn())
+
+        assert config.backend_certificate_arn == arn()
+
+    def test_a_certificate_says_that_the_domain_is_elsewhere(self) -> None:
+        assert not read(certificateArn=arn()).is_route53_domain
+
+    def test_elsewhere_the_api_needs_its_own(self) -> None:
+        message = refusal(region="eu-west-2", certificateArn=arn())
+
+        assert "- backendCertificateArn: is missing" in message
+        assert "--region eu-west-2 --domain-name api.example.com" in message
+
+    def test_without_any_the_error_is_the_instructions(self) -> None:
+        message = refusal(region="eu-west-2", isRoute53Domain=False)
+
+        assert "--region us-east-1 --domain-name app.example.com --validation" in message
+        assert "set certificateArn to its ARN" in message
+        assert "set backendCertificateArn to its ARN" in message
+
+    def test_without_any_in_us_east_1_one_for_both_is_enough(self) -> None:
+        message = refusal(region="us-east-1", isRoute53Domain=False)
+
+        assert message.startswith("a mistake")
+        assert "--subject-alternative-names api.example.com" in message
+
+    def test_refuses_another_region(self) -> None:
+        message = refusal(
+            region="eu-west-2",
+            certificateArn=arn("eu-west-2"),
+            backendCertificateArn=arn("us-east-1"),
+        )
+
+        assert "certificateArn: must be in us-east-1, got one in eu-west-2" in message
+        assert "backendCertificateArn: must be in eu-west-2, got one in us-east-1" in message
+
+    def test_refuses_another_account(self) -> None:
+        message = refusal(account="111122223333", region="us-east-1", certificateArn=arn())
+
+        assert "in the account of the deployment, 111122223333, got one in 123456789012" in message
+
+    def test_refuses_one_beside_a_zone(self) -> None:
+        message = refusal(isRoute53Domain=True, certificateArn=arn())
+
+        assert "isRoute53Domain is true" in message
+
+
+def test_schema_and_table_are_up_to_date() -> None:
+    for path, content in config_docs.pages().items():
+        assert path.read_text() == content
+
+
+def test_the_schema_knows_the_same_keys_and_takes_the_examples_own_file() -> None:
+    document = json.loads(CDK_JSON.read_text())
+    validator = jsonschema.Draft202012Validator(schema())
+
+    assert set(schema()["properties"]["context"]["properties"]) == {key.name for key in KEYS}
+    assert list(validator.iter_errors(document)) == []
+    for key, value in (("isProduction", "yes"), ("colour", "red"), ("monitorIntervalMinutes", -1)):
+        wrong = {**document, "context": {**document["context"], key: value}}
+        assert list(validator.iter_errors(wrong)) != []
+
+
+FOREIGN = ["env", "environment", "stage", "account", "region", "owner", "colour"]
+
+
+@pytest.mark.parametrize("key", FOREIGN)
+def test_other_peoples_context_passes_with_a_note(key: str) -> None:
+    """`~/.cdk.json` and `--context` reach every application."""
+    context = {"name": "galv", "domainName": "example.com", key: "prod"}
+
+    config = GalvConfig.from_context(App(context=context).node)
+
+    (note,) = config.notes
+    assert note.startswith(f"{key}: ")
+    assert "not a key of Galv's" in note
+
+
+def test_without_foreign_context_there_is_no_note() -> None:
+    assert read().notes == []
+
+
+def test_says_which_records_to_create_and_before_what() -> None:
+    arn = ARN.format(region="us-east-1", account="123456789012")
+    (note,) = read(certificateArn=arn).notes
+
+    steps = ["Before you deploy: the CNAME records that validate", "FrontendCnameTarget"]
+    assert [step for step in steps if step not in note] == []
+    assert note.index(steps[0]) < note.index(steps[1])
+    assert "MailDnsRecord" in note
+    (note,) = read(certificateArn=arn, smtpSecretName="ours").notes
+    assert "MailDnsRecord" not in note
+
+
+def test_the_walkthrough_creates_records_before_what_needs_them() -> None:
+    text = (CDK_JSON.parent / "README.md").read_text()
+    steps = ["CNAME records that validate", "**Deploy**", "create its records", "**Sign in**"]
+
+    places = [text.index(step) for step in [*steps, "**Check**"]]
+    assert places == sorted(places)
+
+
+NEAR_MISSES = ["Name", "domain", "domainname", "isProd", "vpc", "backendVersoin", "hostedZone"]
+
+
+@pytest.mark.parametrize("key", NEAR_MISSES)
+def test_a_near_miss_of_a_key_is_refused(key: str) -> None:
+    assert f"- {key}: is not a key of this application; did you mean " in refusal(**{key: "x"})
+
+
+# https://docs.aws.amazon.com/cdk/v2/guide/cli.html, and what `cdk init` writes.
+CDKS_OWN = [
+    "app", "assetMetadata", "build", "browser", "ci", "context", "debug", "language", "lookups",
+    "notices", "output", "outputsFile", "pathMetadata", "plugin", "profile", "progress",
+    "requireApproval", "role-arn", "rollback", "staging", "tags", "toolkitBucket",
+    "toolkitStackName", "trace", "unstable", "versionReporting", "watch", "$schema",
+]  # fmt: skip
+
+
+class TestBesideContext:
+    """Keys of ours that stand in `cdk.json` beside `"context"`, where CDK reads none of them."""
+
+    def test_refuses_them(self, tmp_path: Path) -> None:
+        path = tmp_path / "cdk.json"
+        path.write_text(json.dumps({"app": "x", "isProduction": False, "domianName": "x.org"}))
+
+        with pytest.raises(ValueError, match="in the context") as error:
+            GalvConfig.from_context(
+                App(context={"name": "galv", "domainName": "example.com"}).node, cdk_json=path
+            )
+
+        assert '- isProduction: stands beside "context" in cdk.json' in str(error.value)
+        assert "domianName" in str(error.value)
+
+    def test_takes_cdks_own_and_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "cdk.json"
+        node = App(context={"name": "galv", "domainName": "example.com"}).node
+        assert GalvConfig.from_context(node, cdk_json=path) == read()
+        path.write_text(json.dumps(dict.fromkeys(CDKS_OWN, "x")))
+
+        assert GalvConfig.from_context(node, cdk_json=path) == read()
+
+
+SECRET_NAMES = [
+    "DB_PASSWORD", "DB_PASS", "SMTP_PW", "REDIS_PWD", "KEY_PASSPHRASE", "SENTRY_AUTH_TOKEN",
+    "db_pass", "PASS", "STRIPE_APIKEY", "SIGNING_KEY", "ENCRYPTION_KEY", "LDAP_CREDS", "PASSWORDS",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["backendEnvironment", "frontendEnvironment"])
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_notices_a_secret_by_its_name(key: str, name: str) -> None:
+    assert f"{name} looks like one" in refusal(**{key: {name: "x"}})
+
+
+@pytest.mark.parametrize("key", ["backendEnvironment", "frontendEnvironment"])
+def test_notices_a_password_in_a_url(key: str) -> None:
+    message = refusal(**{key: {"CACHE": "redis://galv:hunter2@cache.example.com/0"}})
+
+    assert "CACHE looks like one" in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "name", ["COMPASS", "BYPASS", "PW_RESET_S", "SITE_URL", "MONKEY", "TOKENS_PER_S"]
+)
+def test_takes_what_only_ends_like_a_secret(name: str) -> None:
+    assert read(backendEnvironment={name: "https://a.b/c?d=e@f:g"}).backend_environment
+
+
+@pytest.mark.parametrize(
+    "name", ["VITE_GALV_API_BASE_URL", "AWS_REGION", "CODEBUILD_X", "GALV_BUILD_X"]
+)
+@pytest.mark.parametrize("key", ["frontendEnvironment", "frontendSecretsKeys"])
+def test_refuses_what_the_build_sets_itself_in_terms_of_the_key(key: str, name: str) -> None:
+    message = refusal(**{key: {name: "x"} if key == "frontendEnvironment" else [name]})
+
+    assert f"- {key}: must not set {name}" in message
+
+
+@pytest.mark.parametrize("key", ["frontendSubdomain", "backendSubdomain"])
+@pytest.mark.parametrize("value", ["here.example.com", "example.com"])
+def test_refuses_a_subdomain_that_ends_in_the_domain(key: str, value: str) -> None:
+    message = refusal(**{key: value})
+
+    assert f"- {key}: must be what comes before example.com, got {value!r}" in message
+    assert ("'here'" if value.startswith("here") else "''") in message
+
+
+@pytest.mark.parametrize(
+    ("tag", "secret"),
+    [
+        ("lab", "lab-smtp"),
+        ("Oxford Battery Group", "Oxford-Battery-Group-smtp"),
+        ("Zürich: 1", "Zurich-1-smtp"),
+        ("cost-centre:42", "cost-centre-42-smtp"),
+        ("电池", "galv-smtp"),
+        ("a" * 256, "a" * 256 + "-smtp"),
+    ],
+)
+def test_a_tag_may_hold_what_aws_allows(tag: str, secret: str) -> None:
+    config = read(projectNameTag=tag)
+
+    assert config.project_name_tag == tag
+    assert config.default_smtp_secret_name == secret
+
+
+@pytest.mark.parametrize("tag", ["Galv & Co", "a" * 257, " galv", "aws:galv", "a\nb"])
+def test_refuses_a_tag_that_aws_does_not_take(tag: str) -> None:
+    assert "- projectNameTag: must be" in refusal(projectNameTag=tag)
+
+
+class TestMailDomain:
+    """A mail domain from which nothing can be sent is warned about."""
+
+    @pytest.mark.parametrize(
+        "domain", ["example.com", "mail.example.com", "lab.example", "lab.test", "x.invalid"]
+    )
+    def test_warns_of_a_reserved_one(self, domain: str) -> None:
+        (warning,) = read(domainName="lab.org", mailFromDomain=domain).warnings
+
+        assert warning.startswith(f"mailFromDomain: {domain} is reserved")
+
+    def test_warns_of_the_reserved_default(self) -> None:
+        (warning,) = read().warnings
+
+        assert warning.startswith("domainName: example.com is reserved")
+
+    def test_warns_of_a_foreign_one(self) -> None:
+        (warning,) = read(domainName="lab.org", mailFromDomain="other.org").warnings
+
+        assert warning.startswith("mailFromDomain: other.org is not a domain of lab.org")
+        # Not a word of it comes from CloudFormation.
+        assert "created in its zone are deleted, without removalProtection" in warning
+
+    @pytest.mark.parametrize("domain", [None, "lab.org", "mail.lab.org", "org.uk.lab.org"])
+    def test_says_nothing_of_its_own(self, domain: str | None) -> None:
+        assert read(domainName="lab.org", mailFromDomain=domain).warnings == []
+
+    def test_says_nothing_of_the_domain_above(self) -> None:
+        assert read(domainName="galv.lab.org", mailFromDomain="lab.org").warnings == []
+
+    def test_takes_any_domain_with_credentials_that_are_given(self) -> None:
+        config = read(domainName="lab.org", mailFromDomain="other.org", smtpSecretName="ours")
+
+        assert config.warnings == []
+
+
+class TestApexElsewhere:
+    """A CNAME record cannot stand at the top of a zone."""
+
+    @pytest.mark.parametrize("key", ["frontendSubdomain", "backendSubdomain"])
+    def test_is_warned_about(self, key: str) -> None:
+        (warning,) = read(domainName="lab.org", certificateArn=arn(), **{key: ""}).warnings
+
+        assert warning.startswith(f"{key}: is empty, and isRoute53Domain is false")
+        for way_out in ("ALIAS", "a subdomain", "Route 53"):
+            assert way_out in warning
+
+    def test_is_fine_in_route_53(self) -> None:
+        assert read(domainName="lab.org", frontendSubdomain="").warnings == []
+
+
+class TestZone:
+    def test_has_the_domains_name_unless_given(self) -> None:
+        config = read()
+
+        assert (config.hosted_zone_name, config.hosted_zone_id) == ("example.com", None)
+
+    @pytest.mark.parametrize("domain", ["lab.org", "galv.lab.org", "a.galv.lab.org"])
+    def test_may_be_above_the_domain(self, domain: str) -> None:
+        config = read(domainName=domain, hostedZoneName="lab.org", hostedZoneId="Z0123456789ABC")
+
+        assert (config.hosted_zone_name, config.hosted_zone_id) == ("lab.org", "Z0123456789ABC")
+
+    def test_may_be_below_the_domain_when_it_has_the_hosts(self) -> None:
+        config = read(
+            domainName="lab.org",
+            hostedZoneName="galv.lab.org",
+            backendSubdomain="api.galv",
+            frontendSubdomain="galv",
+            mailFromDomain="galv.lab.org",
+        )
+
+        assert config.hosted_zone_name == "galv.lab.org"
+        assert config.warnings == []
+
+    def test_refuses_one_without_the_hosts(self) -> None:
+        message = refusal(hostedZoneName="other.org")
+
+        assert (
+            "- hostedZoneName: must be the domain of app.example.com and api.example.com" in message
+        )
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("hostedZoneName", "example.com"), ("hostedZoneId", "Z0123456789ABC")]
+    )
+    def test_refuses_one_for_a_domain_elsewhere(self, key: str, value: str) -> None:
+        message = refusal(certificateArn=arn(), **{key: value})
+
+        assert f"{key}: is set, and the domain is not in Route 53" in message
+
+    @pytest.mark.parametrize("value", ["/hostedzone/Z1", "zone", "z0123456789abc"])
+    def test_refuses_what_is_no_id(self, value: str) -> None:
+        assert "- hostedZoneId: must be the id of a hosted zone" in refusal(hostedZoneId=value)
+
+
+VPC = "vpc-0123456789abcdef0"
+SUBNETS = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+
+
+class TestVpc:
+    def test_is_made_unless_given(self) -> None:
+        assert (read().vpc_id, read().vpc_subnets) == (None, {})
+
+    def test_may_be_given_with_its_subnets(self) -> None:
+        config = read(vpcId=VPC, vpcSubnets={"tasks": SUBNETS}, networkPreset="public")
+
+        assert config.vpc_id == VPC
+        assert config.vpc_subnets == {"tasks": SUBNETS}
+
+    @pytest.mark.parametrize(
+        ("context", "says"),
+        [
+            ({"vpcId": "my-vpc"}, "- vpcId: must be the id of a VPC"),
+            ({"vpcSubnets": {"tasks": SUBNETS}}, "vpcSubnets: is set without vpcId"),
+            ({"vpcId": VPC, "networkPreset": "natInstance"}, "vpcId, networkPreset: "),
+            ({"vpcId": VPC, "networkPreset": "natGateway"}, "vpcId, networkPreset: "),
+            ({"vpcId": VPC, "vpcSubnets": SUBNETS}, "- vpcSubnets: must be an object"),
+            ({"vpcId": VPC, "vpcSubnets": {"task": SUBNETS}}, "loadBalancer, tasks, database"),
+            ({"vpcId": VPC, "vpcSubnets": {"tasks": "subnet-1"}}, "list of ids of subnets"),
+            ({"vpcId": VPC, "vpcSubnets": {"tasks": []}}, "list of ids of subnets"),
+            ({"vpcId": VPC, "vpcSubnets": {"database": SUBNETS[:1]}}, "in two Availability Zones"),
+        ],
+    )
+    def test_refuses(self, context: dict[str, object], says: str) -> None:
+        assert says in refusal(**context)
+
+
+WRONG: dict[str, Any] = {
+    "vpcSubnets": "x",
+    "backendEnvironment": "x",
+    "frontendEnvironment": "x",
+    "backendSecretsKeys": "x",
+    "frontendSecretsKeys": "x",
+}
+
+
+@pytest.mark.parametrize("key", [key.name for key in KEYS])
+def test_every_refusal_of_a_value_starts_with_the_key_and_has_no_python_in_it(key: str) -> None:
+    message = refusal(**{key: WRONG.get(key, "not / a & value\n")})
+
+    assert f"\n  - {key}: must be " in message
+    # Arguments of the constructs are snake_case, or have an equals sign.
+    assert not re.search(r"\b[a-z]+_[a-z]+\b|[a-z]=", message.replace("us-east-1", ""))
+
+
+def test_the_examples_own_file_overrides_no_better_default() -> None:
+    """With only `name` and `domainName` changed everything follows them."""
+    shipped = json.loads(CDK_JSON.read_text())["context"]
+    own: dict[str, Any] = {"name": "lab", "domainName": "lab.org"}
+    changes: list[dict[str, Any]]
+    for region in ("us-east-1", "eu-west-2"):
+        changes = [
+            {},
+            {"certificateArn": arn(), "backendCertificateArn": arn(region)},
+            {"isProduction": False},
+            {"name": "lab-stage", "projectNameTag": "stage"},
+        ]
+        for more in changes:
+            changed = read(region=region, **{**shipped, **own, **more})
+            plain = read(region=region, **{**own, **more})
+
+            adds = {name for name in vars(plain) if getattr(plain, name) != getattr(changed, name)}
+            assert adds <= {"backend_environment"}, more
+
+
+@pytest.mark.parametrize(
+    ("context", "protected"),
+    [
+        ({}, True),
+        ({"isProduction": False}, False),
+        ({"isProduction": False, "removalProtection": True}, True),
+        ({"removalProtection": False}, False),
+        ({"removalProtection": False, "deletionProtection": True}, True),
+        ({"deletionProtection": "false"}, False),
+    ],
+)
+def test_deletion_protection_follows_removal_protection_unless_given(
+    context: dict[str, Any], protected: bool
+) -> None:
+    assert read(**context).deletion_protection is protected
+
+
+def test_doubts_a_secret_that_the_deployment_may_have_created() -> None:
+    """To set the key to that name takes the secret away in the same deployment."""
+    (doubt,) = read(domainName="lab.org", smtpSecretName="galv-smtp").warnings
+    assert doubt.startswith("smtpSecretName: galv-smtp is the secret that this deployment creates")
+
+    assert read(domainName="lab.org", smtpSecretName="our-smtp").warnings == []
