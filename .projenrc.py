@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from projen import IniFile, JsonFile, Task, TaskStep
+from projen import IniFile, JsonFile, Task, TaskStep, TextFile, TomlFile
 from projen.github import GitHubOptions
 from projen.python import (
     BuildSystem,
@@ -38,8 +38,10 @@ PLATFORM_APP = "examples/platform-app"
 # Ranges, because an application must be able to resolve them beside its own. aws-cdk-lib 2.274 is
 # the first version whose modules load lazily: synthesis is four times faster than before it.
 DEPENDENCIES = ["aws-cdk-lib>=2.274,<3", "constructs>=10.5,<11", "jsii>=1.141,<2"]
-# What the operator's command needs besides: `pip install "galv-constructs[ops]"`. click 8.2 is the
-# first whose test runner keeps standard error apart.
+# The operator's command is a distribution of its own, so that it can be had without CDK. click 8.2
+# is the first whose test runner keeps standard error apart.
+OPS = "galv-ops"
+OPS_FOLDER = "src/galv_ops"
 OPS_DEPENDENCIES = ["boto3>=1.34,<2", "click>=8.2,<9"]
 
 TYPED_SERVICES = [
@@ -114,7 +116,7 @@ RUFF = {
             "tools/**": ["S603", "S606", "S607", "T20"],
             "tools/setup.py": ["UP036"],
             # A program's classes, whose docstrings say what they are made of.
-            "src/galv_ops/**": ["D107"],
+            f"{OPS_FOLDER}/**": ["D107"],
             # What it prints is the log of the build.
             "src/galv_constructs/site/**": ["T201"],
         },
@@ -130,7 +132,9 @@ MYPY = {
     "mypy_path": ["src", APP, PLATFORM_APP, "tools", "test"],
     "explicit_package_bases": True,
     # The one is installed beside the rest, in .venv-e2e, the other in the images of Galv.
-    "overrides": [{"module": ["ministack.*", "django.*"], "ignore_missing_imports": True}],
+    "overrides": [
+        {"module": ["ministack.*", "django.*", "hatchling.*"], "ignore_missing_imports": True}
+    ],
     # Each synthesis leaves a copy of the handlers there.
     # What stands in for Galv has an environment of its own.
     "exclude": ["/cdk\\.out/", "^test/galv/(backend_django/|compile\\.py)"],
@@ -158,22 +162,48 @@ PYTEST = {
     },
 }
 
-# README.md, with links that lead from PyPI to the files of the same version.
-PYPI_PAGE = {
-    "content-type": "text/markdown",
-    "fragments": [{"path": "README.md"}],
-    "substitutions": [
-        {
-            # Images: as they are, not on a page around them.
-            "pattern": r'(!\[[^\]]*\]\(|(?:src|srcset)=")(?!https?:)',
-            "replacement": rf"\1{REPOSITORY}/raw/v$HFPR_VERSION/",
-        },
-        {
-            "pattern": r"(?<!!)(\[[^\]]*\]\()(?!https?:|#)",
-            "replacement": rf"\1{REPOSITORY}/blob/v$HFPR_VERSION/",
-        },
-    ],
+
+def pypi_page(file: str, to_root: str = "") -> dict[str, object]:
+    """A file as the page on PyPI, with links that lead from there to the files of its version."""
+    folder = f"{Path(file).parent}/".removeprefix("./")
+    return {
+        "content-type": "text/markdown",
+        "fragments": [{"path": f"{to_root}{file}"}],
+        "substitutions": [
+            {
+                # Images: as they are, not on a page around them.
+                "pattern": r'(!\[[^\]]*\]\(|(?:src|srcset)=")(?!https?:)',
+                "replacement": rf"\1{REPOSITORY}/raw/v$HFPR_VERSION/{folder}",
+            },
+            {
+                "pattern": r"(?<!!)(\[[^\]]*\]\()(?!https?:|#)",
+                "replacement": rf"\1{REPOSITORY}/blob/v$HFPR_VERSION/{folder}",
+            },
+        ],
+    }
+
+
+def version_source(to_root: str = "") -> dict[str, str]:
+    """Where hatch finds the version, which is one for all that is released."""
+    return {
+        "path": f"{to_root}package.json",
+        "pattern": '"version": "(?P<version>[^"]+)"',
+    }
+
+
+BUILD_REQUIRES = ["hatchling>=1.27", "hatch-fancy-pypi-readme>=25"]
+BUILD_BACKEND = "hatchling.build"
+URLS = {
+    "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+    "Source": REPOSITORY,
+    "Issues": f"{REPOSITORY}/issues",
 }
+CLASSIFIERS = [
+    "Development Status :: 4 - Beta",
+    "Intended Audience :: Science/Research",
+    "Intended Audience :: System Administrators",
+    *(f"Programming Language :: Python :: {python}" for python in ["3", *PYTHON_VERSIONS]),
+]
 
 # The version lives in package.json because that is what projen's release tooling can raise; a
 # release in progress must not be reset by regenerating the file.
@@ -262,10 +292,7 @@ IniFile(
 )
 PyprojectTomlFile(
     project,
-    build_system=BuildSystem(
-        requires=["hatchling>=1.27", "hatch-fancy-pypi-readme>=25"],
-        build_backend="hatchling.build",
-    ),
+    build_system=BuildSystem(requires=BUILD_REQUIRES, build_backend=BUILD_BACKEND),
     project=PyprojectTomlProject(
         name=NAME,
         description=DESCRIPTION,
@@ -275,36 +302,85 @@ PyprojectTomlFile(
         authors=[{"name": AUTHOR}],
         keywords=["aws", "cdk", "galv", "batteries"],
         classifiers=[
-            "Development Status :: 4 - Beta",
+            *CLASSIFIERS,
             "Framework :: AWS CDK",
             "Framework :: AWS CDK :: 2",
-            "Intended Audience :: Science/Research",
-            "Intended Audience :: System Administrators",
-            *(f"Programming Language :: Python :: {python}" for python in ["3", *PYTHON_VERSIONS]),
             "Typing :: Typed",
         ],
         urls={
             "Documentation": f"{REPOSITORY}#readme",
             "Reference": f"{REPOSITORY}/blob/main/API.md",
-            "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
-            "Source": REPOSITORY,
-            "Issues": f"{REPOSITORY}/issues",
+            **URLS,
         },
         dependencies=DEPENDENCIES,
-        optional_dependencies={"ops": OPS_DEPENDENCIES},
-        scripts={"galv-ops": "galv_ops.__main__:main"},
-        dynamic=[PyprojectTomlProjectDynamic.README, PyprojectTomlProjectDynamic.VERSION],
+        dynamic=[
+            # The extra `ops`, by tools/build_metadata.py.
+            PyprojectTomlProjectDynamic.OPTIONAL_HYPHEN_DEPENDENCIES,
+            PyprojectTomlProjectDynamic.README,
+            PyprojectTomlProjectDynamic.VERSION,
+        ],
     ),
     tool=PyprojectTomlTool(
         hatch={
-            "version": {"path": "package.json", "pattern": '"version": "(?P<version>[^"]+)"'},
-            "build": {"targets": {"wheel": {"packages": [f"src/{MODULE}", "src/galv_ops"]}}},
-            "metadata": {"hooks": {"fancy-pypi-readme": PYPI_PAGE}},
+            "version": version_source(),
+            "build": {"targets": {"wheel": {"packages": [f"src/{MODULE}"]}}},
+            "metadata": {
+                "hooks": {
+                    "custom": {"path": "tools/build_metadata.py"},
+                    "fancy-pypi-readme": pypi_page("README.md"),
+                }
+            },
         },
         mypy=MYPY,
         pytest=PYTEST,
         ruff=RUFF,
     ),
+)
+TomlFile(
+    project,
+    f"{OPS_FOLDER}/pyproject.toml",
+    obj={
+        "project": {
+            "name": OPS,
+            "description": "Look after a deployment of Galv, the battery data platform, on AWS",
+            "requires-python": f">={PYTHON_MINIMUM}",
+            "license": "Apache-2.0",
+            "license-files": ["LICENSE"],
+            "authors": [{"name": AUTHOR}],
+            "keywords": ["aws", "galv", "batteries"],
+            "classifiers": [*CLASSIFIERS, "Environment :: Console"],
+            "urls": {"Documentation": f"{REPOSITORY}/blob/main/docs/galv-ops.md", **URLS},
+            "dependencies": OPS_DEPENDENCIES,
+            "scripts": {OPS: "galv_ops.cli:galv_ops"},
+            "dynamic": ["readme", "version"],
+        },
+        "build-system": {"requires": BUILD_REQUIRES, "build-backend": BUILD_BACKEND},
+        "tool": {
+            "hatch": {
+                "version": version_source("../../"),
+                "build": {
+                    "targets": {
+                        "wheel": {
+                            "include": ["*.py"],
+                            # The folder is the package.
+                            "sources": {"": "galv_ops"},
+                            "dev-mode-dirs": [".."],
+                        }
+                    }
+                },
+                "metadata": {
+                    "hooks": {"fancy-pypi-readme": pypi_page("docs/galv-ops.md", "../../")}
+                },
+            }
+        },
+    },
+)
+# A distribution holds its own; hatch takes none from outside of its folder.
+TextFile(
+    project,
+    f"{OPS_FOLDER}/LICENSE",
+    lines=Path("LICENSE").read_text().split("\n"),
+    marker=False,
 )
 for pattern in ["/.venv-*/", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
     project.gitignore.exclude(pattern)
@@ -378,11 +454,12 @@ lock.exec(
 upgrade = task("upgrade", "Take the newest version of every dependency")
 upgrade.spawn(lock, args=["--upgrade"])
 
-package = task("package", "Build the wheel and the source distribution")
-# Cleared by hand, as twine takes what else is there for a distribution too.
-package.exec("uv build --quiet --clear --no-create-gitignore --out-dir dist/python")
-package.exec("uvx twine@7.0.0 check --strict dist/python/*")
-package.exec("uvx check-wheel-contents@0.6.3 dist/python/*.whl")
+package = task("package", "Build the wheels and the source distributions")
+for name, folder in ((NAME, "."), (OPS, OPS_FOLDER)):
+    # Cleared by hand, as twine takes what else is there for a distribution too.
+    package.exec(f"uv build --quiet --clear --no-create-gitignore --out-dir dist/{name} {folder}")
+package.exec("uvx twine@7.0.0 check --strict dist/galv-*/*")
+package.exec("uvx check-wheel-contents@0.6.3 dist/galv-*/*.whl")
 
 add_workflows(project, PYTHON_VERSIONS)
 

@@ -1,11 +1,14 @@
 """The distributions as users get them: built, installed where nothing else is, and used."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -35,18 +38,33 @@ def run(
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source distribution and the wheel that uv builds from it."""
-    folder = tmp_path_factory.mktemp("dist")
-    run("uv", "build", "--quiet", "--no-create-gitignore", "--out-dir", folder)
-    return folder
+# Each distribution of this repository: where its pyproject.toml is, and the package in it.
+FOLDERS = {"galv-constructs": ROOT, "galv-ops": SOURCE / "galv_ops"}
+# What a folder holds beside its package.
+NOT_PACKED = {"galv_ops/LICENSE", "galv_ops/pyproject.toml"}
 
 
 @pytest.fixture(scope="module")
-def wheel(distributions: Path) -> Path:
-    (found,) = distributions.glob("*.whl")
-    return found
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel of each distribution, which uv builds from its source distribution."""
+    made = {}
+    for name, project in FOLDERS.items():
+        folder = tmp_path_factory.mktemp(name)
+        run("uv", "build", "--quiet", "--no-create-gitignore", "--out-dir", folder, project)
+        (made[name],) = folder.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def wheel(wheels: Mapping[str, Path]) -> Path:
+    return wheels["galv-constructs"]
+
+
+def metadata(wheel: Path) -> Message:
+    """What a wheel says of itself."""
+    with ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        return message_from_bytes(archive.read(name))
 
 
 @pytest.fixture(scope="module")
@@ -79,30 +97,52 @@ def synthesized(app: str, folder: Path, env: Mapping[str, str]) -> dict[str, str
     return {path.name: path.read_text() for path in copy.glob("cdk.out/*.template.json")}
 
 
-def test_everything_of_the_package_is_in_the_wheel(wheel: Path) -> None:
-    packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+@pytest.mark.parametrize("name", FOLDERS)
+def test_everything_of_the_package_is_in_the_wheel(wheels: Mapping[str, Path], name: str) -> None:
+    """Also what is a link here: the handlers and galv-ops share some files."""
+    with ZipFile(wheels[name]) as archive:
+        packed = {
+            file: archive.read(file) for file in archive.namelist() if ".dist-info/" not in file
+        }
 
     assert packed == {
-        str(path.relative_to(SOURCE))
-        for path in SOURCE.rglob("*")
+        file: path.read_bytes()
+        for path in (SOURCE / name.replace("-", "_")).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
+        for file in [str(path.relative_to(SOURCE))]
+        if file not in NOT_PACKED
     }
 
 
-def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
-    run("uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path)
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_source_distribution_builds_the_same_wheel(
+    wheels: Mapping[str, Path], name: str, tmp_path: Path
+) -> None:
+    run("uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path, FOLDERS[name])
 
-    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+    assert (tmp_path / wheels[name].name).read_bytes() == wheels[name].read_bytes()
 
 
-def test_links_on_pypi_lead_somewhere(wheel: Path) -> None:
-    with ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
-        page = archive.read(name).decode()
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_wheel_has_the_licence(wheels: Mapping[str, Path], name: str) -> None:
+    with ZipFile(wheels[name]) as archive:
+        (file,) = (file for file in archive.namelist() if file.endswith("/LICENSE"))
 
-    links = re.findall(r"\]\(([^)]+)\)", re.sub(r"`[^`]*`", "", page))
+        assert archive.read(file) == (ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_links_on_pypi_lead_somewhere(wheels: Mapping[str, Path], name: str) -> None:
+    said = metadata(wheels[name])
+    page = re.sub(r"`[^`]*`", "", str(said.get_payload()))
+
+    links = re.findall(r"\]\(([^)]+)\)", page)
     assert links
-    assert [link for link in links if not link.startswith("https://")] == []
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    # Those that lead into the repository: what they name is there.
+    own = rf"https://github\.com/galv-team/galv-constructs/(?:blob|raw)/v{said['Version']}/([^#]+)"
+    named = [match[1] for link in links if (match := re.match(own, link))]
+    assert [file for file in named if not (ROOT / file).exists()] == []
 
 
 def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> None:
@@ -117,31 +157,52 @@ def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> Non
     assert "boto3" not in installed
 
 
-def test_the_operators_command_says_what_it_lacks(user: Mapping[str, str]) -> None:
-    command = shutil.which("galv-ops", path=user["PATH"])
-    assert command is not None
+def test_the_extra_brings_the_operators_command_of_the_same_version(
+    wheels: Mapping[str, Path],
+) -> None:
+    constructs, ops = (metadata(wheels[name]) for name in ("galv-constructs", "galv-ops"))
 
-    done = subprocess.run([command], env=user, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 1
-    assert done.stderr == (
-        "galv-ops needs boto3 and click, which the extra brings: "
-        'pip install "galv-constructs[ops]"\n'
-    )
+    assert constructs["Version"] == ops["Version"]
+    assert [line for line in constructs.get_all("Requires-Dist", []) if "extra ==" in line] == [
+        f"galv-ops=={ops['Version']}; extra == 'ops'"
+    ]
 
 
-def test_the_operators_command_needs_its_extra_alone(wheel: Path, tmp_path: Path) -> None:
-    """Nothing of CDK, and each package in the oldest version that is allowed."""
-    python = tmp_path / "venv" / "bin" / "python"
-    run("uv", "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
-    install = ("uv", "pip", "install", "--quiet", "--python", python)
-    run(*install, "--no-deps", wheel)
-    code = "from importlib.metadata import requires; print(*requires('galv-constructs'), sep='\\n')"
-    needed = run(python, "-c", code).splitlines()
-    extra = [line.partition(";")[0] for line in needed if "extra ==" in line]
-    run(*install, "--resolution=lowest-direct", *extra)
+@pytest.fixture
+def ops_alone(wheels: Mapping[str, Path], tmp_path: Path) -> Callable[..., Path]:
+    """Installs galv-ops where nothing else is, and returns its environment."""
 
-    said = run(python.with_name("galv-ops"), "--version")
+    def install(*options: str) -> Path:
+        venv = tmp_path / "venv"
+        run("uv", "venv", "--quiet", "--python", sys.executable, venv)
+        command = ("uv", "pip", "install", "--quiet", "--python", venv / "bin" / "python")
+        run(*command, *options, wheels["galv-ops"])
+        return venv
+
+    return install
+
+
+def test_the_operators_command_is_small(ops_alone: Callable[..., Path]) -> None:
+    """It comes without CDK, which alone has 400 MB."""
+    venv = ops_alone()
+
+    help_ = run(venv / "bin" / "galv-ops", "--help")
+    installed = run("uv", "pip", "list", "--format=json", "--python", venv / "bin" / "python")
+    names = {one["name"] for one in json.loads(installed)}
+    megabytes = sum(path.stat().st_size for path in venv.rglob("*") if path.is_file()) / 1e6
+
+    assert help_.startswith("Usage: galv-ops ")
+    assert {"boto3", "click", "galv-ops"} <= names
+    assert not {"aws-cdk-lib", "constructs", "galv-constructs", "jsii"} & names
+    assert megabytes < 40
+
+
+def test_the_operators_command_runs_with_the_oldest_that_it_allows(
+    ops_alone: Callable[..., Path],
+) -> None:
+    venv = ops_alone("--resolution=lowest-direct")
+
+    said = run(venv / "bin" / "galv-ops", "--version")
 
     assert re.fullmatch(r"galv-ops, version \S+\n", said)
 

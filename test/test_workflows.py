@@ -83,6 +83,7 @@ def test_few_jobs_can_get_a_token() -> None:
 
     assert jobs == {
         ".github/workflows/release.yml: release_pypi",
+        ".github/workflows/release.yml: release_pypi_galv-ops",
         "examples/galv-app/.github/workflows/deploy.yml: deploy",
         "examples/galv-app/.github/workflows/deploy.yml: diff",
     }
@@ -121,12 +122,31 @@ def test_the_lint_sees_what_is_not_locked(step: Any, permissions: Any) -> None:
     assert len(unlocked(workflow)) == 1
 
 
-def test_what_publishes_uploads_and_runs_nothing() -> None:
-    job = WORKFLOWS["release"]["jobs"]["release_pypi"]
+@pytest.mark.parametrize(
+    ("name", "environment", "distribution"),
+    [
+        ("release_pypi", "pypi", "galv-constructs"),
+        ("release_pypi_galv-ops", "pypi-galv-ops", "galv-ops"),
+    ],
+)
+def test_what_publishes_uploads_and_runs_nothing(
+    name: str, environment: str, distribution: str
+) -> None:
+    job = WORKFLOWS["release"]["jobs"][name]
     used = [step["uses"].partition("@")[0] for step in job["steps"]]
 
     assert used == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
     assert job["permissions"] == {"id-token": "write"}
-    assert job["environment"] == "pypi"
+    assert job["environment"] == environment
     assert job["steps"][1]["if"] == "${{ !inputs.dry_run }}"
-    assert job["steps"][1]["with"] == {"packages-dir": "dist/python", "attestations": True}
+    assert job["steps"][1]["with"] == {
+        "packages-dir": f"dist/{distribution}",
+        "attestations": True,
+    }
+
+
+def test_the_extra_is_published_after_what_it_brings() -> None:
+    jobs = WORKFLOWS["release"]["jobs"]
+
+    assert jobs["release_pypi"]["needs"] == ["release", "release_pypi_galv-ops"]
+    assert "release_pypi" in jobs["release_github"]["needs"]

@@ -2,8 +2,8 @@
 
 npm run test:lowest | test:newest [-- argument of pytest ...]
 
-Lowest: what pyproject.toml declares at its lower bounds, everything else as locked. Newest: all of
-it as new as the declarations allow. Each is an environment of its own, which is made anew.
+Lowest: what both pyproject.toml declare at their lower bounds, everything else as locked. Newest:
+all of it as new as the declarations allow. Each is an environment of its own, which is made anew.
 """
 
 import os
@@ -15,15 +15,17 @@ from pathlib import Path
 
 from setup import EVERYTHING, ROOT, locked
 
-COMPILE = ["uv", "pip", "compile", "--quiet", "--all-extras"]
+COMPILE = ["uv", "pip", "compile", "--quiet"]
+# Both distributions of this repository.
+OPS = "src/galv_ops"
 # What tests start as programs of their own: those of .venv do, whatever they need themselves.
 PROGRAMS = {"check-jsonschema", "mypy", "ruff", "uv", "zizmor"}
 
 
 def lower_bounds() -> set[str]:
-    """Return the lowest versions that pyproject.toml allows, with what these need."""
+    """Return the lowest versions that both pyproject.toml allow, with what these need."""
     resolved = subprocess.run(
-        [*COMPILE, "--resolution", "lowest-direct", "pyproject.toml"],
+        [*COMPILE, "--resolution", "lowest-direct", "pyproject.toml", f"{OPS}/pyproject.toml"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -38,11 +40,11 @@ def package(requirement: str) -> str:
 
 
 def install(python: Path, *, lowest: bool) -> None:
-    """Install the library and what its tests need."""
+    """Install the library, galv-ops, and what their tests need."""
     asked = (ROOT / "requirements-dev.txt").read_text().splitlines()
     asked = [line for line in asked if line[:1].isalnum() and package(line) not in PROGRAMS]
     command = ["uv", "pip", "install", "--quiet", "--python", str(python)]
-    command += ["--editable", ".[ops]", *asked]
+    command += ["--editable", ".", "--editable", OPS, *asked]
     with tempfile.TemporaryDirectory() as folder:
         if lowest:
             bounds = lower_bounds()

@@ -39,6 +39,13 @@ PINS = {
     "pypa/gh-action-pypi-publish": "cef221092ed1bacb1cc03d23a2d87d1d172e277b",  # v1.14.0
 }
 
+# All that the action for PyPI needs.
+_TOKEN_ALONE = {"id-token": "write"}
+# As projen asks it in its own jobs.
+_IS_NEW = (
+    "needs.release.outputs.tag_exists != 'true' && "
+    "needs.release.outputs.latest_commit == github.sha"
+)
 # projen would begin with 0.0.0.
 NEXT_VERSION = '[ -n "$LATEST_TAG" ] || echo 0.1.0'
 
@@ -204,34 +211,51 @@ def _add_release(project: PythonProject, github: GitHub, python: str) -> None:
 
 
 def _publish_by_the_official_action(github: GitHub, workflow: GithubWorkflow) -> None:
-    """Let the job that can get a token of PyPI upload what another job built, and run nothing else.
+    """Let the jobs that can get a token of PyPI upload what another built, and run nothing else.
 
     projen's job runs a program from npm. The action also signs what it uploads, with attestations:
     https://docs.pypi.org/attestations/producing-attestations/
+
+    Each distribution has a job of its own, in an environment of its own: before its first release
+    PyPI knows a publisher by repository, workflow and environment alone, for one project:
+    https://github.com/pypi/warehouse/issues/16920
     """
     if workflow.file is None:
         raise ValueError("projen writes the workflow of a release otherwise")
-    artifact = "${{ needs.release.outputs.artifact_id }}"
+    constructs = "/jobs/release_pypi"
+    ops = {
+        "name": "Publish galv-ops to PyPI",
+        "needs": "release",
+        "runs-on": RUNNER[0],
+        "permissions": _TOKEN_ALONE,
+        "environment": "pypi-galv-ops",
+        "if": _IS_NEW,
+        "steps": _upload(github, "galv-ops"),
+    }
     workflow.file.patch(
-        JsonPatch.replace(
-            "/jobs/release_pypi/steps",
-            [
-                {
-                    "name": "Download build artifacts",
-                    "uses": github.actions.get("actions/download-artifact"),
-                    "with": {"artifact-ids": artifact, "path": "dist"},
-                },
-                {
-                    "name": "Release",
-                    "if": "${{ !inputs.dry_run }}",
-                    "uses": github.actions.get("pypa/gh-action-pypi-publish"),
-                    "with": {"packages-dir": "dist/python", "attestations": True},
-                },
-            ],
-        ),
-        # The action needs the token alone.
-        JsonPatch.replace("/jobs/release_pypi/permissions", {"id-token": "write"}),
+        JsonPatch.add("/jobs/release_pypi_galv-ops", ops),
+        # The extra `ops` asks for galv-ops of the same version.
+        JsonPatch.replace(f"{constructs}/needs", ["release", "release_pypi_galv-ops"]),
+        JsonPatch.replace(f"{constructs}/permissions", _TOKEN_ALONE),
+        JsonPatch.test(f"{constructs}/if", _IS_NEW),
+        JsonPatch.replace(f"{constructs}/steps", _upload(github, "galv-constructs")),
     )
+
+
+def _upload(github: GitHub, distribution: str) -> list[dict[str, object]]:
+    return [
+        {
+            "name": "Download build artifacts",
+            "uses": github.actions.get("actions/download-artifact"),
+            "with": {"artifact-ids": "${{ needs.release.outputs.artifact_id }}", "path": "dist"},
+        },
+        {
+            "name": "Release",
+            "if": "${{ !inputs.dry_run }}",
+            "uses": github.actions.get("pypa/gh-action-pypi-publish"),
+            "with": {"packages-dir": f"dist/{distribution}", "attestations": True},
+        },
+    ]
 
 
 def _keep_no_credentials(workflow: GithubWorkflow, job: str, **checkout: object) -> None:

@@ -54,7 +54,7 @@ def _printable_errors() -> Iterator[None]:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="galv-constructs", prog_name="galv-ops")
+@click.version_option(package_name="galv-ops", prog_name="galv-ops")
 @global_options
 def galv_ops(**_options: Any) -> None:
     """Look after a deployment of Galv on AWS.

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from galv_constructs.handlers._redact import redact
+from galv_ops.redact import redact
 from galv_ops.stack import Stack
 
 # What follows from another failure, and explains none.

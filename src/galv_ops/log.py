@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from galv_constructs.handlers._redact import redact
 from galv_ops.aws import Aws
 from galv_ops.errors import AWS_ERRORS, code_of
+from galv_ops.redact import redact
 
 if TYPE_CHECKING:
     from types_boto3_logs.type_defs import (

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
-from galv_constructs.handlers._redact import redact
 from galv_ops.deployment import Deployment
 from galv_ops.errors import AWS_ERRORS, TIMED_OUT, OpsError, one_line
 from galv_ops.log import Tail
 from galv_ops.output import count
+from galv_ops.redact import redact
 from galv_ops.task import Task, short
 
 if TYPE_CHECKING:

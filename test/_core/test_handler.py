@@ -37,6 +37,11 @@ def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> No
     (asset,) = (path.parent for path in tmp_path.glob("asset.*/handlers"))
     files = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
     assert files == {f"handlers/{name}.py" for name in (module, "_aws", "_redact", *parts)}
+    # A link would lead nowhere in Lambda.
+    assert not any(path.is_symlink() for path in asset.rglob("*"))
     # As Lambda imports it, whose only other package is boto3.
-    code = f"import handlers.{module}, sys; sys.exit('galv_constructs' in sys.modules)"
+    code = (
+        f"import handlers.{module}, sys; "
+        "sys.exit(bool({'galv_constructs', 'galv_ops'} & sys.modules.keys()))"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=asset, check=True)

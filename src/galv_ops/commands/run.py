@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import click
 
-from galv_constructs.handlers._redact import has_secret
 from galv_ops.command import Ops, command, timeout_option
 from galv_ops.deployment import WEB
+from galv_ops.redact import has_secret
 from galv_ops.run import run_task
 
 _MANAGE = "manage.py"
