@@ -268,6 +268,21 @@ class TestEnd:
         assert container.stop() == 128 + signal.SIGKILL
         assert 1 <= time.monotonic() - began < 5
 
+    def test_an_init_process_hands_the_signal_on(self, run: Run) -> None:
+        init = {"initProcessEnabled": True}
+        container = run("echo up; while :; do sleep 0.05; done", linuxParameters=init)
+        until(container, "up")
+
+        assert container.stop() == 128 + signal.SIGTERM
+
+    @pytest.mark.parametrize("code", [0, 3])
+    def test_an_init_process_ends_with_the_exit_code_of_the_command(
+        self, code: int, run: Run
+    ) -> None:
+        container = run(f"exit {code}", linuxParameters={"initProcessEnabled": True})
+
+        assert container.wait(10) == code
+
     def test_all_that_it_started_ends_with_it(self, run: Run) -> None:
         container = run("sleep 1234.5 & setsid sleep 1234.5 & echo up; wait")
         until(container, "up")

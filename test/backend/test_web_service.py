@@ -294,8 +294,9 @@ def test_exec_has_an_init_process(synth: Synth) -> None:
     template = synth(execute_command=True)
 
     assert container(template, "web")["LinuxParameters"]["InitProcessEnabled"] is True
-    assert "LinuxParameters" not in container(template, "setup-db")
 
 
-def test_without_exec_there_is_no_init_process(default: Json) -> None:
+def test_without_exec_there_is_no_init_process_but_in_single_tasks(default: Json) -> None:
     assert "LinuxParameters" not in container(default, "web")
+    for name in ("setup-db", "check-status"):
+        assert container(default, name)["LinuxParameters"]["InitProcessEnabled"] is True

@@ -4,7 +4,7 @@ A task definition says that the root file system is read-only, which paths are w
 runs the command and how long it may take to stop. A process that only gets the command and the
 variables shows nothing of that: on a writable disk an application writes where it likes. Here a
 container has a root file system of its own, in namespaces of its own, made with what every Linux
-has. Only the standard library is needed, and `ip` of iproute2 for networks.
+has. Needed are the standard library, tini for init processes, and `ip` of iproute2 for networks.
 
     image = Image(python=Path(".venv/bin/python"), application=Path("backend_django"))
     with Container(image, container_of(task_definition, "web"), folder=tmp_path) as container:

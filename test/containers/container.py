@@ -277,7 +277,21 @@ class Container:
         words = [*(entry_point or self.image.entry_point), *(own or default)]
         if not words:
             raise ContainerError(f"{self.name} has neither an entry point nor a command")
-        return words
+        return [*self._init_process(), *words]
+
+    def _init_process(self) -> list[str]:
+        """Return the start of a command that runs below an init process.
+
+        `initProcessEnabled` "maps to the `--init` option to docker run", whose docker-init "is
+        backed by tini":
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinuxParameters.html
+        https://docs.docker.com/reference/cli/docker/container/run/#init
+        """
+        if not (self.definition.get("linuxParameters") or {}).get("initProcessEnabled"):
+            return []
+        if (tini := shutil.which("tini")) is None:
+            raise ContainerError(f"{self.name} has an init process: install tini (Debian: tini)")
+        return [tini, "--"]
 
     def _mounts(self) -> list[dict[str, Any]]:
         layers = [

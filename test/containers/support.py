@@ -16,6 +16,8 @@ def why_not() -> str | None:
     """Return why containers cannot run here, or None where they can."""
     if sys.platform != "linux":
         return f"mount namespaces are Linux's, and this is {sys.platform}"
+    if shutil.which("tini") is None:
+        return "tini is not installed (Debian: tini)"
     with tempfile.TemporaryDirectory() as folder:
         image = Image(python=Path(sys.executable), application=Path(folder))
         definition = {"name": "probe", "command": ["true"], "readonlyRootFilesystem": True}

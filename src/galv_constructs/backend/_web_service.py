@@ -85,6 +85,7 @@ class WebService(Construct):
             # The agent behind ECS Exec writes to the root file system:
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
             read_only=not execute_command,
+            # The command handles signals itself. An init process cleans up after that agent.
             init_process=execute_command,
             # ECS drains the target first and asks the container to stop afterwards.
             stop_timeout=Duration.seconds(LONGEST_STOP),

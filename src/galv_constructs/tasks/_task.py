@@ -59,7 +59,7 @@ class Task(Construct):
         secrets: Mapping[str, ecs.Secret] | None = None,
         port: int | None = None,
         read_only: bool = True,
-        init_process: bool = False,
+        init_process: bool = True,
         stop_timeout: Duration | None = None,
         family: str | None = None,
     ) -> None:
@@ -129,8 +129,10 @@ class Task(Construct):
             logging=ecs.LogDriver.aws_logs(log_group=self.log_group, stream_prefix=name),
             port_mappings=None if port is None else [ecs.PortMapping(container_port=port)],
             readonly_root_filesystem=read_only,
-            # It cleans up after the agent of ECS Exec:
-            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+            # Process 1 ignores signals that it does not handle, and most commands handle none. "Run
+            # an init process inside the container that forwards signals and reaps processes", which
+            # the page excludes for no launch type, unlike other parameters:
+            # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinuxParameters.html
             linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
             if init_process
             else None,

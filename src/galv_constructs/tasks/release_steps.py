@@ -10,8 +10,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 # What the shell is to see, and a token as CDK writes it, whose brackets are no pattern.
 _PATTERN = re.compile(r"([*?\[\]]|\$\{Token\[.+?\]\})")
 
-# The shell is the container's first process, which a signal without a trap does not end. It passes
-# SIGTERM on to the step, so that a task that is stopped ends its migration instead of losing it.
+# The container ends with this shell. It passes SIGTERM on to the step and waits for it, so that a
+# task that is stopped ends its migration instead of losing it.
 _STEP_FUNCTION = """\
 child= stopped=
 trap 'stopped=yes; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
