@@ -10,7 +10,7 @@ from e2e.frontend_invariants import frontend_problems
 from e2e.mutants import Mutation, deploy_mutant_site
 from e2e.templates import Template
 
-AT_ONCE = 3
+AT_ONCE = 8
 
 
 def build_may_not_upload(template: Template) -> None:
