@@ -155,11 +155,14 @@ def test_a_release_is_the_same_with_and_without_its_v(given: str, tag: str) -> N
     assert (config.backend_version, config.frontend_version) == (tag, tag)
 
 
-def test_an_image_may_be_given_by_its_digest_and_a_site_has_none() -> None:
+def test_image_and_site_may_be_given_by_their_digests() -> None:
     digest = f"sha256:{'0' * 64}"
 
     assert read(backendVersion=f"2.11.4@{digest}").backend_version == f"v2.11.4@{digest}"
-    assert "frontendVersion: must be the tag" in refusal(frontendVersion=f"v2.2.0@{digest}")
+    assert read(frontendVersion=f"2.2.0@{digest}").frontend_version == f"v2.2.0@{digest}"
+    assert "frontendVersion: must not have a digest" in refusal(frontendVersion=f"latest@{digest}")
+    said = refusal(frontendVersion="v2.2.0@sha256:0a")
+    assert "frontendVersion: must have the digest of frontend-build.tar.gz" in said
 
 
 def test_refuses_a_backend_that_is_too_old() -> None:

@@ -517,6 +517,9 @@ class TestShapes:
         Annotations.from_stack(stack).has_no_warning("*", Match.any_value())
 
 
+DIGEST = f"sha256:{'0a' * 32}"
+
+
 class TestRelease:
     def test_builds_the_tag(self) -> None:
         commit = "0" * 40
@@ -531,6 +534,31 @@ class TestRelease:
         }
         assert inputs["Environment"] == {"VITE_GALV_API_BASE_URL": "https://api.example.com"}
         assert release(found)["Floating"] == "false"
+
+    @pytest.mark.parametrize(
+        ("source", "given"),
+        [
+            (FrontendSource.release("2.2.0"), {"Tag": "v2.2.0", "Commit": ""}),
+            (
+                FrontendSource.release(f"2.2.0@{DIGEST}"),
+                {"Tag": "v2.2.0", "Commit": "", "Digest": DIGEST},
+            ),
+            (
+                FrontendSource.release(f"v2.2.0@{DIGEST}", commit="0" * 40),
+                {"Tag": "v2.2.0", "Commit": "0" * 40, "Digest": DIGEST},
+            ),
+            (
+                FrontendSource.container_image(f"v2.2.0@{DIGEST}"),
+                {"Tag": "v2.2.0", "Commit": "", "Digest": DIGEST},
+            ),
+        ],
+    )
+    def test_asks_for_a_digest_where_one_is_given(
+        self, source: FrontendSource, given: dict[str, str]
+    ) -> None:
+        asked = release(template(source=source))["Inputs"]["Source"]
+
+        assert {name: asked[name] for name in asked if name not in ("Type", "Repository")} == given
 
     def test_takes_the_newest_release_when_no_source_is_given(self) -> None:
         stack = stack_in("us-east-1")
@@ -1069,6 +1097,15 @@ class TestSource:
             ),
             (lambda: FrontendSource.git_tag("v1", commit="0a1b"), "all 40 digits"),
             (lambda: FrontendSource.git_tag(commit="0" * 40), "for the tag 'latest'"),
+            (lambda: FrontendSource.release("v1@sha256:0a1b"), "digest of frontend-build.tar.gz"),
+            (lambda: FrontendSource.container_image("v1@0a1b"), "digest of the image after '@'"),
+            (lambda: FrontendSource.release(f"latest@{DIGEST}"), "other files with each release"),
+            (lambda: FrontendSource.container_image(f"latest@{DIGEST}"), "name the release"),
+            (
+                lambda: FrontendSource.release("v1", commit="0" * 40),
+                "write tag='v1@sha256:…', or build the source",
+            ),
+            (lambda: FrontendSource.release(f"v1@{DIGEST}", commit="0a1b"), "all 40 digits"),
             (lambda: FrontendSource.container_image("a b"), "tag must be the tag of an image"),
             (
                 lambda: FrontendSource.container_image("1", repository="https://ghcr.io/x"),

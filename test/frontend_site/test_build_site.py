@@ -207,6 +207,10 @@ def archive(files: dict[str, bytes], *others: tarfile.TarInfo) -> bytes:
     return data.getvalue()
 
 
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
 def below(prefix: str) -> dict[str, bytes]:
     return {f"{prefix}{name}": content for name, content in TREE.items()}
 
@@ -334,6 +338,66 @@ class TestRelease:
         assert said.endswith(": the tag is built")
         assert not (work / "site").exists()
         assert (work / "source/version.txt").exists()
+
+    def test_takes_files_with_the_given_digest(
+        self, downloads: Downloads, work: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        downloads.files[self.ARCHIVE] = archive(TREE)
+        settings(monkeypatch, Digest=digest_of(archive(TREE)))
+
+        assert build_site.main("fetch") == 0
+        assert files_in(work / "site") == TREE
+
+    def test_refuses_files_with_another_digest(
+        self,
+        downloads: Downloads,
+        work: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        wanted, found = digest_of(archive(TREE)), archive({**TREE, "assets/evil.js": b"x"})
+        downloads.files[self.ARCHIVE] = found
+        settings(monkeypatch, Digest=wanted)
+
+        assert build_site.main("fetch") == 1
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert f"is {digest_of(found)}, and the deployment asks for {wanted}" in said
+        assert "put the new digest after the '@' of the version" in said
+        assert not (work / "site").exists()
+
+    @pytest.mark.parametrize("files", [None, {"index.html": b"<p>"}])
+    def test_builds_nothing_in_place_of_files_with_a_digest(
+        self,
+        downloads: Downloads,
+        repository: Repository,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        files: dict[str, bytes] | None,
+    ) -> None:
+        (repository.path / "env.template.js").write_text("no part of the digest")
+        repository.release("v1.1.0")
+        settings(monkeypatch, Tag="v1.1.0", Digest=digest_of(archive(files or {})))
+        if files is not None:
+            downloads.files[self.ARCHIVE.replace("v1.0.0", "v1.1.0")] = archive(files)
+
+        assert build_site.main("fetch") == 1
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert "what is built from the source would be something else" in said
+
+    def test_takes_the_template_of_a_given_commit_to_files_with_a_digest(
+        self,
+        downloads: Downloads,
+        repository: Repository,
+        work: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (repository.path / "env.template.js").write_text("from the source")
+        commit, files = repository.release("v1.1.0"), archive({"index.html": b"<p>"})
+        settings(monkeypatch, Tag="v1.1.0", Digest=digest_of(files), Commit=commit)
+        downloads.files[self.ARCHIVE.replace("v1.0.0", "v1.1.0")] = files
+
+        assert build_site.main("fetch") == 0
+        assert (work / "site/env.template.js").read_text() == "from the source"
 
     @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE])
     def test_refuses_links_and_devices(
@@ -933,6 +997,29 @@ class TestImage:
 
         assert build_site.main("fetch") == 0
         assert self.site(work) == {"index.html": "amd"}
+
+    def test_takes_the_image_with_the_given_digest(
+        self, registry: FakeRegistry, work: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tagged = registry.image("2.2.0", [layer({f"{HTML}/index.html": b"tagged"})])
+        other = registry.image("x", [layer({f"{HTML}/index.html": b"given"})])
+        registry.index("2.2.0", [("linux", "amd64", tagged), ("linux", "arm64", other)])
+        settings(monkeypatch, Digest=digest_of(json.dumps(other).encode()))
+
+        assert build_site.main("fetch") == 0
+        assert self.site(work) == {"index.html": "given"}
+
+    def test_refuses_a_digest_that_is_not_there(
+        self,
+        registry: FakeRegistry,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        registry.image("2.2.0", [layer({f"{HTML}/index.html": b"tagged"})])
+        settings(monkeypatch, Digest=digest_of(b"deleted"))
+
+        said = self.refusal(capsys)
+        assert f"the deployment asks for {digest_of(b'deleted')}: the image was deleted" in said
 
     def test_latest_says_what_it_is(
         self, registry: FakeRegistry, work: Path, monkeypatch: pytest.MonkeyPatch

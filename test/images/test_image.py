@@ -58,7 +58,7 @@ class TestImage:
     def test_refuses_what_is_no_digest(self, refused_backend: RefusedBackend, digest: str) -> None:
         text = refused_backend(version=f"v2.11.4@{digest}")
 
-        assert "version must have the digest of an image after '@'" in text
+        assert "version must have the digest of the image after '@'" in text
         assert repr(f"v2.11.4@{digest}") in text
 
     def test_refuses_the_digest_of_a_version_that_is_too_old(

@@ -4,6 +4,9 @@ import re
 
 from galv_constructs._core.validation import check_image_tag, is_token
 
+LATEST = "latest"
+"""The tag of whatever is newest."""
+
 OLDEST_BACKEND = (2, 11, 3)
 """The oldest release whose behaviour is known."""
 
@@ -20,16 +23,40 @@ def release_tag(tag: str) -> str:
     return f"v{tag}" if _PLAIN.fullmatch(tag) else tag
 
 
+def check_digest(name: str, tag: object, *, whose: str, example: str) -> object:
+    """Refuse what stands after the `@` of a tag and is no SHA-256; return what is before it."""
+    if is_token(tag) or not isinstance(tag, str):
+        return tag
+    plain, at, digest = tag.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        raise ValueError(
+            f"{name} must have the digest of {whose} after '@', such as '{example}@sha256:' and 64 "
+            f"digits from 0-9 and a-f, got {tag!r}: leave it out, or copy it from where it is "
+            "published"
+        )
+    return plain
+
+
+def check_frontend_tag(name: str, tag: object) -> None:
+    """Refuse what is not the tag of a release, and a digest of the one that is newest some day."""
+    plain = check_digest(name, tag, whose="frontend-build.tar.gz", example="v2.2.0")
+    check_image_tag(name, plain)
+    refuse_digest_of_latest(name, tag)
+
+
+def refuse_digest_of_latest(name: str, tag: object) -> None:
+    """Refuse a digest of what is something else some day."""
+    if isinstance(tag, str) and tag.startswith(f"{LATEST}@"):
+        raise ValueError(
+            f"{name} must not have a digest for 'latest', which is other files with each release, "
+            f"got {tag!r}: name the release, or leave the digest out"
+        )
+
+
 def check_backend_tag(name: str, tag: object) -> None:
     """Refuse what is not a tag, with or without a digest, and a release that is too old."""
-    plain, at, digest = tag.partition("@") if isinstance(tag, str) else (tag, "", "")
-    if at and not is_token(tag) and not _DIGEST.fullmatch(digest):
-        raise ValueError(
-            f"{name} must have the digest of an image after '@', such as 'v2.11.4@sha256:' and 64 "
-            f"digits from 0-9 and a-f, got {tag!r}: leave it out, or copy it from the page of the "
-            "image"
-        )
-    check_image_tag(name, tag if is_token(tag) else plain)
+    plain = check_digest(name, tag, whose="the image", example="v2.11.4")
+    check_image_tag(name, plain)
     match = _VERSION.match(str(plain))
     if match and tuple(map(int, match.groups())) < OLDEST_BACKEND:
         oldest = "v" + ".".join(map(str, OLDEST_BACKEND))

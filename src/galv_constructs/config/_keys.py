@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from galv_constructs._core.release_tag import check_backend_tag, release_tag
-from galv_constructs._core.validation import check_domain_name, check_email, check_image_tag
+from galv_constructs._core.release_tag import check_backend_tag, check_frontend_tag, release_tag
+from galv_constructs._core.validation import check_domain_name, check_email
 from galv_constructs.backend._environment import RESERVED_VARIABLES
 from galv_constructs.frontend._checks import RESERVED_PREFIXES
 from galv_constructs.frontend._checks import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
@@ -406,7 +406,7 @@ _BACKEND_TAG = Kind(
     words="the tag of an image", read=_tag(check_backend_tag), schema={"type": "string"}
 )
 _FRONTEND_TAG = Kind(
-    words="the tag of a release", read=_tag(check_image_tag), schema={"type": "string"}
+    words="the tag of a release", read=_tag(check_frontend_tag), schema={"type": "string"}
 )
 _MAIL_USER = Kind(
     words="the part of an address before the @", read=_mail_user, schema={"type": "string"}
@@ -552,7 +552,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         name="frontendVersion",
         kind=_FRONTEND_TAG,
-        meaning="Tag of the frontend's release, such as `v2.2.0`",
+        meaning="Tag of the frontend's release, such as `v2.2.0`, or with the SHA-256 of its "
+        "attached files, `v2.2.0@sha256:…`",
         default="`latest`: the newest release",
     ),
     Key(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-LATEST = "latest"
+from galv_constructs._core.release_tag import LATEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,9 @@ class FetchedFiles:
 
     commit: str = ""
     """What the tag must be; empty for anything."""
+
+    digest: str = ""
+    """SHA-256 of the files that are attached, or of the image; empty for any."""
 
     @property
     def is_built(self) -> bool:

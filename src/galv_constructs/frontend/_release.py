@@ -83,6 +83,7 @@ class SiteRelease(Construct):
                             "Repository": source.repository,
                             "Tag": source.tag,
                             "Commit": source.commit,
+                            **({"Digest": source.digest} if source.digest else {}),
                         },
                         "Environment": variables if source.is_built else {},
                         "Secrets": {name: secret.arn for name, secret in secrets.items()},

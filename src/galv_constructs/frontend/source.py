@@ -4,9 +4,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from galv_constructs._core.release_tag import release_tag
+from galv_constructs._core.release_tag import (
+    LATEST,
+    check_digest,
+    refuse_digest_of_latest,
+    release_tag,
+)
 from galv_constructs._core.validation import check_image_tag, is_token
-from galv_constructs.frontend._files import LATEST, FetchedFiles, LocalFiles
+from galv_constructs.frontend._files import FetchedFiles, LocalFiles
 
 DEFAULT_REPOSITORY = "https://github.com/galv-team/galv-frontend"
 DEFAULT_IMAGE = "ghcr.io/galv-team/galv-frontend"
@@ -24,7 +29,12 @@ class FrontendSource:
     """What the source is, as one of the methods made it."""
 
     @staticmethod
-    def release(tag: str = LATEST, *, repository: str = DEFAULT_REPOSITORY) -> "FrontendSource":
+    def release(
+        tag: str = LATEST,
+        *,
+        repository: str = DEFAULT_REPOSITORY,
+        commit: str | None = None,
+    ) -> "FrontendSource":
         """Take the files that are attached to a release, or build its tag where there are none.
 
         The files are `frontend-build.tar.gz` of the release on GitHub. They serve any API when
@@ -33,17 +43,36 @@ class FrontendSource:
         Args:
             tag: Tag of the release, such as `v2.2.0`; its `v` may be left out. `latest` is the
                 newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation looks
-                for a newer one only when another input changes. Default: `latest`.
+                for a newer one only when another input changes. With the SHA-256 of the attached
+                files, `v2.2.0@sha256:…`, the build fails if they are others, or if there are
+                none. Default: `latest`.
             repository: HTTPS URL of a public repository on GitHub, which can be built as the one
                 of `git_tag`. Default: Galv's own.
+            commit: The commit, all 40 digits, that the tag must be; goes with a digest. An
+                `env.template.js` that is in the source alone is then taken from there. Default:
+                with a digest nothing is taken from the source.
 
         Raises:
-            ValueError: If an argument is malformed.
+            ValueError: If an argument is malformed, or `commit` is given without a digest.
         """
-        _check_tag(tag)
+        plain, digest = _split(tag, whose="frontend-build.tar.gz")
+        _check_tag(plain)
         _check_repository(repository)
+        _check_commit(commit, plain)
+        if commit is not None and not digest:
+            raise ValueError(
+                "commit is given and the tag has no digest, so that the attached files could be "
+                f"any: write tag='{plain}@sha256:…', or build the source with "
+                "FrontendSource.git_tag(…)"
+            )
         return FrontendSource(
-            files=FetchedFiles(kind="release", repository=repository, tag=release_tag(tag))
+            files=FetchedFiles(
+                kind="release",
+                repository=repository,
+                tag=release_tag(plain),
+                commit=commit or "",
+                digest=digest,
+            )
         )
 
     @staticmethod
@@ -69,17 +98,7 @@ class FrontendSource:
         """
         _check_tag(tag)
         _check_repository(repository)
-        if commit is not None:
-            if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-                raise ValueError(
-                    f"commit must be all 40 digits of a commit's hash, in lower case, got "
-                    f"{commit!r}: `git rev-list -n 1 <tag>` shows it"
-                )
-            if tag == LATEST:
-                raise ValueError(
-                    "commit is given for the tag 'latest', which is another commit with each "
-                    "release: pass the tag of one release too"
-                )
+        _check_commit(commit, tag)
         return FrontendSource(
             files=FetchedFiles(
                 kind="git", repository=repository, tag=release_tag(tag), commit=commit or ""
@@ -96,22 +115,26 @@ class FrontendSource:
         Args:
             tag: Tag of the image; the `v` of a release may be left out. `latest` is the image of
                 that tag at the time of the deployment; CloudFormation looks for a newer one only
-                when another input changes.
+                when another input changes. With the digest of the image, `v2.2.0@sha256:…`, it is
+                that image, whatever the tag is.
             repository: Registry and name of a public image that serves `/usr/share/nginx/html`.
                 Default: Galv's own on GHCR.
 
         Raises:
             ValueError: If an argument is malformed.
         """
-        check_image_tag("tag", tag)
-        _check_tag(tag)
+        plain, digest = _split(tag, whose="the image")
+        check_image_tag("tag", plain)
+        _check_tag(plain)
         if not isinstance(repository, str) or not _IMAGE.fullmatch(repository):
             raise ValueError(
                 f"repository must be the registry and the name of an image, such as "
                 f"{DEFAULT_IMAGE!r}, got {repository!r}: leave out the scheme and the tag"
             )
         return FrontendSource(
-            files=FetchedFiles(kind="image", repository=repository, tag=release_tag(tag))
+            files=FetchedFiles(
+                kind="image", repository=repository, tag=release_tag(plain), digest=digest
+            )
         )
 
     @staticmethod
@@ -135,6 +158,28 @@ class FrontendSource:
                 "the build wrote, such as 'dist'"
             )
         return FrontendSource(files=LocalFiles(path=path))
+
+
+def _split(tag: str, *, whose: str) -> tuple[str, str]:
+    """Return a tag and what stands after its `@`."""
+    plain = check_digest("tag", tag, whose=whose, example="v2.2.0")
+    refuse_digest_of_latest("tag", tag)
+    return (str(plain), tag.partition("@")[2]) if isinstance(plain, str) else (tag, "")
+
+
+def _check_commit(commit: object, tag: str) -> None:
+    if commit is None:
+        return
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise ValueError(
+            f"commit must be all 40 digits of a commit's hash, in lower case, got {commit!r}: "
+            "`git rev-list -n 1 <tag>` shows it"
+        )
+    if tag == LATEST:
+        raise ValueError(
+            "commit is given for the tag 'latest', which is another commit with each release: "
+            "pass the tag of one release too"
+        )
 
 
 def _check_repository(repository: object) -> None:

@@ -350,19 +350,37 @@ def fetch_release() -> None:
     fetch_source()
     tag = json.loads(ABOUT.read_text())["version"]
     url = f"{repository_url()}/releases/download/{tag}/{RELEASE_ARCHIVE}"
+    wanted = setting("Digest")
     archive = download(url)
     if archive is None:
         why = f"there is no {url}"
     else:
-        print(f"{url}: {len(archive)} bytes, {hashlib.sha256(archive).hexdigest()}", flush=True)
+        found = f"sha256:{hashlib.sha256(archive).hexdigest()}"
+        print(f"{url}: {len(archive)} bytes, {found}", flush=True)
+        if wanted not in ("", found):
+            raise BuildError(
+                f"{url} is {found}, and the deployment asks for {wanted}: the file was replaced "
+                "after somebody took its digest, or one of the two is a mistake. Ask who published "
+                "the release why; then put the new digest after the '@' of the version, or go back "
+                "to an older release"
+            )
         unpack_archive(archive, SITE)
-        add_template()
+        # What the source has is no part of the digest.
+        if setting("Commit") or not wanted:
+            add_template()
         if (SITE / INDEX).is_file() and (SITE / TEMPLATE).is_file():
             return
         missing = INDEX if (SITE / TEMPLATE).is_file() else TEMPLATE
         why = f"there is no {missing} for the files of {url}"
         if SITE.is_dir():
             shutil.rmtree(SITE)
+    if wanted:
+        raise BuildError(
+            f"{why}, and the deployment asks for {wanted}: what is built from the source would be "
+            "something else. Leave the digest out, or pin the source: "
+            "FrontendSource.release(…, commit=…) where only the template is missing, "
+            "FrontendSource.git_tag(…, commit=…) to build"
+        )
     print(f"{why}: the tag is built", flush=True)
 
 
@@ -522,7 +540,15 @@ def fetch_image() -> None:
 
 
 def find_image(registry: Registry, tag: str) -> tuple[str, dict[str, Any]]:
-    """The tag, with or without a `v`, and its manifest."""
+    """The tag, with or without a `v`, and its manifest; with a digest, that of the digest."""
+    if digest := setting("Digest"):
+        try:
+            return tag, registry.manifest(digest)
+        except MissingError as error:
+            raise BuildError(
+                f"{error}, and the deployment asks for {digest}: the image was deleted, or is in "
+                "another repository"
+            ) from error
     try:
         return tag, registry.manifest(tag)
     except MissingError as error:
