@@ -29,17 +29,17 @@ FLAGS = [
 ]
 
 
-def find() -> str:
-    """The program, under one of the names that it has."""
-    names = ("chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None) or need("chromium")[0]
+def find() -> str | None:
+    """The program, under one of the names that it has, if it is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 class Browser:
     """A process of Chromium."""
 
     def __init__(self, profile: Path, rules: str = "", flags: Sequence[str] = ()) -> None:
-        program = find()
+        program = find() or need("chromium")[0]
         read_commands, self._write = os.pipe()
         self._read, write_answers = os.pipe()
         # Chromium reads commands from descriptor 3 and answers on 4.

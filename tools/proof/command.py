@@ -14,6 +14,7 @@ from containers import why_not
 from proof import compatibility, isolation
 from proof.checkout import Backend
 from proof.frontend import Frontend
+from proof.pages import fetch_documentation
 from proof.release import check_setup, check_status, check_validation
 from proof.report import Report
 from proof.site import RELEASE, check_site
@@ -117,9 +118,16 @@ def _run(options: argparse.Namespace, folder: Path) -> Report:
     templates = _templates(options.templates).resolve()
     assembly = Assembly(templates)
     report = Report(versions={"backend": backend.version})
+    documentation = fetch_documentation(backend.folder / "requirements.txt", folder / "jsdelivr")
     # The last that may use the network.
     files = _site_files(frontend, assembly, templates, folder, report) if frontend else None
-    with World(assembly, application=backend.application, python=python, folder=folder) as world:
+    with World(
+        assembly,
+        application=backend.application,
+        python=python,
+        folder=folder,
+        documentation=documentation,
+    ) as world:
 
         def check_frontend() -> None:
             if files:

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ http {{
         server_name {api};
         client_header_timeout {idle}s;
         client_body_timeout {idle}s;
+        {listener_headers}
         location / {{
             proxy_pass http://{task};
             proxy_request_buffering off;
@@ -52,7 +54,25 @@ http {{
         location / {{
             proxy_pass http://127.0.0.1:{emulator}/{static_bucket}$uri;
             proxy_set_header Host localhost:{emulator};
+            # As CloudFront's managed policy of headers has it; a font needs it.
+            proxy_hide_header Access-Control-Allow-Origin;
+            add_header Access-Control-Allow-Origin * always;
         }}
+    }}
+
+    # What the API's pages load from elsewhere: jsDelivr's packages, and a font of Google's.
+    server {{
+        listen {address}:443 ssl;
+        server_name {documentation_hosts};
+        root {documentation};
+        types {{ text/css css; application/javascript js; image/png png; }}
+        add_header Access-Control-Allow-Origin * always;
+        add_header X-Content-Type-Options nosniff always;
+        location /css2 {{
+            default_type text/css;
+            return 200 "@font-face {{ font-family: a; src: url(https://fonts.gstatic.com/a) }}";
+        }}
+        location = /a {{ default_type font/woff2; return 200 "no font"; }}
     }}
 
     # CloudFront, in front of the site.
@@ -78,10 +98,12 @@ http {{
 }}
 """
 
+DOCUMENTATION_HOSTS = ("cdn.jsdelivr.net", "fonts.googleapis.com", "fonts.gstatic.com")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Routes:
-    """Which names lead where."""
+    """Which names lead where, and what the load balancer sets."""
 
     api: str
     task: str
@@ -90,6 +112,8 @@ class Routes:
     static_bucket: str
     emulator: int
     site: str
+    headers: Mapping[str, str]
+    documentation: Path
 
 
 class Proxy:
@@ -111,6 +135,12 @@ class Proxy:
             "certificate": certificates.certificate,
             "key": certificates.key,
             **vars(routes),
+            "documentation_hosts": " ".join(DOCUMENTATION_HOSTS),
+            # The load balancer's value takes the place of the application's.
+            "listener_headers": "\n        ".join(
+                f'proxy_hide_header {name}; add_header {name} "{value}" always;'
+                for name, value in routes.headers.items()
+            ),
         }
         # Port 9 throws away what comes; nothing listens to it here.
         self._write(site_server="127.0.0.1:9")

@@ -105,6 +105,16 @@ class Assembly:
                     return str(variable["Value"])
         return None
 
+    def listener_headers(self) -> dict[str, str]:
+        """Return the headers that the load balancer sets in each answer."""
+        start, end = "routing.http.response.", ".header_value"
+        return {
+            attribute["Key"][len(start) : -len(end)].replace("_", "-"): str(attribute["Value"])
+            for _, listener in self.of_type("AWS::ElasticLoadBalancingV2::Listener")
+            for attribute in listener.get("ListenerAttributes", [])
+            if attribute["Key"].startswith(start) and attribute["Key"].endswith(end)
+        }
+
     def secrets_of(self, task: Json) -> dict[str, str]:
         """Return what ECS reads from Secrets Manager for a task, by the variables' names."""
         return {

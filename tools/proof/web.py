@@ -13,6 +13,7 @@ from containers import Container
 
 from proof.api import GALV, STAND_IN
 from proof.client import Client, multipart
+from proof.pages import check_pages
 from proof.report import Report, Skip
 from proof.world import World
 
@@ -80,6 +81,7 @@ def check_web(
         _check_browser(web, report)
         _check_session(web, report)
         _check_static(web, report)
+        check_pages(world, report, has_api=web.shape.has_labs)
         _check_mail(web, report)
         _check_uploads(web, report, slow_seconds)
         while_it_runs()

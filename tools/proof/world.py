@@ -12,7 +12,7 @@ from proof.cloud import CREDENTIALS_ADDRESS, CREDENTIALS_PATH, Credentials, star
 from proof.isolation import add_address, isolate, set_hosts
 from proof.mail import MailServer
 from proof.postgres import Postgres
-from proof.proxy import Proxy, Routes
+from proof.proxy import DOCUMENTATION_HOSTS, Proxy, Routes
 from proof.templates import CDN_OF_API, CDN_OF_SITE, DATABASE, LOAD_BALANCER, Assembly
 
 _PROXY, _POSTGRES, _MAIL = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -27,7 +27,13 @@ class World:
     """An AWS of one machine, with what the templates name."""
 
     def __init__(
-        self, assembly: Assembly, *, application: Path, python: Path, folder: Path
+        self,
+        assembly: Assembly,
+        *,
+        application: Path,
+        python: Path,
+        folder: Path,
+        documentation: Path | None = None,
     ) -> None:
         """Prepare it; nothing runs before it is entered.
 
@@ -36,9 +42,11 @@ class World:
             application: Folder of the application, with its `manage.py`.
             python: Interpreter of an environment with what it needs.
             folder: Folder for all that is made.
+            documentation: Folder with what jsDelivr has for the application's pages.
         """
         self.assembly = assembly
         self.folder = folder
+        self.documentation = documentation
         # What the Dockerfile of galv-backend makes, as far as tasks see it.
         self.image = Image(
             python=python,
@@ -107,6 +115,8 @@ class World:
             cdn=CDN_OF_API,
             static_bucket=self.static_bucket or "none",
             emulator=self.cloud.port,
+            headers=self.assembly.listener_headers(),
+            documentation=self.documentation or self.folder / "none",
             site=f"{self.site.partition('://')[2]} {CDN_OF_SITE}",
         )
         self.proxy = Proxy(self.folder / "nginx", _PROXY, self.certificates, routes)
@@ -121,6 +131,7 @@ class World:
         for bucket in self.assembly.buckets:
             hosts |= {f"{bucket}.s3.{name}amazonaws.com": _PROXY for name in ("", f"{region}.")}
         site = self.site.partition("://")[2]
+        hosts |= dict.fromkeys(DOCUMENTATION_HOSTS, _PROXY)
         hosts |= dict.fromkeys([self.api, site, CDN_OF_API, CDN_OF_SITE, LOAD_BALANCER], _PROXY)
         mail = self.assembly.variable("web", "DJANGO_EMAIL_HOST")
         return {**hosts, DATABASE: _POSTGRES, **({mail: _MAIL} if mail else {})}
