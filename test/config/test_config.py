@@ -7,6 +7,7 @@ import config_docs
 import jsonschema
 import pytest
 from aws_cdk import App
+from proof import certificates
 
 from galv_constructs import GalvConfig, NetworkPreset
 from galv_constructs.config._keys import KEYS, schema
@@ -60,7 +61,7 @@ def test_knows_every_documented_key() -> None:
     assert len(DOCUMENTED) == 22
 
 
-def test_every_key_is_read() -> None:
+def test_every_key_is_read(tmp_path: Path) -> None:
     values: dict[str, Any] = {
         "backendVersion": "v2.11.4",
         "frontendVersion": "v2.2.0",
@@ -96,6 +97,7 @@ def test_every_key_is_read() -> None:
         "frontendAnalyticsUrl": "https://stats.example.com/script.js",
         "frontendStorageUrls": ["https://storage.example.org"],
         "databaseRotation": 2,
+        "databaseCaFile": str(certificates.make(tmp_path / "tls", ["a"]).authority),
     }
     plain, changed = read(), read(region="eu-west-2", **values)
 
@@ -263,6 +265,7 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("adminCidrs", ["192.0.2.0/24", "192.0.2.9/24"], "host bits are zero, got '192.0.2.9/24'"),
         ("adminCidrs", ["0.0.0.0/0"], "must be an IP range such as '192.0.2.0/24'"),
         ("databaseRotation", 0, "from 1 to 1000000, got 0"),
+        ("databaseCaFile", "no-such.pem", "must be a file with certificates, and"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
     ],

@@ -62,6 +62,7 @@ class BackendStack(Stack):
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
             secrets=self._secrets(config),
             database_rotation=config.database_rotation,
+            database_ca_file=config.database_ca_file,
             network=network(self, config, log_bucket),
             log_bucket=log_bucket,
             web_acl_arn=web_acl_arn,

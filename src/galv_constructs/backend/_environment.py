@@ -17,6 +17,7 @@ SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a v
 _MAIL = "pass mail=GalvMail(…) or GalvMail.from_secret(…)"
 _STORAGE = "pass media_bucket, or let the construct make one"
 _DATABASE = "pass database and database_secret"
+AUTHORITY = "GALV_DATABASE_CA"
 DEFAULT_LAB_STORAGE_QUOTA = Size.gibibytes(5)
 
 _WRITABLE = "it lies where tasks may write"
@@ -43,6 +44,7 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     "TMPDIR": _WRITABLE,
     SUPERUSER_PASSWORD: "it is generated in Secrets Manager, and only the setup task gets it",
     "FRONTEND_VIRTUAL_HOST": "pass frontend_domain_names",
+    AUTHORITY: "pass database_ca_file",
     "GALV_DATABASE_MASTER_PASSWORD": "only the setup task gets it",
     "GALV_DATABASE_MASTER_USER": "only the setup task gets it",
     "GALV_DATABASE_OWNER": "the setup task makes that role; pass database_owner_role=False",
@@ -78,6 +80,7 @@ class BackendVariables:
     database_host: str
     database_port: str
     database_name: str
+    database_authority: str | None
     database_user: ecs.Secret
     database_password: ecs.Secret
     secret_key: ecs.Secret
@@ -119,6 +122,14 @@ class BackendVariables:
             "VIRTUAL_HOST": self.domain_name,
             "VIRTUAL_HOST_ROOT": self.root_domain_name,
         }
+        if self.database_authority is not None:
+            variables |= {
+                # The entry point writes it to the file.
+                AUTHORITY: self.database_authority,
+                # https://www.postgresql.org/docs/current/libpq-ssl.html
+                "PGSSLMODE": "verify-full",
+                "PGSSLROOTCERT": f"{DIRECTORY}/database-ca.pem",
+            }
         if self.s3_endpoint is not None:
             variables["AWS_ENDPOINT_URL_S3"] = self.s3_endpoint
         return variables

@@ -58,6 +58,7 @@ from galv_constructs.backend._load_balancer import LoadBalancer
 from galv_constructs.backend._secrets import ApplicationSecrets
 from galv_constructs.backend._static_assets import StaticAssets
 from galv_constructs.backend._web_service import WebService, default_drain, default_workers
+from galv_constructs.database._authority import check_authority_file, read_authority
 from galv_constructs.database._connections import warn_of_connections
 from galv_constructs.database._database import DATABASE_NAME, Database
 from galv_constructs.database._owner import DatabaseOwner
@@ -162,6 +163,7 @@ class GalvBackend(Construct):
         database_instance_type: ec2.InstanceType | None = None,
         database_owner_role: bool | None = None,
         database_rotation: int = 1,
+        database_ca_file: str | None = None,
         media_bucket: s3.IBucket | None = None,
         log_bucket: s3.IBucket | None = None,
         access_logs: bool = True,
@@ -264,6 +266,10 @@ class GalvBackend(Construct):
                 tasks are replaced, and the old password is refused when they have ended, runs of
                 schedules among them.
                 Default: 1.
+            database_ca_file: File with the certificates of the authorities that the database's own
+                certificate may come from, in PEM: for Amazon RDS the bundle of the region. Tasks
+                then refuse a server that has none for the database's host name. It is read when
+                the template is made. Default: connections are encrypted, whoever the server is.
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
@@ -326,6 +332,7 @@ class GalvBackend(Construct):
         check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
         check_status_check(check_status, check_status_command)
         check_database(database, database_secret, database_name, database_instance_type)
+        check_authority_file(database_ca_file)
         makes_owner = check_database_owner(
             database_owner_role, database_rotation, database_secret, database_name
         )
@@ -469,6 +476,9 @@ class GalvBackend(Construct):
             database_host=database.db_instance_endpoint_address,
             database_port=database.db_instance_endpoint_port,
             database_name=database_name,
+            database_authority=None
+            if database_ca_file is None
+            else read_authority(database_ca_file),
             database_user=ecs.Secret.from_secrets_manager(login, "username"),
             database_password=ecs.Secret.from_secrets_manager(login, "password"),
             secret_key=ecs.Secret.from_secrets_manager(self._secrets.secret_key),

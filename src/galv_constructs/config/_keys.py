@@ -10,6 +10,7 @@ from typing import Any
 from galv_constructs._core.release_tag import check_backend_tag, check_frontend_tag, release_tag
 from galv_constructs._core.validation import check_domain_name, check_email
 from galv_constructs.backend._environment import RESERVED_VARIABLES
+from galv_constructs.database._authority import read_authority
 from galv_constructs.frontend._checks import RESERVED_PREFIXES
 from galv_constructs.frontend._checks import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
 from galv_constructs.frontend._urls import (
@@ -121,6 +122,11 @@ def _matching(pattern: re.Pattern[str], words: str) -> Callable[[object], str]:
         return value
 
     return read
+
+
+def _authority_file(value: object) -> str:
+    read_authority(value)
+    return str(value)
 
 
 def _boolean(value: object) -> bool:
@@ -487,6 +493,9 @@ _FRONTEND_VARIABLES = Kind(
 _ANALYTICS_URL = Kind(
     words="an HTTPS URL", read=_checked(check_analytics_url), schema={"type": "string"}
 )
+_AUTHORITY_FILE = Kind(
+    words="a file with certificates", read=_authority_file, schema={"type": "string"}
+)
 _STORAGE_URLS = Kind(
     words="a list of HTTPS URLs",
     read=_storage_urls,
@@ -801,6 +810,14 @@ KEYS: tuple[Key, ...] = (
         meaning="Number of the password that tasks sign in to the database with; raise it by one "
         "for a new one",
         default="`1`",
+        ours=True,
+    ),
+    Key(
+        name="databaseCaFile",
+        kind=_AUTHORITY_FILE,
+        meaning="File with the certificates that tasks check the database by: for Amazon RDS the "
+        "bundle of the region",
+        default="connections are encrypted, whoever the server is",
         ours=True,
     ),
     Key(

@@ -105,6 +105,9 @@ class GalvConfig:
     database_rotation: int
     """`databaseRotation`: number of the password that tasks sign in to the database with."""
 
+    database_ca_file: str | None
+    """`databaseCaFile`: certificates that tasks check the database by. `None`: they do not."""
+
     backend_environment: Mapping[str, str]
     """`backendEnvironment`: variables for the backend, without null and empty ones."""
 
@@ -287,6 +290,7 @@ class GalvConfig:
             smtp_secret_name=values.get("smtpSecretName"),
             smtp_rotation=values.get("smtpRotation", 1),
             database_rotation=values.get("databaseRotation", 1),
+            database_ca_file=values.get("databaseCaFile"),
             backend_environment=values.get("backendEnvironment", {}),
             backend_secrets_name=values.get("backendSecretsName", f"{name}-backend-secrets"),
             backend_secrets_keys=values.get("backendSecretsKeys", []),
