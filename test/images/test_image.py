@@ -23,7 +23,7 @@ from templates import (
 )
 
 from galv_constructs import GalvNetwork, NetworkPreset
-from galv_constructs.backend._checks import check_image
+from galv_constructs.images._image import check_image
 
 DIGEST = f"sha256:{'0a1b' * 16}"
 
@@ -139,7 +139,7 @@ class TestImage:
         "version", ["2.11.3", "v2.11.3", "2.12.0-rc1", "3.0.0", "main", "v3", "2024-11-02"]
     )
     def test_takes_versions_that_are_not_too_old(self, version: str) -> None:
-        check_image(version, None, None, None)
+        check_image(Stack(), version, None, registry_credentials=None, network=None)
 
     def test_refuses_what_is_no_version(self, refused_backend: RefusedBackend) -> None:
         text = refused_backend(version="galv-backend:2.11.4")

@@ -5,19 +5,16 @@ that is defined in the same application, pass.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
-from galv_constructs._core.validation import is_token
-
-if TYPE_CHECKING:
-    # It checks its own cluster and network with what is here.
-    from galv_constructs.tasks.runtime import TaskRuntime
+from galv_constructs._core.validation import check_construct, is_token
 
 _ARNS = ("certificate_arn", "cluster_arn", "email_identity_arn", "oidc_provider_arn")
 
@@ -61,20 +58,20 @@ def check_place(
         )
 
 
+def check_key(scope: Construct, encryption_key: kms.IKey | None) -> None:
+    """Refuse what is no key, or one of another region or account."""
+    check_construct(
+        "encryption_key", encryption_key, "aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"
+    )
+    check_place(scope, "encryption_key", encryption_key)
+
+
 def check_secrets_place(
     scope: Construct, secrets: Mapping[str, ecs.Secret] | None, name: str = "secrets"
 ) -> None:
     """Refuse secrets of another region or account."""
     for variable, secret in (secrets or {}).items():
         check_place(scope, f"{name}[{variable!r}]", secret.arn)
-
-
-def check_runtime_place(scope: Construct, runtime: "TaskRuntime") -> None:
-    """Refuse a runtime whose parts are in another region or account than the task."""
-    check_place(scope, "runtime.cluster", runtime.cluster)
-    check_place(scope, "runtime.network", runtime.network.vpc)
-    check_place(scope, "runtime.encryption_key", runtime.encryption_key)
-    check_secrets_place(scope, runtime.secrets, "runtime.secrets")
 
 
 def vpc_of(cluster: ecs.ICluster) -> ec2.IVpc | None:

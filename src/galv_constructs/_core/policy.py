@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 
+from galv_constructs._core.validation import check_type
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPolicy:
@@ -84,3 +86,11 @@ class DeploymentPolicy:
             execute_command=(not production) if execute_command is None else execute_command,
             container_insights=production if container_insights is None else container_insights,
         )
+
+
+def check_switches(production: object, **overrides: object) -> None:
+    """Check arguments that are true or false; the keyword is the argument's name."""
+    check_type("production", production, bool, "true or false")
+    for name, value in overrides.items():
+        if value is not None:
+            check_type(name, value, bool, "true or false")

@@ -14,6 +14,10 @@ from constructs import Construct
 
 from galv_constructs._core.validation import is_token
 
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+EDGE_REGION = "us-east-1"
+"""Region that certificates and web ACLs of CloudFront are in."""
+
 # Those that AWS introduced before 20 March 2019:
 # https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
 # All others, and those still to come, an account has to opt in to. For their buckets S3 answers 400

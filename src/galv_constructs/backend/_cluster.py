@@ -1,4 +1,4 @@
-"""The ECS cluster that a backend makes when it is given none."""
+"""Where the tasks of a backend run: its ECS cluster, in a network."""
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -7,7 +7,60 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge, log_group_findings
+from galv_constructs._core.placement import check_place, vpc_of
 from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.validation import check_construct, is_token
+from galv_constructs.network import GalvNetwork, IGalvNetwork, check_layout
+
+
+def check_network(
+    scope: Construct,
+    network: IGalvNetwork | None,
+    cluster: ecs.ICluster | None,
+    *,
+    makes_database: bool,
+) -> ec2.IVpc | None:
+    """Check that network and cluster are in one VPC, and have the subnets that are needed.
+
+    Returns:
+        The VPC that tasks run in; none for a new one.
+    """
+    check_construct("network", network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
+    if network is not None and not hasattr(network, "task_subnets"):
+        raise ValueError(
+            f"network must be a GalvNetwork, got {type(network).__name__}: use "
+            "GalvNetwork.from_vpc(vpc) for a VPC"
+        )
+    check_construct(
+        "cluster",
+        cluster,
+        "aws_ecs.ICluster",
+        "ecs.Cluster.from_cluster_attributes(scope, id, cluster_name=…, vpc=…)",
+    )
+    cluster_vpc = None if cluster is None else vpc_of(cluster)
+    if cluster is not None and cluster_vpc is None:
+        raise ValueError(
+            f"cluster ({cluster.node.path}) does not tell its VPC: import it with "
+            "ecs.Cluster.from_cluster_attributes(scope, id, cluster_name=…, vpc=…)"
+        )
+    check_place(scope, "cluster", cluster)
+    if network is None:
+        if cluster_vpc is not None:
+            layout = GalvNetwork.from_vpc(cluster_vpc)
+            check_layout("cluster", layout, makes_database=makes_database)
+        return cluster_vpc
+    check_place(scope, "network", network.vpc)
+    check_layout("network", network, makes_database=makes_database)
+    if cluster_vpc is None:
+        return network.vpc
+    ids = (network.vpc.vpc_id, cluster_vpc.vpc_id)
+    # A token and a literal may be the same VPC.
+    if is_token(ids[0]) == is_token(ids[1]) and ids[0] != ids[1]:
+        raise ValueError(
+            f"network ({network.vpc.node.path}) and cluster ({cluster_vpc.node.path}) are in "
+            "different VPCs: pass one of them alone, or a cluster in the network's VPC"
+        )
+    return network.vpc
 
 
 class Cluster(Construct):

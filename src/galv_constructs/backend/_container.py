@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from galv_constructs.tasks._task import LONGEST_STOP
 from galv_constructs.web_acl.web_acl import DEFAULT_UPLOAD_PATHS
 
 _SOURCES = Path(__file__).parents[1] / "container"
@@ -14,11 +15,6 @@ _END = "END_OF_FILE"
 
 DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
 """What tasks write for themselves is below this directory."""
-LONGEST_STOP = 120
-"""Seconds that Fargate waits at most for a container that it stops, before it kills it.
-
-https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-"""
 GRACE = LONGEST_STOP - 10
 """Seconds that requests have to end when a container is stopped."""
 

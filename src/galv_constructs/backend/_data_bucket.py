@@ -10,9 +10,22 @@ from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge, acknowledge_wildcards, bucket_findings
 from galv_constructs._core.bucket_contents import let_protection_be_turned_on
+from galv_constructs._core.placement import check_place
 from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.validation import check_construct
 from galv_constructs.log_bucket._delivery import log_requests_to_bucket
 from galv_constructs.network import IGalvNetwork
+
+
+def check_media_bucket(scope: Construct, media_bucket: s3.IBucket | None) -> None:
+    """Refuse what is no bucket, or one that the stack cannot use."""
+    check_construct(
+        "media_bucket",
+        media_bucket,
+        "aws_s3.IBucket",
+        "s3.Bucket.from_bucket_name(scope, id, name)",
+    )
+    check_place(scope, "media_bucket", media_bucket)
 
 
 def data_bucket(

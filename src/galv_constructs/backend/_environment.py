@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aws_cdk import Size
 from aws_cdk import aws_ecs as ecs
 
+from galv_constructs._core.validation import check_domain_name
 from galv_constructs.backend._container import DIRECTORY
 from galv_constructs.mail.mail import IGalvMail
 
@@ -62,6 +63,40 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     "VIRTUAL_HOST_ROOT": "pass root_domain_name",
     "WEB_CONCURRENCY": "pass workers",
 }
+
+
+def check_names(
+    domain_name: str,
+    root_domain_name: str | None,
+    frontend_domain_names: Sequence[str] | None,
+) -> None:
+    """Check the host names."""
+    check_domain_name("domain_name", domain_name)
+    if root_domain_name is not None:
+        check_domain_name("root_domain_name", root_domain_name)
+    if frontend_domain_names is None:
+        return
+    if isinstance(frontend_domain_names, str) or not isinstance(frontend_domain_names, Sequence):
+        raise ValueError(
+            f"frontend_domain_names must be a list of host names, got {frontend_domain_names!r}"
+        )
+    for index, name in enumerate(frontend_domain_names):
+        check_domain_name(f"frontend_domain_names[{index}]", name)
+
+
+def check_quota(lab_storage_quota: Size | None) -> None:
+    """Check that the quota is a size that is known; 0 leaves laboratories to their own storage."""
+    if lab_storage_quota is None:
+        return
+    if not isinstance(lab_storage_quota, Size):
+        raise ValueError(
+            f"lab_storage_quota must be a Size, got {lab_storage_quota!r}: use Size.gibibytes(…)"
+        )
+    if lab_storage_quota.is_unresolved():
+        raise ValueError(
+            "lab_storage_quota must be known when the template is made, got a token: pass a plain "
+            "Size"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,23 @@
 """The Django API: a Fargate service that gunicorn answers."""
 
+from datetime import timedelta
+
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge_wildcards
-from galv_constructs.backend._container import GRACE, LONGEST_STOP, serve_command
+from galv_constructs._core.validation import (
+    check_duration,
+    check_fargate_size,
+    check_known,
+    check_range,
+    is_token,
+)
+from galv_constructs.backend._container import GRACE, serve_command
 from galv_constructs.backend._load_balancer import LoadBalancer
-from galv_constructs.tasks._task import Task
+from galv_constructs.tasks._task import LONGEST_STOP, Task
 from galv_constructs.tasks.runtime import TaskRuntime
 
 PORT = 8000
@@ -49,6 +58,38 @@ def default_drain(request_timeout: Duration) -> Duration:
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
     """
     return Duration.seconds(max(900, request_timeout.to_seconds()))
+
+
+def check_capacity(
+    *,
+    cpu: int,
+    memory_limit_mib: int,
+    workers: int | None,
+    threads: int,
+    min_tasks: int,
+    max_tasks: int,
+    request_timeout: Duration | None,
+    deregistration_delay: Duration | None,
+) -> None:
+    """Check sizes, counts and times."""
+    check_fargate_size(cpu, memory_limit_mib)
+    if workers is not None:
+        check_range("workers", workers, 1, 64)
+        check_known("workers", workers)
+    check_range("threads", threads, 1, 64)
+    check_known("threads", threads)
+    check_range("min_tasks", min_tasks, 1, 100)
+    check_range("max_tasks", max_tasks, 1, 100)
+    counts_known = not (is_token(min_tasks) or is_token(max_tasks))
+    if counts_known and max_tasks < min_tasks:
+        raise ValueError(
+            f"max_tasks must be at least min_tasks, got min_tasks={min_tasks} and "
+            f"max_tasks={max_tasks}"
+        )
+    hour = timedelta(hours=1)
+    check_duration("request_timeout", request_timeout, timedelta(seconds=30), hour)
+    least = 120 if request_timeout is None else request_timeout.to_seconds()
+    check_duration("deregistration_delay", deregistration_delay, timedelta(seconds=least), hour)
 
 
 class WebService(Construct):

@@ -22,56 +22,60 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from galv_constructs._core.certificates import check_certificate_source
 from galv_constructs._core.content_policy import api_policy, check_policy_additions
 from galv_constructs._core.host_names import claim_host_names
 from galv_constructs._core.logs import allow_logs, log_group_prefix
-from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.placement import check_key, check_place, check_secrets_place
+from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.protection import Protection
 from galv_constructs._core.regions import CLOUDFRONT, check_services, known_region, s3_endpoint
 from galv_constructs._core.validation import check_duration, check_user, check_variables
-from galv_constructs.backend._checks import (
-    check_access_logs,
-    check_capacity,
-    check_certificate_source,
-    check_database,
-    check_database_owner,
-    check_given,
-    check_image,
-    check_mail,
-    check_names,
-    check_network,
-    check_places,
-    check_quota,
-    check_switches,
-    check_web_acl,
-)
-from galv_constructs.backend._cluster import Cluster
+from galv_constructs.backend._cluster import Cluster, check_network
 from galv_constructs.backend._container import entry_point
-from galv_constructs.backend._data_bucket import data_bucket, grant_data_access, grant_read_access
+from galv_constructs.backend._data_bucket import (
+    check_media_bucket,
+    data_bucket,
+    grant_data_access,
+    grant_read_access,
+)
 from galv_constructs.backend._environment import (
     DEFAULT_LAB_STORAGE_QUOTA,
     RESERVED_VARIABLES,
     SUPERUSER_PASSWORD,
     BackendVariables,
+    check_names,
+    check_quota,
 )
 from galv_constructs.backend._load_balancer import LoadBalancer
 from galv_constructs.backend._secrets import ApplicationSecrets
 from galv_constructs.backend._static_assets import StaticAssets
-from galv_constructs.backend._web_service import WebService, default_drain, default_workers
+from galv_constructs.backend._web_service import (
+    WebService,
+    check_capacity,
+    default_drain,
+    default_workers,
+)
 from galv_constructs.database._authority import check_authority_file, read_authority
 from galv_constructs.database._connections import warn_of_connections
-from galv_constructs.database._database import DATABASE_NAME, Database
-from galv_constructs.database._owner import DatabaseOwner
-from galv_constructs.images._image import Architecture, backend_image, check_architecture
+from galv_constructs.database._database import DATABASE_NAME, Database, check_database
+from galv_constructs.database._owner import DatabaseOwner, check_database_owner
+from galv_constructs.images._image import (
+    Architecture,
+    backend_image,
+    check_architecture,
+    check_image,
+)
+from galv_constructs.log_bucket._delivery import check_access_logs
 from galv_constructs.log_bucket.log_bucket import GalvLogBucket
-from galv_constructs.mail.mail import GalvMail, IGalvMail
+from galv_constructs.mail.mail import GalvMail, IGalvMail, check_mail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, selected_task_subnets
 from galv_constructs.tasks._release_run import LONGEST_TIMEOUT
 from galv_constructs.tasks._status_check import StatusCheck, check_status_check
 from galv_constructs.tasks.release_steps import ReleaseStep, check_steps
 from galv_constructs.tasks.release_task import GalvReleaseTask
 from galv_constructs.tasks.runtime import TaskRuntime
-from galv_constructs.web_acl.web_acl import GalvWebAcl
+from galv_constructs.web_acl.web_acl import GalvWebAcl, check_web_acl
 
 _MANAGE = ("python", "manage.py")
 
@@ -311,11 +315,15 @@ class GalvBackend(Construct):
         """
         check_names(domain_name, root_domain_name, frontend_domain_names)
         check_certificate_source(domain_name, hosted_zone, certificate)
-        check_network(network, cluster, makes_database=database is None)
-        check_image(version, image, registry_credentials, network)
+        check_place(scope, "certificate", certificate)
+        vpc = check_network(scope, network, cluster, makes_database=database is None)
+        check_image(
+            scope, version, image, registry_credentials=registry_credentials, network=network
+        )
         check_architecture(image, architecture)
         check_user("user", user)
         check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
+        check_secrets_place(scope, secrets)
         check_capacity(
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
@@ -331,40 +339,31 @@ class GalvBackend(Construct):
             check_steps("setup_steps", setup_steps)
         check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
         check_status_check(check_status, check_status_command)
-        check_database(database, database_secret, database_name, database_instance_type)
+        check_database(
+            scope,
+            database,
+            secret=database_secret,
+            name=database_name,
+            instance_type=database_instance_type,
+            vpc=vpc,
+        )
         check_authority_file(database_ca_file)
         makes_owner = check_database_owner(
             database_owner_role, database_rotation, database_secret, database_name
         )
-        check_given(
-            media_bucket=media_bucket,
-            encryption_key=encryption_key,
+        check_media_bucket(scope, media_bucket)
+        check_key(scope, encryption_key)
+        check_access_logs(
+            scope, log_bucket, access_logs, for_web_acl=web_acl is True and web_acl_arn is None
         )
-        check_access_logs(log_bucket, access_logs, web_acl_arn, web_acl)
         check_web_acl(
-            web_acl_arn, web_acl=web_acl, admin_cidrs=admin_cidrs, alarm_topic=alarm_topic
+            scope, web_acl_arn, web_acl=web_acl, admin_cidrs=admin_cidrs, alarm_topic=alarm_topic
         )
         check_policy_additions(content_security_policy)
         check_mail(scope, mail, network)
         check_services(
             scope,
             [(CLOUDFRONT, "the API's static files need it; deploy to another region")],
-        )
-        check_places(
-            scope,
-            certificate=certificate,
-            registry_credentials=registry_credentials,
-            secrets=secrets,
-            mail=mail,
-            network=network,
-            cluster=cluster,
-            database=database,
-            database_secret=database_secret,
-            media_bucket=media_bucket,
-            log_bucket=log_bucket,
-            web_acl_arn=web_acl_arn,
-            alarm_topic=alarm_topic,
-            encryption_key=encryption_key,
         )
         check_switches(
             production,

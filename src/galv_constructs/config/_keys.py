@@ -11,13 +11,13 @@ from galv_constructs._core.release_tag import check_backend_tag, check_frontend_
 from galv_constructs._core.validation import check_domain_name, check_email
 from galv_constructs.backend._environment import RESERVED_VARIABLES
 from galv_constructs.database._authority import read_authority
-from galv_constructs.frontend._checks import RESERVED_PREFIXES
-from galv_constructs.frontend._checks import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
 from galv_constructs.frontend._urls import (
     ANALYTICS_URL_VARIABLE,
     check_analytics_url,
     check_storage_url,
 )
+from galv_constructs.frontend.source import RESERVED_PREFIXES
+from galv_constructs.frontend.source import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
 from galv_constructs.network import NetworkPreset
 from galv_constructs.web_acl._credential_rules import check_credential_paths
 from galv_constructs.web_acl._managed_rules import MANAGED_GROUPS

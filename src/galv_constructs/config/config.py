@@ -10,8 +10,8 @@ from typing import Any
 
 from constructs import Node
 
+from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs.config._keys import CERTIFICATE_ARN, KEYS, secret_name_from
-from galv_constructs.frontend._edge import EDGE_REGION
 from galv_constructs.network import NetworkPreset
 
 # Context that is CDK's own: feature flags, answers to look-ups, settings of the CLI.

@@ -1,5 +1,6 @@
 """The Postgres database that a backend makes when it is given none."""
 
+import re
 from collections.abc import Sequence
 
 from aws_cdk import ArnFormat, Duration, Stack
@@ -7,6 +8,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
 
 from galv_constructs._core.acknowledge import (
@@ -16,14 +18,105 @@ from galv_constructs._core.acknowledge import (
     secret_findings,
     standards,
 )
+from galv_constructs._core.placement import check_place, check_vpc
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.protection import CLOSED_AT_THE_END
+from galv_constructs._core.validation import check_construct, check_type, is_token
 from galv_constructs.network import IGalvNetwork
 
 DATABASE_NAME = "galv"
 # The id that CDK gives to its one function a stack for the retention of log groups.
 _LOG_RETENTION_FUNCTION = "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a"
 _LOG_EXPORTS = {"Postgresql": "postgresql", "Upgrade": "upgrade"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+def _check_instance_type(instance_type: ec2.InstanceType | None) -> None:
+    written = "" if instance_type is None else instance_type.to_string()
+    if written.startswith("db."):
+        raise ValueError(
+            "database_instance_type must be written without 'db.', which RDS adds itself: pass "
+            f"ec2.InstanceType({written.removeprefix('db.')!r}), got {written!r}"
+        )
+
+
+def check_database(
+    scope: Construct,
+    database: rds.IDatabaseInstance | None,
+    *,
+    secret: secretsmanager.ISecret | None,
+    name: str | None,
+    instance_type: ec2.InstanceType | None,
+    vpc: ec2.IVpc | None,
+) -> None:
+    """Check that a given database comes with its credentials, and is in the VPC of the tasks."""
+    check_construct(
+        "database",
+        database,
+        "aws_rds.IDatabaseInstance",
+        "rds.DatabaseInstance.from_database_instance_attributes(…)",
+    )
+    check_construct(
+        "database_secret",
+        secret,
+        "aws_secretsmanager.ISecret",
+        "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
+    )
+    check_construct(
+        "database_instance_type",
+        instance_type,
+        "aws_ec2.InstanceType",
+        "ec2.InstanceType('t4g.small')",
+    )
+    _check_instance_type(instance_type)
+    _check_name(name)
+    if database is None:
+        for argument, value in (("database_secret", secret), ("database_name", name)):
+            if value is not None:
+                raise ValueError(f"{argument} is only for a given database: pass database too")
+        return
+    if instance_type is not None:
+        raise ValueError(
+            "database and database_instance_type are both given: a given database has its size"
+        )
+    _check_given(scope, database, vpc)
+    if secret is None and getattr(database, "secret", None) is None:
+        raise ValueError(
+            "database is given without its credentials: pass database_secret, a secret with the "
+            "keys username and password"
+        )
+    check_place(scope, "database_secret", secret)
+
+
+def _check_name(name: str | None) -> None:
+    if name is None:
+        return
+    check_type("database_name", name, str, "text")
+    if not is_token(name) and not _NAME.fullmatch(name):
+        raise ValueError(
+            "database_name must be letters, digits and '_', at most 63, not starting with a "
+            f"digit, got {name!r}"
+        )
+
+
+def _check_given(scope: Construct, database: rds.IDatabaseInstance, vpc: ec2.IVpc | None) -> None:
+    """Check that Galv can use a given database, and that tasks can reach it."""
+    engine = database.engine
+    kind = None if engine is None else engine.engine_type
+    if kind is not None and not kind.startswith("postgres"):
+        raise ValueError(
+            f"database must be PostgreSQL, which is all that Galv knows, got {kind!r}: use "
+            "rds.DatabaseInstanceEngine.postgres(…)"
+        )
+    check_place(scope, "database", database)
+    database_vpc = getattr(database, "vpc", None)
+    if database_vpc is not None and vpc is None:
+        raise ValueError(
+            f"database ({database.node.path}) is in the VPC {database_vpc.node.path}, and a new "
+            "network would be another one: pass network=GalvNetwork.from_vpc(…) with that VPC"
+        )
+    if vpc is not None:
+        check_vpc("database", database_vpc, vpc)
 
 
 class Database(Construct):

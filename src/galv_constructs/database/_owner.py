@@ -11,9 +11,10 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge, secret_findings
-from galv_constructs.backend._container import LONGEST_STOP
+from galv_constructs._core.validation import check_known, check_range, check_type, is_token
 from galv_constructs.tasks._longest_run import seconds_in_use
 from galv_constructs.tasks._release_run import ReleaseRun
+from galv_constructs.tasks._task import LONGEST_STOP
 from galv_constructs.tasks.release_steps import ReleaseStep, shell_command
 from galv_constructs.tasks.release_task import GalvReleaseTask
 
@@ -21,6 +22,37 @@ MASTER_USER = "GALV_DATABASE_MASTER_USER"
 MASTER_PASSWORD = "GALV_DATABASE_MASTER_PASSWORD"  # noqa: S105 - the name of a variable
 OWNER = "GALV_DATABASE_OWNER"
 _COMMAND = ("python", "-m", "galv_task.own_database")
+# https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+_LONGEST_ROLE = 63
+
+
+def check_database_owner(
+    owner_role: object,
+    rotation: int,
+    database_secret: secretsmanager.ISecret | None,
+    database_name: str | None,
+) -> bool:
+    """Check what is about the owner of the database, and return whether setup makes one."""
+    if owner_role is not None:
+        check_type("database_owner_role", owner_role, bool, "true or false")
+    check_range("database_rotation", rotation, 1, 1_000_000)
+    check_known("database_rotation", rotation)
+    if owner_role is False or (owner_role is None and database_secret is not None):
+        if rotation != 1:
+            raise ValueError(
+                f"database_rotation is {rotation}, and tasks sign in with credentials that are not "
+                "made here: drop it, or pass database_owner_role=True and the credentials of the "
+                "database's master"
+            )
+        return False
+    if database_name is not None and not is_token(database_name):
+        longest = _LONGEST_ROLE - len(f"_tasks_{rotation}")
+        if len(database_name) > longest:
+            raise ValueError(
+                f"database_name must have at most {longest} characters, got {len(database_name)}: "
+                "roles are named after it; pass a shorter one, or database_owner_role=False"
+            )
+    return True
 
 
 class DatabaseOwner(Construct):

@@ -22,10 +22,9 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 from constructs import Construct, IConstruct
 
+from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import is_token
 
-# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
-EDGE_REGION = "us-east-1"
 _TOPIC = re.compile(rf"arn:aws[a-z-]*:sns:{EDGE_REGION}:\d{{12}}:[A-Za-z0-9_-]{{1,256}}")
 
 
@@ -33,6 +32,19 @@ def needs_edge_stack(scope: Construct) -> bool:
     """Whether what is for CloudFront has to be in another stack."""
     region = Stack.of(scope).region
     return not is_token(region) and region != EDGE_REGION
+
+
+def check_edge_certificate(certificate: acm.ICertificate | None) -> None:
+    """Check that CloudFront can use a given certificate, where its region is known."""
+    if certificate is None:
+        return
+    arn = certificate.certificate_arn
+    region = certificate.env.region if is_token(arn) else arn.split(":")[3]
+    if not is_token(region) and region != EDGE_REGION:
+        raise ValueError(
+            f"certificate is in {region}, and CloudFront takes certificates from {EDGE_REGION} "
+            f"only: request one there, with `aws acm request-certificate --region {EDGE_REGION}`"
+        )
 
 
 def check_edge_zone(scope: Construct, hosted_zone: route53.IHostedZone | None) -> None:

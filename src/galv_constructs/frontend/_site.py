@@ -1,6 +1,7 @@
 """The site as the world sees it: bucket, distribution, certificate and DNS records."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,15 +16,22 @@ from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge, bucket_findings, standards
 from galv_constructs._core.bucket_contents import let_protection_be_turned_on
+from galv_constructs._core.placement import check_place
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.regions import (
     CLOUDFRONT_LOGS_REFUSED,
+    EDGE_REGION,
     cloudfront_log_bucket,
     global_name,
 )
+from galv_constructs._core.validation import check_domain_name, check_type, is_token
 from galv_constructs.frontend._edge import edge_certificate
 from galv_constructs.frontend._headers import security_headers
-from galv_constructs.log_bucket._delivery import log_requests_to_bucket, ready_for_logs
+from galv_constructs.log_bucket._delivery import (
+    check_log_bucket,
+    log_requests_to_bucket,
+    ready_for_logs,
+)
 from galv_constructs.log_bucket.log_bucket import CLOUDFRONT_LOGS
 
 # The handler knows these too, and imports nothing from here.
@@ -34,6 +42,81 @@ WRITTEN_PREFIXES = (SITE_PREFIX, "releases/")
 SUPERSEDED_TAG = "superseded"
 
 _ROUTING = Path(__file__).parents[1] / "site" / "routing.js"
+_WEB_ACL = re.compile(rf"arn:[a-z-]+:wafv2:{EDGE_REGION}:\d{{12}}:global/webacl/.+")
+
+
+def check_alternatives(
+    domain_name: str,
+    alternatives: Sequence[str] | None,
+    hosted_zone: route53.IHostedZone | None,
+) -> None:
+    """Check the other names of the site."""
+    if alternatives is None:
+        return
+    argument = "alternative_domain_names"
+    if isinstance(alternatives, str) or not isinstance(alternatives, Sequence):
+        raise ValueError(f"{argument} must be a list of host names, got {alternatives!r}")
+    for index, name in enumerate(alternatives):
+        if is_token(name):
+            raise ValueError(
+                f"{argument}[{index}] must be known when the template is made, got a token"
+            )
+        check_domain_name(f"{argument}[{index}]", name)
+        zone = hosted_zone.zone_name if hosted_zone is not None else None
+        outside = zone is not None and name != zone and not name.endswith(f".{zone}")
+        if outside and not is_token(zone):
+            raise ValueError(
+                f"{argument}[{index}] {name!r} is not in hosted_zone {zone!r}: leave it out, or "
+                "pass certificate, one for all names, and make the records yourself"
+            )
+    if len({domain_name, *alternatives}) != len(alternatives) + 1:
+        raise ValueError(
+            f"{argument} must be different from each other and from domain_name {domain_name!r}, "
+            f"got {list(alternatives)!r}"
+        )
+
+
+def check_hosting(
+    scope: Construct,
+    *,
+    price_class: cloudfront.PriceClass | None,
+    web_acl_arn: str | None,
+    log_bucket: s3.IBucket | None,
+) -> None:
+    """Check what is about CloudFront and S3."""
+    check_log_bucket(log_bucket)
+    if price_class is not None and not isinstance(price_class, cloudfront.PriceClass):
+        raise ValueError(
+            "price_class must be a cloudfront.PriceClass, such as "
+            f"cloudfront.PriceClass.PRICE_CLASS_ALL, got {price_class!r}"
+        )
+    if web_acl_arn is not None and not is_token(web_acl_arn):
+        check_type("web_acl_arn", web_acl_arn, str, "the ARN of a web ACL")
+        if not _WEB_ACL.fullmatch(web_acl_arn):
+            raise ValueError(
+                "web_acl_arn must be the ARN of a WAFv2 web ACL for CloudFront, which is in "
+                f"{EDGE_REGION} and has ':global/webacl/' in it, got {web_acl_arn!r}"
+            )
+    check_place(scope, "web_acl_arn", web_acl_arn, region=EDGE_REGION)
+    check_place(scope, "log_bucket", log_bucket)
+
+
+def check_retention(release_retention: Duration | None) -> None:
+    """Check how long superseded files are kept: S3 counts in days."""
+    if release_retention is None:
+        return
+    if not isinstance(release_retention, Duration):
+        raise ValueError(
+            f"release_retention must be a Duration, got {release_retention!r}: use Duration.days(…)"
+        )
+    if release_retention.is_unresolved():
+        raise ValueError(
+            "release_retention must be known when the template is made, got a token: pass a plain "
+            "Duration"
+        )
+    days = release_retention.to_days(integral=False)
+    if not 1 <= days <= 3650 or days != int(days):
+        raise ValueError(f"release_retention must be whole days from 1 to 3650, got {days:g} days")
 
 
 class Site(Construct):

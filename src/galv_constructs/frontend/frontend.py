@@ -13,29 +13,25 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from galv_constructs._core.certificates import check_certificate_source
 from galv_constructs._core.content_policy import check_policy_additions
 from galv_constructs._core.dependencies import stand_for
 from galv_constructs._core.host_names import claim_host_names
 from galv_constructs._core.placement import check_place, check_secrets_place
-from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.regions import CLOUDFRONT, CODEBUILD, check_services
 from galv_constructs._core.validation import check_domain_name, check_duration
-from galv_constructs.backend._checks import check_certificate_source, check_switches
-from galv_constructs.frontend._checks import (
-    check_alternatives,
-    check_api_url,
+from galv_constructs.frontend._edge import (
     check_edge_certificate,
-    check_hosting,
-    check_other_hosts,
-    check_retention,
-    check_source,
+    check_edge_notifications,
+    check_edge_zone,
 )
-from galv_constructs.frontend._edge import EDGE_REGION, check_edge_notifications, check_edge_zone
 from galv_constructs.frontend._files import FetchedFiles, LocalFiles
-from galv_constructs.frontend._headers import site_policy
+from galv_constructs.frontend._headers import check_other_hosts, site_policy
 from galv_constructs.frontend._release import SiteRelease
-from galv_constructs.frontend._site import Site
-from galv_constructs.frontend.source import FrontendSource
+from galv_constructs.frontend._site import Site, check_alternatives, check_hosting, check_retention
+from galv_constructs.frontend._urls import check_api_url
+from galv_constructs.frontend.source import FrontendSource, check_source
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
 _LONGEST_TIMEOUT = timedelta(minutes=50)
@@ -161,25 +157,22 @@ class GalvFrontend(Construct):
         check_api_url(api_url)
         check_certificate_source(domain_name, hosted_zone, certificate)
         check_edge_certificate(certificate)
+        check_place(scope, "certificate", certificate, any_region=True)
         check_edge_notifications(scope, hosted_zone, edge_notification_arns)
         check_edge_zone(scope, hosted_zone)
         check_alternatives(domain_name, alternative_domain_names, hosted_zone)
         check_source(source, environment, secrets)
-        check_other_hosts(storage_urls=storage_urls, analytics_url=analytics_url)
+        check_secrets_place(scope, secrets)
+        check_other_hosts(
+            storage_buckets=storage_buckets, storage_urls=storage_urls, analytics_url=analytics_url
+        )
         check_policy_additions(content_security_policy)
         check_hosting(
-            storage_buckets=storage_buckets,
-            price_class=price_class,
-            web_acl_arn=web_acl_arn,
-            log_bucket=log_bucket,
+            scope, price_class=price_class, web_acl_arn=web_acl_arn, log_bucket=log_bucket
         )
         check_retention(release_retention)
         check_duration("build_timeout", build_timeout, timedelta(minutes=5), _LONGEST_TIMEOUT)
-        check_switches(production=production, removal_protection=removal_protection)
-        check_place(scope, "certificate", certificate, any_region=True)
-        check_place(scope, "web_acl_arn", web_acl_arn, region=EDGE_REGION)
-        check_place(scope, "log_bucket", log_bucket)
-        check_secrets_place(scope, secrets)
+        check_switches(production, removal_protection=removal_protection)
         files = (FrontendSource.release() if source is None else source).files
         check_services(scope, [(CLOUDFRONT, "deploy the site to another region")])
         if isinstance(files, FetchedFiles):

@@ -1,8 +1,11 @@
 """Where the files of the frontend come from."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from aws_cdk import aws_ecs as ecs
 
 from galv_constructs._core.release_tag import (
     LATEST,
@@ -10,11 +13,18 @@ from galv_constructs._core.release_tag import (
     refuse_digest_of_latest,
     release_tag,
 )
-from galv_constructs._core.validation import check_image_tag, is_token
+from galv_constructs._core.validation import check_image_tag, check_variables, is_token
 from galv_constructs.frontend._files import FetchedFiles, LocalFiles
+from galv_constructs.frontend._urls import ANALYTICS_URL_VARIABLE, API_URL_VARIABLE
 
 DEFAULT_REPOSITORY = "https://github.com/galv-team/galv-frontend"
 DEFAULT_IMAGE = "ghcr.io/galv-team/galv-frontend"
+
+RESERVED_VARIABLES = {
+    API_URL_VARIABLE: "pass api_url",
+    ANALYTICS_URL_VARIABLE: "pass analytics_url",
+}
+RESERVED_PREFIXES = ("AWS_", "CODEBUILD_", "GALV_BUILD_")
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _GIT_URL = re.compile(r"https://[A-Za-z0-9.:-]+/[A-Za-z0-9._~/-]+")
@@ -197,4 +207,38 @@ def _check_tag(tag: object) -> None:
     if not isinstance(tag, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}", tag):
         raise ValueError(
             f"tag must be the tag of a release, such as 'v2.2.0' or 'latest', got {tag!r}"
+        )
+
+
+def check_source(
+    source: FrontendSource | None,
+    environment: Mapping[str, str] | None,
+    secrets: Mapping[str, ecs.Secret] | None,
+) -> None:
+    """Check where the files come from and what their build is given."""
+    if source is not None and not isinstance(source, FrontendSource):
+        raise ValueError(
+            f"source must be a FrontendSource, got {source!r}: use FrontendSource.release(…), "
+            "git_tag(…), container_image(…) or directory(…)"
+        )
+    check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
+    for argument, variables in (("environment", environment), ("secrets", secrets)):
+        for name in variables or {}:
+            if name.startswith(RESERVED_PREFIXES):
+                raise ValueError(
+                    f"{argument} sets {name}, and names that start with "
+                    f"{', '.join(RESERVED_PREFIXES)} are CodeBuild's and this construct's: use "
+                    "another name"
+                )
+    files = None if source is None else source.files
+    if secrets and not (files is None or (isinstance(files, FetchedFiles) and files.is_built)):
+        raise ValueError(
+            "secrets is given, and the files of source are built already, so that it would do "
+            "nothing: use FrontendSource.release(…) or git_tag(…), or leave it out"
+        )
+    if environment and isinstance(files, LocalFiles) and not files.has_template:
+        raise ValueError(
+            "environment is given, and the files of source are built already and have no "
+            "env.template.js, so that it would do nothing: use FrontendSource.release(…) or "
+            "git_tag(…), or leave it out"
         )

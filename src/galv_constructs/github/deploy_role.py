@@ -10,8 +10,8 @@ from constructs import Construct
 
 from galv_constructs._core.acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
 from galv_constructs._core.placement import check_place
+from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import check_type
-from galv_constructs.frontend._edge import EDGE_REGION
 from galv_constructs.github._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
 from galv_constructs.github._trust import check_trust, github_principal, github_provider
 from galv_constructs.github.subject import GitHubSubject

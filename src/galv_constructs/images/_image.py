@@ -6,9 +6,11 @@ from typing import Any, Literal, get_args
 from aws_cdk import LegacyStackSynthesizer, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
 
-from galv_constructs._core.release_tag import release_tag
-from galv_constructs._core.validation import is_token
+from galv_constructs._core.placement import check_place
+from galv_constructs._core.release_tag import check_backend_tag, release_tag
+from galv_constructs._core.validation import check_construct, is_token
 from galv_constructs.network import IGalvNetwork
 
 Architecture = Literal["X86_64", "ARM64"]
@@ -33,6 +35,45 @@ def backend_image(
         f"{_REPOSITORY}@{digest}" if digest else f"{_REPOSITORY}:{tag}",
         credentials=registry_credentials,
     )
+
+
+def check_image(
+    scope: Construct,
+    version: str | None,
+    image: ecs.ContainerImage | None,
+    *,
+    registry_credentials: secretsmanager.ISecret | None,
+    network: IGalvNetwork | None,
+) -> None:
+    """Check that there is one image, that it is not too old, and that tasks can pull it."""
+    check_construct(
+        "image", image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
+    )
+    check_construct(
+        "registry_credentials",
+        registry_credentials,
+        "aws_secretsmanager.ISecret",
+        "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
+    )
+    check_place(scope, "registry_credentials", registry_credentials)
+    if image is not None:
+        for name, value in (("version", version), ("registry_credentials", registry_credentials)):
+            if value is not None:
+                raise ValueError(
+                    f"image and {name} are both given, and {name} is only for the default image "
+                    "on GHCR: drop one of them"
+                )
+        if network is not None:
+            check_reachable(image, network)
+        return
+    if version is not None:
+        check_backend_tag("version", version)
+    if network is not None and not network.has_internet:
+        raise ValueError(
+            "network has no internet, and the default image is on GHCR, which no VPC endpoint "
+            "reaches: pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy of "
+            "it), or choose another NetworkPreset"
+        )
 
 
 def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_s3 as s3
-from constructs import IConstruct
+from constructs import Construct, IConstruct
 
-from galv_constructs._core.validation import check_construct, is_token
+from galv_constructs._core.placement import check_place
+from galv_constructs._core.validation import check_construct, check_type, is_token
 from galv_constructs.log_bucket.log_bucket import S3_LOGS, GalvLogBucket
 
 WAF_PREFIX = "aws-waf-logs-"
@@ -32,6 +33,17 @@ def check_log_bucket(log_bucket: s3.IBucket | None, *, for_web_acl: bool = False
             f"log_bucket must have a name that starts with {WAF_PREFIX!r}, got {name!r}: AWS WAF "
             "writes to no other; use a GalvLogBucket, or pass a web ACL that logs elsewhere"
         )
+
+
+def check_access_logs(
+    scope: Construct, log_bucket: s3.IBucket | None, access_logs: object, *, for_web_acl: bool
+) -> None:
+    """Check that what is given is not switched off, and that all logs find a place."""
+    check_type("access_logs", access_logs, bool, "true or false")
+    check_log_bucket(log_bucket, for_web_acl=for_web_acl)
+    if log_bucket is not None and access_logs is False:
+        raise ValueError("log_bucket is given with access_logs=False: drop one of them")
+    check_place(scope, "log_bucket", log_bucket)
 
 
 def ready_for_logs(log_bucket: s3.IBucket) -> Sequence[IConstruct]:

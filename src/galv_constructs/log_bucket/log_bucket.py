@@ -8,9 +8,8 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import acknowledge, bucket_findings, standards
 from galv_constructs._core.bucket_contents import let_protection_be_turned_on
 from galv_constructs._core.logs import stack_generation
-from galv_constructs._core.policy import DeploymentPolicy
-from galv_constructs._core.regions import has_bucket_namespace
-from galv_constructs._core.validation import check_type
+from galv_constructs._core.policy import DeploymentPolicy, check_switches
+from galv_constructs._core.regions import EDGE_REGION, has_bucket_namespace
 
 # Where AWS services put their logs when no prefix is asked for: below it they keep apart by
 # themselves, as in AWSLogs/123456789012/elasticloadbalancing/eu-west-2/2026/11/22/….
@@ -77,9 +76,7 @@ class GalvLogBucket(Construct):
             ValueError: If an argument has the wrong type or is out of range.
         """
         _check_retention(retention)
-        check_type("production", production, bool, "true or false")
-        if removal_protection is not None:
-            check_type("removal_protection", removal_protection, bool, "true or false")
+        check_switches(production, removal_protection=removal_protection)
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         prefix = _name_prefix(self)
@@ -150,7 +147,7 @@ class GalvLogBucket(Construct):
                 "aws:SourceArn": list(
                     dict.fromkeys(
                         stack.format_arn(service="logs", region=region, resource="*")
-                        for region in (stack.region, "us-east-1")
+                        for region in (stack.region, EDGE_REGION)
                     )
                 )
             },

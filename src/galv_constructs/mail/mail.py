@@ -15,8 +15,8 @@ from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from galv_constructs._core.placement import check_place
-from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.placement import check_key, check_place
+from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.regions import SES, check_services
 from galv_constructs._core.validation import (
     check_construct,
@@ -35,6 +35,7 @@ from galv_constructs.mail._identity import (
     check_mail_domains,
 )
 from galv_constructs.mail._smtp_credentials import SmtpCredentials, check_secret_name
+from galv_constructs.network import GalvNetwork, IGalvNetwork
 
 # With STARTTLS; what the SMTP endpoint of a network without internet serves.
 SMTP_PORT = 587
@@ -190,18 +191,10 @@ class GalvMail(Construct):
             check_secret_name("secret_name", secret_name)
         check_range("rotation", rotation, 1, 1_000_000)
         check_known("rotation", rotation)
-        check_construct(
-            "encryption_key",
-            encryption_key,
-            "aws_kms.IKey",
-            "kms.Key.from_key_arn(scope, id, arn)",
-        )
-        check_type("production", production, bool, "true or false")
-        if removal_protection is not None:
-            check_type("removal_protection", removal_protection, bool, "true or false")
+        check_switches(production, removal_protection=removal_protection)
         check_place(scope, "identity", identity)
         check_place(scope, "notification_topic", notification_topic)
-        check_place(scope, "encryption_key", encryption_key)
+        check_key(scope, encryption_key)
         check_services(
             scope,
             [(SES, "use GalvMail.from_secret(secret, host='email-smtp.<another region>.…', …)")],
@@ -363,3 +356,32 @@ class GalvMail(Construct):
             user=ecs.Secret.from_secrets_manager(secret, SMTP_USER_KEY),
             password=ecs.Secret.from_secrets_manager(secret, SMTP_PASSWORD_KEY),
         )
+
+
+def check_mail(scope: Construct, mail: IGalvMail | None, network: IGalvNetwork | None) -> None:
+    """Check that tasks can reach the mail server, and that new credentials reach tasks."""
+    check_construct("mail", mail, "IGalvMail", "GalvMail.from_secret(secret, sender=…)")
+    if mail is None:
+        return
+    check_place(scope, "mail, its secret", mail.password.arn)
+    if isinstance(mail, GalvMail) and Stack.of(mail).node.path != Stack.of(scope).node.path:
+        raise ValueError(
+            f"mail ({mail.node.path}) must be in the stack of the backend, "
+            f"{Stack.of(scope).node.path!r}: in another one old credentials are deleted before "
+            "tasks have got new ones"
+        )
+    if mail.host == SES_HOST:
+        check_services(
+            scope, [(SES, "pass host='email-smtp.<another region>.amazonaws.com' to from_secret")]
+        )
+    # Other networks without internet may have endpoints of their own.
+    if isinstance(network, GalvNetwork) and not network.has_internet:
+        regions = (Aws.REGION, Stack.of(scope).region)
+        at_ses = [f"email-smtp.{region}.amazonaws.com" for region in regions]
+        elsewhere = mail.host not in at_ses and not is_token(mail.host)
+        if elsewhere or mail.port != SMTP_PORT:
+            raise ValueError(
+                "network has no internet, and its only way to send mail is Amazon SES in the "
+                f"region of the stack on port {SMTP_PORT}, not {mail.host}:{mail.port}: use that, "
+                "or choose another NetworkPreset"
+            )

@@ -7,8 +7,7 @@ from aws_cdk import Duration, IStableStringProducer, Lazy
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import IConstruct
 
-from galv_constructs.backend._container import LONGEST_STOP
-from galv_constructs.tasks._task import Task
+from galv_constructs.tasks._task import LONGEST_STOP, Task
 
 # A deadline is noticed within a minute, and a container that is stopped has time to end.
 _END = 60 + LONGEST_STOP

@@ -21,11 +21,17 @@ from galv_constructs._core.acknowledge import (
     standards,
 )
 from galv_constructs._core.dependencies import stand_for
+from galv_constructs._core.placement import check_place, check_secrets_place
 from galv_constructs._core.validation import is_token
 from galv_constructs.images._image import ARCHITECTURES
 from galv_constructs.network import selected_task_subnets
 from galv_constructs.tasks.runtime import TaskRuntime
 
+LONGEST_STOP = 120
+"""Seconds that Fargate waits at most for a container that it stops, before it kills it.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+"""
 _FAMILY_TAG = "galv:task-family"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PLATFORMS = {
@@ -305,6 +311,19 @@ def check_runtime(runtime: object) -> None:
             f"runtime must be a TaskRuntime, got {runtime!r}: use backend.runtime, or make one "
             "with TaskRuntime(…)"
         )
+
+
+def check_places(
+    scope: Construct,
+    runtime: TaskRuntime,
+    secrets: Mapping[str, ecs.Secret] | None,
+) -> None:
+    """Refuse secrets, and parts of the runtime, in another region or account than the task."""
+    check_secrets_place(scope, secrets)
+    check_place(scope, "runtime.cluster", runtime.cluster)
+    check_place(scope, "runtime.network", runtime.network.vpc)
+    check_place(scope, "runtime.encryption_key", runtime.encryption_key)
+    check_secrets_place(scope, runtime.secrets, "runtime.secrets")
 
 
 def task_name(id: str) -> str:

@@ -13,12 +13,12 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from galv_constructs._core.dependencies import stand_for
-from galv_constructs._core.placement import check_runtime_place, check_secrets_place
 from galv_constructs._core.validation import check_duration, check_fargate_size, check_variables
 from galv_constructs.tasks._release_run import LONGEST_TIMEOUT, ReleaseRun
 from galv_constructs.tasks._task import (
     Task,
     check_overlap,
+    check_places,
     check_runtime,
     check_task_name,
     task_name,
@@ -118,8 +118,7 @@ class GalvReleaseTask(Construct):
             text = f"steps {', '.join(step.name for step in steps or ())}"
         name = task_name(id) if name is None else name
         check_task_name(name)
-        check_secrets_place(scope, secrets)
-        check_runtime_place(scope, runtime)
+        check_places(scope, runtime, secrets)
         super().__init__(scope, id)
         self._task = Task(
             self,

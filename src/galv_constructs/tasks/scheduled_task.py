@@ -20,7 +20,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from galv_constructs._core.alarms import check_alarm_topic
-from galv_constructs._core.placement import check_place, check_runtime_place, check_secrets_place
+from galv_constructs._core.placement import check_place
 from galv_constructs._core.validation import (
     check_duration,
     check_fargate_size,
@@ -34,6 +34,7 @@ from galv_constructs.tasks._scheduled_runs import ScheduledRuns
 from galv_constructs.tasks._task import (
     Task,
     check_overlap,
+    check_places,
     check_runtime,
     check_task_name,
     task_name,
@@ -153,8 +154,7 @@ class GalvScheduledTask(Construct):
         check_type("enabled", enabled, bool, "true or false")
         check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
-        check_secrets_place(scope, secrets)
-        check_runtime_place(scope, runtime)
+        check_places(scope, runtime, secrets)
         super().__init__(scope, id)
         self._task = Task(
             self,

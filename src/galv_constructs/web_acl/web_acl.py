@@ -14,6 +14,7 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import acknowledge
 from galv_constructs._core.alarms import TELLS_NOBODY, check_alarm_topic, event_alarm
 from galv_constructs._core.placement import check_place
+from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import (
     check_known,
     check_range,
@@ -186,7 +187,7 @@ class GalvWebAcl(Construct):
         check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
         region = Stack.of(scope).region
-        if cloudfront and not is_token(region) and region != "us-east-1":
+        if cloudfront and not is_token(region) and region != EDGE_REGION:
             raise ValueError(
                 f"cloudfront=True needs a stack in us-east-1, and this one is in {region}: define "
                 "the web ACL in a stack of its own there"
@@ -473,6 +474,37 @@ def check_web_acl_arn(name: str, value: str) -> None:
             f"{name} must be the ARN of a regional WAFv2 web ACL such as "
             f"'arn:aws:wafv2:eu-west-2:123456789012:regional/webacl/name/id', got {value!r}"
         )
+
+
+def check_web_acl(
+    scope: Construct,
+    web_acl_arn: str | None,
+    *,
+    web_acl: object,
+    admin_cidrs: Sequence[str] | None,
+    alarm_topic: sns.ITopic | None,
+) -> None:
+    """Check the web ACL, and that there is a new one for what is asked of it."""
+    check_type("web_acl", web_acl, bool, "true or false")
+    if web_acl_arn is not None:
+        check_web_acl_arn("web_acl_arn", web_acl_arn)
+        if web_acl is False:
+            raise ValueError("web_acl_arn is given with web_acl=False: drop one of them")
+    check_alarm_topic(alarm_topic)
+    if admin_cidrs is not None:
+        by_version("admin_cidrs", admin_cidrs)
+    for name, value in (("admin_cidrs", admin_cidrs), ("alarm_topic", alarm_topic)):
+        if value is not None and web_acl_arn is not None:
+            raise ValueError(
+                f"{name} is given with web_acl_arn, and is for a new web ACL: pass "
+                f"GalvWebAcl(…, {name}=…).web_acl_arn, or drop one of them"
+            )
+        if value is not None and web_acl is False:
+            raise ValueError(
+                f"{name} is given with web_acl=False, and is for the web ACL: drop one of them"
+            )
+    check_place(scope, "web_acl_arn", web_acl_arn)
+    check_place(scope, "alarm_topic", alarm_topic)
 
 
 def by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]:
