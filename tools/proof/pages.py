@@ -75,17 +75,17 @@ def fetch_documentation(requirements: Path, folder: Path) -> Path | None:
     return folder
 
 
-def check_pages(world: World, report: Report, *, has_api: bool) -> None:
+def check_pages(world: World, report: Report, *, is_browsable: bool) -> None:
     """Open the pages, signed in to the admin.
 
     Args:
         world: What runs.
         report: Where results go.
-        has_api: Whether the application has the browsable API.
+        is_browsable: Whether the API answers a browser with pages.
     """
     facts = (
         ("the admin works in Chromium under the listener's policy", _ADMIN),
-        ("the browsable API works under it", _BROWSABLE if has_api else {}),
+        ("the browsable API works under it", _BROWSABLE if is_browsable else {}),
         ("Swagger and Redoc work under it", _DOCUMENTATION if world.documentation else {}),
     )
     if find() is None:

@@ -81,7 +81,7 @@ def check_web(
         _check_browser(web, report)
         _check_session(web, report)
         _check_static(web, report)
-        check_pages(world, report, has_api=web.shape.has_labs)
+        check_pages(world, report, is_browsable=_is_browsable(web))
         _check_mail(web, report)
         _check_uploads(web, report, slow_seconds)
         while_it_runs()
@@ -202,6 +202,12 @@ def _check_static(web: Web, report: Report) -> None:
             there = Client(link, web.authority)
             there.get(urlsplit(link).path).expect(200)
         fact.detail = f"{len(links)} files from {told}"
+
+
+def _is_browsable(web: Web) -> bool:
+    """Whether the API answers a browser with pages."""
+    kind = web.api.get("/", Accept="text/html").headers.get("content-type", "")
+    return kind.startswith("text/html")
 
 
 def _check_mail(web: Web, report: Report) -> None:
