@@ -391,6 +391,24 @@ def test_says_that_the_master_s_password_is_wrong_and_does_not_say_it(old: Datab
     assert "hunter2" not in output
 
 
+def test_django_refuses_a_server_that_is_not_the_database(old: Database) -> None:
+    """As with `database_ca_file`. PGHOSTADDR stands for what a name server answers."""
+    checked = {"PGHOSTADDR": ADDRESS, "PGSSLMODE": "verify-full"}
+    authority = str(old.server._certificates.authority)
+    other = certificates.make(old.folder / "other", [NAME]).authority
+
+    code, output = old.task(*OWN, POSTGRES_HOST=NAME, PGSSLROOTCERT=authority, **checked)
+    assert code == 0, output
+    for host, file, reason in (
+        (NAME, str(other), "certificate verify failed"),
+        ("other.example.com", authority, "does not match host name"),
+        (NAME, "/nowhere.pem", "does not exist"),
+    ):
+        code, output = old.task(*OWN, POSTGRES_HOST=host, PGSSLROOTCERT=file, **checked)
+        assert code == 1
+        assert reason in output
+
+
 def test_a_new_database_is_the_owner_s_from_the_start(make: Callable[[], Database]) -> None:
     database = make()
 
