@@ -14,19 +14,13 @@ from typing import Any, TypeVar
 
 import click
 
-from galv_ops.aws import Aws
-from galv_ops.deployment import Deployment
-from galv_ops.errors import (
-    AWS_ERRORS,
-    COULD_NOT,
-    INTERRUPTED,
-    ISSUES,
-    OpsError,
-    explain,
-    one_line,
-)
-from galv_ops.find import find
+from galv_ops.answers import AWS_ERRORS
+from galv_ops.errors import COULD_NOT, INTERRUPTED, ISSUES, OpsError, explain
 from galv_ops.output import Output
+from galv_ops.query.aws import Aws
+from galv_ops.query.deployment import Deployment
+from galv_ops.query.find import find
+from galv_ops.text import one_line
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -4,6 +4,9 @@ import re
 
 from botocore import exceptions as aws
 
+from galv_ops.answers import error_code
+from galv_ops.text import one_line
+
 # Like docker and timeout(1), beside which the exit codes of a command itself have room.
 FAILED = 1
 USAGE = 2
@@ -25,8 +28,6 @@ EXIT_CODES = {
 
 _PROJECT = "https://github.com/galv-team/galv-constructs"
 ISSUES = f"{_PROJECT}/issues"
-
-AWS_ERRORS = (aws.BotoCoreError, aws.ClientError)
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _UNKNOWN_KEY = {
@@ -67,16 +68,9 @@ class OpsError(Exception):
         self.code = code
 
 
-def code_of(error: Exception) -> str:
-    """Return AWS's code of an error; empty if it is none of AWS's."""
-    if not isinstance(error, aws.ClientError):
-        return ""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def is_denied(error: Exception) -> bool:
     """Tell whether AWS refused a call for lack of permission."""
-    return code_of(error) in {
+    return error_code(error) in {
         "AccessDenied",
         "AccessDeniedException",
         "AuthorizationError",
@@ -87,17 +81,17 @@ def is_denied(error: Exception) -> bool:
 
 def is_gone(error: Exception) -> bool:
     """Tell whether something is not there, as when it was deleted by hand."""
-    return bool(re.search("NotFound|^NoSuch|Nonexistent", code_of(error)))
+    return bool(re.search("NotFound|^NoSuch|Nonexistent", error_code(error)))
 
 
 def is_fatal(error: Exception) -> bool:
     """Tell whether no other call can succeed either."""
-    return code_of(error) in _EXPIRED | _UNKNOWN_KEY or is_throttled(error)
+    return error_code(error) in _EXPIRED | _UNKNOWN_KEY or is_throttled(error)
 
 
 def is_throttled(error: Exception) -> bool:
     """Tell whether AWS refused a call because there were too many."""
-    return bool(re.search("throttl|toomanyrequests|requestlimit", code_of(error), re.IGNORECASE))
+    return bool(re.search("throttl|toomanyrequests|requestlimit", error_code(error), re.IGNORECASE))
 
 
 def explain(error: Exception) -> str:
@@ -107,13 +101,8 @@ def explain(error: Exception) -> str:
     return one_line(_explain_client(error))
 
 
-def one_line(text: str) -> str:
-    """Return the text in one line."""
-    return " ".join(text.split())
-
-
 def _explain_answer(error: aws.ClientError) -> str:
-    code, message = code_of(error), error.response.get("Error", {}).get("Message", "")
+    code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
     call = error.operation_name
     if code in _EXPIRED:
         return f"the AWS credentials have expired: {_LOG_IN}"

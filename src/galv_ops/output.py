@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import MINYEAR, datetime, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import click
@@ -153,18 +153,6 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 def colored(state: str, width: int = 0) -> Styled:
     """Return a state such as `ok` or `bad` in its color."""
     return Styled(state.ljust(width), color=_COLORS.get(state))
-
-
-def moment(when: datetime | None) -> str:
-    """Return a time in UTC, to the minute."""
-    if when is None or when.year == MINYEAR:
-        return "at an unknown time"
-    return when.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number of things, such as `1 task` and `2 tasks`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _plain(value: object) -> str:

@@ -36,7 +36,8 @@ def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> No
 
     (asset,) = (path.parent for path in tmp_path.glob("asset.*/handlers"))
     files = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
-    assert files == {f"handlers/{name}.py" for name in (module, "_aws", "_redact", *parts)}
+    shared = ("_answers", "_aws", "_console", "_redact")
+    assert files == {f"handlers/{name}.py" for name in (module, *shared, *parts)}
     # A link would lead nowhere in Lambda.
     assert not any(path.is_symlink() for path in asset.rglob("*"))
     # As Lambda imports it, whose only other package is boto3.

@@ -830,7 +830,9 @@ class TestRelease:
             "handlers/site_release.py",
             "handlers/_site_config.py",
             "handlers/_site_page.py",
+            "handlers/_answers.py",
             "handlers/_aws.py",
+            "handlers/_console.py",
             "handlers/_redact.py",
             "build_site.py",
         }

@@ -12,7 +12,7 @@ from ops.recorded import ACCOUNT, REGION, Json, Recorded, definition, ran, sends
 from templates import only_id, synthesize
 
 from galv_constructs import GalvDeployRole, GitHubSubject
-from galv_ops import run as ops_run
+from galv_ops.query import run as ops_run
 
 BACKEND = "galv-BackendStack"
 PREFIXES = {"cloudwatch-logs": "logs", "sesv2": "ses"}

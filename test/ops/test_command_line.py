@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from ops.recorded import REGION, Recorded, stack
 
 from galv_ops import errors
-from galv_ops.aws import Aws
 from galv_ops.cli import galv_ops
+from galv_ops.query.aws import Aws
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(galv_ops.commands)

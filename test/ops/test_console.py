@@ -1,11 +1,8 @@
 """Links into AWS's console, which nothing here can follow: they are compared with its own."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
-from galv_ops.console import log_group_link, secret_link, stack_link
+from galv_ops.console import log_link, secret_link, stack_link
 
 
 def arn(partition: str = "aws", region: str = "eu-west-2") -> str:
@@ -22,16 +19,15 @@ def arn(partition: str = "aws", region: str = "eu-west-2") -> str:
 )
 def test_each_partition_has_its_console(partition: str, region: str, host: str) -> None:
     id = arn(partition, region)
-    stack: Any = SimpleNamespace(id=id, aws=SimpleNamespace(region=region))
     quoted = id.replace(":", "%3A").replace("/", "%2F")
 
-    assert stack_link(stack) == (
+    assert stack_link(id) == (
         f"https://{host}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={quoted}"
     )
-    assert log_group_link(region, id, "/galv/web") == (
+    assert log_link(id, "/galv/web") == (
         f"https://{host}/cloudwatch/home?region={region}"
         "#logsV2:log-groups/log-group/$252Fgalv$252Fweb"
     )
-    assert secret_link(region, id, "galv/x") == (
+    assert secret_link(id, "galv/x") == (
         f"https://{host}/secretsmanager/secret?name=galv%2Fx&region={region}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from templates import Json, of_type
 
-from galv_ops import deployment
+from galv_ops.query import deployment
 
 
 def stems(template: Json, kind: str) -> set[str]:

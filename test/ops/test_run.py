@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ops.recorded import CLUSTER, REGION, Json, Recorded, ran, sends_by_ses, stack
 
-from galv_ops import run
+from galv_ops.query import run
 
 # Clients of a dozen services for each test.
 pytestmark = pytest.mark.slow

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from ops.recorded import Answer, Json, Recorded, event, ran, resource
 
 from galv_ops import output
-from galv_ops import run as ops_run
 from galv_ops.cli import galv_ops
 from galv_ops.output import Output, printable, table
+from galv_ops.query import run as ops_run
 
 SOURCE = Path(__file__).parents[2] / "src" / "galv_ops"
 # Clears the screen, sets the window's title, hides, erases the line, turns the reading direction

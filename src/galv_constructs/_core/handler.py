@@ -13,7 +13,7 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import acknowledge_provider
 
 _PACKAGE = Path(__file__).parents[1]
-_SHARED = ("_aws", "_redact")
+_SHARED = ("_answers", "_aws", "_console", "_redact")
 _POLL_INTERVAL = Duration.seconds(10)
 _RUNTIME = lambda_.Runtime.PYTHON_3_14
 _LAMBDA = iam.ServicePrincipal("lambda.amazonaws.com")

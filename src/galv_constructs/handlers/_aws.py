@@ -6,12 +6,12 @@ import functools
 import logging
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
+from ._answers import AWS_ERRORS, error_code
 from ._redact import redact
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ ELLIPSIS = "…"
 SERVER_ERROR = 500
 # Lines of a log that are read for a reason: what helps can stand before a dump of variables.
 LOG_LINES = 100
-AWS_ERRORS = (aws.ClientError, aws.BotoCoreError)
-CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 _PASSES = re.compile(
     r"throttl|slow ?down|too ?many ?requests|too ?many ?invalidations|rate exceeded"
@@ -50,12 +48,6 @@ def client(service: str) -> Any:
     # One function for several services: the stubs know a type for each name only.
     make: Any = boto3.client
     return make(service, config=config)
-
-
-def error_code(error: object) -> str:
-    """The code of AWS's answer; empty if there was none."""
-    answer = error.response if isinstance(error, aws.ClientError) else {}
-    return str(answer.get("Error", {}).get("Code", ""))
 
 
 def passes(error: Exception) -> bool:
@@ -93,18 +85,6 @@ def stack_status(stack_id: str) -> str:
     return str(stacks[0]["StackStatus"])
 
 
-def log_link(arn: str, group: str, stream: str) -> str:
-    """A link to a log stream, in the console of the partition and region of an ARN."""
-    _, partition, _, region, *_ = arn.split(":")
-    # The console decodes twice, and has "$" for "%" in what follows the "#".
-    group, stream = (
-        quote(quote(name, safe=""), safe="").replace("%", "$") for name in (group, stream)
-    )
-    host = CONSOLES.get(partition, "console.aws.amazon.com")
-    place = f"logsV2:log-groups/log-group/{group}/log-events/{stream}"
-    return f"https://{host}/cloudwatch/home?region={region}#{place}"
-
-
 def log_tail(
     group: str, stream: str, *, names: Iterable[str] = (), noise: re.Pattern[str] | None = None
 ) -> str:
@@ -125,25 +105,3 @@ def log_tail(
     lines = [event["message"].rstrip() for event in events]
     kept = [line for line in lines if line and not (noise and noise.match(line))]
     return redact("\n".join(kept), names) or "(no log lines)"
-
-
-def tasks_of_family(cluster: str, task_definition: str, status: str) -> list[dict[str, Any]]:
-    """The tasks of a family that ECS still knows, whatever the revision."""
-    ecs = client("ecs")
-    family = task_definition.rpartition("/")[2].partition(":")[0]
-    pages = ecs.get_paginator("list_tasks").paginate(
-        cluster=cluster, family=family, desiredStatus=status
-    )
-    return [
-        task
-        for page in pages
-        # A page has at most 100, which is also what DescribeTasks takes; none is refused.
-        if page["taskArns"]
-        for task in ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
-    ]
-
-
-def why_not_run(response: dict[str, Any]) -> str:
-    """What ECS says where RunTask answers without a task."""
-    reasons = [f"{f.get('reason')} {f.get('detail', '')}".strip() for f in response["failures"]]
-    return ", ".join(reasons)

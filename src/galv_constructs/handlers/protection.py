@@ -14,7 +14,8 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from ._aws import AWS_ERRORS, REASON_LIMIT, client, clip, error_code, passes, stack_status
+from ._answers import AWS_ERRORS, error_code
+from ._aws import REASON_LIMIT, client, clip, passes, stack_status
 
 Json = dict[str, Any]
 

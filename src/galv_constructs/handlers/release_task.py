@@ -12,20 +12,17 @@ import re
 from time import sleep, time
 from typing import Any
 
-from ._aws import (
+from ._answers import (
     AWS_ERRORS,
-    ELLIPSIS,
-    REASON_LIMIT,
-    client,
-    clip,
+    NotStartedError,
+    container_of,
     error_code,
-    is_unanswered,
-    log_link,
-    log_tail,
-    stack_status,
+    start_task,
     tasks_of_family,
-    why_not_run,
+    why_stopped,
 )
+from ._aws import ELLIPSIS, REASON_LIMIT, client, clip, is_unanswered, log_tail, stack_status
+from ._console import log_link
 from ._redact import redact
 
 Json = dict[str, Any]
@@ -63,10 +60,6 @@ log.setLevel(logging.INFO)
 
 class ReleaseError(Exception):
     """The release did not succeed; the text is the reason for CloudFormation."""
-
-
-class PlacementError(Exception):
-    """ECS answered RunTask without a task; the text is ECS's reason."""
 
 
 def on_event(event: Json, _context: object) -> Json:
@@ -188,7 +181,7 @@ def _start(event: Json, attempt: int) -> str:
     while True:
         try:
             return _run_task(event, attempt)
-        except (*AWS_ERRORS, PlacementError) as error:
+        except (*AWS_ERRORS, NotStartedError) as error:
             pause = next(pauses, None)
             if pause is None or not (_passes(error) or _is_denied(error)):
                 raise _failure(event, f"could not be started: {error}") from error
@@ -208,29 +201,21 @@ def _run_task(event: Json, attempt: int) -> str:
     }
     if words := properties.get("CommandOverride"):
         override["command"] = words
-    response = client("ecs").run_task(
+    return start_task(
+        client("ecs"),
         cluster=properties["Cluster"],
-        taskDefinition=properties["TaskDefinition"],
-        launchType="FARGATE",
-        count=1,
+        task_definition=properties["TaskDefinition"],
+        network={
+            "subnets": properties["Subnets"],
+            "securityGroups": properties["SecurityGroups"],
+            "assignPublicIp": properties["AssignPublicIp"],
+        },
+        started_by=_started_by(event),
         # For a known token ECS returns the task of that time, so that an event delivered twice, or
         # a listing that lags, starts no second one. After `failures` there is none: same token.
         clientToken=f"{_started_by(event)}-{attempt}",
-        startedBy=_started_by(event),
-        propagateTags="TASK_DEFINITION",
-        enableECSManagedTags=True,
-        networkConfiguration={
-            "awsvpcConfiguration": {
-                "subnets": properties["Subnets"],
-                "securityGroups": properties["SecurityGroups"],
-                "assignPublicIp": properties["AssignPublicIp"],
-            }
-        },
         overrides={"containerOverrides": [override]},
     )
-    if not response["tasks"]:
-        raise PlacementError(why_not_run(response))
-    return str(response["tasks"][0]["taskArn"])
 
 
 def _started_by(event: Json) -> str:
@@ -265,13 +250,14 @@ def _attempts(event: Json) -> list[Json]:
     first_arn = event["Data"]["TaskArn"]
     properties = event["ResourceProperties"]
     cluster = properties["Cluster"]
-    attempts = list(client("ecs").describe_tasks(cluster=cluster, tasks=[first_arn])["tasks"])
+    ecs = client("ecs")
+    attempts = list(ecs.describe_tasks(cluster=cluster, tasks=[first_arn])["tasks"])
     if any(_may_repeat(event, task) for task in attempts):
         # ListTasks takes `startedBy` only as the single filter, without a status.
         attempts += [
             task
             for status in ("RUNNING", "STOPPED")
-            for task in tasks_of_family(cluster, properties["TaskDefinition"], status)
+            for task in tasks_of_family(ecs, cluster, properties["TaskDefinition"], status)
             if task.get("startedBy") == _started_by(event) and task["taskArn"] != first_arn
         ]
     return attempts
@@ -279,13 +265,11 @@ def _attempts(event: Json) -> list[Json]:
 
 def _container(event: Json, task: Json) -> Json:
     """The container that counts; what runs beside it may end as it likes."""
-    name = event["ResourceProperties"]["ContainerName"]
-    return next((c for c in task["containers"] if c["name"] == name), {})
+    return dict(container_of(task, event["ResourceProperties"]["ContainerName"]))
 
 
 def _why_stopped(event: Json, task: Json) -> str:
-    parts = (task.get("stopCode"), task.get("stoppedReason"), _container(event, task).get("reason"))
-    why = "; ".join(part for part in parts if part)
+    why = why_stopped(task, event["ResourceProperties"]["ContainerName"])
     if not DELETED.search(why):
         return why
     secret = SECRET.search(why)

@@ -18,7 +18,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ._aws import client, error_code, log_link, tasks_of_family, why_not_run
+from ._answers import (
+    NotStartedError,
+    container_of,
+    error_code,
+    start_task,
+    tasks_of_family,
+    why_stopped,
+)
+from ._aws import client
+from ._console import log_link
 
 Json = dict[str, Any]
 
@@ -65,7 +74,11 @@ def _start(due: str, function_arn: str) -> None:
     _stop(task for task in running if _outlived(task))
     if all(task.get("startedBy") != mark for task in running):
         if running and os.environ["OVERLAP"] == "skip":
-            log.info("skipped the run due at %s: %s", due, ", ".join(map(_id, running)))
+            log.info(
+                "skipped the run due at %s: %s",
+                due,
+                ", ".join(_id(task["taskArn"]) for task in running),
+            )
             return
         _run(mark, due)
     _set_deadline(mark, function_arn)
@@ -77,13 +90,15 @@ def _mark(due: str, function_arn: str) -> str:
     return f"{MARK}{digest[:24]}"
 
 
-def _id(task: Json) -> str:
-    return str(task["taskArn"].rpartition("/")[2])
+def _id(task_arn: str) -> str:
+    return task_arn.rpartition("/")[2]
 
 
 def _running() -> list[Json]:
     """The tasks of the family that are going on, started by hand or by a schedule."""
-    return tasks_of_family(os.environ["CLUSTER"], os.environ["TASK_DEFINITION"], "RUNNING")
+    return tasks_of_family(
+        client("ecs"), os.environ["CLUSTER"], os.environ["TASK_DEFINITION"], "RUNNING"
+    )
 
 
 def _timeout() -> int:
@@ -99,7 +114,7 @@ def _outlived(task: Json) -> bool:
 
 def _stop(tasks: Iterable[Json]) -> None:
     for task in tasks:
-        log.info("stopping %s after %d s", _id(task), _timeout())
+        log.info("stopping %s after %d s", _id(task["taskArn"]), _timeout())
         client("ecs").stop_task(
             cluster=os.environ["CLUSTER"],
             task=task["taskArn"],
@@ -109,24 +124,19 @@ def _stop(tasks: Iterable[Json]) -> None:
 
 def _run(mark: str, due: str) -> None:
     try:
-        response = client("ecs").run_task(
+        task_arn = start_task(
+            client("ecs"),
             cluster=os.environ["CLUSTER"],
-            taskDefinition=os.environ["TASK_DEFINITION"],
-            launchType="FARGATE",
-            count=1,
+            task_definition=os.environ["TASK_DEFINITION"],
+            network={
+                "subnets": os.environ["SUBNETS"].split(","),
+                "securityGroups": os.environ["SECURITY_GROUPS"].split(","),
+                "assignPublicIp": os.environ["ASSIGN_PUBLIC_IP"],
+            },
+            started_by=mark,
             # For a known token ECS returns the task of that time: a run that is over already is not
             # started again by an event that comes twice.
             clientToken=mark,
-            startedBy=mark,
-            propagateTags="TASK_DEFINITION",
-            enableECSManagedTags=True,
-            networkConfiguration={
-                "awsvpcConfiguration": {
-                    "subnets": os.environ["SUBNETS"].split(","),
-                    "securityGroups": os.environ["SECURITY_GROUPS"].split(","),
-                    "assignPublicIp": os.environ["ASSIGN_PUBLIC_IP"],
-                }
-            },
         )
     except ClientError as error:
         # The token is known with another task definition: a deployment came between two attempts.
@@ -134,9 +144,9 @@ def _run(mark: str, due: str) -> None:
             raise
         log.info("the run due at %s was started before", due)
         return
-    if not response["tasks"]:
-        raise RunError(f"the run due at {due} could not be started: {why_not_run(response)}")
-    log.info("the run due at %s is %s", due, _id(response["tasks"][0]))
+    except NotStartedError as error:
+        raise RunError(f"the run due at {due} could not be started: {error}") from error
+    log.info("the run due at %s is %s", due, _id(task_arn))
 
 
 def _set_deadline(mark: str, function_arn: str) -> None:
@@ -167,8 +177,7 @@ def _set_deadline(mark: str, function_arn: str) -> None:
 def _explain(task: Json) -> str:
     """What became of a run, in one line with a link to its log."""
     name = os.environ["CONTAINER_NAME"]
-    container: Json = next((c for c in task["containers"] if c["name"] == name), {})
-    code = container.get("exitCode")
+    code = container_of(task, name).get("exitCode")
     if code is not None and task.get("stopCode") == "EssentialContainerExited":
         what = f"exited with code {code}"
     elif code is not None:
@@ -177,10 +186,9 @@ def _explain(task: Json) -> str:
         what = "ended without an exit code"
     else:
         what = "never started"
-    parts = (task.get("stopCode"), task.get("stoppedReason"), container.get("reason"))
-    why = "; ".join(part for part in parts if part)
-    failed = f"FAILED: {_id(task)} {what} ({why})."
+    id = _id(task["taskArn"])
+    failed = f"FAILED: {id} {what} ({why_stopped(task, name)})."
     if what == "never started":
         return failed
-    link = log_link(task["taskArn"], os.environ["LOG_GROUP"], f"{name}/{name}/{_id(task)}")
+    link = log_link(task["taskArn"], os.environ["LOG_GROUP"], f"{name}/{name}/{id}")
     return f"{failed} Log: {link}"

@@ -28,16 +28,8 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ._aws import (
-    AWS_ERRORS,
-    REASON_LIMIT,
-    client,
-    clip,
-    error_code,
-    log_tail,
-    passes,
-    stack_status,
-)
+from ._answers import AWS_ERRORS, error_code
+from ._aws import REASON_LIMIT, client, clip, log_tail, passes, stack_status
 from ._redact import redact
 from ._site_config import API_URL, INDEX, TEMPLATE, ConfigError, configure
 from ._site_page import PageError, check_page

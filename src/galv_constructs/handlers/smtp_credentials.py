@@ -26,7 +26,8 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from ._aws import AWS_ERRORS, client, error_code, stack_status
+from ._answers import AWS_ERRORS, error_code
+from ._aws import client, stack_status
 
 Json = dict[str, Any]
 

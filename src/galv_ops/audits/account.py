@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
+from galv_ops.answers import error_code
 from galv_ops.audits.finding import Finding
-from galv_ops.deployment import Deployment
-from galv_ops.errors import code_of
+from galv_ops.query.deployment import Deployment
 
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
@@ -75,7 +75,7 @@ def public_access(deployment: Deployment) -> Iterator[Finding]:
     try:
         found = deployment.aws.s3control.get_public_access_block(AccountId=deployment.account)
     except ClientError as error:
-        if code_of(error) != "NoSuchPublicAccessBlockConfiguration":
+        if error_code(error) != "NoSuchPublicAccessBlockConfiguration":
             raise
         found = {}
     blocks = found.get("PublicAccessBlockConfiguration", {})

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
+from galv_ops.answers import error_code
 from galv_ops.audits.account import BLOCKS
 from galv_ops.audits.finding import Finding, Json, Severity
-from galv_ops.deployment import SECURITY_GROUP, Deployment
-from galv_ops.errors import code_of
-from galv_ops.parts.web import describe_service
+from galv_ops.query.deployment import SECURITY_GROUP, Deployment, describe_service
 
 _ANYONE = {"0.0.0.0/0", "::/0"}
 _PUBLIC_PORTS = {(443, 443), (80, 80)}
@@ -24,7 +23,7 @@ def buckets(deployment: Deployment) -> Iterator[Finding]:
         try:
             status = s3.get_bucket_policy_status(Bucket=resource.id)["PolicyStatus"]
         except ClientError as error:
-            if code_of(error) != "NoSuchBucketPolicy":
+            if error_code(error) != "NoSuchBucketPolicy":
                 raise
             status = {}
         if status.get("IsPublic"):
@@ -39,7 +38,7 @@ def buckets(deployment: Deployment) -> Iterator[Finding]:
                 s3.get_public_access_block(Bucket=resource.id)["PublicAccessBlockConfiguration"]
             )
         except ClientError as error:
-            if code_of(error) != "NoSuchPublicAccessBlockConfiguration":
+            if error_code(error) != "NoSuchPublicAccessBlockConfiguration":
                 raise
             blocks = {}
         if not all(blocks.get(one) for one in BLOCKS):

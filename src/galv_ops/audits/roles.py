@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from galv_ops.audits.finding import Finding, Json, Severity, is_older
-from galv_ops.deployment import Deployment
 from galv_ops.errors import page
+from galv_ops.query.deployment import Deployment
 
 _ISSUER = "token.actions.githubusercontent.com"
 _PARAMETER = re.compile(r"/cdk-bootstrap/([\w-]+)/version")

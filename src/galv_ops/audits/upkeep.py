@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
+from galv_ops.answers import error_code
 from galv_ops.audits.finding import Finding, is_older
-from galv_ops.aws import Aws
-from galv_ops.deployment import WEB, Deployment
-from galv_ops.errors import code_of, is_gone
-from galv_ops.output import count
-from galv_ops.parts.mail import SANDBOX, ses_region
+from galv_ops.errors import is_gone
+from galv_ops.query.aws import Aws
+from galv_ops.query.deployment import WEB, Deployment
+from galv_ops.query.mail import SANDBOX, ses_region
+from galv_ops.text import count
 
 _SECRET_DAYS = 365
 _LOG_DAYS = 30
@@ -72,7 +73,7 @@ def images(deployment: Deployment) -> Iterator[Finding]:
                 registryId=registry, repositoryName=repository, imageId=id
             )
         except ClientError as error:
-            if code_of(error) != "ScanNotFoundException":
+            if error_code(error) != "ScanNotFoundException":
                 raise
             yield Finding(
                 "low",

@@ -8,15 +8,16 @@ from dataclasses import asdict
 import click
 from botocore.exceptions import ClientError
 
+from galv_ops.answers import AWS_ERRORS
 from galv_ops.audits.account import guardduty, public_access, root_user, trail
 from galv_ops.audits.exposure import buckets, database, load_balancer, ports
 from galv_ops.audits.finding import SEVERITIES, Finding
 from galv_ops.audits.roles import bootstrap, github, unused_roles
 from galv_ops.audits.upkeep import alarms, images, logs, mail, secrets
 from galv_ops.command import Ops, command
-from galv_ops.deployment import Deployment
-from galv_ops.errors import AWS_ERRORS, COULD_NOT, FAILED, explain, is_fatal
+from galv_ops.errors import COULD_NOT, FAILED, explain, is_fatal
 from galv_ops.output import Line, Styled
+from galv_ops.query.deployment import Deployment
 
 _Look = Callable[[Deployment], Iterator[Finding]]
 _LOOKS: tuple[_Look, ...] = (

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from galv_ops.answers import AWS_ERRORS
 from galv_ops.check_report import find_json, rows
 from galv_ops.command import Ops, command, timeout_option
-from galv_ops.deployment import CHECK
-from galv_ops.errors import AWS_ERRORS, explain
+from galv_ops.errors import explain
 from galv_ops.output import table
-from galv_ops.parts.mail import SANDBOX, ses_region
+from galv_ops.query.deployment import CHECK
+from galv_ops.query.mail import SANDBOX, ses_region
+from galv_ops.query.run import run_task
+from galv_ops.query.task import Task
 from galv_ops.redact import redact
-from galv_ops.run import run_task
-from galv_ops.task import Task
 
 _COMMAND = "check_status"
 _FLAG = "--json"

@@ -6,9 +6,9 @@ import click
 
 from galv_ops.command import Ops, command
 from galv_ops.console import secret_link
-from galv_ops.deployment import SETUP
 from galv_ops.errors import OpsError
 from galv_ops.output import table
+from galv_ops.query.deployment import SETUP
 
 _USER = "DJANGO_SUPERUSER_USERNAME"
 _PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a variable
@@ -28,12 +28,11 @@ def credentials(ops: Ops, *, show: bool) -> int:
         raise OpsError(f"the setup task gets no {_PASSWORD}, so setup makes no superuser")
     # The ARN of a secret, and after it what of it: key, stage and version.
     arn = ":".join(setup.secrets[_PASSWORD].split(":")[:7])
-    region = ops.deployment.region
     secret = ops.aws.secretsmanager.describe_secret(SecretId=arn)
     facts = {
         "user": setup.environment.get(_USER, _DEFAULT_USER),
         "secret": secret["Name"],
-        "console": secret_link(region, arn, secret["Name"]),
+        "console": secret_link(arn, secret["Name"]),
     }
     if show:
         answer = ops.aws.secretsmanager.get_secret_value(SecretId=arn)

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from galv_ops.command import Ops, command
-from galv_ops.deployment import WEB, Deployment
 from galv_ops.errors import OpsError
-from galv_ops.parts.web import describe_service
-from galv_ops.task import short
-from galv_ops.tasks import running
+from galv_ops.query.deployment import WEB, Deployment, describe_service
+from galv_ops.query.task import short
+from galv_ops.query.tasks import running
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef

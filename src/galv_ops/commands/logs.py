@@ -8,11 +8,12 @@ from datetime import datetime, timedelta, timezone
 import click
 from botocore.exceptions import ClientError
 
+from galv_ops.answers import error_code
 from galv_ops.command import Ops, command
-from galv_ops.deployment import WEB, Deployment
-from galv_ops.errors import USAGE, OpsError, code_of
-from galv_ops.log import NOT_FOUND, Line, follow, read
+from galv_ops.errors import USAGE, OpsError
 from galv_ops.output import Output, Styled
+from galv_ops.query.deployment import WEB, Deployment
+from galv_ops.query.log import NOT_FOUND, Line, follow, read
 
 _AGO = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -42,7 +43,7 @@ def logs(ops: Ops, *, task: str, go_on: bool, since: str, pattern: str) -> int:
             some = True
             _show(ops.out, line)
     except ClientError as error:
-        if code_of(error) != NOT_FOUND:
+        if error_code(error) != NOT_FOUND:
             raise
         raise OpsError(f"the log group {group} is not there any more") from error
     if not some and not ops.out.as_json:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from galv_ops.command import Ops, command
-from galv_ops.console import log_group_link, stack_link
-from galv_ops.deployment import WEB
+from galv_ops.console import log_link, stack_link
 from galv_ops.output import table
+from galv_ops.query.deployment import WEB
 
 
 @command("open")
@@ -18,7 +18,7 @@ def open_(ops: Ops) -> int:
     sites = [url for url in web.environment.get("FRONTEND_VIRTUAL_HOST", "").split(",") if url]
     for number, url in enumerate((url for url in sites if url != api), start=1):
         urls["site" if number == 1 else f"site-{number}"] = url
-    urls["stack"] = stack_link(deployment.backend)
-    urls["log"] = log_group_link(deployment.region, deployment.backend.id, web.log_group)
+    urls["stack"] = stack_link(deployment.backend.id)
+    urls["log"] = log_link(deployment.backend.id, web.log_group)
     ops.out.result(urls, table(list(urls.items())))
     return 0

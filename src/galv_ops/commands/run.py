@@ -8,9 +8,9 @@ from dataclasses import asdict
 import click
 
 from galv_ops.command import Ops, command, timeout_option
-from galv_ops.deployment import WEB
+from galv_ops.query.deployment import WEB
+from galv_ops.query.run import run_task
 from galv_ops.redact import has_secret
-from galv_ops.run import run_task
 
 _MANAGE = "manage.py"
 # "requestParameters: The parameters, if any, that were sent with the request":

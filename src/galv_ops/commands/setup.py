@@ -7,11 +7,11 @@ from dataclasses import asdict
 import click
 
 from galv_ops.command import Ops, command, timeout_option
-from galv_ops.deployment import SETUP
 from galv_ops.errors import OpsError
-from galv_ops.run import run_task
-from galv_ops.task import short
-from galv_ops.tasks import running
+from galv_ops.query.deployment import SETUP
+from galv_ops.query.run import run_task
+from galv_ops.query.task import short
+from galv_ops.query.tasks import running
 
 # How the release gate tells the task which event it runs for; only Create loads fixtures.
 _EVENT = "GALV_RELEASE_EVENT"

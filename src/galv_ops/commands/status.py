@@ -8,7 +8,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from galv_ops.command import Ops, command
-from galv_ops.deployment import Deployment
 from galv_ops.errors import COULD_NOT, FAILED
 from galv_ops.output import Line, colored
 from galv_ops.parts.certificates import certificates
@@ -20,6 +19,7 @@ from galv_ops.parts.setup import setup
 from galv_ops.parts.site import site
 from galv_ops.parts.stacks import stacks
 from galv_ops.parts.web import web
+from galv_ops.query.deployment import Deployment
 
 _Read = Callable[[Deployment], Iterator[Part]]
 _BACKEND: tuple[_Read, ...] = (web, database, setup, schedules, certificates, mail, site)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
-from galv_ops.deployment import Deployment
-from galv_ops.output import moment
 from galv_ops.parts.part import Part, told
-
-if TYPE_CHECKING:
-    from types_boto3_acm.type_defs import CertificateDetailTypeDef
+from galv_ops.query.certificates import certificate_arns, describe_certificate, wanted_records
+from galv_ops.query.deployment import Deployment
+from galv_ops.text import moment
 
 
 def certificates(deployment: Deployment) -> Iterator[Part]:
@@ -34,44 +31,3 @@ def _certificate(deployment: Deployment, arn: str) -> Part:
         else [],
         {"arn": arn, "domain": name, "status": status, "until": until},
     )
-
-
-def certificate_arns(deployment: Deployment) -> list[str]:
-    """Return the ARNs of the certificates that the stacks made or use."""
-    arns = {one.id for _, one in deployment.resources("AWS::CertificateManager::Certificate")}
-    # Until it is issued, CloudFormation may have no ARN of it.
-    made = {arn for arn in arns if arn.startswith("arn:")}
-    return sorted(made | set(_of_listeners(deployment)) | set(_of_distributions(deployment)))
-
-
-def describe_certificate(deployment: Deployment, arn: str) -> CertificateDetailTypeDef:
-    """Return a certificate as ACM describes it."""
-    acm = deployment.aws.in_region(arn.split(":")[3]).acm
-    return acm.describe_certificate(CertificateArn=arn)["Certificate"]
-
-
-def wanted_records(certificate: CertificateDetailTypeDef) -> list[str]:
-    """Return the DNS records that prove to AWS whose the names are."""
-    records = []
-    for option in certificate.get("DomainValidationOptions", []):
-        record = option.get("ResourceRecord")
-        if record is not None and option.get("ValidationStatus") != "SUCCESS":
-            records.append(f"{record['Name']} {record['Type']} {record['Value']}")
-    return records
-
-
-def _of_listeners(deployment: Deployment) -> Iterator[str]:
-    arns = [one.id for _, one in deployment.resources("AWS::ElasticLoadBalancingV2::Listener")]
-    if not arns:
-        return
-    for listener in deployment.aws.elbv2.describe_listeners(ListenerArns=arns)["Listeners"]:
-        for certificate in listener.get("Certificates", []):
-            yield certificate.get("CertificateArn", "")
-
-
-def _of_distributions(deployment: Deployment) -> Iterator[str]:
-    for _, one in deployment.resources("AWS::CloudFront::Distribution"):
-        config = deployment.aws.cloudfront.get_distribution_config(Id=one.id)["DistributionConfig"]
-        arn = config.get("ViewerCertificate", {}).get("ACMCertificateArn")
-        if arn:
-            yield arn

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galv_ops.deployment import Deployment
 from galv_ops.parts.part import Part
+from galv_ops.query.deployment import Deployment
 
 _WELL = {"available", "backing-up", "configuring-enhanced-monitoring", "storage-optimization"}
 _BUSY = {"creating", "modifying", "rebooting", "starting", "upgrading", "maintenance", "renaming"}

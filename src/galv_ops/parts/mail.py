@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 
-from galv_ops.aws import Aws
-from galv_ops.deployment import WEB, Deployment
-from galv_ops.errors import page
 from galv_ops.parts.part import Part, told
-from galv_ops.task import Task
+from galv_ops.query.aws import Aws
+from galv_ops.query.deployment import WEB, Deployment
+from galv_ops.query.mail import MAIL_HOST, SANDBOX
 
-SANDBOX = (
-    "the account is in the sandbox of SES: only verified addresses get mail, so nobody else can "
-    f"activate an account. The way out: {page('operations.md', 'out-of-the-sandbox')}"
-)
 _MADE_CREDENTIALS = "Custom::GalvSmtpCredentials"
-_HOST = "DJANGO_EMAIL_HOST"
-_SES_HOST = re.compile(r"email-smtp\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 
 
 def mail(deployment: Deployment) -> Iterator[Part]:
@@ -63,15 +55,9 @@ def _identity(aws: Aws, name: str) -> Part:
     )
 
 
-def ses_region(task: Task) -> str | None:
-    """Return the region whose SES a task sends mail by; none if it is another mail server."""
-    match = _SES_HOST.fullmatch(task.environment.get(_HOST, ""))
-    return match[1] if match else None
-
-
 def _given(deployment: Deployment) -> Part:
     web = deployment.tasks.get(WEB)
-    host = web.environment.get(_HOST, "") if web else ""
+    host = web.environment.get(MAIL_HOST, "") if web else ""
     if not host:
         text = "not configured"
     elif deployment.resources(_MADE_CREDENTIALS):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from galv_ops.deployment import Deployment
+from galv_ops.parts.last_run import last_run
 from galv_ops.parts.part import Part, told
-from galv_ops.task import Task
-from galv_ops.tasks import last_run
+from galv_ops.query.deployment import Deployment
+from galv_ops.query.task import Task
 
 _RUNS = "Runs"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from galv_ops.deployment import SETUP, Deployment
+from galv_ops.parts.last_run import LastRun, last_run
 from galv_ops.parts.part import Part, State
-from galv_ops.tasks import LastRun, last_run
+from galv_ops.query.deployment import SETUP, Deployment
 
 
 def setup(deployment: Deployment) -> Iterator[Part]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galv_ops.deployment import SITE_RELEASE, Deployment
-from galv_ops.output import moment
 from galv_ops.parts.part import Part
+from galv_ops.query.deployment import SITE_RELEASE, Deployment
+from galv_ops.text import moment
 
 # The output of the example's stack.
 _VERSION = "FrontendVersion"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galv_ops.deployment import Deployment
-from galv_ops.output import moment
 from galv_ops.parts.part import Part, State
-from galv_ops.stack import Stack
+from galv_ops.query.deployment import Deployment
+from galv_ops.query.stack import Stack
+from galv_ops.text import moment
 
 
 def stacks(deployment: Deployment) -> Iterator[Part]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from galv_ops.deployment import WEB, Deployment
-from galv_ops.output import count, moment
 from galv_ops.parts.part import Part, State
-
-if TYPE_CHECKING:
-    from types_boto3_ecs.type_defs import ServiceTypeDef
+from galv_ops.query.deployment import WEB, Deployment, describe_service
+from galv_ops.text import count, moment
 
 _EVENTS = 3
 _NOT_YET = "not there yet: the first deployment goes on"
@@ -47,16 +43,6 @@ def web(deployment: Deployment) -> Iterator[Part]:
             ],
         },
     )
-
-
-def describe_service(deployment: Deployment) -> ServiceTypeDef | None:
-    """Return the web service as ECS describes it; none if there is none."""
-    if deployment.service is None or deployment.cluster is None:
-        return None
-    answer = deployment.aws.ecs.describe_services(
-        cluster=deployment.cluster, services=[deployment.service]
-    )
-    return next((one for one in answer["services"] if one.get("status") != "INACTIVE"), None)
 
 
 def _state(desired: int, running: int, rollout: str) -> State:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from galv_ops.aws import Aws
+from galv_ops.query.aws import Aws
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackTypeDef

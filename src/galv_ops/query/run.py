@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
-from galv_ops.deployment import Deployment
-from galv_ops.errors import AWS_ERRORS, TIMED_OUT, OpsError, one_line
-from galv_ops.log import Tail
-from galv_ops.output import count
-from galv_ops.redact import redact
-from galv_ops.task import Task, short
+from galv_ops.answers import AWS_ERRORS, NotStartedError, start_task
+from galv_ops.errors import TIMED_OUT, OpsError
+from galv_ops.query.deployment import Deployment
+from galv_ops.query.log import Tail
+from galv_ops.query.task import Task, short, why_ended
+from galv_ops.query.tasks import exit_code
+from galv_ops.text import count, one_line
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import ContainerOverrideTypeDef, TaskTypeDef
@@ -70,26 +71,22 @@ def run_task(
         override["command"] = list(command)
     if environment:
         override["environment"] = [{"name": n, "value": v} for n, v in environment.items()]
-    answer = aws.ecs.run_task(
-        cluster=network.cluster,
-        taskDefinition=task.definition,
-        launchType="FARGATE",
-        startedBy=STARTED_BY,
-        propagateTags="TASK_DEFINITION",
-        enableECSManagedTags=True,
-        networkConfiguration={
-            "awsvpcConfiguration": {
+    try:
+        arn = start_task(
+            aws.ecs,
+            cluster=network.cluster,
+            task_definition=task.definition,
+            network={
                 "subnets": list(network.subnets),
                 "securityGroups": list(network.security_groups),
                 "assignPublicIp": network.assign_public_ip,
-            }
-        },
-        overrides={"containerOverrides": [override]},
-    )
-    if not answer["tasks"]:
-        reasons = (f"{one.get('reason', '')} {one.get('detail', '')}" for one in answer["failures"])
-        raise OpsError(one_line(f"ECS did not start {task.name}: {', '.join(reasons)}"))
-    run = _Run(deployment, task, network.cluster, answer["tasks"][0].get("taskArn", ""))
+            },
+            started_by=STARTED_BY,
+            overrides={"containerOverrides": [override]},
+        )
+    except NotStartedError as error:
+        raise OpsError(one_line(f"ECS did not start {task.name}: {error}")) from error
+    run = _Run(deployment, task, network.cluster, arn)
     progress(f"{task.name}: started task {run.id}")
     try:
         return run.watch(timeout_minutes, show, progress)
@@ -152,15 +149,8 @@ class _Run:
         return len(lines)
 
     def _exit_code(self, found: TaskTypeDef) -> int:
-        for container in found.get("containers", []):
-            code = container.get("exitCode")
-            if container.get("name") == self._task.name and code is not None:
-                return code
-        raise OpsError(f"{self._task.name} never ran: {why_stopped(found)}")
-
-
-def why_stopped(found: TaskTypeDef) -> str:
-    """Return what ECS says about the end of a task."""
-    containers = [one.get("reason", "") for one in found.get("containers", [])]
-    parts = [found.get("stopCode", ""), found.get("stoppedReason", ""), *containers]
-    return redact(one_line("; ".join(dict.fromkeys(part for part in parts if part))))
+        name = self._task.name
+        code = exit_code(found, name)
+        if code is None:
+            raise OpsError(f"{name} never ran: {why_ended(found, name)}")
+        return code

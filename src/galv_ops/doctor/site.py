@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galv_ops.deployment import SITE_RELEASE
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_ops.doctor.evidence import Diagnosis, Evidence
+from galv_ops.query.deployment import SITE_RELEASE
 
 
 def site(evidence: Evidence) -> Iterator[Diagnosis]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence, Source
+from galv_ops.doctor.evidence import Diagnosis, Evidence, Source
 from galv_ops.errors import page
 
 _NEVER_STARTED = "TaskFailedToStart"

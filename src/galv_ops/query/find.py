@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from botocore.exceptions import ClientError
 
-from galv_ops.aws import EDGE_REGION, Aws
-from galv_ops.deployment import Deployment, is_backend, is_galv
-from galv_ops.errors import USAGE, OpsError, code_of, explain, is_denied
-from galv_ops.stack import Stack
+from galv_ops.answers import error_code
+from galv_ops.errors import USAGE, OpsError, explain, is_denied
+from galv_ops.query.aws import EDGE_REGION, Aws
+from galv_ops.query.deployment import Deployment, is_backend, is_galv
+from galv_ops.query.stack import Stack
 
 TAG = "project-name"
 # How the name of a stack ends that GalvFrontend makes in us-east-1.
@@ -44,7 +45,7 @@ def _by_stack(aws: Aws, name: str) -> Deployment:
     try:
         (description,) = aws.cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
-        if code_of(error) != "ValidationError":
+        if error_code(error) != "ValidationError":
             raise
         there = _there_are([one.name for one in _stacks(aws) if TAG in one.tags])
         raise OpsError(

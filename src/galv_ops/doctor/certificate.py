@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence
-from galv_ops.parts.certificates import wanted_records
+from galv_ops.doctor.evidence import Diagnosis, Evidence
+from galv_ops.query.certificates import wanted_records
 
 if TYPE_CHECKING:
     from types_boto3_acm.type_defs import CertificateDetailTypeDef

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from galv_ops.deployment import WEB
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence, Source
-from galv_ops.errors import one_line
+from galv_ops.doctor.evidence import Diagnosis, Evidence, Source
+from galv_ops.query.deployment import WEB
+from galv_ops.text import one_line
 
 _KILLED = 137
 # What nginx says of each request, also when gunicorn behind it has ended, is no cause of that.

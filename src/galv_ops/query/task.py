@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from galv_ops.aws import Aws
+from galv_ops.answers import why_stopped
+from galv_ops.query.aws import Aws
+from galv_ops.redact import redact
+from galv_ops.text import one_line
 
 if TYPE_CHECKING:
     from types_boto3_ecs.literals import AssignPublicIpType
+    from types_boto3_ecs.type_defs import TaskTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +39,6 @@ class Task:
     log_group: str
     log_stream_prefix: str
     security_groups: Sequence[str]
-
-    @property
-    def family(self) -> str:
-        """The task definition without its revision."""
-        return self.definition.rpartition("/")[2].partition(":")[0]
 
     def log_stream(self, task_arn: str) -> str:
         """Return the log stream of one of its runs."""
@@ -70,3 +69,8 @@ def describe_task(aws: Aws, definition: str, security_groups: Sequence[str] = ()
 def short(arn: str) -> str:
     """Return the last part of an ARN."""
     return arn.rpartition("/")[2]
+
+
+def why_ended(found: TaskTypeDef, name: str) -> str:
+    """Return what ECS says about the end of a task, in a line and without what is secret."""
+    return redact(one_line(why_stopped(found, name)))

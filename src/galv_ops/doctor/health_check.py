@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from galv_ops.deployment import WEB
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence, Source
-from galv_ops.errors import one_line
+from galv_ops.doctor.evidence import Diagnosis, Evidence, Source
+from galv_ops.query.deployment import WEB
+from galv_ops.text import one_line
 
 _HOST = re.compile(r"Invalid HTTP_HOST header|DisallowedHost")
 _FAILED = re.compile(r"failed (ELB|container) health checks", re.IGNORECASE)

@@ -8,8 +8,10 @@ from datetime import datetime, timezone
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from galv_ops.aws import Aws
-from galv_ops.errors import AWS_ERRORS, code_of
+from botocore.exceptions import ClientError
+
+from galv_ops.answers import AWS_ERRORS, error_code
+from galv_ops.query.aws import Aws
 from galv_ops.redact import redact
 
 if TYPE_CHECKING:
@@ -83,8 +85,8 @@ def tail(aws: Aws, group: str, stream: str, limit: int = 20) -> list[str]:
                 break
             token = answer["nextBackwardToken"]
     except AWS_ERRORS as error:
-        if code_of(error) != NOT_FOUND:
-            return [f"(its log could not be read: {code_of(error) or type(error).__name__})"]
+        if error_code(error) != NOT_FOUND:
+            return [f"(its log could not be read: {error_code(error) or type(error).__name__})"]
     return redact("\n".join(lines)).split("\n") if lines else []
 
 
@@ -106,7 +108,7 @@ class Tail:
                     self._aws, self._group, self._stream, self._token, startFromHead=True
                 )
             except AWS_ERRORS as error:
-                if code_of(error) == NOT_FOUND:
+                if error_code(error) == NOT_FOUND:
                     return lines
                 raise
             lines += _lines(answer)
@@ -144,3 +146,34 @@ def time_of(milliseconds: int) -> datetime:
 
 def _milliseconds(when: datetime) -> int:
     return round(when.timestamp() * 1000)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream of a log: when it was made, and when it was written to last."""
+
+    name: str
+    made: datetime
+    written: datetime
+
+
+def streams(aws: Aws, group: str, *, most: int) -> Iterator[Stream]:
+    """Yield the streams of a log group, the one that was written to last first."""
+    pages = aws.logs.get_paginator("describe_log_streams").paginate(
+        logGroupName=group,
+        orderBy="LastEventTime",
+        descending=True,
+        PaginationConfig={"MaxItems": most},
+    )
+    try:
+        for page in pages:
+            for one in page["logStreams"]:
+                made = one.get("creationTime", 0)
+                yield Stream(
+                    name=one.get("logStreamName", ""),
+                    made=time_of(made),
+                    written=time_of(one.get("lastEventTimestamp", made)),
+                )
+    except ClientError as error:
+        if error_code(error) != NOT_FOUND:
+            raise

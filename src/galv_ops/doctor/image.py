@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence, Reason, Stopped
+from galv_ops.doctor.evidence import Diagnosis, Evidence, Reason, Stopped
 
 _PULL = re.compile(
     r"CannotPull|pull access denied|manifest unknown|failed to resolve ref", re.IGNORECASE

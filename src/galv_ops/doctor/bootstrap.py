@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galv_ops.aws import EDGE_REGION
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_ops.doctor.evidence import Diagnosis, Evidence
+from galv_ops.query.aws import EDGE_REGION
 
 
 def bootstrap(evidence: Evidence) -> Iterator[Diagnosis]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence, Reason
+from galv_ops.doctor.evidence import Diagnosis, Evidence, Reason
 
 _NO_KEY = re.compile(r"did not contain json key '?([\w.-]+)", re.IGNORECASE)
 _NO_JSON = re.compile(r"from asm.*invalid character", re.IGNORECASE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from galv_ops.deployment import RELEASE, SETUP
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence, Source, Stopped
+from galv_ops.doctor.evidence import Diagnosis, Evidence, Source, Stopped
 from galv_ops.errors import page
-from galv_ops.events import Failure
+from galv_ops.query.deployment import RELEASE, SETUP
+from galv_ops.query.events import Failure
 
 _STEP = re.compile(r"\[release\] ([\w-]+): failed with exit code (\d+)")
 _HUNG = re.compile(r"Release task hung")

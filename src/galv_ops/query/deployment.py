@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from galv_ops.aws import Aws
 from galv_ops.errors import COULD_NOT, USAGE, OpsError
-from galv_ops.stack import Resource, Stack
-from galv_ops.task import Network, Task, describe_task
+from galv_ops.query.aws import Aws
+from galv_ops.query.stack import Resource, Stack
+from galv_ops.query.task import Network, Task, describe_task
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import ServiceTypeDef
 
 CLUSTER = "AWS::ECS::Cluster"
 SERVICE = "AWS::ECS::Service"
@@ -175,3 +179,13 @@ def is_backend(stack: Stack) -> bool:
 def is_galv(stack: Stack) -> bool:
     """Tell whether a stack holds anything that only this library makes."""
     return any(one.type.startswith("Custom::Galv") for one in stack.history)
+
+
+def describe_service(deployment: Deployment) -> ServiceTypeDef | None:
+    """Return the web service as ECS describes it; none if there is none."""
+    if deployment.service is None or deployment.cluster is None:
+        return None
+    answer = deployment.aws.ecs.describe_services(
+        cluster=deployment.cluster, services=[deployment.service]
+    )
+    return next((one for one in answer["services"] if one.get("status") != "INACTIVE"), None)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from galv_ops.query.stack import Stack
 from galv_ops.redact import redact
-from galv_ops.stack import Stack
 
 # What follows from another failure, and explains none.
 _CANCELLED = (

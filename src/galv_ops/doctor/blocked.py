@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from galv_ops.aws import EDGE_REGION, Aws
-from galv_ops.deployment import Deployment
-from galv_ops.diagnoses.evidence import Diagnosis, Evidence
+from galv_ops.doctor.evidence import Diagnosis, Evidence
 from galv_ops.errors import page
-from galv_ops.output import count, moment
+from galv_ops.query.aws import EDGE_REGION, Aws
+from galv_ops.query.deployment import Deployment
+from galv_ops.text import count, moment
 
 Json = dict[str, Any]
 

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from galv_ops.aws import EDGE_REGION
-from galv_ops.deployment import SERVICE, WEB, Deployment
-from galv_ops.errors import code_of, is_gone, one_line
-from galv_ops.events import Change, Failure, last_change
-from galv_ops.log import tail
-from galv_ops.output import moment
-from galv_ops.parts.certificates import certificate_arns, describe_certificate
-from galv_ops.parts.web import describe_service
-from galv_ops.run import why_stopped
-from galv_ops.task import Task, describe_task
-from galv_ops.tasks import exit_code, known_runs
+from galv_ops.answers import error_code
+from galv_ops.errors import is_gone
+from galv_ops.query.aws import EDGE_REGION
+from galv_ops.query.certificates import certificate_arns, describe_certificate
+from galv_ops.query.deployment import SERVICE, WEB, Deployment, describe_service
+from galv_ops.query.events import Change, Failure, last_change
+from galv_ops.query.log import tail
+from galv_ops.query.task import Task, describe_task, why_ended
+from galv_ops.query.tasks import exit_code, known_runs
+from galv_ops.text import moment, one_line
 
 if TYPE_CHECKING:
     from types_boto3_acm.type_defs import CertificateDetailTypeDef
@@ -197,7 +196,7 @@ class Evidence:
             Stopped(
                 task=self._as_it_ran(task, one.get("taskDefinitionArn", task.definition)),
                 when=one.get("stoppedAt", self._began),
-                reason=why_stopped(one),
+                reason=why_ended(one, task.name),
                 exit_code=exit_code(one, task.name),
                 arn=one.get("taskArn", ""),
                 started_by=one.get("startedBy", ""),
@@ -218,7 +217,7 @@ class Evidence:
         try:
             self.deployment.aws.in_region(region).ssm.get_parameter(Name=name)
         except ClientError as error:
-            if code_of(error) != "ParameterNotFound":
+            if error_code(error) != "ParameterNotFound":
                 raise
             return False
         return True

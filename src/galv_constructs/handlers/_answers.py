@@ -1,0 +1,1 @@
+../../galv_ops/answers.py
