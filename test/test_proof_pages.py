@@ -1,5 +1,7 @@
 """What `npm run galv` says of pages that a content security policy breaks."""
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from frontend_site.browser import Browser
 from proof.pages import fetch_documentation, look, sign_in
+from proof.report import Skip
 
 from galv_constructs._core.content_policy import api_policy
 
@@ -22,6 +25,16 @@ PAGE = """<form id="login-form" method="POST" action="/admin/">
   <input type="submit">
 </form>
 <script>window.works = true</script>
+"""
+NPM = """
+import io, json, sys, tarfile
+pack, _, to, package = sys.argv[1:]
+name = package.replace("@", "-") + ".tgz"
+with tarfile.open(to.partition("=")[2] + "/" + name, "w:gz") as archive:
+    member = tarfile.TarInfo("package/of")
+    member.size = len(package)
+    archive.addfile(member, io.BytesIO(package.encode()))
+print(json.dumps([{"filename": name}]))
 """
 POLICY = api_policy("https://static.example.com/", {})
 
@@ -98,8 +111,31 @@ def test_a_page_whose_script_fails_fails(browser: Browser) -> None:
         outcome(browser, POLICY, f"{PAGE}<script>nothing()</script>")
 
 
-def test_what_jsdelivr_has_is_fetched_where_pages_need_it(tmp_path: Path) -> None:
+def test_nothing_is_fetched_for_an_application_without_such_pages(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("django==5.2\n")
 
-    assert fetch_documentation(requirements, tmp_path / "none") is None
+    with pytest.raises(Skip, match="loads nothing"):
+        fetch_documentation(requirements, tmp_path / "none")
+
+
+def test_swagger_and_redoc_lie_where_jsdelivr_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As npm packs them: one archive with a folder `package`."""
+    npm = tmp_path / "bin/npm"
+    npm.parent.mkdir()
+    npm.write_text(f"#!{sys.executable}\n{NPM}")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{npm.parent}{os.pathsep}{os.environ['PATH']}")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("drf-spectacular==0.25.1\n")
+
+    folder = fetch_documentation(requirements, tmp_path / "jsdelivr")
+
+    assert (folder / "npm/swagger-ui-dist@latest/of").read_text() == "swagger-ui-dist@latest"
+    assert (folder / "npm/redoc@latest/of").read_text() == "redoc@2"
+
+    npm.write_text("#!/bin/sh\necho no network >&2; exit 1\n")
+    with pytest.raises(RuntimeError, match=r"npm gives no swagger-ui-dist:\nno network"):
+        fetch_documentation(requirements, tmp_path / "again")

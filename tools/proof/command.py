@@ -118,7 +118,10 @@ def _run(options: argparse.Namespace, folder: Path) -> Report:
     templates = _templates(options.templates).resolve()
     assembly = Assembly(templates)
     report = Report(versions={"backend": backend.version})
-    documentation = fetch_documentation(backend.folder / "requirements.txt", folder / "jsdelivr")
+    documentation = None
+    with report.check("pages", "npm has what the API's pages load from jsDelivr"):
+        requirements = backend.folder / "requirements.txt"
+        documentation = fetch_documentation(requirements, folder / "jsdelivr")
     # The last that may use the network.
     files = _site_files(frontend, assembly, templates, folder, report) if frontend else None
     with World(

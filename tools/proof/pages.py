@@ -42,8 +42,8 @@ _DOCUMENTATION = {
 }
 
 
-def fetch_documentation(requirements: Path, folder: Path) -> Path | None:
-    """Return a folder with what jsDelivr has for an application's pages, if it has such pages.
+def fetch_documentation(requirements: Path, folder: Path) -> Path:
+    """Return a folder with what jsDelivr has for an application's pages.
 
     Args:
         requirements: The application's `requirements.txt`.
@@ -51,9 +51,10 @@ def fetch_documentation(requirements: Path, folder: Path) -> Path | None:
 
     Raises:
         RuntimeError: If npm does not give the packages.
+        Skip: If the application has no such pages.
     """
     if _LIBRARY not in requirements.read_text():
-        return None
+        raise Skip("it loads nothing from there")
     folder.mkdir()
     for package, version in _PACKAGES.items():
         done = subprocess.run(
@@ -99,7 +100,7 @@ def check_pages(world: World, report: Report, *, is_browsable: bool) -> None:
         for fact, pages in facts:
             with report.check("pages", fact) as found:
                 if not pages:
-                    raise Skip("this application has no such pages")
+                    raise Skip("there are no such pages, or not what they load")
                 for path, works in pages.items():
                     look(browser, f"https://{world.api}{path}", works)
                 found.detail = ", ".join(pages)
