@@ -2,10 +2,8 @@
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import Acknowledgment, Stack, Validations
@@ -31,36 +29,30 @@ def acknowledge_wildcards(scope: IConstruct, resources: Mapping[str, str]) -> No
     cdk-nag names such a finding after the resource as the template spells it, and that is known
     when CDK has connected the stacks. It validates the tree after that, and then asks cdk-nag.
     """
-    stack = Stack.of(scope)
-    wildcards = _WILDCARDS.get(stack)
-    if wildcards is None:
-        wildcards = _WILDCARDS[stack] = _Wildcards()
-        stack.node.add_validation(wildcards)
-    wildcards.pending += [(scope, resource, reason) for resource, reason in resources.items()]
+    scope.node.add_validation(_Wildcards(scope, resources))
 
 
 @jsii.implements(IValidation)
 class _Wildcards:
-    """Those of a stack that are not acknowledged yet."""
+    """Those of one call, until they are acknowledged."""
 
-    def __init__(self) -> None:
-        self.pending: list[tuple[IConstruct, str, str]] = []
+    def __init__(self, scope: IConstruct, resources: Mapping[str, str]) -> None:
+        self._scope = scope
+        self._pending = resources
 
     def validate(self) -> list[str]:
         # A tree can be synthesized more than once.
-        pending, self.pending = self.pending, []
+        pending, self._pending = self._pending, {}
         if pending:
-            stack = Stack.of(pending[0][0])
-            resolved = stack.resolve([resource for _, resource, _ in pending])
-            findings: defaultdict[IConstruct, dict[str, str]] = defaultdict(dict)
-            for (scope, _, reason), resource in zip(pending, resolved, strict=True):
-                findings[scope][f"AwsSolutions-IAM5[Resource::{_spell(resource)}]"] = reason
-            for scope, of_scope in findings.items():
-                acknowledge(scope, of_scope)
+            resources = Stack.of(self._scope).resolve(list(pending))
+            acknowledge(
+                self._scope,
+                {
+                    f"AwsSolutions-IAM5[Resource::{_spell(resource)}]": reason
+                    for resource, reason in zip(resources, pending.values(), strict=True)
+                },
+            )
         return []
-
-
-_WILDCARDS: WeakKeyDictionary[Stack, _Wildcards] = WeakKeyDictionary()
 
 
 def _spell(value: Any) -> str:

@@ -1,7 +1,6 @@
 """Refusing a host name that another construct of the application answers for already."""
 
 from collections.abc import Iterable
-from weakref import WeakKeyDictionary
 
 from aws_cdk import Stage
 from aws_cdk import aws_route53 as route53
@@ -10,7 +9,8 @@ from constructs import Construct
 from galv_constructs._core.validation import is_token
 
 _CLOUDFRONT = "CloudFront"
-_TAKEN: WeakKeyDictionary[Stage, dict[tuple[str, str], str]] = WeakKeyDictionary()
+# Type of the metadata at a stage that says which construct has which name.
+_TAKEN = "galv-constructs:hostName"
 
 
 def claim_host_names(
@@ -41,13 +41,17 @@ def claim_host_names(
     """
     stage = Stage.of(scope)
     assert stage is not None  # noqa: S101 - CDK makes an app where none is given
-    taken = _TAKEN.setdefault(stage, {})
+    taken = {
+        (entry.data["place"], entry.data["name"]): entry.data["path"]
+        for entry in stage.node.metadata
+        if entry.type == _TAKEN
+    }
     places = [_CLOUDFRONT] if of_distribution else []
     if hosted_zone is not None:
         zone_id = hosted_zone.hosted_zone_id
         places.append(hosted_zone.node.path if is_token(zone_id) else zone_id)
     path = f"{scope.node.path}/{id}".lstrip("/")
-    claimed: dict[tuple[str, str], str] = {}
+    claimed: list[dict[str, str]] = []
     for argument, name in names:
         if is_token(name):
             continue
@@ -58,5 +62,6 @@ def claim_host_names(
                     f"{argument} {name!r} is a name of {other} already, and a name leads to one "
                     "of them only: give each a name of its own"
                 )
-            claimed[place, name] = path
-    taken.update(claimed)
+            claimed.append({"place": place, "name": name, "path": path})
+    for claim in claimed:
+        stage.node.add_metadata(_TAKEN, claim)

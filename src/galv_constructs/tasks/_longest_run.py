@@ -1,23 +1,23 @@
 """How long a task may still read what a deployment has replaced."""
 
-from weakref import WeakKeyDictionary
-
 import jsii
 from aws_cdk import Duration, IStableStringProducer, Lazy
 from aws_cdk import aws_secretsmanager as secretsmanager
-from constructs import IConstruct
 
 from galv_constructs.tasks._task import LONGEST_STOP, Task
 
 # A deadline is noticed within a minute, and a container that is stopped has time to end.
 _END = 60 + LONGEST_STOP
-# Bounded runs by the root of their tree: a runtime is used in other stacks too.
-_RUNS: WeakKeyDictionary[IConstruct, list[tuple[Task, float]]] = WeakKeyDictionary()
+# Type of the metadata at the root of a tree that says how long a run may take, and what it reads.
+# At the root, as a runtime is used in other stacks too.
+_RUN = "galv-constructs:boundedRun"
 
 
 def bound_run(task: Task, timeout: Duration) -> None:
     """Note that something stops a run of this task after its timeout."""
-    _RUNS.setdefault(task.node.root, []).append((task, timeout.to_seconds()))
+    task.node.root.node.add_metadata(
+        _RUN, {"secrets": task.secret_arns, "seconds": timeout.to_seconds()}
+    )
 
 
 def seconds_in_use(secret: secretsmanager.ISecret, *, at_least: Duration) -> str:
@@ -35,6 +35,11 @@ class _SecondsInUse:
         self._at_least = at_least
 
     def produce(self) -> str:
-        runs = _RUNS.get(self._secret.node.root, [])
-        longest = [timeout + _END for task, timeout in runs if task.reads(self._secret)]
-        return str(round(max(self._at_least, *longest)))
+        arn = self._secret.secret_arn
+        longest = [
+            entry.data["seconds"] + _END
+            for entry in self._secret.node.root.node.metadata
+            # What follows the ARN names a key and a version.
+            if entry.type == _RUN and any(read.startswith(arn) for read in entry.data["secrets"])
+        ]
+        return str(round(max([self._at_least, *longest])))

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from weakref import WeakKeyDictionary
 
 from aws_cdk import Duration, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct, IDependable
 
 from galv_constructs._core.acknowledge import (
@@ -44,8 +42,8 @@ _PLATFORMS = {
 # Once for all tasks, as each is a message to the process that CDK runs in.
 _ANYONE = ec2.Peer.any_ipv4()
 _tcp = cache(ec2.Port.tcp)
-# Names of log groups by stack.
-_NAMES: WeakKeyDictionary[Stack, set[str]] = WeakKeyDictionary()
+# Type of the metadata at a stack that says which log groups its tasks have.
+_LOG_GROUP = "galv-constructs:taskLogGroup"
 
 
 class Task(Construct):
@@ -75,7 +73,7 @@ class Task(Construct):
         self.runtime = runtime
         secrets = {**runtime.secrets, **(secrets or {})}
         self.secret_names = sorted(secrets)
-        self._secrets = list(secrets.values())
+        self.secret_arns = [secret.arn for secret in secrets.values()]
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -149,7 +147,7 @@ class Task(Construct):
             self._open_volumes(mounts)
         self.execution_role = self.task_definition.obtain_execution_role()
 
-        rules = [rule for other in runtime.connects_to for rule in self._connect(other)]
+        rules = self._connect(runtime.connects_to)
         for grant in runtime.grants:
             grant(self.task_role)
         if runtime.encryption_key is not None:
@@ -201,11 +199,6 @@ class Task(Construct):
         """What has to be there before a run can do its work."""
         return [self, *self.runtime.depends_on]
 
-    def reads(self, secret: secretsmanager.ISecret) -> bool:
-        """Return whether the container gets a value of this secret."""
-        # What follows the ARN names a key and a version.
-        return any(one.arn.startswith(secret.secret_arn) for one in self._secrets)
-
     def grant_run(self, role: iam.Role) -> None:
         """Let the role of a function start, watch and stop runs of this task."""
         stack = Stack.of(self)
@@ -250,16 +243,24 @@ class Task(Construct):
             },
         )
 
-    def _connect(self, other: ec2.IConnectable) -> list[IConstruct]:
-        """Allow connections to something, and return the rules that do."""
-        groups = [self.security_group, *other.connections.security_groups]
-        nodes = [group.node for group in groups]
-        before = [len(node.children) for node in nodes]
-        self.connections.allow_to_default_port(other)
+    def _connect(self, others: Sequence[ec2.IConnectable]) -> list[IConstruct]:
+        """Allow connections to others, and return the rules that do."""
+        for other in others:
+            self.connections.allow_to_default_port(other)
+        own = self.security_group.security_group_id
+        groups = [
+            self.security_group,
+            *(group for other in others for group in other.connections.security_groups),
+        ]
         rules = [
-            rule
-            for node, there in zip(nodes, before, strict=True)
-            for rule in node.children[there:]
+            child
+            for group in dict.fromkeys(groups)
+            for child in group.node.children
+            if (isinstance(child, ec2.CfnSecurityGroupEgress) and child.group_id == own)
+            or (
+                isinstance(child, ec2.CfnSecurityGroupIngress)
+                and child.source_security_group_id == own
+            )
         ]
         unreadable = (
             "One task's security group alone is let in, on the port of the database, which the "
@@ -273,7 +274,7 @@ class Task(Construct):
                         {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
                     ),
                 )
-        return rules
+        return list(rules)
 
     def _acknowledge(self) -> None:
         acknowledge(
@@ -294,14 +295,16 @@ class Task(Construct):
 
 def _claim_name(scope: Construct, runtime: TaskRuntime, name: str) -> None:
     """Refuse a name that another task has, as both would have one log group."""
-    taken = _NAMES.setdefault(Stack.of(scope), set())
+    stack = Stack.of(scope)
     log_group_name = f"{runtime.log_group_prefix}/{name}"
-    if log_group_name in taken:
+    if any(
+        entry.type == _LOG_GROUP and entry.data == log_group_name for entry in stack.node.metadata
+    ):
         raise ValueError(
             f"a task of this runtime is named {name!r} already, and log groups are named after "
             "tasks: pass another name="
         )
-    taken.add(log_group_name)
+    stack.node.add_metadata(_LOG_GROUP, log_group_name)
 
 
 def check_runtime(runtime: object) -> None:
