@@ -32,7 +32,8 @@ from templates import (
     text,
 )
 
-from galv_constructs.config._keys import KEYS
+from galv_constructs import GalvConfig
+from galv_constructs.config._keys import keys_of
 
 # Each test synthesizes the whole application.
 pytestmark = pytest.mark.slow
@@ -472,7 +473,7 @@ def test_every_warning_names_the_key_that_it_is_about(run: Run) -> None:
     ]
     assert len(said) >= 5
     for warning in said:
-        assert any(key.name in warning for key in KEYS), warning
+        assert any(key.name in warning for key in keys_of(GalvConfig).values()), warning
 
 
 @pytest.mark.parametrize(("context", "protected"), [({}, True), ({"isProduction": False}, False)])

@@ -140,7 +140,7 @@ def _argument_mistakes(name: str, function: griffe.Function) -> Iterator[str]:
     if not missing and not surplus and list(has) != list(says):
         yield f"{name}: Args: must be in the order of the signature: {', '.join(has)}"
     for parameter, default in has.items():
-        if default not in (None, "None") and DEFAULT not in says.get(parameter, DEFAULT):
+        if default not in (None, "None") and DEFAULT not in _text(says.get(parameter, DEFAULT)):
             yield f"{name}: {parameter}: must end with what its default does, after `{DEFAULT}`"
 
 
@@ -294,10 +294,18 @@ class Reference:
     ) -> str:
         if code is None or isinstance(code, str):
             return str(code)
+        if isinstance(code, griffe.ExprSubscript) and code.canonical_path == "typing.Annotated":
+            # What a type is annotated with is for the package.
+            inside = code.slice
+            return self._replaced(
+                inside.elements[0] if isinstance(inside, griffe.ExprTuple) else inside, name
+            )
         if not isinstance(code, griffe.ExprName | griffe.ExprAttribute):
             return "".join(self._replaced(part, name) for part in code.iterate(flat=False))
         path = code.canonical_path
-        if path in self._public_paths or not path.startswith(f"{PACKAGE}."):
+        # A member of an enumeration is public with it.
+        shown = {path, path.rpartition(".")[0]} & set(self._public_paths)
+        if shown or not path.startswith(f"{PACKAGE}."):
             return name(code)
         # A constant or another name for a type, which users cannot look up: what it stands for.
         target = self._module[path.removeprefix(f"{PACKAGE}.")]

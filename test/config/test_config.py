@@ -1,8 +1,13 @@
+import importlib.util
 import json
 import re
+import shutil
+import sys
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
+import api_doc
 import config_docs
 import jsonschema
 import pytest
@@ -10,9 +15,12 @@ from aws_cdk import App
 from proof import certificates
 
 from galv_constructs import GalvConfig, NetworkPreset
-from galv_constructs.config._keys import KEYS, schema
+from galv_constructs.config import config as declarations
+from galv_constructs.config._keys import DERIVED, keys_of
 
+SOURCE = Path(declarations.__file__)
 CDK_JSON = Path(__file__).parents[2] / "examples" / "galv-app" / "cdk.json"
+KEYS = list(keys_of(GalvConfig).values())
 ARN = "arn:aws:acm:{region}:{account}:certificate/0a1b2c3d-0000-4000-8000-000000000000"
 DOCUMENTED = [
     "name",
@@ -57,7 +65,7 @@ def arn(region: str = "us-east-1", account: str = "123456789012") -> str:
 
 
 def test_knows_every_documented_key() -> None:
-    assert [key.name for key in KEYS if not key.ours] == DOCUMENTED
+    assert [key.name for key in KEYS if not key.added] == DOCUMENTED
     assert len(DOCUMENTED) == 22
 
 
@@ -118,6 +126,117 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     others = {"name", "domainName", "smtpRotation", "hostedZoneName", "hostedZoneId"}
     others.add("mailIdentity")
     assert set(values) | others == {key.name for key in KEYS}
+
+
+def test_a_configuration_in_python_has_the_same_defaults() -> None:
+    config = GalvConfig(name="galv", domain_name="lab.org")
+
+    assert config == read(domainName="lab.org")
+    assert DERIVED not in vars(config).values()
+
+
+def test_an_attribute_is_named_like_its_key() -> None:
+    others = {
+        attribute: key.name
+        for attribute, key in keys_of(GalvConfig).items()
+        if key.name.lower() != attribute.replace("_", "")
+    }
+
+    assert others == {"creates_mail_identity": "mailIdentity"}
+
+
+@pytest.mark.parametrize("attribute", keys_of(GalvConfig))
+def test_a_key_is_required_or_has_the_default_that_its_docstring_names(attribute: str) -> None:
+    key, field = keys_of(GalvConfig)[attribute], GalvConfig.__dataclass_fields__[attribute]
+    has_default = field.default is not MISSING or field.default_factory is not MISSING
+    words = config_docs.Documents().default_of(attribute)
+
+    assert has_default is bool(words) is (not key.required)
+    assert (field.default is DERIVED) is (key.derive is not None)
+    quoted = re.match("`([^`]*)`", words)
+    if quoted and field.default is not DERIVED:
+        assert key.kind.read(quoted[1]) == field.default
+
+
+DECLARATION = '''
+    lab_motto: Annotated[str | None, Key("labMotto", EMAIL, added=True)] = None
+    """Address of the one
+    who knows the motto. Default: nobody
+    knows it."""
+'''
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source of `GalvConfig` with one key more, in a copy of the package."""
+    folder = tmp_path_factory.mktemp("src")
+    package = SOURCE.parents[1]
+    shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy = folder / SOURCE.relative_to(package.parent)
+    before, warnings, after = SOURCE.read_text().partition("\n    warnings: ")
+    copy.write_text(before + DECLARATION + warnings + after)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def config(source: Path) -> type[GalvConfig]:
+    """`GalvConfig` with one key more."""
+    specification = importlib.util.spec_from_file_location("declares_one_more", source)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module.__name__] = module
+    specification.loader.exec_module(module)
+    config: type[GalvConfig] = module.GalvConfig
+    return config
+
+
+class TestOneDeclaration:
+    """A key that is declared in `GalvConfig` is in all that is read and written by it."""
+
+    @staticmethod
+    def context(**more: Any) -> App:
+        return App(context={"name": "galv", "domainName": "lab.org", **more})
+
+    def test_is_read(self, config: type[GalvConfig]) -> None:
+        given = config.from_context(self.context(labMotto="a@lab.org").node)
+
+        assert vars(given)["lab_motto"] == "a@lab.org"
+        assert vars(config.from_context(self.context().node))["lab_motto"] is None
+        python: Any = config
+        assert python(name="galv", domain_name="lab.org", lab_motto="a@lab.org") == given
+
+    @pytest.mark.parametrize(
+        ("context", "says"),
+        [
+            ({"labMotto": "nobody"}, "- labMotto: must be an address such as"),
+            ({"labMoto": "a@lab.org"}, "- labMoto: is not a key of this application; did you mean"),
+        ],
+    )
+    def test_is_checked(self, config: type[GalvConfig], context: dict[str, str], says: str) -> None:
+        with pytest.raises(ValueError, match=re.escape(says)):
+            config.from_context(self.context(**context).node)
+
+    def test_is_in_the_schema_and_the_table(self, config: type[GalvConfig], source: Path) -> None:
+        documents = config_docs.Documents(config, source)
+
+        assert documents.schema()["properties"]["context"]["properties"]["labMotto"] == {
+            "description": "Address of the one who knows the motto. Default: nobody knows it.",
+            "anyOf": [{"type": "string"}, {"enum": [None, ""]}],
+        }
+        row = "| `labMotto` (added) | Address of the one who knows the motto | nobody knows it |"
+        assert row in documents.table().splitlines()
+
+    def test_is_in_the_reference(self, source: Path) -> None:
+        module = api_doc.load(source.parents[2])
+
+        assert api_doc.mistakes(module) == []
+        page = api_doc.Reference(module).page()
+        assert "\n    lab_motto: str | None = None,\n" in page
+        assert (
+            "| `lab_motto` | <code>str</code> | nobody knows it | Address of the one who knows the "
+            "motto. |"
+        ) in page
 
 
 def test_defaults() -> None:
@@ -376,15 +495,16 @@ class TestCertificates:
 
 
 def test_schema_and_table_are_up_to_date() -> None:
-    for path, content in config_docs.pages().items():
+    for path, content in config_docs.Documents().pages().items():
         assert path.read_text() == content
 
 
 def test_the_schema_knows_the_same_keys_and_takes_the_examples_own_file() -> None:
     document = json.loads(CDK_JSON.read_text())
-    validator = jsonschema.Draft202012Validator(schema())
+    schema = config_docs.Documents().schema()
+    validator = jsonschema.Draft202012Validator(schema)
 
-    assert set(schema()["properties"]["context"]["properties"]) == {key.name for key in KEYS}
+    assert set(schema["properties"]["context"]["properties"]) == {key.name for key in KEYS}
     assert list(validator.iter_errors(document)) == []
     for key, value in (("isProduction", "yes"), ("colour", "red"), ("monitorIntervalMinutes", -1)):
         wrong = {**document, "context": {**document["context"], key: value}}

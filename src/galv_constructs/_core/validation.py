@@ -109,6 +109,11 @@ def check_domain_name(name: str, value: object) -> None:
         )
 
 
+def is_in_domain(name: str, domain: str) -> bool:
+    """Return whether a host name is a domain, or one below it."""
+    return name == domain or name.endswith(f".{domain}")
+
+
 def check_email(name: str, value: object) -> None:
     """Refuse what is not a plain e-mail address."""
     if is_token(value):

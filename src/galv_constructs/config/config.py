@@ -1,36 +1,78 @@
 """The context keys of `cdk.json`, typed and checked."""
 
-import difflib
-import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from constructs import Node
 
-from galv_constructs._core.regions import EDGE_REGION
-from galv_constructs.config._keys import CERTIFICATE_ARN, KEYS, secret_name_from
+from galv_constructs._core.validation import is_in_domain
+from galv_constructs.config._checks import check_together, doubts, to_do
+from galv_constructs.config._keys import (
+    DERIVED,
+    Key,
+    keys_beside_context,
+    keys_of,
+    read_keys,
+    unknown_keys,
+)
+from galv_constructs.config._kinds import (
+    ANALYTICS_URL,
+    AUTHORITY_FILE,
+    BACKEND_SECRET_KEYS,
+    BACKEND_TAG,
+    BACKEND_VARIABLES,
+    BOOLEAN,
+    CERTIFICATE,
+    COUNTED_RULES,
+    CREDENTIAL_PATHS,
+    DOMAIN,
+    EMAIL,
+    FRONTEND_SECRET_KEYS,
+    FRONTEND_TAG,
+    FRONTEND_VARIABLES,
+    GIBIBYTES,
+    IP_RANGES,
+    MAIL_IDENTITY,
+    MAIL_USER,
+    MINUTES,
+    NETWORK_PRESET,
+    ROTATION,
+    SECRET_NAME,
+    STACK_NAME,
+    STORAGE_URLS,
+    SUBDOMAIN,
+    SUBNETS,
+    TAG_VALUE,
+    TASKS,
+    VPC_ID,
+    ZONE_ID,
+    secret_name_from,
+)
 from galv_constructs.network import NetworkPreset
 
-# Context that is CDK's own: feature flags, answers to look-ups, settings of the CLI.
-_CDKS_OWN = re.compile(r"@|.*:|cdk|aws-cdk|acknowledged-issue-numbers$|tree-metadata$")
-# A word that other applications' context often has, and that is no mistyped key of ours.
-_OTHERS = {"environment", "project"}
-# How alike two names are when one of them is mistyped, and how much is left of one cut short.
-_NEAR = 0.75
-_SHORTEST_START = 5
 _FRONTEND = "app"
-# https://www.rfc-editor.org/rfc/rfc6761: nobody can have these.
-_RESERVED_DOMAIN = re.compile(
-    r"(?:.*\.)?(?:example\.(?:com|net|org)|example|test|invalid|localhost)"
-)
+
+
+def _mail_domain(config: "GalvConfig") -> str:
+    # Deployments side by side have another frontend each, and SES one identity per domain.
+    is_usual = config.frontend_subdomain == _FRONTEND
+    return f"mail.{config.domain_name if is_usual else config.frontend_domain_name}"
+
+
+def _deletion_protection(config: "GalvConfig") -> bool:
+    protected = config.removal_protection
+    return config.is_production if protected is None else protected
 
 
 @dataclass(frozen=True, kw_only=True)
 class GalvConfig:
     """Configuration of the documented deployment.
+
+    Each attribute is a context key of the same name, in camel case in `cdk.json`: `min_tasks` is
+    `minTasks`. Only `creates_mail_identity` is named differently, `mailIdentity`. An attribute that
+    is `None` was not given.
 
     Example:
         ```python
@@ -38,146 +80,233 @@ class GalvConfig:
         ```
     """
 
-    name: str
-    """`name`: a short name that the names of stacks start with."""
+    name: Annotated[str, Key("name", STACK_NAME, stand_in="galv")]
+    """A short name that the names of stacks start with."""
 
-    project_name_tag: str
-    """`projectNameTag`: value of the tag `project-name`."""
+    backend_version: Annotated[str, Key("backendVersion", BACKEND_TAG)] = "latest"
+    """Tag of the backend's image on GHCR, such as `v2.11.4`, or with its digest,
+    `v2.11.4@sha256:…`. Default: `latest`."""
 
-    domain_name: str
-    """`domainName`: domain of the application."""
+    frontend_version: Annotated[str, Key("frontendVersion", FRONTEND_TAG)] = "latest"
+    """Tag of the frontend's release, such as `v2.2.0`, or with the SHA-256 of its attached files,
+    `v2.2.0@sha256:…`. Default: `latest`: the newest release."""
 
-    backend_subdomain: str
-    """`backendSubdomain`: subdomain of the API; empty for the domain itself."""
+    project_name_tag: Annotated[
+        str, Key("projectNameTag", TAG_VALUE, derive=lambda config: config.name)
+    ] = DERIVED
+    """Value of the tag `project-name` on everything. Default: the same as `name`."""
 
-    frontend_subdomain: str
-    """`frontendSubdomain`: subdomain of the frontend; empty for the domain itself."""
+    is_production: Annotated[bool, Key("isProduction", BOOLEAN)] = True
+    """Controls retention and protection, debugging, ECS Exec. Default: `true`."""
 
-    is_route53_domain: bool
-    """`isRoute53Domain`: whether the domain is managed by Route 53."""
+    removal_protection: Annotated[bool | None, Key("removalProtection", BOOLEAN)] = None
+    """Overrides retention and protection, such as deletion protection. Default: the same as
+    `isProduction`."""
 
-    hosted_zone_name: str
-    """`hostedZoneName`: name of the Route 53 zone that the host names are in."""
+    deletion_protection: Annotated[
+        bool, Key("deletionProtection", BOOLEAN, derive=_deletion_protection, added=True)
+    ] = DERIVED
+    """Whether the deployment refuses to be destroyed; set it to `false` and deploy before you
+    destroy one whose data is kept. Default: the same as `removalProtection`."""
 
-    hosted_zone_id: str | None
-    """`hostedZoneId`: id of that zone. `None`: it is looked up by its name."""
+    mail_from_user: Annotated[str, Key("mailFromUser", MAIL_USER)] = "galv-no-reply"
+    """Part before the @ of the address that mail comes from. Default: `galv-no-reply`."""
 
-    certificate_arn: str | None
-    """`certificateArn`: ARN of a certificate in us-east-1 for a domain outside Route 53."""
+    mail_from_domain: Annotated[str, Key("mailFromDomain", DOMAIN, derive=_mail_domain)] = DERIVED
+    """Domain of the address that mail comes from. Default: `mail.` and `domainName`; with another
+    `frontendSubdomain` than `app`, `mail.` and the frontend's host name."""
 
-    backend_certificate_arn: str | None
-    """`backendCertificateArn`: ARN of the API's certificate in the region of the backend; where
-    that is us-east-1, `certificateArn` if it is not set."""
+    frontend_environment: Annotated[
+        Mapping[str, str], Key("frontendEnvironment", FRONTEND_VARIABLES)
+    ] = field(default_factory=dict)
+    """Variables for the frontend: for its build, and for its `env.template.js`. Default: none."""
 
-    backend_version: str
-    """`backendVersion`: tag of the backend's image, a release's with its `v`."""
+    backend_environment: Annotated[
+        Mapping[str, str], Key("backendEnvironment", BACKEND_VARIABLES)
+    ] = field(default_factory=dict)
+    """Variables for the backend; null and empty ones are left out. Default: none."""
 
-    frontend_version: str
-    """`frontendVersion`: tag of the frontend's release, with its `v`."""
+    frontend_secrets_name: Annotated[
+        str,
+        Key(
+            "frontendSecretsName",
+            SECRET_NAME,
+            derive=lambda config: f"{config.name}-frontend-secrets",
+        ),
+    ] = DERIVED
+    """Secrets Manager secret with secrets for the build of the frontend. Default: `name` and
+    `-frontend-secrets`."""
 
-    is_production: bool
-    """`isProduction`: controls retention and protection, debugging, ECS Exec."""
+    frontend_secrets_keys: Annotated[
+        Sequence[str], Key("frontendSecretsKeys", FRONTEND_SECRET_KEYS)
+    ] = field(default_factory=list)
+    """Keys of that secret to pass on; what a site is built from is public. Default: none."""
 
-    removal_protection: bool | None
-    """`removalProtection`: overrides retention and protection. `None`: as `is_production`."""
+    backend_secrets_name: Annotated[
+        str,
+        Key(
+            "backendSecretsName",
+            SECRET_NAME,
+            derive=lambda config: f"{config.name}-backend-secrets",
+        ),
+    ] = DERIVED
+    """Secrets Manager secret with secrets for the backend. Default: `name` and
+    `-backend-secrets`."""
 
-    deletion_protection: bool
-    """`deletionProtection`: whether the deployment refuses to be destroyed."""
+    backend_secrets_keys: Annotated[
+        Sequence[str], Key("backendSecretsKeys", BACKEND_SECRET_KEYS)
+    ] = field(default_factory=list)
+    """Keys of that secret to pass on as variables. Default: none."""
 
-    enable_container_insights: bool | None
-    """`enableContainerInsights`: Container Insights for ECS. `None`: as `is_production`."""
+    monitor_interval_minutes: Annotated[int, Key("monitorIntervalMinutes", MINUTES)] = 5
+    """How often validations run, in minutes; 0 turns them off. Default: `5`."""
 
-    mail_from_user: str
-    """`mailFromUser`: part before the @ of the address that mail comes from."""
+    frontend_subdomain: Annotated[str, Key("frontendSubdomain", SUBDOMAIN)] = _FRONTEND
+    """Subdomain of the frontend; empty for the domain itself. Default: `app`."""
 
-    mail_from_domain: str
-    """`mailFromDomain`: domain of the address that mail comes from."""
+    backend_subdomain: Annotated[str, Key("backendSubdomain", SUBDOMAIN)] = "api"
+    """Subdomain of the API; empty for the domain itself. Default: `api`."""
 
-    creates_mail_identity: bool
-    """`mailIdentity`: whether the SES identity of `mail_from_domain` is created, or exists."""
+    domain_name: Annotated[str, Key("domainName", DOMAIN, stand_in="example.com")]
+    """Domain of the application, such as `example.com`."""
 
-    smtp_secret_name: str | None
-    """`smtpSecretName`: secret with SMTP credentials to use. `None`: they are made."""
+    is_route53_domain: Annotated[
+        bool, Key("isRoute53Domain", BOOLEAN, derive=lambda config: config.certificate_arn is None)
+    ] = DERIVED
+    """Whether the domain is managed by Route 53. Default: `true`, or `false` if `certificateArn` is
+    set."""
 
-    smtp_rotation: int
-    """`smtpRotation`: number of the SMTP credentials that are made."""
+    enable_container_insights: Annotated[bool | None, Key("enableContainerInsights", BOOLEAN)] = (
+        None
+    )
+    """Container Insights for ECS. Default: the same as `isProduction`."""
 
-    database_rotation: int
-    """`databaseRotation`: number of the password that tasks sign in to the database with."""
+    certificate_arn: Annotated[str | None, Key("certificateArn", CERTIFICATE)] = None
+    """ARN of a certificate in us-east-1 for a domain outside Route 53. Default: none."""
 
-    database_ca_file: str | None
-    """`databaseCaFile`: certificates that tasks check the database by. `None`: they do not."""
+    smtp_secret_name: Annotated[str | None, Key("smtpSecretName", SECRET_NAME)] = None
+    """Secrets Manager secret with SMTP credentials to use. Default: credentials are made, in a
+    secret named `projectNameTag` and `-smtp`."""
 
-    backend_environment: Mapping[str, str]
-    """`backendEnvironment`: variables for the backend, without null and empty ones."""
+    backend_certificate_arn: Annotated[
+        str | None,
+        Key(
+            "backendCertificateArn",
+            CERTIFICATE,
+            derive=lambda config: config.certificate_arn,
+            added=True,
+        ),
+    ] = DERIVED
+    """ARN of a certificate for the API in the region of the backend, needed outside us-east-1 when
+    the domain is not in Route 53. Default: `certificateArn`."""
 
-    backend_secrets_name: str
-    """`backendSecretsName`: secret with secrets for the backend."""
+    hosted_zone_name: Annotated[
+        str, Key("hostedZoneName", DOMAIN, derive=lambda config: config.domain_name, added=True)
+    ] = DERIVED
+    """Name of the Route 53 zone that the host names are in, such as a domain above `domainName`.
+    Default: the same as `domainName`."""
 
-    backend_secrets_keys: Sequence[str]
-    """`backendSecretsKeys`: keys of that secret to pass on as variables."""
+    hosted_zone_id: Annotated[str | None, Key("hostedZoneId", ZONE_ID, added=True)] = None
+    """Id of that zone, where its name alone does not find it. Default: the public zone of that name
+    in the account."""
 
-    frontend_environment: Mapping[str, str]
-    """`frontendEnvironment`: variables for the frontend, without null and empty ones."""
+    network_preset: Annotated[NetworkPreset, Key("networkPreset", NETWORK_PRESET, added=True)] = (
+        NetworkPreset.NAT_GATEWAY
+    )
+    """How tasks reach the internet: `natGateway`, `natInstance`, `public`. Default:
+    `natGateway`."""
 
-    frontend_analytics_url: str | None
-    """`frontendAnalyticsUrl`: where a counter of visits is loaded from. `None`: nowhere."""
+    vpc_id: Annotated[str | None, Key("vpcId", VPC_ID, added=True)] = None
+    """Id of a VPC to use. With `networkPreset` `public` tasks run in its public subnets, otherwise
+    in its private ones. Default: a new VPC."""
 
-    frontend_storage_urls: Sequence[str]
-    """`frontendStorageUrls`: storage of laboratories that the site may load files from."""
+    vpc_subnets: Annotated[Mapping[str, Sequence[str]], Key("vpcSubnets", SUBNETS, added=True)] = (
+        field(default_factory=dict)
+    )
+    """Ids of subnets of that VPC, where its types of subnets do not say it: an object with any of
+    `loadBalancer`, `tasks` and `database`. Default: public subnets for the load balancer, private
+    ones for tasks, isolated or private ones for the database."""
 
-    frontend_secrets_name: str
-    """`frontendSecretsName`: secret with secrets for the build of the frontend."""
+    min_tasks: Annotated[int, Key("minTasks", TASKS, added=True)] = 1
+    """How many tasks of the web service run at least. With `2` the API stays up when a task or an
+    Availability Zone fails. Default: `1`."""
 
-    frontend_secrets_keys: Sequence[str]
-    """`frontendSecretsKeys`: keys of that secret to pass on."""
+    lab_storage_quota_gib: Annotated[int, Key("labStorageQuotaGib", GIBIBYTES, added=True)] = 5
+    """How many GiB each new laboratory may store; beyond it uploads are refused (507). Default:
+    `5`."""
 
-    monitor_interval_minutes: int
-    """`monitorIntervalMinutes`: how often validations run, in minutes; 0 for never."""
+    alarm_email: Annotated[str | None, Key("alarmEmail", EMAIL, added=True)] = None
+    """Address that is told when a run of the validations fails or cannot start, or the WAF blocks
+    attempts at passwords; it has to confirm a mail of AWS's. Default: nobody is told."""
 
-    network_preset: NetworkPreset
-    """`networkPreset`: how tasks reach the internet."""
+    waf_counted_rules: Annotated[
+        Mapping[str, Sequence[str]], Key("wafCountedRules", COUNTED_RULES, added=True)
+    ] = field(default_factory=dict)
+    """Rules of AWS's groups that the WAF only counts requests with, such as
+    `{"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]}`. Default: those that search bodies:
+    uploads pass, other bodies are blocked."""
 
-    vpc_id: str | None
-    """`vpcId`: VPC to use. `None`: a new one."""
+    waf_credential_paths: Annotated[
+        Sequence[str] | None, Key("wafCredentialPaths", CREDENTIAL_PATHS, added=True)
+    ] = None
+    """Starts of the paths that take passwords and codes, where the WAF lets 30 requests of an
+    address pass in five minutes, such as `/login/` or `POST /users/`. Default: those of Galv's API
+    and admin."""
 
-    vpc_subnets: Mapping[str, Sequence[str]]
-    """`vpcSubnets`: ids of subnets for `loadBalancer`, `tasks` and `database`, where given."""
+    admin_cidrs: Annotated[Sequence[str] | None, Key("adminCidrs", IP_RANGES, added=True)] = None
+    """IPv4 and IPv6 ranges that may use Django's admin, below `/admin/`; `[]` is nobody. Default:
+    all addresses."""
 
-    min_tasks: int
-    """`minTasks`: how many tasks of the web service run at least."""
+    creates_mail_identity: Annotated[bool, Key("mailIdentity", MAIL_IDENTITY, added=True)] = True
+    """Whether this deployment creates the SES identity of `mailFromDomain`, or uses the `existing`
+    one: there is one per domain, account and region. Default: `create`."""
 
-    lab_storage_quota_gib: int
-    """`labStorageQuotaGib`: how many GiB each new laboratory may store."""
+    frontend_analytics_url: Annotated[
+        str | None, Key("frontendAnalyticsUrl", ANALYTICS_URL, added=True)
+    ] = None
+    """URL that the frontend loads a counter of visits from. Default: visits are not counted."""
 
-    waf_counted_rules: Mapping[str, Sequence[str]]
-    """`wafCountedRules`: rules of the WAF's managed groups that only count."""
+    frontend_storage_urls: Annotated[
+        Sequence[str], Key("frontendStorageUrls", STORAGE_URLS, added=True)
+    ] = field(default_factory=list)
+    """URLs of storage that laboratories brought themselves, for the site to load from. Default:
+    none."""
 
-    waf_credential_paths: Sequence[str] | None
-    """`wafCredentialPaths`: paths that take passwords and codes. `None`: Galv's."""
+    database_rotation: Annotated[int, Key("databaseRotation", ROTATION, added=True)] = 1
+    """Number of the password that tasks sign in to the database with; raise it by one for a new
+    one. Default: `1`."""
 
-    admin_cidrs: Sequence[str] | None
-    """`adminCidrs`: ranges that may use Django's admin. `None`: all addresses."""
+    database_ca_file: Annotated[str | None, Key("databaseCaFile", AUTHORITY_FILE, added=True)] = (
+        None
+    )
+    """File with the certificates that tasks check the database by: for Amazon RDS the bundle of the
+    region. Default: connections are encrypted, whoever the server is."""
 
-    alarm_email: str | None
-    """`alarmEmail`: address that alarms are sent to. `None`: nobody is told."""
+    smtp_rotation: Annotated[int, Key("smtpRotation", ROTATION, added=True)] = 1
+    """Number of the SMTP credentials that are made; raise it by one for new ones. Default: `1`."""
 
-    warnings: Sequence[str]
-    """What is allowed and probably not meant, each with the key and the way out."""
+    warnings: Sequence[str] = field(default_factory=list)
+    """What is allowed and probably not meant, each with the key and the way out. Default: none."""
 
-    notes: Sequence[str]
+    notes: Sequence[str] = field(default_factory=list)
     """What to do by hand, such as DNS records, and context that is not Galv's and is ignored, such
-    as that of `~/.cdk.json`."""
+    as that of `~/.cdk.json`. Default: none."""
+
+    def __post_init__(self) -> None:
+        """Set the attributes whose default follows others."""
+        for attribute, key in keys_of(type(self)).items():
+            if getattr(self, attribute) is DERIVED and key.derive is not None:
+                object.__setattr__(self, attribute, key.derive(self))
 
     @property
     def backend_domain_name(self) -> str:
         """Host name of the API."""
-        return _host(self.backend_subdomain, self.domain_name)
+        return _host_name(self.backend_subdomain, self.domain_name)
 
     @property
     def frontend_domain_name(self) -> str:
         """Host name of the frontend."""
-        return _host(self.frontend_subdomain, self.domain_name)
+        return _host_name(self.frontend_subdomain, self.domain_name)
 
     @property
     def mail_sender(self) -> str:
@@ -198,7 +327,7 @@ class GalvConfig:
         Args:
             name: The domain or host name.
         """
-        return self.is_route53_domain and _is_in(name, self.hosted_zone_name)
+        return self.is_route53_domain and is_in_domain(name, self.hosted_zone_name)
 
     @classmethod
     def from_context(
@@ -212,10 +341,10 @@ class GalvConfig:
         """Read the configuration from the context of a construct tree.
 
         Values from `--context` are always text, so `"false"`, `"5"` and JSON text are read as what
-        they mean. Null means "not set", and so does an empty text, but for subdomains. Keys that
-        are CDK's own are ignored. Others that are not known are a mistake if one of ours may be
-        meant, and otherwise somebody else's, from `~/.cdk.json` or the command line: these are
-        ignored, and in `notes`.
+        they mean, and the versions `2.11.4` and `v2.11.4` as the same tag. Null means "not set",
+        and so does an empty text, but for subdomains. Keys that are CDK's own are ignored. Others
+        that are not known are a mistake if one of ours may be meant, and otherwise somebody else's,
+        from `~/.cdk.json` or the command line: these are ignored, and in `notes`.
 
         Args:
             node: Node whose context is read, such as `app.node`.
@@ -230,331 +359,23 @@ class GalvConfig:
             ValueError: If anything is wrong; the message lists all mistakes.
         """
         context: Mapping[str, Any] = node.get_all_context() or {}
-        mistakes, notes = _unknown(context)
-        mistakes += _beside_context(cdk_json)
-        values: dict[str, Any] = {}
-        for key in KEYS:
-            value = context.get(key.name)
-            if value is None or (value == "" and key.kind.empty_is_unset):
-                if key.required:
-                    mistakes.append(f"{key.name}: is missing, and must be {key.kind.words}")
-                continue
-            try:
-                values[key.name] = key.kind.read(value)
-            except ValueError as error:
-                mistakes.append(f"{key.name}: {error}")
-        config = cls._from_values(values)
-        mistakes += _contradictions(values)
-        mistakes += _domain_mistakes(config, values)
-        mistakes += _network_mistakes(values)
-        mistakes += _certificate_mistakes(config, values, account, region)
+        keys = keys_of(cls)
+        mistakes, notes = unknown_keys(keys, context)
+        mistakes += keys_beside_context(keys, cdk_json)
+        given, wrong = read_keys(keys, context)
+        values = {
+            attribute: given.get(key.name, key.stand_in)
+            for attribute, key in keys.items()
+            if key.name in given or key.required
+        }
+        config = cls(**values)
+        mistakes += wrong + check_together(config, given, account=account, region=region)
         if mistakes:
             count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             listed = "".join(f"\n  - {mistake}" for mistake in mistakes)
             raise ValueError(f"{count} in the context (cdk.json or --context):{listed}")
-        return replace(config, warnings=_doubts(config), notes=[*notes, *_to_do(config)])
-
-    @classmethod
-    def _from_values(cls, values: Mapping[str, Any]) -> "GalvConfig":
-        name = values.get("name", "galv")
-        domain_name = values.get("domainName", "example.com")
-        certificate_arn = values.get("certificateArn")
-        frontend_subdomain = values.get("frontendSubdomain", _FRONTEND)
-        # Deployments side by side have another one each, and SES one identity per domain.
-        mail_below = _host(
-            "" if frontend_subdomain == _FRONTEND else frontend_subdomain, domain_name
-        )
-        return cls(
-            name=name,
-            project_name_tag=values.get("projectNameTag", name),
-            domain_name=domain_name,
-            backend_subdomain=values.get("backendSubdomain", "api"),
-            frontend_subdomain=frontend_subdomain,
-            is_route53_domain=values.get("isRoute53Domain", certificate_arn is None),
-            hosted_zone_name=values.get("hostedZoneName", domain_name),
-            hosted_zone_id=values.get("hostedZoneId"),
-            certificate_arn=certificate_arn,
-            backend_certificate_arn=values.get("backendCertificateArn", certificate_arn),
-            backend_version=values.get("backendVersion", "latest"),
-            frontend_version=values.get("frontendVersion", "latest"),
-            is_production=values.get("isProduction", True),
-            removal_protection=values.get("removalProtection"),
-            deletion_protection=values.get(
-                "deletionProtection",
-                values.get("removalProtection", values.get("isProduction", True)),
-            ),
-            enable_container_insights=values.get("enableContainerInsights"),
-            mail_from_user=values.get("mailFromUser", "galv-no-reply"),
-            mail_from_domain=values.get("mailFromDomain", f"mail.{mail_below}"),
-            creates_mail_identity=values.get("mailIdentity", "create") == "create",
-            smtp_secret_name=values.get("smtpSecretName"),
-            smtp_rotation=values.get("smtpRotation", 1),
-            database_rotation=values.get("databaseRotation", 1),
-            database_ca_file=values.get("databaseCaFile"),
-            backend_environment=values.get("backendEnvironment", {}),
-            backend_secrets_name=values.get("backendSecretsName", f"{name}-backend-secrets"),
-            backend_secrets_keys=values.get("backendSecretsKeys", []),
-            frontend_environment=values.get("frontendEnvironment", {}),
-            frontend_analytics_url=values.get("frontendAnalyticsUrl"),
-            frontend_storage_urls=values.get("frontendStorageUrls", ()),
-            frontend_secrets_name=values.get("frontendSecretsName", f"{name}-frontend-secrets"),
-            frontend_secrets_keys=values.get("frontendSecretsKeys", []),
-            monitor_interval_minutes=values.get("monitorIntervalMinutes", 5),
-            network_preset=values.get("networkPreset", NetworkPreset.NAT_GATEWAY),
-            vpc_id=values.get("vpcId"),
-            vpc_subnets=values.get("vpcSubnets", {}),
-            min_tasks=values.get("minTasks", 1),
-            lab_storage_quota_gib=values.get("labStorageQuotaGib", 5),
-            waf_counted_rules=values.get("wafCountedRules", {}),
-            waf_credential_paths=values.get("wafCredentialPaths"),
-            admin_cidrs=values.get("adminCidrs"),
-            alarm_email=values.get("alarmEmail"),
-            warnings=[],
-            notes=[],
-        )
+        return replace(config, warnings=doubts(config), notes=[*notes, *to_do(config)])
 
 
-def _host(subdomain: str, domain_name: str) -> str:
+def _host_name(subdomain: str, domain_name: str) -> str:
     return f"{subdomain}.{domain_name}" if subdomain else domain_name
-
-
-def _is_in(name: str, domain: str) -> bool:
-    return name == domain or name.endswith(f".{domain}")
-
-
-def _near(name: str) -> str | None:
-    """The key of ours that may be meant by a name that is none."""
-    if name in _OTHERS:
-        return None
-    # Compared without case, which is what is most often wrong.
-    lower = {key.name.lower(): key.name for key in KEYS}
-    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=_NEAR)
-    if len(name) >= _SHORTEST_START:
-        near += [key for key in lower if key.startswith(name.lower())]
-    return lower[near[0]] if near else None
-
-
-def _unknown(context: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    known = {key.name for key in KEYS}
-    mistakes, notes = [], []
-    for name in context:
-        if name in known or _CDKS_OWN.match(name):
-            continue
-        near = _near(name)
-        if near is None:
-            notes.append(f"{name}: is not a key of Galv's, and nothing here reads it")
-        else:
-            mistakes.append(f"{name}: is not a key of this application; did you mean {near}?")
-    return mistakes, notes
-
-
-def _beside_context(cdk_json: Path | None) -> list[str]:
-    if cdk_json is None or not cdk_json.is_file():
-        return []
-    # The CLI has read it before: it is JSON.
-    beside = json.loads(cdk_json.read_text())
-    near = {name: _near(name) for name in beside if name != "context"}
-    return [
-        f'{key}: stands beside "context" in cdk.json'
-        + ("" if name == key else f" (as {name})")
-        + ", where CDK passes nothing on; move it into it"
-        for name, key in near.items()
-        if key is not None
-    ]
-
-
-def _domain_mistakes(config: GalvConfig, values: Mapping[str, Any]) -> list[str]:
-    mistakes = []
-    domain = config.domain_name
-    for key in ("backendSubdomain", "frontendSubdomain"):
-        value = str(values.get(key, ""))
-        if _is_in(value, domain):
-            before = value.removesuffix(domain).rstrip(".")
-            mistakes.append(
-                f"{key}: must be what comes before {domain}, got {value!r}: write {before!r}"
-            )
-    given = [key for key in ("hostedZoneName", "hostedZoneId") if key in values]
-    if not config.is_route53_domain:
-        return mistakes + [
-            f"{key}: is set, and the domain is not in Route 53, as isRoute53Domain or "
-            "certificateArn says; drop this key, or those"
-            for key in given
-        ]
-    hosts = [config.frontend_domain_name, config.backend_domain_name]
-    zone = config.hosted_zone_name
-    if not all(_is_in(host, zone) for host in hosts):
-        mistakes.append(
-            f"hostedZoneName: must be the domain of {' and '.join(hosts)}, or one above it, got "
-            f"{zone!r}"
-        )
-    return mistakes
-
-
-def _network_mistakes(values: Mapping[str, Any]) -> list[str]:
-    if "vpcId" not in values:
-        if "vpcSubnets" in values:
-            return ["vpcSubnets: is set without vpcId, the VPC that the subnets are in; set it too"]
-        return []
-    preset = values.get("networkPreset", NetworkPreset.PUBLIC)
-    if preset is NetworkPreset.PUBLIC:
-        return []
-    mistake = (
-        f"vpcId, networkPreset: are both set, and {preset.value!r} is how to build a new VPC; drop "
-        "networkPreset for tasks in the private subnets of your VPC, or set it to 'public' for "
-        "tasks in the public ones"
-    )
-    return [mistake]
-
-
-def _doubts(config: GalvConfig) -> list[str]:
-    """What is allowed and probably not meant."""
-    doubts = []
-    domain, mail = config.domain_name, config.mail_from_domain
-    ours = (domain, config.hosted_zone_name)
-    if _RESERVED_DOMAIN.fullmatch(domain):
-        doubts.append(
-            f"domainName: {domain} is reserved for examples and nobody can have it; set a domain "
-            "that you have before you deploy"
-        )
-    elif config.smtp_secret_name is not None:
-        # Who sends with credentials of one's own knows what they may send.
-        if config.smtp_secret_name == config.default_smtp_secret_name:
-            doubts.append(
-                f"smtpSecretName: {config.smtp_secret_name} is the secret that this deployment "
-                "creates where the key is not set. If it did, setting the key deletes that secret "
-                "and its credentials: drop the key, or put credentials of yours into a secret of "
-                "another name"
-            )
-    elif _RESERVED_DOMAIN.fullmatch(mail):
-        doubts.append(
-            f"mailFromDomain: {mail} is reserved for examples, so no mail can be sent from it; "
-            f"drop the key for mail.{domain}, or set a domain that you have"
-        )
-    elif not any(_is_in(mail, own) or _is_in(own, mail) for own in ours):
-        doubts.append(
-            f"mailFromDomain: {mail} is not a domain of {domain}; mail is sent from it once its "
-            "DNS has the records of the outputs MailDnsRecord…. If domainName was another one "
-            "before, those that were created in its zone are deleted, without removalProtection. "
-            "Drop the key if it was left over"
-        )
-    if not config.is_route53_domain:
-        doubts += [
-            f"{key}: is empty, and isRoute53Domain is false: if {domain} is the top of its zone, "
-            "it cannot have the CNAME record that this host name needs. Ways out: a subdomain; a "
-            "DNS provider with ALIAS, ANAME or flattened CNAME records; or the domain in Route 53"
-            for key, value in (
-                ("backendSubdomain", config.backend_subdomain),
-                ("frontendSubdomain", config.frontend_subdomain),
-            )
-            if value == ""
-        ]
-    return doubts
-
-
-def _to_do(config: GalvConfig) -> list[str]:
-    """What nobody but the owner of the DNS can do, told before the deployment needs it."""
-    if config.is_route53_domain:
-        return []
-    hosts = f"{config.frontend_domain_name} and {config.backend_domain_name}"
-    has_records = config.smtp_secret_name is None and config.creates_mail_identity
-    mail = ", and what MailDnsRecord… say" if has_records else ""
-    note = (
-        "isRoute53Domain: is false, so DNS is yours. Before you deploy: the CNAME records that "
-        "validate the certificates. After it, before you sign in or run galv-ops check: records "
-        f"from {hosts} to the outputs FrontendCnameTarget and BackendCnameTarget{mail}"
-    )
-    return [note]
-
-
-def _contradictions(values: Mapping[str, Any]) -> list[str]:
-    mistakes = []
-    subdomains = [values.get("backendSubdomain", "api"), values.get("frontendSubdomain", _FRONTEND)]
-    if subdomains[0] == subdomains[1]:
-        mistakes.append(
-            f"backendSubdomain, frontendSubdomain: are both {subdomains[0]!r}; API and frontend "
-            "need a host name each"
-        )
-    for part in ("backend", "frontend"):
-        both = sorted(
-            set(values.get(f"{part}Environment", ())) & set(values.get(f"{part}SecretsKeys", ()))
-        )
-        if both:
-            mistakes.append(
-                f"{part}Environment, {part}SecretsKeys: both have {', '.join(both)}; keep each "
-                "name in one of them"
-            )
-    if "smtpSecretName" in values and "smtpRotation" in values:
-        mistakes.append(
-            "smtpSecretName, smtpRotation: are both set, and credentials that are given cannot be "
-            "made anew; drop smtpRotation, and put new ones in the secret"
-        )
-    if "smtpSecretName" in values and "mailIdentity" in values:
-        mistakes.append(
-            "smtpSecretName, mailIdentity: are both set, and with credentials that are given this "
-            "deployment has nothing to do with the identity; drop mailIdentity"
-        )
-    if values.get("isRoute53Domain"):
-        mistakes += [
-            f"{key}: is set, and isRoute53Domain is true, so that certificates are made; drop "
-            "this key, or set isRoute53Domain to false"
-            for key in ("certificateArn", "backendCertificateArn")
-            if key in values
-        ]
-    return mistakes
-
-
-def _certificate_mistakes(
-    config: GalvConfig, values: Mapping[str, Any], account: str | None, region: str | None
-) -> list[str]:
-    if config.is_route53_domain:
-        return []
-    frontend, backend = [config.frontend_domain_name], [config.backend_domain_name]
-    # One certificate serves both where the load balancer is in CloudFront's region.
-    shared = "backendCertificateArn" not in values and region in (EDGE_REGION, None)
-    if shared:
-        return _mistakes_of("certificateArn", frontend + backend, values, account, EDGE_REGION)
-    return [
-        *_mistakes_of("certificateArn", frontend, values, account, EDGE_REGION),
-        *_mistakes_of("backendCertificateArn", backend, values, account, region),
-    ]
-
-
-def _mistakes_of(
-    key: str,
-    hosts: Sequence[str],
-    values: Mapping[str, Any],
-    account: str | None,
-    region: str | None,
-) -> list[str]:
-    arn = values.get(key)
-    if arn is None:
-        return [f"{key}: is missing. {_instructions(key, hosts, region)}"]
-    match = CERTIFICATE_ARN.fullmatch(arn)
-    mistakes = []
-    if match and region is not None and match["region"] != region:
-        mistakes.append(
-            f"{key}: must be in {region}, got one in {match['region']}. "
-            f"{_instructions(key, hosts, region)}"
-        )
-    if match and account is not None and match["account"] != account:
-        mistakes.append(
-            f"{key}: must be in the account of the deployment, {account}, got one in "
-            f"{match['account']}"
-        )
-    return mistakes
-
-
-def _instructions(key: str, hosts: Sequence[str], region: str | None) -> str:
-    where = region or "<region of the backend>"
-    host, *others = hosts
-    also = f" --subject-alternative-names {' '.join(others)}" if others else ""
-    return (
-        f"The domain is not in Route 53, so {' and '.join(hosts)} need{'' if others else 's'} a "
-        f"certificate in {where}:\n"
-        f"      aws acm request-certificate --region {where} --domain-name {host}{also} "
-        "--validation-method DNS\n"
-        f"      aws acm describe-certificate --region {where} --certificate-arn ARN "
-        "--query 'Certificate.DomainValidationOptions[].ResourceRecord'\n"
-        "    Create the CNAME records that the second command shows, wait until the certificate is "
-        f"issued, and set {key} to its ARN"
-    )
