@@ -47,9 +47,7 @@ def test_every_public_class_is_exported() -> None:
         )
     )
 
-    # A record is beside the domain, paths are beside the rules of the web ACL.
-    private = {"DEFAULT_CREDENTIAL_PATHS", "DnsRecord"}
-    assert defined | private == set(galv_constructs.__all__)
+    assert defined == set(galv_constructs.__all__)
 
 
 @pytest.mark.parametrize("name", galv_constructs.__all__)

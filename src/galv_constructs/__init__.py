@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from galv_constructs.github.review_role import GalvReviewRole
     from galv_constructs.github.subject import GitHubSubject
     from galv_constructs.log_bucket.log_bucket import GalvLogBucket
-    from galv_constructs.mail._identity import DnsRecord
+    from galv_constructs.mail.dns_record import DnsRecord
     from galv_constructs.mail.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
     from galv_constructs.tasks.release_steps import ReleaseStep
     from galv_constructs.tasks.release_task import GalvReleaseTask
     from galv_constructs.tasks.runtime import TaskRuntime
     from galv_constructs.tasks.scheduled_task import GalvScheduledTask
-    from galv_constructs.web_acl._credential_rules import DEFAULT_CREDENTIAL_PATHS
-    from galv_constructs.web_acl.web_acl import DEFAULT_UPLOAD_PATHS, GalvWebAcl
+    from galv_constructs.web_acl.web_acl import (
+        DEFAULT_CREDENTIAL_PATHS,
+        DEFAULT_UPLOAD_PATHS,
+        GalvWebAcl,
+    )
 
 __all__ = [
     "DEFAULT_CREDENTIAL_PATHS",
@@ -48,10 +51,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "DEFAULT_CREDENTIAL_PATHS": "web_acl._credential_rules",
+    "DEFAULT_CREDENTIAL_PATHS": "web_acl.web_acl",
     "DEFAULT_SETUP_STEPS": "backend.backend",
     "DEFAULT_UPLOAD_PATHS": "web_acl.web_acl",
-    "DnsRecord": "mail._identity",
+    "DnsRecord": "mail.dns_record",
     "FrontendSource": "frontend.source",
     "GalvBackend": "backend.backend",
     "GalvConfig": "config.config",

@@ -1,6 +1,5 @@
 """A domain that Amazon SES may send mail from, and the DNS records that say so."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from aws_cdk import Duration, Resource, Stack
@@ -13,6 +12,7 @@ from constructs import Construct
 from galv_constructs._core.placement import check_public_zone
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_construct, check_domain_name, is_token
+from galv_constructs.mail.dns_record import DnsRecord
 
 _TTL = Duration.minutes(30)
 _BAD_NEWS = [
@@ -76,20 +76,6 @@ def check_identity(domain: str, identity: ses.IEmailIdentity | None, **created: 
             f"identity is {name!r}, and the domain of sender is {domain!r}: pass the identity of "
             "that domain or of one above it"
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DnsRecord:
-    """A DNS record to create."""
-
-    name: str
-    """Whole name of the record."""
-
-    type: Literal["CNAME", "MX", "TXT"]
-    """Type of the record."""
-
-    value: str
-    """Value of the record; for MX the priority and the host, for TXT without quotes."""
 
 
 class MailIdentity(Construct):

@@ -29,12 +29,12 @@ from galv_constructs._core.validation import (
 from galv_constructs.mail._identity import (
     DMARC_POLICIES,
     Dmarc,
-    DnsRecord,
     MailIdentity,
     check_identity,
     check_mail_domains,
 )
 from galv_constructs.mail._smtp_credentials import SmtpCredentials, check_secret_name
+from galv_constructs.mail.dns_record import DnsRecord
 from galv_constructs.network import GalvNetwork, IGalvNetwork
 
 # With STARTTLS; what the SMTP endpoint of a network without internet serves.

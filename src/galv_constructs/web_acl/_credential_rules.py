@@ -5,20 +5,6 @@ from collections.abc import Sequence
 
 from aws_cdk import aws_wafv2 as wafv2
 
-DEFAULT_CREDENTIAL_PATHS: Sequence[str] = (
-    "/activate/",
-    "/admin/login/",
-    "/api-auth/login/",
-    "/create_token/",
-    "/forgot_password/",
-    "/login/",
-    "/reset_password/",
-    "PATCH /users/",
-    "POST /users/",
-    "PUT /users/",
-)
-"""Where Galv takes a password or a code, registers people and sends codes."""
-
 RESET_PATHS: Sequence[str] = ("/forgot_password/", "/reset_password/")
 """Where anyone may guess the code of any account, which is the same for all addresses."""
 

@@ -23,7 +23,6 @@ from galv_constructs._core.validation import (
 )
 from galv_constructs.log_bucket._delivery import check_log_bucket, ready_for_logs
 from galv_constructs.web_acl._credential_rules import (
-    DEFAULT_CREDENTIAL_PATHS,
     admin_from_elsewhere,
     at_most,
     by_address,
@@ -31,6 +30,20 @@ from galv_constructs.web_acl._credential_rules import (
     in_total,
 )
 from galv_constructs.web_acl._managed_rules import ALWAYS_COUNTED, BODY_RULES, MANAGED_GROUPS
+
+DEFAULT_CREDENTIAL_PATHS: Sequence[str] = (
+    "/activate/",
+    "/admin/login/",
+    "/api-auth/login/",
+    "/create_token/",
+    "/forgot_password/",
+    "/login/",
+    "/reset_password/",
+    "PATCH /users/",
+    "POST /users/",
+    "PUT /users/",
+)
+"""Where Galv takes a password or a code, registers people and sends codes."""
 
 DEFAULT_UPLOAD_PATHS: Sequence[str] = (
     "/arbitrary_files/",
