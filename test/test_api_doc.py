@@ -56,6 +56,10 @@ def test_is_up_to_date(module: griffe.Module) -> None:
     assert api_doc.PAGE.read_text() == api_doc.Reference(module).page()
 
 
+def test_says_of_no_name_which_module_it_is_in() -> None:
+    assert f"{api_doc.PACKAGE}." not in api_doc.PAGE.read_text()
+
+
 def test_has_every_public_name(module: griffe.Module) -> None:
     headings = [
         line.split()[1] for line in api_doc.PAGE.read_text().splitlines() if line[:4] == "### "

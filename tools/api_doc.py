@@ -309,7 +309,9 @@ class Reference:
             return name(code)
         # A constant or another name for a type, which users cannot look up: what it stands for.
         target = self._module[path.removeprefix(f"{PACKAGE}.")]
-        return self._replaced(target.value, name) if "module-attribute" in target.labels else path
+        is_value = "module-attribute" in target.labels
+        # Which module of the library something else is in is no affair of theirs.
+        return self._replaced(target.value, name) if is_value else str(code)
 
 
 def _is_static(function: griffe.Function) -> bool:
