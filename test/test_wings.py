@@ -1,6 +1,7 @@
 """The wings of the library: which of them may import which."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -71,6 +72,14 @@ def sources() -> dict[str, dict[str, str]]:
 
 def test_every_wing_has_a_floor() -> None:
     assert set(sources()) == set(FLOOR)
+
+
+def test_the_documentation_has_the_same_order() -> None:
+    page = (SOURCE.parents[1] / "docs" / "extending.md").read_text()
+    _, _, table = page.partition("| Wing | Content |\n|---|---|\n")
+    rows = [line.split("|")[1] for line in table.partition("\n\n")[0].splitlines()]
+
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == list(FLOORS)
 
 
 def test_arrows_go_down_only() -> None:
