@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -32,31 +32,47 @@ _CONFIG = Config(
 )
 
 
+C = TypeVar("C")
+
+
+class _Client(Generic[C]):
+    """The client of the service that the attribute is named after, made at its first use."""
+
+    def __set_name__(self, owner: type[Aws], name: str) -> None:
+        self._service = name
+
+    def __get__(self, aws: Aws, owner: type[Aws]) -> C:
+        client: C = aws.client(self._service)
+        # From now on the attribute is found before this is asked.
+        setattr(aws, self._service, client)
+        return client
+
+
 class Aws:
     """Clients, each made at its first use."""
 
-    acm: ACMClient
-    cloudformation: CloudFormationClient
-    cloudfront: CloudFrontClient
-    ecs: ECSClient
-    elbv2: ElasticLoadBalancingv2Client
-    logs: CloudWatchLogsClient
-    rds: RDSClient
-    s3: S3Client
-    scheduler: EventBridgeSchedulerClient
-    secretsmanager: SecretsManagerClient
-    sesv2: SESV2Client
-    ssm: SSMClient
+    acm: _Client[ACMClient] = _Client()
+    cloudformation: _Client[CloudFormationClient] = _Client()
+    cloudfront: _Client[CloudFrontClient] = _Client()
+    ecs: _Client[ECSClient] = _Client()
+    elbv2: _Client[ElasticLoadBalancingv2Client] = _Client()
+    logs: _Client[CloudWatchLogsClient] = _Client()
+    rds: _Client[RDSClient] = _Client()
+    s3: _Client[S3Client] = _Client()
+    scheduler: _Client[EventBridgeSchedulerClient] = _Client()
+    secretsmanager: _Client[SecretsManagerClient] = _Client()
+    sesv2: _Client[SESV2Client] = _Client()
+    ssm: _Client[SSMClient] = _Client()
     # Few calls each, which the types would not be worth.
-    cloudtrail: Any
-    cloudwatch: Any
-    ec2: Any
-    ecr: Any
-    guardduty: Any
-    iam: Any
-    s3control: Any
-    sns: Any
-    wafv2: Any
+    cloudtrail: _Client[Any] = _Client()
+    cloudwatch: _Client[Any] = _Client()
+    ec2: _Client[Any] = _Client()
+    ecr: _Client[Any] = _Client()
+    guardduty: _Client[Any] = _Client()
+    iam: _Client[Any] = _Client()
+    s3control: _Client[Any] = _Client()
+    sns: _Client[Any] = _Client()
+    wafv2: _Client[Any] = _Client()
 
     def __init__(self, session: boto3.Session, region: str | None = None) -> None:
         self._session = session
@@ -95,15 +111,10 @@ class Aws:
             self._elsewhere[region] = Aws(self._session, region)
         return self._elsewhere[region]
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, service: str) -> object:
-            """Make the client of a service that is named above."""
-            if service not in Aws.__annotations__:
-                raise AttributeError(service)
-            client = self._session.client(service, region_name=self.region, config=_CONFIG)
-            setattr(self, service, client)
-            return client
+    def client(self, service: str) -> Any:
+        """Make a client of a service."""
+        make: Any = self._session.client
+        return make(service, region_name=self.region, config=_CONFIG)
 
 
 def _region_of_shell() -> str | None:
