@@ -10,7 +10,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import botocore.session
@@ -21,9 +21,6 @@ from galv_ops.cli import galv_ops
 
 # Reading the models of the services takes most of the time of a client.
 _LOADER = botocore.session.get_session().get_component("data_loader")
-# Before a test puts another in its place.
-_Session = boto3.Session
-
 Json = dict[str, Any]
 Answer = Json | Callable[[Json, str], Json]
 
@@ -50,6 +47,47 @@ class AwsError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class _Session(boto3.Session):
+    """A session whose clients are answered from a `Recorded`.
+
+    A client takes longer to make than all of its calls, so that all tests share them, a deployment
+    after the other.
+    """
+
+    _clients: ClassVar[dict[tuple[str, str], Any]] = {}
+    _recorded: ClassVar[Recorded]
+
+    def __init__(self, recorded: Recorded, **arguments: Any) -> None:
+        core = botocore.session.get_session()
+        core.register_component("data_loader", _LOADER)
+        super().__init__(
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            botocore_session=core,
+            **arguments,
+        )
+        _Session._recorded = recorded
+        self.events.register("provide-client-params", _remember)
+        # The stubs know no handler that answers.
+        answer: Any = _answer
+        self.events.register("before-call", answer)
+
+    def client(self, service: str, *, region_name: str, **options: Any) -> Any:  # type: ignore[override]  # as galv-ops calls it
+        key = (service, region_name)
+        if key not in self._clients:
+            make: Any = super().client
+            self._clients[key] = make(service, region_name=region_name, **options)
+        return self._clients[key]
+
+
+def _remember(**call: Any) -> None:
+    _Session._recorded.remember(**call)
+
+
+def _answer(**call: Any) -> tuple[Any, Json]:
+    return _Session._recorded.answer(**call)
 
 
 class Recorded:
@@ -109,19 +147,7 @@ class Recorded:
 
     def session(self, **arguments: Any) -> boto3.Session:
         """Return a session whose clients are answered from here."""
-        core = botocore.session.get_session()
-        core.register_component("data_loader", _LOADER)
-        made = _Session(
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            botocore_session=core,
-            **arguments,
-        )
-        made.events.register("provide-client-params", self._remember)
-        # The stubs know no handler that answers.
-        answer: Any = self._answer
-        made.events.register("before-call", answer)
-        return made
+        return _Session(self, **arguments)
 
     def run(self, *arguments: str) -> Result:
         """Run galv-ops."""
@@ -135,10 +161,10 @@ class Recorded:
 
         self.answers[call] = answer
 
-    def _remember(self, params: Json, context: Json, **_: Any) -> None:
+    def remember(self, params: Json, context: Json, **_: Any) -> None:
         context["galv_request"] = params
 
-    def _answer(self, model: Any, context: Json, **_: Any) -> tuple[Any, Json]:
+    def answer(self, model: Any, context: Json, **_: Any) -> tuple[Any, Json]:
         call = f"{model.service_model.service_id.hyphenize()}.{model.name}"
         request = context["galv_request"]
         self.calls.append(call)
