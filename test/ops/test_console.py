@@ -28,6 +28,9 @@ def test_each_partition_has_its_console(partition: str, region: str, host: str) 
         f"https://{host}/cloudwatch/home?region={region}"
         "#logsV2:log-groups/log-group/$252Fgalv$252Fweb"
     )
+    assert log_link(id, "/galv/web", "web/web/0a") == (
+        f"{log_link(id, '/galv/web')}/log-events/web$252Fweb$252F0a"
+    )
     assert secret_link(id, "galv/x") == (
         f"https://{host}/secretsmanager/secret?name=galv%2Fx&region={region}"
     )

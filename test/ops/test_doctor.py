@@ -65,12 +65,19 @@ UNREACHABLE = (
 )
 
 
+RETRIED = "after an error of the connection"
+MAY_NOT = "pull access denied, or the repository does not exist"
+
+
 @pytest.mark.parametrize(
     ("name", "said", "cause", "remedy"),
     [
         ("ghcr.io/galv-team/galv-backend:9.9.9", NOT_FOUND, " was not found.", "backendVersion"),
         ("ghcr.io/galv-team/b:1.0", FORBIDDEN, "its registry refused", "registry_credentials"),
         ("ghcr.io/galv-team/a:1", UNREACHABLE, "registry could not be reached", "NAT gateway"),
+        # What is not there is not there, whatever else the message says.
+        ("ghcr.io/galv-team/a:9", f"{RETRIED}: not found", " was not found.", "backendVersion"),
+        ("ghcr.io/galv-team/a:9", f"{MAY_NOT}: not found", " was not found.", "backendVersion"),
     ],
 )
 def test_an_image_that_cannot_be_pulled(
@@ -351,9 +358,17 @@ def test_a_traceback_in_the_log_is_told_to_its_last_line(recorded: Recorded) -> 
     assert "| KeyError: 'DJANGO_SECRET_KEY'\n" in text
 
 
-def test_a_server_without_memory(recorded: Recorded) -> None:
-    reason = "OutOfMemoryError: Container killed due to memory usage"
-    task = ran("web", exit_code=137)
+@pytest.mark.parametrize(
+    ("exit_code", "reason"),
+    [
+        (137, "OutOfMemoryError: Container killed due to memory usage"),
+        (137, ""),
+        # The server's own master, after the kernel has killed a worker.
+        (1, "OutOfMemoryError: Container killed due to memory usage"),
+    ],
+)
+def test_a_server_without_memory(recorded: Recorded, exit_code: int, reason: str) -> None:
+    task = ran("web", exit_code=exit_code)
     task["containers"][0]["reason"] = reason
     recorded.tasks = [task]
 
@@ -642,6 +657,17 @@ def test_a_history_that_is_cut_off(recorded: Recorded, events: list[str]) -> Non
     expected = ["The web server ends by itself, with exit code 3."]
     expected += [f"{one} (AWS::S3::Bucket) of galv-BackendStack failed." for one in events]
     assert causes(recorded) == expected
+
+
+@pytest.mark.parametrize("missing", ["createdAt", "stoppedAt"])
+def test_a_task_of_which_ecs_does_not_tell_the_times(recorded: Recorded, missing: str) -> None:
+    """Both are optional in DescribeTasks."""
+    task = ran("web", exit_code=3)
+    del task[missing]
+    recorded.tasks = [ran("web", exit_code=4, id="other"), task]
+
+    assert causes(recorded) == ["The web server ends by itself, with exit code 4."]
+    assert recorded.run("status").exit_code in {0, 1}
 
 
 def test_events_without_anything_that_may_be_left_out(recorded: Recorded) -> None:

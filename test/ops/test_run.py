@@ -249,12 +249,18 @@ def test_setup_says_for_what_it_runs(ecs: Recorded) -> None:
 
 
 def test_a_task_that_ecs_does_not_place(ecs: Recorded) -> None:
-    ecs.answers["ecs.RunTask"] = {"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}
+    failures = [
+        {"reason": "Capacity is unavailable"},
+        {"reason": "RESOURCE:FARGATE", "detail": "x"},
+    ]
+    ecs.answers["ecs.RunTask"] = {"tasks": [], "failures": failures}
 
     result = ecs.run("run", "--", "env")
 
     assert result.exit_code == 125
-    assert "ECS did not start web: Capacity is unavailable" in result.stderr
+    assert result.stderr.endswith(
+        "ECS did not start web: Capacity is unavailable, RESOURCE:FARGATE x\n"
+    )
 
 
 def test_a_task_that_never_runs(ecs: Recorded) -> None:

@@ -90,6 +90,29 @@ def test_setup_that_failed(recorded: Recorded) -> None:
     assert line(recorded, "setup").startswith("bad setup exited with code 3 2026-05-01 02:05 UTC: ")
 
 
+def test_a_run_of_which_ecs_does_not_tell_when_it_began(recorded: Recorded) -> None:
+    task = ran("setup-db", exit_code=3)
+    del task["createdAt"]
+    recorded.tasks = [task]
+    assert line(recorded, "setup").startswith("bad setup exited with code 3 at an unknown time: ")
+
+    recorded.tasks = [task, ran("setup-db", exit_code=0, id="known")]
+    assert line(recorded, "setup", 0).startswith("ok setup succeeded 2026-05-01")
+
+
+def test_a_run_says_why_its_own_container_ended(recorded: Recorded) -> None:
+    task = ran("setup-db", exit_code=137)
+    beside = {"name": "agent", "exitCode": 0, "reason": "of no interest"}
+    task["containers"][0]["reason"] = "OutOfMemoryError: Container killed"
+    task["containers"].insert(0, beside)
+    recorded.tasks = [task]
+
+    assert line(recorded, "setup").endswith(
+        "EssentialContainerExited; Essential container in task exited; "
+        "OutOfMemoryError: Container killed"
+    )
+
+
 def test_one_off_commands_are_no_setup(recorded: Recorded) -> None:
     override = {"containerOverrides": [{"name": "setup-db", "command": ["false"]}]}
     one_off = ran("setup-db", exit_code=1, id="later", at=LATER + timedelta(1), overrides=override)
@@ -343,6 +366,7 @@ def test_only_an_identity_that_is_not_verified_is_told_to_wait(
 
     assert re.search(f"^{state} +mail ", result.stdout, re.MULTILINE)
     assert ("for 72 hours" in result.stdout) is waits
+    assert ("has stopped looking" in result.stdout) is (state == "bad")
 
 
 def test_one_task_is_one(recorded: Recorded) -> None:

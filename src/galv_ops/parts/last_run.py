@@ -10,7 +10,7 @@ from galv_ops.parts.part import State
 from galv_ops.query.deployment import Deployment
 from galv_ops.query.log import read, streams, tail
 from galv_ops.query.task import Task, short, why_ended
-from galv_ops.query.tasks import created, exit_code, known_runs
+from galv_ops.query.tasks import exit_code, known_runs
 from galv_ops.text import moment
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def last_run(deployment: Deployment, task: Task, failures: str = "") -> LastRun:
 
 
 def _of_task(found: TaskTypeDef, task: Task) -> LastRun:
-    id, when = short(found.get("taskArn", "")), created(found)
+    id, when = short(found.get("taskArn", "")), found.get("createdAt")
     code = exit_code(found, task.name)
     if found.get("lastStatus") != "STOPPED":
         return LastRun("busy", f"running since {moment(when)}", id, when)

@@ -31,7 +31,7 @@ def known_runs(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
         if error_code(error) not in _GONE:
             raise
     runs = (one for one in found if not _is_one_off(one))
-    return sorted(runs, key=created, reverse=True)
+    return sorted(runs, key=_created, reverse=True)
 
 
 def running(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
@@ -50,6 +50,5 @@ def _is_one_off(found: TaskTypeDef) -> bool:
     return any(one.get("command") for one in overrides)
 
 
-def created(task: TaskTypeDef) -> datetime:
-    """Return when a task was made; the beginning of time where ECS does not tell."""
+def _created(task: TaskTypeDef) -> datetime:
     return task.get("createdAt", datetime.min.replace(tzinfo=timezone.utc))
