@@ -13,6 +13,7 @@ from constructs import Construct, IDependable
 from galv_constructs._core.acknowledge import acknowledge, standards
 from galv_constructs._core.regions import zones_with_smtp_endpoint
 from galv_constructs._core.validation import (
+    check_boolean,
     check_construct,
     check_known,
     check_range,
@@ -218,9 +219,9 @@ class GalvNetwork(Construct):
                 have public addresses but no internet.
         """
         check_construct("vpc", vpc, "aws_ec2.IVpc", "ec2.Vpc.from_lookup(scope, id, vpc_id=…)")
-        check_type("assign_public_ip", assign_public_ip, bool, "true or false")
-        check_type("has_internet", has_internet, bool, "true or false")
-        check_type("has_s3_endpoint", has_s3_endpoint, bool, "true or false")
+        check_boolean("assign_public_ip", assign_public_ip)
+        check_boolean("has_internet", has_internet)
+        check_boolean("has_s3_endpoint", has_s3_endpoint)
         if assign_public_ip and not has_internet:
             raise ValueError(
                 "assign_public_ip=True with has_internet=False: public addresses are of use only "

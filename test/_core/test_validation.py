@@ -1,5 +1,6 @@
 """What every argument is checked with: the bounds, and what a refusal says."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,10 @@ from aws_cdk import Duration, Stack, Token
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from galv_constructs._core import validation
 from galv_constructs._core.validation import (
+    arn_pattern,
+    check_boolean,
     check_construct,
     check_domain_name,
     check_duration,
@@ -18,9 +22,10 @@ from galv_constructs._core.validation import (
     check_fargate_size,
     check_image_tag,
     check_known,
+    check_list,
     check_range,
-    check_type,
     check_variables,
+    is_in_domain,
 )
 
 TEXT = Token.as_string({"Ref": "Parameter"})
@@ -199,7 +204,7 @@ def test_refuses_what_is_no_whole_number(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, "true", 1, 0, (), Path("no"), object()])
 def test_refuses_what_is_not_true_or_false(value: object) -> None:
-    assert message(check_type, "production", value, bool, "true or false") == (
+    assert message(check_boolean, "production", value) == (
         f"production must be true or false, got {value!r} ({type(value).__name__})"
     )
 
@@ -328,3 +333,70 @@ class TestVariables:
         assert message(check_variables, given, {}, {}) == (
             f"environment must be a mapping of names to values, got {given!r}"
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"), [([], False), (("a",), False), ("a", True), (b"a", True), ({"a"}, True)]
+)
+def test_a_text_is_no_list_of_letters(value: object, refused: bool) -> None:
+    if refused:
+        assert message(check_list, "names", value, "a list of names") == (
+            f"names must be a list of names, got {value!r}"
+        )
+    else:
+        check_list("names", value, "a list of names")
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [("lab.org", True), ("api.lab.org", True), ("a.b.lab.org", True), ("mylab.org", False)],
+)
+def test_a_domain_is_in_itself_and_in_those_above(name: str, inside: bool) -> None:
+    assert is_in_domain(name, "lab.org") is inside
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_an_arn_tells_its_region_and_account(partition: str) -> None:
+    match = arn_pattern("sns", "[a-z]+").fullmatch(
+        f"arn:{partition}:sns:eu-west-2:123456789012:alarms"
+    )
+
+    assert match is not None
+    assert (match["region"], match["account"]) == ("eu-west-2", "123456789012")
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:sns:eu-west-2:123456789012:alarms",
+        "arn:aws:sqs:us-east-1:123456789012:alarms",
+        "arn:aws:sns:us-east-1:1234:alarms",
+        "alarms",
+    ],
+)
+def test_an_arn_of_a_region_is_of_no_other(arn: str) -> None:
+    assert arn_pattern("sns", "[a-z]+", region="us-east-1").fullmatch(arn) is None
+
+
+# Each with the function that says it for all.
+SAID_ONCE = {
+    r"isinstance\(\w+, Sequence\) and not isinstance\(\w+, str|"
+    r"isinstance\(\w+, str\) or not isinstance\(\w+, Sequence\)": "is_list, check_list",
+    r'bool, "true or false"': "check_boolean",
+    r'!= \w+ and not \w+\.endswith\(f"\.': "is_in_domain",
+    r'r[f]?"arn:[^"]*\\d': "arn_pattern",
+}
+
+
+@pytest.mark.parametrize("pattern", SAID_ONCE)
+def test_what_several_constructs_check_is_said_once(pattern: str) -> None:
+    package = Path(validation.__file__).parents[1]
+    said = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(pattern, path.read_text(), re.MULTILINE)
+        and path != Path(validation.__file__)
+        and "handlers" not in path.parts
+    ]
+
+    assert said == [], f"use {SAID_ONCE[pattern]} of {validation.__name__}"

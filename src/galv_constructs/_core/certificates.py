@@ -4,7 +4,7 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 
 from galv_constructs._core.placement import check_public_zone
-from galv_constructs._core.validation import check_construct, is_token
+from galv_constructs._core.validation import check_construct, is_in_domain, is_token
 
 
 def check_certificate_source(
@@ -41,7 +41,7 @@ def check_certificate_source(
     if hosted_zone is not None:
         zone_name = hosted_zone.zone_name
         known = not (is_token(zone_name) or is_token(domain_name))
-        if known and domain_name != zone_name and not domain_name.endswith(f".{zone_name}"):
+        if known and not is_in_domain(domain_name, zone_name):
             raise ValueError(
                 f"domain_name {domain_name!r} is not in hosted_zone {zone_name!r}: pass the zone "
                 "that it is in"

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from galv_constructs._core.validation import is_list
+
 _DIRECTIVE = re.compile(r"[a-z][a-z-]*-src|base-uri|form-action|frame-ancestors")
 _SOURCE = re.compile(r"[^\s;,]+")
 NONE = "'none'"
@@ -61,8 +63,9 @@ def check_policy_additions(additions: Mapping[str, Sequence[str]] | None) -> Non
                 f"content_security_policy has the directive {directive!r}: allowed are those with "
                 "a list of sources, such as 'connect-src', 'img-src' or 'frame-ancestors'"
             )
-        is_list = isinstance(sources, Sequence) and not isinstance(sources, str)
-        if not is_list or not all(isinstance(s, str) and _SOURCE.fullmatch(s) for s in sources):
+        if not is_list(sources) or not all(
+            isinstance(source, str) and _SOURCE.fullmatch(source) for source in sources
+        ):
             raise ValueError(
                 f"content_security_policy[{directive!r}] must be a list of sources without spaces, "
                 f"';' and ',', such as ['https://tiles.example.org'], got {sources!r}"

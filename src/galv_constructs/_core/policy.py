@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 
-from galv_constructs._core.validation import check_type
+from galv_constructs._core.validation import check_boolean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class DeploymentPolicy:
 
 def check_switches(production: object, **overrides: object) -> None:
     """Check arguments that are true or false; the keyword is the argument's name."""
-    check_type("production", production, bool, "true or false")
+    check_boolean("production", production)
     for name, value in overrides.items():
         if value is not None:
-            check_type(name, value, bool, "true or false")
+            check_boolean(name, value)

@@ -6,9 +6,9 @@ construct has to calculate with them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from aws_cdk import Duration, Token
 
@@ -61,6 +61,29 @@ def check_type(name: str, value: object, expected: type | tuple[type, ...], word
     wrong_bool = isinstance(value, bool) and expected is not bool
     if wrong_bool or not isinstance(value, expected):
         raise ValueError(f"{name} must be {words}, got {value!r} ({type(value).__name__})")
+
+
+def check_boolean(name: str, value: object) -> None:
+    """Refuse what is not true or false."""
+    check_type(name, value, bool, "true or false")
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Return whether a value is a list or another sequence, and not a text."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def check_list(name: str, value: object, expected: str) -> None:
+    """Refuse what is not a list, a text above all, whose letters would pass for its items."""
+    if not is_list(value):
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+def arn_pattern(service: str, resource: str, *, region: str = "[a-z0-9-]+") -> re.Pattern[str]:
+    """Return the pattern of an ARN, in which the region and the account are named groups."""
+    return re.compile(
+        rf"arn:aws[a-z-]*:{service}:(?P<region>{region}):(?P<account>\d{{12}}):{resource}"
+    )
 
 
 def check_construct(name: str, value: object, expected: str, how: str) -> None:

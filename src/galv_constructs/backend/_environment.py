@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aws_cdk import Size
 from aws_cdk import aws_ecs as ecs
 
-from galv_constructs._core.validation import check_domain_name
+from galv_constructs._core.validation import check_domain_name, check_list
 from galv_constructs.backend._container import DIRECTORY
 from galv_constructs.mail.mail import IGalvMail
 
@@ -76,10 +76,7 @@ def check_names(
         check_domain_name("root_domain_name", root_domain_name)
     if frontend_domain_names is None:
         return
-    if isinstance(frontend_domain_names, str) or not isinstance(frontend_domain_names, Sequence):
-        raise ValueError(
-            f"frontend_domain_names must be a list of host names, got {frontend_domain_names!r}"
-        )
+    check_list("frontend_domain_names", frontend_domain_names, "a list of host names")
     for index, name in enumerate(frontend_domain_names):
         check_domain_name(f"frontend_domain_names[{index}]", name)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from galv_constructs._core.release_tag import check_backend_tag, check_frontend_tag, release_tag
-from galv_constructs._core.validation import check_domain_name, check_email
+from galv_constructs._core.validation import arn_pattern, check_domain_name, check_email
 from galv_constructs.backend._environment import RESERVED_VARIABLES
 from galv_constructs.database._authority import read_authority
 from galv_constructs.frontend._urls import (
@@ -26,9 +26,7 @@ from galv_constructs.web_acl.web_acl import by_version, check_counted_rules
 Json = Mapping[str, Any]
 Read = Callable[[Any], Any]
 
-CERTIFICATE_ARN = re.compile(
-    r"arn:aws[a-z-]*:acm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):certificate/[0-9a-f-]{36}"
-)
+CERTIFICATE_ARN = arn_pattern("acm", "certificate/[0-9a-f-]{36}")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _LABELS = re.compile(

@@ -11,7 +11,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge, secret_findings
-from galv_constructs._core.validation import check_known, check_range, check_type, is_token
+from galv_constructs._core.validation import check_boolean, check_known, check_range, is_token
 from galv_constructs.tasks._longest_run import seconds_in_use
 from galv_constructs.tasks._release_run import ReleaseRun
 from galv_constructs.tasks._task import LONGEST_STOP
@@ -34,7 +34,7 @@ def check_database_owner(
 ) -> bool:
     """Check what is about the owner of the database, and return whether setup makes one."""
     if owner_role is not None:
-        check_type("database_owner_role", owner_role, bool, "true or false")
+        check_boolean("database_owner_role", owner_role)
     check_range("database_rotation", rotation, 1, 1_000_000)
     check_known("database_rotation", rotation)
     if owner_role is False or (owner_role is None and database_secret is not None):

@@ -1,6 +1,5 @@
 """What CloudFront needs in us-east-1, whatever the region of the stack is."""
 
-import re
 from collections.abc import Sequence
 
 import jsii
@@ -23,9 +22,9 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct, IConstruct
 
 from galv_constructs._core.regions import EDGE_REGION
-from galv_constructs._core.validation import is_token
+from galv_constructs._core.validation import arn_pattern, is_list, is_token
 
-_TOPIC = re.compile(rf"arn:aws[a-z-]*:sns:{EDGE_REGION}:\d{{12}}:[A-Za-z0-9_-]{{1,256}}")
+_TOPIC = arn_pattern("sns", "[A-Za-z0-9_-]{1,256}", region=EDGE_REGION)
 
 
 def needs_edge_stack(scope: Construct) -> bool:
@@ -71,7 +70,7 @@ def check_edge_notifications(
             "edge_notification_arns are given, and there is no stack for them: it is there where "
             f"the certificate is made with hosted_zone, outside {EDGE_REGION}"
         )
-    listed = arns if isinstance(arns, Sequence) and not isinstance(arns, str) else [None]
+    listed = arns if is_list(arns) else [None]
     if not all(is_token(arn) or _TOPIC.fullmatch(str(arn)) for arn in listed):
         raise ValueError(
             f"edge_notification_arns must be a list of ARNs of SNS topics in {EDGE_REGION}, such "

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from galv_constructs._core.content_policy import NONE, written
 from galv_constructs._core.regions import global_name, s3_endpoint
-from galv_constructs._core.validation import check_construct, is_token
+from galv_constructs._core.validation import check_construct, check_list, is_token
 from galv_constructs.frontend._urls import check_analytics_url, check_storage_url, origin
 
 
@@ -21,8 +21,7 @@ def check_other_hosts(
 ) -> None:
     """Check what else than the API pages talk to."""
     if storage_buckets is not None:
-        if isinstance(storage_buckets, str) or not isinstance(storage_buckets, Sequence):
-            raise ValueError(f"storage_buckets must be a list of buckets, got {storage_buckets!r}")
+        check_list("storage_buckets", storage_buckets, "a list of buckets")
         for index, value in enumerate(storage_buckets):
             check_construct(
                 f"storage_buckets[{index}]",
@@ -34,8 +33,7 @@ def check_other_hosts(
         check_analytics_url("analytics_url", analytics_url)
     if storage_urls is None:
         return
-    if isinstance(storage_urls, str) or not isinstance(storage_urls, Sequence):
-        raise ValueError(f"storage_urls must be a list of URLs, got {storage_urls!r}")
+    check_list("storage_urls", storage_urls, "a list of URLs")
     for index, url in enumerate(storage_urls):
         check_storage_url(f"storage_urls[{index}]", url)
 

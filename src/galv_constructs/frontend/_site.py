@@ -1,7 +1,6 @@
 """The site as the world sees it: bucket, distribution, certificate and DNS records."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,14 @@ from galv_constructs._core.regions import (
     cloudfront_log_bucket,
     global_name,
 )
-from galv_constructs._core.validation import check_domain_name, check_type, is_token
+from galv_constructs._core.validation import (
+    arn_pattern,
+    check_domain_name,
+    check_list,
+    check_type,
+    is_in_domain,
+    is_token,
+)
 from galv_constructs.frontend._edge import edge_certificate
 from galv_constructs.frontend._headers import security_headers
 from galv_constructs.log_bucket._delivery import (
@@ -42,7 +48,7 @@ WRITTEN_PREFIXES = (SITE_PREFIX, "releases/")
 SUPERSEDED_TAG = "superseded"
 
 _ROUTING = Path(__file__).parents[1] / "site" / "routing.js"
-_WEB_ACL = re.compile(rf"arn:[a-z-]+:wafv2:{EDGE_REGION}:\d{{12}}:global/webacl/.+")
+_WEB_ACL = arn_pattern("wafv2", "global/webacl/.+", region=EDGE_REGION)
 
 
 def check_alternatives(
@@ -54,8 +60,7 @@ def check_alternatives(
     if alternatives is None:
         return
     argument = "alternative_domain_names"
-    if isinstance(alternatives, str) or not isinstance(alternatives, Sequence):
-        raise ValueError(f"{argument} must be a list of host names, got {alternatives!r}")
+    check_list(argument, alternatives, "a list of host names")
     for index, name in enumerate(alternatives):
         if is_token(name):
             raise ValueError(
@@ -63,7 +68,7 @@ def check_alternatives(
             )
         check_domain_name(f"{argument}[{index}]", name)
         zone = hosted_zone.zone_name if hosted_zone is not None else None
-        outside = zone is not None and name != zone and not name.endswith(f".{zone}")
+        outside = zone is not None and not is_in_domain(name, zone)
         if outside and not is_token(zone):
             raise ValueError(
                 f"{argument}[{index}] {name!r} is not in hosted_zone {zone!r}: leave it out, or "

@@ -1,11 +1,10 @@
 """Names of what `cdk bootstrap` creates in an account."""
 
 import re
-from collections.abc import Sequence
 
 from aws_cdk import Stack
 
-from galv_constructs._core.validation import is_token
+from galv_constructs._core.validation import is_list, is_token
 
 QUALIFIER = re.compile(r"[A-Za-z0-9_-]{1,10}")
 REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
@@ -34,7 +33,7 @@ def check_names(
     """Refuse what is not a list of names."""
     if values is None:
         return
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+    if not is_list(values) or not values:
         raise ValueError(f"{name} must be a list such as [{example!r}], got {values!r}")
     for value in values:
         if not is_token(value) and not (isinstance(value, str) and form.fullmatch(value)):

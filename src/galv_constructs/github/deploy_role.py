@@ -11,7 +11,7 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.regions import EDGE_REGION
-from galv_constructs._core.validation import check_type
+from galv_constructs._core.validation import check_boolean
 from galv_constructs.github._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
 from galv_constructs.github._trust import check_trust, github_principal, github_provider
 from galv_constructs.github.subject import GitHubSubject
@@ -98,7 +98,7 @@ class GalvDeployRole(Construct):
             ValueError: If an argument is malformed or contradicts another one, or a subject has no
                 place in such a role.
         """
-        check_type("broad", broad, bool, "true or false")
+        check_boolean("broad", broad)
         check_trust(subjects, provider)
         _check_subjects(subjects, broad=broad)
         check_place(scope, "provider", provider, any_region=True)

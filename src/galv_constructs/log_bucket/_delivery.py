@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IConstruct
 
 from galv_constructs._core.placement import check_place
-from galv_constructs._core.validation import check_construct, check_type, is_token
+from galv_constructs._core.validation import check_boolean, check_construct, is_token
 from galv_constructs.log_bucket.log_bucket import S3_LOGS, GalvLogBucket
 
 WAF_PREFIX = "aws-waf-logs-"
@@ -39,7 +39,7 @@ def check_access_logs(
     scope: Construct, log_bucket: s3.IBucket | None, access_logs: object, *, for_web_acl: bool
 ) -> None:
     """Check that what is given is not switched off, and that all logs find a place."""
-    check_type("access_logs", access_logs, bool, "true or false")
+    check_boolean("access_logs", access_logs)
     check_log_bucket(log_bucket, for_web_acl=for_web_acl)
     if log_bucket is not None and access_logs is False:
         raise ValueError("log_bucket is given with access_logs=False: drop one of them")

@@ -11,7 +11,12 @@ from constructs import Construct
 
 from galv_constructs._core.placement import check_public_zone
 from galv_constructs._core.policy import DeploymentPolicy
-from galv_constructs._core.validation import check_construct, check_domain_name, is_token
+from galv_constructs._core.validation import (
+    check_construct,
+    check_domain_name,
+    is_in_domain,
+    is_token,
+)
 from galv_constructs.mail.dns_record import DnsRecord
 
 _TTL = Duration.minutes(30)
@@ -47,7 +52,7 @@ def check_mail_domains(
     zone_name = hosted_zone.zone_name
     if is_token(zone_name):
         return
-    if domain != zone_name and not domain.endswith(f".{zone_name}"):
+    if not is_in_domain(domain, zone_name):
         raise ValueError(
             f"the domain of sender, {domain!r}, is not in hosted_zone {zone_name!r}: pass the zone "
             "that it is in, or none and create dns_records yourself"
@@ -71,7 +76,7 @@ def check_identity(domain: str, identity: ses.IEmailIdentity | None, **created: 
                 f"drop {argument}, or give it to the GalvMail that creates the identity"
             )
     name = identity.email_identity_name
-    if not is_token(name) and domain != name and not domain.endswith(f".{name}"):
+    if not is_token(name) and not is_in_domain(domain, name):
         raise ValueError(
             f"identity is {name!r}, and the domain of sender is {domain!r}: pass the identity of "
             "that domain or of one above it"

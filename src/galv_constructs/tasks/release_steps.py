@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from galv_constructs._core.validation import is_list
+
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 # What the shell is to see, and a token as CDK writes it, whose brackets are no pattern.
 _PATTERN = re.compile(r"([*?\[\]]|\$\{Token\[.+?\]\})")
@@ -68,8 +70,7 @@ class ReleaseStep:
 
 def check_command(name: str, command: Any) -> None:
     """Refuse what is not a list of words."""
-    is_list = isinstance(command, Sequence) and not isinstance(command, str | bytes)
-    if not is_list or not command or not all(isinstance(word, str) for word in command):
+    if not is_list(command) or not command or not all(isinstance(word, str) for word in command):
         raise ValueError(
             f"{name} must be a list of words such as ['python', 'manage.py', 'migrate'], "
             f"got {command!r}"
@@ -78,8 +79,7 @@ def check_command(name: str, command: Any) -> None:
 
 def check_steps(name: str, steps: Any) -> None:
     """Refuse what is not a list of steps with a name each."""
-    is_list = isinstance(steps, Sequence) and not isinstance(steps, str)
-    if not is_list or not steps or not all(isinstance(step, ReleaseStep) for step in steps):
+    if not is_list(steps) or not steps or not all(isinstance(step, ReleaseStep) for step in steps):
         raise ValueError(f"{name} must be a list of at least one ReleaseStep, got {steps!r}")
     names = [step.name for step in steps]
     if len(set(names)) != len(names):

@@ -22,11 +22,11 @@ from constructs import Construct
 from galv_constructs._core.alarms import check_alarm_topic
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.validation import (
+    check_boolean,
     check_duration,
     check_fargate_size,
     check_known,
     check_range,
-    check_type,
     check_variables,
     is_token,
 )
@@ -151,7 +151,7 @@ class GalvScheduledTask(Construct):
         check_known("retry_attempts", retry_attempts)
         check_range("retry_attempts", retry_attempts, 0, 2)
         check_duration("max_event_age", max_event_age, timedelta(minutes=1), timedelta(hours=6))
-        check_type("enabled", enabled, bool, "true or false")
+        check_boolean("enabled", enabled)
         check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
         check_places(scope, runtime, secrets)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from aws_cdk import aws_wafv2 as wafv2
 
+from galv_constructs._core.validation import check_list
+
 RESET_PATHS: Sequence[str] = ("/forgot_password/", "/reset_password/")
 """Where anyone may guess the code of any account, which is the same for all addresses."""
 
@@ -102,12 +104,11 @@ def admin_from_elsewhere(addresses: Statement | None) -> Statement:
     return _both(at_admin, _not(_both(addresses, _starts_with(ADMIN_PATH))))
 
 
-def check_credential_paths(paths: object) -> None:
+def check_credential_paths(paths: Sequence[str] | None) -> None:
     """Refuse what is not a list of paths, some with a method before them."""
     if paths is None:
         return
-    if isinstance(paths, str) or not isinstance(paths, Sequence):
-        raise ValueError(f"credential_paths must be a list of paths, got {paths!r}")
+    check_list("credential_paths", paths, "a list of paths")
     for index, path in enumerate(paths):
         if not isinstance(path, str) or not _PATH.fullmatch(path):
             raise ValueError(

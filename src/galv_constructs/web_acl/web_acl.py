@@ -16,9 +16,13 @@ from galv_constructs._core.alarms import TELLS_NOBODY, check_alarm_topic, event_
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import (
+    arn_pattern,
+    check_boolean,
     check_known,
+    check_list,
     check_range,
     check_type,
+    is_list,
     is_token,
 )
 from galv_constructs.log_bucket._delivery import check_log_bucket, ready_for_logs
@@ -55,9 +59,7 @@ DEFAULT_UPLOAD_PATHS: Sequence[str] = (
 """Paths of Galv's API whose requests have files in them."""
 _UPLOAD_PATH = re.compile(r"/(?:[A-Za-z0-9_~.-]+/)*")
 _RULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_WEB_ACL_ARN = re.compile(
-    r"arn:[a-z-]+:wafv2:[a-z0-9-]+:\d{12}:(?P<scope>regional|global)/webacl/[^/]+/[^/]+"
-)
+_WEB_ACL_ARN = arn_pattern("wafv2", "(?P<scope>regional|global)/webacl/[^/]+/[^/]+")
 # Headers with which whoever reads the logs could act as someone else.
 _REDACTED_HEADERS = ("authorization", "cookie")
 # The same for samples, in which `galv-ops doctor` looks for people who were signed in: that they
@@ -181,7 +183,7 @@ class GalvWebAcl(Construct):
             ValueError: If an argument is malformed or out of range, or `cloudfront` is true in
                 another region than us-east-1.
         """
-        check_type("cloudfront", cloudfront, bool, "true or false")
+        check_boolean("cloudfront", cloudfront)
         check_range("rate_limit", rate_limit, 10, 2_000_000_000)
         check_known("rate_limit", rate_limit)
         check_credential_paths(credential_paths)
@@ -498,7 +500,7 @@ def check_web_acl(
     alarm_topic: sns.ITopic | None,
 ) -> None:
     """Check the web ACL, and that there is a new one for what is asked of it."""
-    check_type("web_acl", web_acl, bool, "true or false")
+    check_boolean("web_acl", web_acl)
     if web_acl_arn is not None:
         check_web_acl_arn("web_acl_arn", web_acl_arn)
         if web_acl is False:
@@ -524,8 +526,7 @@ def by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]:
     """Sort IP ranges by version, and refuse what is none."""
     if ranges is None:
         return {}
-    if isinstance(ranges, str) or not isinstance(ranges, Sequence):
-        raise ValueError(f"{name} must be a list of IP ranges, got {ranges!r}")
+    check_list(name, ranges, "a list of IP ranges")
     by_version: dict[int, list[str]] = {}
     for index, value in enumerate(ranges):
         try:
@@ -545,8 +546,7 @@ def by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]:
 def _check_upload_paths(upload_paths: Sequence[str] | None) -> None:
     if upload_paths is None:
         return
-    if isinstance(upload_paths, str) or not isinstance(upload_paths, Sequence):
-        raise ValueError(f"upload_paths must be a list of paths, got {upload_paths!r}")
+    check_list("upload_paths", upload_paths, "a list of paths")
     for index, path in enumerate(upload_paths):
         if not isinstance(path, str) or not _UPLOAD_PATH.fullmatch(path) or path == "/":
             raise ValueError(
@@ -573,8 +573,7 @@ def check_counted_rules(counted_rules: object) -> None:
         if group not in MANAGED_GROUPS.values():
             allowed = ", ".join(MANAGED_GROUPS.values())
             raise ValueError(f"counted_rules has the group {group!r}: it must be one of {allowed}")
-        is_list = isinstance(rules, Sequence) and not isinstance(rules, str)
-        if not is_list or not all(
+        if not is_list(rules) or not all(
             isinstance(rule, str) and _RULE_NAME.fullmatch(rule) for rule in rules
         ):
             raise ValueError(
