@@ -104,6 +104,14 @@ class Resolved:
         document: Json = self._value(properties["PolicyDocument"])
         return document
 
+    def key_policies(self) -> list[Json]:
+        """The policies of KMS keys."""
+        return [
+            self._value(resource["Properties"]["KeyPolicy"])
+            for resource in self._template["Resources"].values()
+            if resource["Type"] == "AWS::KMS::Key"
+        ]
+
     def arn(self, logical_id: str) -> str:
         """The ARN of a resource."""
         return self._arn(logical_id)

@@ -92,6 +92,11 @@ def test_the_waf_only_counts_with_the_rules_that_it_is_told(run: Run) -> None:
     assert "NoUserAgent_HEADER" in json.dumps(only(template, "AWS::WAFv2::WebACL"))
 
 
+@pytest.mark.parametrize("keys", [{}, {"mediaKey": True}])
+def test_uploads_have_a_key_of_their_own_if_the_key_says_so(run: Run, keys: dict[str, Any]) -> None:
+    assert len(of_type(run(**keys).template(), "AWS::KMS::Key", "BackendMediaKey")) == len(keys)
+
+
 @pytest.mark.parametrize("keys", [{}, {"minTasks": 2}])
 def test_runs_at_least_as_many_web_tasks_as_the_key_says(run: Run, keys: dict[str, Any]) -> None:
     target = only(run(**keys).template(), "AWS::ApplicationAutoScaling::ScalableTarget")

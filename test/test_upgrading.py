@@ -49,6 +49,7 @@ def before() -> Json:
         (lambda _: {"removal_protection": False}, set()),
         (lambda _: {"domain_name": "galv.example.com"}, set()),
         (lambda _: {"min_tasks": 2}, set()),
+        (lambda _: {"media_key": True}, set()),
         (lambda _: {"database_instance_type": ec2.InstanceType("t4g.small")}, set()),
         *(
             (lambda stack, preset=preset: network(stack, preset=preset), set())

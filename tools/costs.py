@@ -22,6 +22,7 @@ from example import CONTEXT
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "costs.md"
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
+OPTIONS_BEGIN, OPTIONS_END = "<!-- options: begin -->", "<!-- options: end -->"
 
 # The deployment that this one replaces, by the same price list.
 BEFORE = 231
@@ -52,6 +53,9 @@ SHAPES: dict[str, dict[str, object]] = {
     for production in (True, False)
     for preset in ("natGateway", "natInstance", "public")
 }
+
+# Keys of cdk.json that add something to the default shape.
+OPTIONS: dict[str, dict[str, object]] = {"mediaKey": {"mediaKey": True}}
 
 
 def synthesize(context: Mapping[str, object]) -> list[Json]:
@@ -141,6 +145,21 @@ def all_costs() -> dict[str, dict[str, float]]:
     return {name: monthly_costs(synthesize(context)) for name, context in SHAPES.items()}
 
 
+def option_costs() -> dict[str, float]:
+    """Return what each option adds to the costs of the example's default shape."""
+    without = sum(monthly_costs(synthesize({})).values())
+    return {
+        name: sum(monthly_costs(synthesize(context)).values()) - without
+        for name, context in OPTIONS.items()
+    }
+
+
+def options_table(options: Mapping[str, float]) -> str:
+    """Return the table of options for the page."""
+    rows = [f"| `{name}` | {cost:.2f} |" for name, cost in options.items()]
+    return "\n".join(["| key | dollars a month |", "| --- | ---: |", *rows])
+
+
 def table(shapes: Mapping[str, Mapping[str, float]]) -> str:
     """Return the table for the page."""
     sums = [sum(costs.values()) for costs in shapes.values()]
@@ -155,11 +174,18 @@ def table(shapes: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def updated(page: str, shapes: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the page with a table of today."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(shapes)}\n{END}{after}"
+def updated(
+    page: str, shapes: Mapping[str, Mapping[str, float]], options: Mapping[str, float]
+) -> str:
+    """Return the page with tables of today."""
+    for begin, end, text in (
+        (BEGIN, END, table(shapes)),
+        (OPTIONS_BEGIN, OPTIONS_END, options_table(options)),
+    ):
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        page = f"{before}{begin}\n{text}\n{end}{after}"
+    return page
 
 
 def main() -> int:
@@ -168,7 +194,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     old = PAGE.read_text()
-    new = updated(old, all_costs())
+    new = updated(old, all_costs(), option_costs())
     if not check:
         PAGE.write_text(new)
     elif new != old:

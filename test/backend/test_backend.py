@@ -57,6 +57,7 @@ class TestTemplates:
             check_status_command=["python", "manage.py", "check_status"],
             check_status="off",
             database_instance_type=ec2.InstanceType("t4g.micro"),
+            media_key=False,
             production=True,
             removal_protection=True,
             execute_command=False,
@@ -71,7 +72,13 @@ class TestTemplates:
             *("image", "user", "registry_credentials", "environment", "secrets", "workers"),
             *("request_timeout", "setup_steps", "setup_timeout", "check_status_command"),
             *("network", "cluster", "database", "database_secret", "database_name"),
-            *("database_instance_type", "media_bucket", "log_bucket", "encryption_key"),
+            *(
+                "database_instance_type",
+                "media_bucket",
+                "log_bucket",
+                "encryption_key",
+                "media_key",
+            ),
             "web_acl_arn",
             *("removal_protection", "execute_command", "container_insights"),
         ]

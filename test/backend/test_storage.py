@@ -9,7 +9,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from backends import KEY_ARN, RefusedBackend, Synth, backend_in, new_app
-from iam_simulation import Resolved, is_allowed
+from iam_simulation import ACCOUNT, REGION, Resolved, is_allowed
 from templates import (
     Json,
     as_list,
@@ -259,6 +259,119 @@ class TestMediaBucket:
 
         assert text.startswith(f"{argument} must be an aws_")
         assert text.endswith(f"got 'a-name': use {how}")
+
+
+KEY = "AWS::KMS::Key"
+LOOKUP = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-lookup-role-{ACCOUNT}-{REGION}"
+EVERYTHING = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+
+
+@pytest.fixture(scope="module")
+def keyed() -> Json:
+    """A template in which uploads have a key of their own."""
+    stack = Stack(new_app(), "Stack")
+    backend_in(stack, media_key=True)
+    return synthesize(stack)
+
+
+def uses_key(template: Json, policies: list[Json], action: str, **context: str) -> bool:
+    """Whether a role may use the key: its policy and the key's must agree to it."""
+    key = only_id(template, KEY)
+    (document,) = Resolved(template).key_policies()
+    arn = Resolved(template).arn(key)
+    through = {"kms__ViaService": f"s3.{REGION}.amazonaws.com", **context}
+    return all(is_allowed(each, action, arn, **through) for each in ([document], policies))
+
+
+class TestMediaKey:
+    @pytest.mark.parametrize("task", TASKS)
+    def test_tasks_use_it_as_they_use_the_bucket(self, keyed: Json, task: str) -> None:
+        policies = list(Resolved(keyed).policies(task_role(keyed, task)))
+
+        assert uses_key(keyed, policies, "kms:Decrypt")
+        assert uses_key(keyed, policies, "kms:GenerateDataKey") is (task != "check-status")
+
+    def test_no_other_role_of_the_template_may(self, keyed: Json) -> None:
+        roles = {
+            role
+            for role in of_type(keyed, "AWS::IAM::Role")
+            for statement in statements(keyed, role)
+            if any(a == "*" or a.startswith("kms:") for a in as_list(statement["Action"]))
+        }
+
+        assert roles == {task_role(keyed, task) for task in TASKS}
+
+    @pytest.mark.parametrize("action", ["kms:Decrypt", "kms:GenerateDataKey"])
+    def test_cdk_s_lookup_role_may_not_whatever_its_own_policies_say(
+        self, keyed: Json, action: str
+    ) -> None:
+        someone = f"arn:aws:iam::{ACCOUNT}:role/someone"
+
+        assert uses_key(keyed, [EVERYTHING], action, aws__PrincipalArn=someone)
+        assert not uses_key(keyed, [EVERYTHING], action, aws__PrincipalArn=LOOKUP)
+
+    def test_a_role_that_reads_every_bucket_may_not(self, keyed: Json) -> None:
+        reads = {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
+
+        assert not uses_key(keyed, [reads], "kms:Decrypt")
+
+    def test_is_used_through_s3_alone(self, keyed: Json) -> None:
+        assert not uses_key(keyed, [EVERYTHING], "kms:Decrypt", kms__ViaService="")
+
+    def test_encrypts_uploads_and_nothing_else(self, keyed: Json) -> None:
+        arn = {"Fn::GetAtt": [only_id(keyed, KEY), "Arn"]}
+
+        assert only(keyed, BUCKET, MEDIA)["BucketEncryption"][
+            "ServerSideEncryptionConfiguration"
+        ] == [
+            {
+                "BucketKeyEnabled": True,
+                "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn},
+            }
+        ]
+        for kind in (BUCKET, "AWS::RDS::DBInstance", "AWS::SecretsManager::Secret"):
+            for name, resource in of_type(keyed, kind).items():
+                assert name.startswith(MEDIA) or str(arn) not in str(resource)
+
+    @pytest.mark.parametrize("protected", [True, False])
+    def test_lives_as_long_as_the_bucket_and_rotates(self, synth: Synth, protected: bool) -> None:
+        template = synth(media_key=True, removal_protection=protected)
+        resources = [
+            template["Resources"][only_id(template, *of)] for of in ((KEY,), (BUCKET, MEDIA))
+        ]
+
+        policies = [resource["DeletionPolicy"] for resource in resources]
+        assert policies == ["Retain" if protected else "Delete"] * 2
+        assert resources[0]["Properties"]["EnableKeyRotation"] is True
+
+    def test_a_given_one_wins_over_that_of_the_rest(self, stack: Stack, synth: Synth) -> None:
+        template = synth(
+            media_key=kms.Key.from_key_arn(stack, "Media", KEY_ARN),
+            encryption_key=kms.Key(stack, "Key"),
+        )
+
+        assert KEY_ARN in str(only(template, BUCKET, MEDIA)["BucketEncryption"])
+        assert KEY_ARN in allowed(template, "web", "kms:GenerateDataKey")
+        assert only(template, "AWS::RDS::DBInstance")["KmsKeyId"] == key_arn(template)
+
+    def test_there_is_none_by_default(self, default: Json) -> None:
+        assert of_type(default, KEY) == {}
+
+    def test_refuses_a_bucket_beside_it(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        bucket = s3.Bucket.from_bucket_name(stack, "Media", "our-media")
+
+        assert refused_backend(media_key=True, media_bucket=bucket) == (
+            "media_key is given with media_bucket, and is for a new bucket: set the key as the "
+            "given bucket's encryption_key, or drop one of them"
+        )
+
+    def test_refuses_another_thing(self, refused_backend: RefusedBackend) -> None:
+        assert refused_backend(media_key="alias/uploads") == (
+            "media_key must be an aws_kms.IKey, got 'alias/uploads': use True for a new key, or "
+            "kms.Key.from_key_arn(…)"
+        )
 
 
 class TestStaticAssets:

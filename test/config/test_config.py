@@ -96,6 +96,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "networkPreset": "public",
         "minTasks": 2,
         "labStorageQuotaGib": 1024,
+        "mediaKey": True,
         "alarmEmail": "lab@example.com",
         "wafCountedRules": {"AWSManagedRulesSQLiRuleSet": ["SQLi_BODY"]},
         "wafCredentialPaths": ["/login/", "POST /users/"],
@@ -251,6 +252,7 @@ def test_defaults() -> None:
     assert (config.backend_version, config.frontend_version) == ("latest", "latest")
     assert config.is_production
     assert config.min_tasks == 1
+    assert not config.media_key
     assert config.lab_storage_quota_gib == 5
     assert config.removal_protection is None
     assert config.is_route53_domain

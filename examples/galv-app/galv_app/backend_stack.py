@@ -64,6 +64,7 @@ class BackendStack(Stack):
             database_rotation=config.database_rotation,
             database_ca_file=config.database_ca_file,
             network=network(self, config, log_bucket),
+            media_key=config.media_key,
             log_bucket=log_bucket,
             web_acl_arn=web_acl_arn,
             admin_cidrs=config.admin_cidrs if web_acl_arn is None else None,

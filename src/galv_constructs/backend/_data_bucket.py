@@ -85,7 +85,7 @@ def data_bucket(
             not_kms=None
             if encryption_key is not None
             else "It is encrypted with keys that S3 owns; another one costs $1 a month, and for "
-            "uploads encryption_key takes it. Static files are public anyway.",
+            "uploads media_key takes it. Static files are public anyway.",
         ),
     )
     if log_bucket is not None:

@@ -48,6 +48,7 @@ from galv_constructs.backend._environment import (
     check_quota,
 )
 from galv_constructs.backend._load_balancer import LoadBalancer
+from galv_constructs.backend._media_key import check_media_key, uploads_key
 from galv_constructs.backend._secrets import ApplicationSecrets
 from galv_constructs.backend._static_assets import StaticAssets
 from galv_constructs.backend._web_service import (
@@ -169,6 +170,7 @@ class GalvBackend(Construct):
         database_rotation: int = 1,
         database_ca_file: str | None = None,
         media_bucket: s3.IBucket | None = None,
+        media_key: kms.IKey | bool | None = None,
         log_bucket: s3.IBucket | None = None,
         access_logs: bool = True,
         web_acl_arn: str | None = None,
@@ -277,6 +279,11 @@ class GalvBackend(Construct):
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
+            media_key: KMS key for the uploads in the new media bucket alone, before
+                `encryption_key`. True creates one, which rotates once a year, is kept as long as
+                the bucket, and which CDK's lookup role may not use; it costs $1 a month. The
+                policy of a key that you give is yours to write. Default: `encryption_key`,
+                otherwise keys that S3 owns.
             log_bucket: Bucket for access logs, such as `GalvLogBucket.bucket`. Another one needs
                 the same policy, access control lists, and a name that starts with `aws-waf-logs-`.
                 Default: that of a new `GalvLogBucket`.
@@ -352,6 +359,7 @@ class GalvBackend(Construct):
             database_owner_role, database_rotation, database_secret, database_name
         )
         check_media_bucket(scope, media_bucket)
+        check_media_key(scope, media_key=media_key, media_bucket=media_bucket)
         check_key(scope, encryption_key)
         check_access_logs(
             scope, log_bucket, access_logs, for_web_acl=web_acl is True and web_acl_arn is None
@@ -449,7 +457,8 @@ class GalvBackend(Construct):
                 "MediaBucket",
                 policy=policy,
                 log_bucket=log_bucket,
-                encryption_key=encryption_key,
+                encryption_key=uploads_key(self, media_key=media_key, policy=policy)
+                or encryption_key,
                 cors_origins=[f"https://{name}" for name in frontends],
             )
         self._media_bucket = media_bucket

@@ -235,6 +235,10 @@ class GalvConfig:
     """How many GiB each new laboratory may store; beyond it uploads are refused (507). Default:
     `5`."""
 
+    media_key: Annotated[bool, Key("mediaKey", BOOLEAN, added=True)] = False
+    """Whether uploads get a KMS key of their own, which CDK's lookup role may not use; $1 a month.
+    Default: `false`."""
+
     alarm_email: Annotated[str | None, Key("alarmEmail", EMAIL, added=True)] = None
     """Address that is told when a run of the validations fails or cannot start, or the WAF blocks
     attempts at passwords; it has to confirm a mail of AWS's. Default: nobody is told."""
