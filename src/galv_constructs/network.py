@@ -168,15 +168,7 @@ class GalvNetwork(Construct):
             )
         ]
         for subnet in self._vpc.public_subnets:
-            acknowledge(
-                subnet,
-                standards(
-                    {
-                        "VPCNoUnrestrictedRouteToIGW": "A public subnet is one with a way to the "
-                        "internet: for the load balancer and for what tasks reach the internet by."
-                    }
-                ),
-            )
+            acknowledge(subnet, _PUBLIC_SUBNET_FINDINGS)
         self._flow_log = None if log_bucket is None else self._log_flows(log_bucket)
         if nat is not None:
             self._harden_nat_instance(nat)
@@ -365,15 +357,7 @@ class GalvNetwork(Construct):
         nat.connections.allow_from(
             ec2.Peer.ipv4(self._cidr), ec2.Port.all_traffic(), "From the VPC only"
         )
-        acknowledge(
-            nat.security_group,
-            standards(
-                {
-                    "EC2RestrictedCommonPorts": "It forwards what the VPC sends, on whatever port, "
-                    "and lets in nothing from outside it."
-                }
-            ),
-        )
+        acknowledge(nat.security_group, _NAT_SECURITY_GROUP_FINDINGS)
         for instance in nat.gateway_instances:
             resource = instance.node.default_child
             assert isinstance(resource, ec2.CfnInstance)  # noqa: S101 - what an L2 instance is made of
@@ -387,26 +371,7 @@ class GalvNetwork(Construct):
             resource.metadata_options = ec2.CfnInstance.MetadataOptionsProperty(
                 http_tokens="required"
             )
-            acknowledge(
-                instance,
-                {
-                    "AwsSolutions-EC28": "The instance forwards packets and keeps nothing: the "
-                    "basic five-minute metrics and EC2's own status checks say what there is to "
-                    "know.",
-                    "AwsSolutions-EC29": "The instance keeps nothing and is replaced by a "
-                    "deployment; protection from termination would make that deployment fail.",
-                }
-                | standards(
-                    {
-                        "EC2InstanceDetailedMonitoringEnabled": "The instance forwards packets and "
-                        "keeps nothing: the basic metrics say what there is to know.",
-                        "EC2InstanceNoPublicIp": "A NAT device is what has a public address in "
-                        "place of the tasks; it lets in nothing but what comes from the VPC.",
-                        "EC2InstancesInVPC": "It is in the VPC, by its network interface, which "
-                        "the rule does not look at.",
-                    }
-                ),
-            )
+            acknowledge(instance, _NAT_INSTANCE_FINDINGS)
 
     def _add_interface_endpoints(self) -> None:
         services = {
@@ -434,6 +399,36 @@ class GalvNetwork(Construct):
         )
         endpoint.connections.allow_default_port_from(ec2.Peer.ipv4(self._cidr), "From the VPC only")
         self._endpoints.append(endpoint)
+
+
+_PUBLIC_SUBNET_FINDINGS = standards(
+    {
+        "VPCNoUnrestrictedRouteToIGW": "A public subnet is one with a way to the "
+        "internet: for the load balancer and for what tasks reach the internet by."
+    }
+)
+_NAT_SECURITY_GROUP_FINDINGS = standards(
+    {
+        "EC2RestrictedCommonPorts": "It forwards what the VPC sends, on whatever port, "
+        "and lets in nothing from outside it."
+    }
+)
+_NAT_INSTANCE_FINDINGS = {
+    "AwsSolutions-EC28": "The instance forwards packets and keeps nothing: the "
+    "basic five-minute metrics and EC2's own status checks say what there is to "
+    "know.",
+    "AwsSolutions-EC29": "The instance keeps nothing and is replaced by a "
+    "deployment; protection from termination would make that deployment fail.",
+} | standards(
+    {
+        "EC2InstanceDetailedMonitoringEnabled": "The instance forwards packets and "
+        "keeps nothing: the basic metrics say what there is to know.",
+        "EC2InstanceNoPublicIp": "A NAT device is what has a public address in "
+        "place of the tasks; it lets in nothing but what comes from the VPC.",
+        "EC2InstancesInVPC": "It is in the VPC, by its network interface, which "
+        "the rule does not look at.",
+    }
+)
 
 
 def _check_cidr(cidr: object, max_azs: int) -> None:

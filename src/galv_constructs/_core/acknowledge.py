@@ -1,4 +1,7 @@
-"""Acknowledgements of findings, each with the reason."""
+"""Acknowledgements of findings, each with the reason.
+
+The findings of a part are constants after its class, and the part applies them.
+"""
 
 import json
 import re
@@ -104,6 +107,12 @@ DEPLOYMENT_FUNCTIONS = OWN_POLICIES | standards(
 )
 """Of functions that are not set up as a service would be, and of their roles."""
 
+AWS_LAMBDA_BASIC_EXECUTION = (
+    "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+    "AWSLambdaBasicExecutionRole]"
+)
+"""Id of the finding that a role has the managed policy with which functions write logs."""
+
 
 def log_group_findings(encryption_key: kms.IKey | None) -> dict[str, str]:
     """Findings of a log group that has no key of its own."""
@@ -150,8 +159,7 @@ def acknowledge_provider(
 ) -> None:
     """Acknowledge what CDK's Provider framework around these functions is made of."""
     findings = {
-        "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-        "AWSLambdaBasicExecutionRole]": "The Provider framework's own functions; the managed "
+        AWS_LAMBDA_BASIC_EXECUTION: "The Provider framework's own functions; the managed "
         "policy only lets them write their log.",
         "AwsSolutions-L1": "The Provider framework chooses the runtime of its own functions.",
     }

@@ -69,10 +69,7 @@ class Protection(Construct):
         for action, resources in statements.items():
             if resources:
                 role.add_to_policy(iam.PolicyStatement(actions=[action], resources=resources))
-        acknowledge_wildcards(
-            role,
-            {"*": "Reading the attributes of load balancers knows no resource-level permissions."},
-        )
+        acknowledge_wildcards(role, {"*": _ANY_LOAD_BALANCER})
         self.resource = handled_resource(
             self,
             resource_type="Custom::GalvProtection",
@@ -95,6 +92,9 @@ class Protection(Construct):
             },
         )
         self.resource.node.add_dependency(*after)
+
+
+_ANY_LOAD_BALANCER = "Reading the attributes of load balancers knows no resource-level permissions."
 
 
 def _root(scope: Construct) -> Stack:

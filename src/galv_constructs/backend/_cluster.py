@@ -107,9 +107,12 @@ class Cluster(Construct):
             execute_command_configuration=execute_command,
         )
         if not policy.container_insights:
-            findings["AwsSolutions-ECS4"] = (
-                "Container Insights is off as asked for: it is billed by the metric, and the free "
-                "service metrics remain."
-            )
+            findings |= _NO_INSIGHTS
         if findings:
             acknowledge(self, findings)
+
+
+_NO_INSIGHTS = {
+    "AwsSolutions-ECS4": "Container Insights is off as asked for: it is billed by the metric, and "
+    "the free service metrics remain."
+}

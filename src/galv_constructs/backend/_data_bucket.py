@@ -78,16 +78,8 @@ def data_bucket(
         auto_delete_objects=policy.delete_contents,
     )
     let_protection_be_turned_on(bucket)
-    acknowledge(
-        bucket,
-        bucket_findings(
-            policy,
-            not_kms=None
-            if encryption_key is not None
-            else "It is encrypted with keys that S3 owns; another one costs $1 a month, and for "
-            "uploads media_key takes it. Static files are public anyway.",
-        ),
-    )
+    not_kms = _NOT_KMS if encryption_key is None else None
+    acknowledge(bucket, bucket_findings(policy, not_kms=not_kms))
     if log_bucket is not None:
         log_requests_to_bucket(bucket, log_bucket)
     return bucket
@@ -113,9 +105,7 @@ def grant_read_access(role: iam.IRole, bucket: s3.IBucket, *, within: IGalvNetwo
     _allow(role, ["s3:ListBucket"], bucket.bucket_arn, within)
     if bucket.encryption_key is not None:
         bucket.encryption_key.grant(role, "kms:Decrypt")
-    acknowledge_wildcards(
-        role, {objects: "The application chooses the keys of the objects in its own bucket."}
-    )
+    acknowledge_wildcards(role, {objects: _ANY_OBJECT})
 
 
 def _allow(
@@ -136,3 +126,10 @@ def _allow(
             else None,
         )
     )
+
+
+_NOT_KMS = (
+    "It is encrypted with keys that S3 owns; another one costs $1 a month, and for "
+    "uploads media_key takes it. Static files are public anyway."
+)
+_ANY_OBJECT = "The application chooses the keys of the objects in its own bucket."

@@ -106,27 +106,8 @@ class LoadBalancer(Construct):
                 record_name=f"{domain_name}.",
                 target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(self.resource)),
             )
-        acknowledge(
-            self.http,
-            standards(
-                {
-                    "ELBv2ACMCertificateRequired": "It answers on port 80 with the address on 443 "
-                    "and nothing else."
-                }
-            ),
-        )
-        findings = {
-            "AwsSolutions-EC23": "The API is a public site: anyone may reach its load balancer on "
-            "443, and on 80 to be redirected there. Nothing else is open."
-        } | standards(
-            {
-                "ELBDeletionProtectionEnabled": CLOSED_AT_THE_END
-                if policy.deletion_protection
-                else "Deletion protection is off for this deployment: it is meant to be deleted "
-                "whole."
-            }
-        )
-        acknowledge(self, findings)
+        acknowledge(self.http, _REDIRECT_FINDINGS)
+        acknowledge(self, _FINDINGS | (_PROTECTED if policy.deletion_protection else _UNPROTECTED))
 
     def forward_to(self, target_group: elbv2.ApplicationTargetGroup) -> None:
         """Forward requests for the API's name, and no others.
@@ -140,6 +121,25 @@ class LoadBalancer(Construct):
             conditions=[elbv2.ListenerCondition.host_headers([self._domain_name])],
             priority=RULE_PRIORITY,
         )
+
+
+_FINDINGS = {
+    "AwsSolutions-EC23": "The API is a public site: anyone may reach its load balancer on "
+    "443, and on 80 to be redirected there. Nothing else is open."
+}
+_PROTECTED = standards({"ELBDeletionProtectionEnabled": CLOSED_AT_THE_END})
+_UNPROTECTED = standards(
+    {
+        "ELBDeletionProtectionEnabled": "Deletion protection is off for this deployment: it is "
+        "meant to be deleted whole."
+    }
+)
+_REDIRECT_FINDINGS = standards(
+    {
+        "ELBv2ACMCertificateRequired": "It answers on port 80 with the address on 443 "
+        "and nothing else."
+    }
+)
 
 
 def _add_headers(listener: elbv2.ApplicationListener, content_security_policy: str) -> None:

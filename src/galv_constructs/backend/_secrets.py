@@ -38,10 +38,18 @@ class ApplicationSecrets(Construct):
             encryption_key=encryption_key,
             removal_policy=policy.data_removal,
         )
-        for secret, not_rotated in {
-            self.secret_key: "A new key signs every user out and breaks links already sent; it is "
-            "changed by a person who means that to happen.",
-            self.superuser_password: "Read once, when the superuser is made; from then on the "
-            "password lives in the application, where rotating this secret would not change it.",
-        }.items():
+        for secret, not_rotated in (
+            (self.secret_key, _WHY_KEY_STAYS),
+            (self.superuser_password, _WHY_FIRST_ONE_STAYS),
+        ):
             acknowledge(secret, secret_findings(encryption_key, not_rotated=not_rotated))
+
+
+_WHY_KEY_STAYS = (
+    "A new key signs every user out and breaks links already sent; it is "
+    "changed by a person who means that to happen."
+)
+_WHY_FIRST_ONE_STAYS = (
+    "Read once, when the superuser is made; from then on the "
+    "password lives in the application, where rotating this secret would not change it."
+)

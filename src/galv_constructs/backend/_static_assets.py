@@ -72,15 +72,14 @@ class StaticAssets(Construct):
         if access_logs is not None:
             self.distribution.node.add_dependency(*ready_for_logs(access_logs))
         unlogged = {} if access_logs is log_bucket else CLOUDFRONT_LOGS_REFUSED
-        acknowledge(
-            self.distribution,
-            unlogged
-            | {
-                "AwsSolutions-CFR1": "Style sheets and scripts that every user of the API needs, "
-                "wherever they are.",
-                "AwsSolutions-CFR2": "Files that are the same for everyone: a request reaches S3, "
-                "read-only, and no program that a firewall could protect.",
-                "AwsSolutions-CFR4": "Public files under CloudFront's own domain name, whose "
-                "certificate fixes the oldest TLS version; nothing personal is sent or served.",
-            },
-        )
+        acknowledge(self.distribution, _FINDINGS | unlogged)
+
+
+_FINDINGS = {
+    "AwsSolutions-CFR1": "Style sheets and scripts that every user of the API needs, "
+    "wherever they are.",
+    "AwsSolutions-CFR2": "Files that are the same for everyone: a request reaches S3, "
+    "read-only, and no program that a firewall could protect.",
+    "AwsSolutions-CFR4": "Public files under CloudFront's own domain name, whose "
+    "certificate fixes the oldest TLS version; nothing personal is sent or served.",
+}

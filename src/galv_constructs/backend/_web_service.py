@@ -188,10 +188,7 @@ class WebService(Construct):
             self._acknowledge_exec(runtime.cluster)
 
     def _acknowledge_exec(self, cluster: ecs.ICluster) -> None:
-        findings = {
-            "*": "ECS Exec opens its channel with ssmmessages actions and finds its log group "
-            "with logs:DescribeLogGroups, which have no resource-level permissions."
-        }
+        findings = {"*": _EXEC_CHANNEL}
         configuration = cluster.execute_command_configuration
         log = None if configuration is None else configuration.log_configuration
         log_group = None if log is None else log.cloud_watch_log_group
@@ -202,7 +199,12 @@ class WebService(Construct):
                 resource_name=f"{log_group.log_group_ref.log_group_name}:*",
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             )
-            findings[streams] = (
-                "ECS Exec writes each session to a stream of its own in this log group."
-            )
+            findings[streams] = _ANY_SESSION
         acknowledge_wildcards(self.task.task_role, findings)
+
+
+_EXEC_CHANNEL = (
+    "ECS Exec opens its channel with ssmmessages actions and finds its log group "
+    "with logs:DescribeLogGroups, which have no resource-level permissions."
+)
+_ANY_SESSION = "ECS Exec writes each session to a stream of its own in this log group."

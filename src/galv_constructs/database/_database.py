@@ -12,6 +12,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
 
 from galv_constructs._core.acknowledge import (
+    AWS_LAMBDA_BASIC_EXECUTION,
     DEPLOYMENT_FUNCTIONS,
     acknowledge,
     acknowledge_wildcards,
@@ -196,7 +197,7 @@ class Database(Construct):
         assert isinstance(resource, rds.CfnDBInstance)  # noqa: S101 - what an L2 instance is made of
         resource.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3691"]}})
         self._keep_logs()
-        self._acknowledge(encryption_key)
+        acknowledge(self, _findings(policy, encryption_key))
 
     def _keep_logs(self) -> None:
         # RDS makes these log groups itself and never expires them.
@@ -218,38 +219,51 @@ class Database(Construct):
         if function is not None:
             _acknowledge_log_retention(function, names)
 
-    def _acknowledge(self, encryption_key: kms.IKey | None) -> None:
-        findings = {
-            "AwsSolutions-RDS6": "The application signs in with a password and cannot use IAM "
-            "tokens; a way in that nothing uses is better closed.",
-            "AwsSolutions-RDS11": "Only the tasks' security groups may open connections, whatever "
-            "the port; another one would only surprise whoever has to connect.",
-        }
-        if not self._policy.multi_az:
-            findings["AwsSolutions-RDS3"] = (
-                "A deployment that is not in production does without a standby, at half the cost."
-            )
-        findings["AwsSolutions-RDS10"] = (
-            CLOSED_AT_THE_END
-            if self._policy.deletion_protection
-            else "Deletion protection is off for this deployment: it is meant to be deleted whole."
-        )
-        rules = {
-            "RDSEnhancedMonitoringEnabled": "RDS's own metrics say "
-            "what an application of this size needs to know; those of the operating system are "
-            "billed as logs.",
-            "RDSInBackupPlan": "RDS makes backups itself, every day and of every change, and keeps "
-            "them as long as the policy says.",
-        }
-        if not self._policy.multi_az:
-            rules["RDSMultiAZSupport"] = findings["AwsSolutions-RDS3"]
-        rules["RDSInstanceDeletionProtectionEnabled"] = findings["AwsSolutions-RDS10"]
-        secret = secret_findings(
-            encryption_key,
-            not_rotated="Running tasks read the password once, when they start: a rotation that "
-            "does not also replace them cuts the application off from its database.",
-        )
-        acknowledge(self, findings | standards(rules) | secret)
+
+_FINDINGS = {
+    "AwsSolutions-RDS6": "The application signs in with a password and cannot use IAM "
+    "tokens; a way in that nothing uses is better closed.",
+    "AwsSolutions-RDS11": "Only the tasks' security groups may open connections, whatever "
+    "the port; another one would only surprise whoever has to connect.",
+} | standards(
+    {
+        "RDSEnhancedMonitoringEnabled": "RDS's own metrics say "
+        "what an application of this size needs to know; those of the operating system are "
+        "billed as logs.",
+        "RDSInBackupPlan": "RDS makes backups itself, every day and of every change, and keeps "
+        "them as long as the policy says.",
+    }
+)
+_NOT_ROTATED = (
+    "Running tasks read the password once, when they start: a rotation that "
+    "does not also replace them cuts the application off from its database."
+)
+_NO_STANDBY = "A deployment that is not in production does without a standby, at half the cost."
+_UNPROTECTED = "Deletion protection is off for this deployment: it is meant to be deleted whole."
+_RETENTION_FINDINGS = DEPLOYMENT_FUNCTIONS | {
+    AWS_LAMBDA_BASIC_EXECUTION: "CDK's own function for retention; the managed policy "
+    "only lets it write its log."
+}
+_ANY_LOG_GROUP = (
+    "RDS names its log groups after the instance, whose name is not known before it "
+    "is made; the function may only set and delete retention."
+)
+_ONE_LOG_GROUP = "The ARN of one log group: CloudWatch Logs writes the wildcard at its end."
+
+
+def _findings(policy: DeploymentPolicy, encryption_key: kms.IKey | None) -> dict[str, str]:
+    """Findings of the database under a policy, and of its credentials."""
+    protection = CLOSED_AT_THE_END if policy.deletion_protection else _UNPROTECTED
+    findings = (
+        _FINDINGS
+        | {"AwsSolutions-RDS10": protection}
+        | standards({"RDSInstanceDeletionProtectionEnabled": protection})
+        | secret_findings(encryption_key, not_rotated=_NOT_ROTATED)
+    )
+    if not policy.multi_az:
+        findings |= {"AwsSolutions-RDS3": _NO_STANDBY}
+        findings |= standards({"RDSMultiAZSupport": _NO_STANDBY})
+    return findings
 
 
 def _acknowledge_log_retention(function: IConstruct, names: Sequence[str]) -> None:
@@ -265,21 +279,5 @@ def _acknowledge_log_retention(function: IConstruct, names: Sequence[str]) -> No
         )
         for name in names
     ]
-    one_group = "The ARN of one log group: CloudWatch Logs writes the wildcard at its end."
-    acknowledge_wildcards(
-        function,
-        {
-            "*": "RDS names its log groups after the instance, whose name is not known before it "
-            "is made; the function may only set and delete retention.",
-            **dict.fromkeys(groups, one_group),
-        },
-    )
-    acknowledge(
-        function,
-        DEPLOYMENT_FUNCTIONS
-        | {
-            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-            "AWSLambdaBasicExecutionRole]": "CDK's own function for retention; the managed policy "
-            "only lets it write its log."
-        },
-    )
+    acknowledge_wildcards(function, {"*": _ANY_LOG_GROUP, **dict.fromkeys(groups, _ONE_LOG_GROUP)})
+    acknowledge(function, _RETENTION_FINDINGS)

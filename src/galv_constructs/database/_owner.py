@@ -91,14 +91,7 @@ class DatabaseOwner(Construct):
             # Setup gives the login another password, also in a snapshot that was restored.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        acknowledge(
-            self.secret,
-            secret_findings(
-                encryption_key,
-                not_rotated="Running tasks read the password once, when they start: it is rotated "
-                "by a deployment, which replaces them, when the number of the rotation is raised.",
-            ),
-        )
+        acknowledge(self.secret, secret_findings(encryption_key, not_rotated=_NOT_ROTATED))
 
     @property
     def secrets(self) -> dict[str, ecs.Secret]:
@@ -143,3 +136,9 @@ class DatabaseOwner(Construct):
             command_text=f"retire {self._login}",
         )
         retired.node.add_dependency(self.secret)
+
+
+_NOT_ROTATED = (
+    "Running tasks read the password once, when they start: it is rotated "
+    "by a deployment, which replaces them, when the number of the rotation is raised."
+)

@@ -84,41 +84,40 @@ class SiteBuild(Construct):
         )
         for secret in secrets.values():
             secret.grant_read(self.project)
-        self._acknowledge(bucket)
-
-    def _acknowledge(self, bucket: s3.IBucket) -> None:
-        project = self.project
-        acknowledge(
-            self,
-            OWN_POLICIES
-            | log_group_findings(None)
-            | standards(
-                {
-                    "CodeBuildProjectSourceRepoUrl": "The project's source is an asset in S3; a "
-                    "repository that a build clones is public, and no credentials are involved."
-                }
-            )
-            | {
-                "AwsSolutions-CB4": "The project has no artifacts: a build uploads the site, which "
-                "is public, to the site's own bucket."
-            }
-            | {
-                f"AwsSolutions-IAM5[Action::{action}]": "CDK's grant to read one asset, the steps "
-                "of the build."
-                for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*")
-            },
-        )
-        group = Stack.of(self).format_arn(
+        log_group = Stack.of(self).format_arn(
             service="logs",
             resource="log-group",
-            resource_name=f"/aws/codebuild/{project.project_name}",
+            resource_name=f"/aws/codebuild/{self.project.project_name}",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
+        acknowledge(self, _FINDINGS)
         acknowledge_wildcards(
-            project,
+            self.project,
             {
-                bucket.arn_for_objects(_OWN_FOLDER): "What a build leaves is named after it, in a "
-                "folder of its own.",
-                f"{group}:*": "CDK lets a project write its own log.",
+                bucket.arn_for_objects(_OWN_FOLDER): _OWN_FOLDER_ALONE,
+                f"{log_group}:*": _OWN_LOG,
             },
         )
+
+
+_FINDINGS = (
+    OWN_POLICIES
+    | log_group_findings(None)
+    | standards(
+        {
+            "CodeBuildProjectSourceRepoUrl": "The project's source is an asset in S3; a "
+            "repository that a build clones is public, and no credentials are involved."
+        }
+    )
+    | {
+        "AwsSolutions-CB4": "The project has no artifacts: a build uploads the site, which "
+        "is public, to the site's own bucket."
+    }
+    | {
+        f"AwsSolutions-IAM5[Action::{action}]": "CDK's grant to read one asset, the steps "
+        "of the build."
+        for action in ("s3:GetObject*", "s3:GetBucket*", "s3:List*")
+    }
+)
+_OWN_FOLDER_ALONE = "What a build leaves is named after it, in a folder of its own."
+_OWN_LOG = "CDK lets a project write its own log."

@@ -165,13 +165,7 @@ class SiteRelease(Construct):
             ),
         ):
             role.add_to_policy(statement)
-        acknowledge_wildcards(
-            role,
-            dict.fromkeys(
-                [*written, left],
-                "The files of the site have the names that its build gives them.",
-            ),
-        )
+        acknowledge_wildcards(role, dict.fromkeys([*written, left], _ANY_FILE))
 
     def _allow_build(self, role: iam.Role, build: SiteBuild) -> None:
         """Let the handlers run the build and read its log."""
@@ -192,9 +186,7 @@ class SiteRelease(Construct):
             )
         )
         role.add_to_policy(iam.PolicyStatement(actions=["logs:GetLogEvents"], resources=[streams]))
-        acknowledge_wildcards(
-            role, {streams: "A log stream is named after a build, whose id is not known before."}
-        )
+        acknowledge_wildcards(role, {streams: _ANY_STREAM})
 
     def _function(self, id: str, entry: str, role: iam.Role) -> lambda_.Function:
         return handler_function(
@@ -210,3 +202,7 @@ class SiteRelease(Construct):
             # Holds a whole release; and more memory is a faster network.
             memory_size=1024,
         )
+
+
+_ANY_FILE = "The files of the site have the names that its build gives them."
+_ANY_STREAM = "A log stream is named after a build, whose id is not known before."

@@ -227,20 +227,14 @@ class Site(Construct):
         # It comes even though the default root object is set.
         Annotations.of(self.distribution).acknowledge_warning(
             "@aws-cdk/aws-cloudfront-origins:listBucketSecurityRisk",
-            "No request can list anything: each has the origin path in front and no query.",
+            _LISTS_NOTHING,
         )
-        findings = {
-            "AwsSolutions-CFR1": "Researchers use the site from wherever they are; what it shows "
-            "them the API decides."
-        }
-        if access_logs is not log_bucket:
-            findings |= CLOUDFRONT_LOGS_REFUSED
-        if web_acl_arn is None:
-            findings["AwsSolutions-CFR2"] = (
-                "Public static files without any input; requests that do something go to the API, "
-                "which has a web ACL of its own."
-            )
-        acknowledge(self.distribution, findings)
+        acknowledge(
+            self.distribution,
+            _FINDINGS
+            | ({} if access_logs is log_bucket else CLOUDFRONT_LOGS_REFUSED)
+            | (_NO_WEB_ACL if web_acl_arn is None else {}),
+        )
 
     def _add_records(
         self, zone: route53.IHostedZone, domain_name: str, alternative_domain_names: Sequence[str]
@@ -260,6 +254,24 @@ class Site(Construct):
                 self.records.append(
                     record(scope, id, zone=zone, record_name=f"{name}.", target=target)
                 )
+
+
+_FINDINGS = {
+    "AwsSolutions-CFR1": "Researchers use the site from wherever they are; what it shows "
+    "them the API decides."
+}
+_NO_WEB_ACL = {
+    "AwsSolutions-CFR2": "Public static files without any input; requests that do something go to "
+    "the API, which has a web ACL of its own."
+}
+_LISTS_NOTHING = "No request can list anything: each has the origin path in front and no query."
+_BUCKET_FINDINGS = standards(
+    {
+        "S3BucketVersioningEnabled": "Releases are kept as such, and what a new one "
+        "supersedes for a while: versions of the same would only be more copies."
+    }
+)
+_NOT_KMS = "It is encrypted with keys that S3 owns, and holds what everyone may read."
 
 
 def _site_bucket(
@@ -296,19 +308,7 @@ def _site_bucket(
         auto_delete_objects=policy.delete_contents,
     )
     let_protection_be_turned_on(bucket)
-    acknowledge(
-        bucket,
-        bucket_findings(
-            policy,
-            not_kms="It is encrypted with keys that S3 owns, and holds what everyone may read.",
-        )
-        | standards(
-            {
-                "S3BucketVersioningEnabled": "Releases are kept as such, and what a new one "
-                "supersedes for a while: versions of the same would only be more copies."
-            }
-        ),
-    )
+    acknowledge(bucket, bucket_findings(policy, not_kms=_NOT_KMS) | _BUCKET_FINDINGS)
     if log_bucket is not None:
         log_requests_to_bucket(bucket, log_bucket)
     return bucket

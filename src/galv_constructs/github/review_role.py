@@ -131,10 +131,7 @@ class GalvReviewRole(Construct):
             },
         )
         acknowledge(self._role, OWN_POLICIES)
-        acknowledge_wildcards(
-            self._role,
-            dict.fromkeys(templates, "A stack's id is not known before it is created."),
-        )
+        acknowledge_wildcards(self._role, dict.fromkeys(templates, _ANY_STACK))
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
@@ -150,3 +147,6 @@ class GalvReviewRole(Construct):
     def provider(self) -> iam.IOidcProvider:
         """The OpenID Connect provider, for further roles of the account."""
         return self._provider
+
+
+_ANY_STACK = "A stack's id is not known before it is created."

@@ -120,15 +120,7 @@ class GalvLogBucket(Construct):
         bucket_policy = self._bucket.policy
         assert bucket_policy is not None  # noqa: S101 - enforce_ssl has made it
         bucket_policy.document.add_statements(*self._statements())
-        unlogged = "The bucket that access logs go to: logging the writing of logs would never end."
-        acknowledge(
-            self._bucket,
-            {"AwsSolutions-S1": unlogged}
-            | standards({"S3BucketLoggingEnabled": unlogged})
-            | bucket_findings(
-                policy, not_kms="Load balancers and S3 itself write to no bucket that uses KMS."
-            ),
-        )
+        acknowledge(self._bucket, _FINDINGS | bucket_findings(policy, not_kms=_NOT_KMS))
 
     @property
     def bucket(self) -> s3.Bucket:
@@ -231,3 +223,8 @@ def _name_prefix(scope: Construct) -> str:
     """
     # The stack's id is the part that lasts as long as the stack; the path keeps two in one apart.
     return Fn.join("-", ["aws-waf-logs", scope.node.addr[-8:], stack_generation(scope)])
+
+
+_UNLOGGED = "The bucket that access logs go to: logging the writing of logs would never end."
+_FINDINGS = {"AwsSolutions-S1": _UNLOGGED} | standards({"S3BucketLoggingEnabled": _UNLOGGED})
+_NOT_KMS = "Load balancers and S3 itself write to no bucket that uses KMS."

@@ -51,7 +51,9 @@ class SmtpCredentials(Construct):
         policy: DeploymentPolicy,
     ) -> None:
         super().__init__(scope, id)
-        stack = Stack.of(self)
+        any_identity = Stack.of(self).format_arn(
+            service="ses", resource="identity", resource_name="*"
+        )
         # SMTP knows no temporary credentials, so there has to be a user.
         self.user = iam.User(self, "User")
         group = iam.Group(self, "Group")
@@ -68,23 +70,12 @@ class SmtpCredentials(Construct):
                     actions=["ses:SendRawEmail"],
                     # In the sandbox SES asks for the verified recipient's identity too. Who sends
                     # is fixed by the condition.
-                    resources=[
-                        stack.format_arn(service="ses", resource="identity", resource_name="*"),
-                        configuration_set_arn,
-                    ],
+                    resources=[any_identity, configuration_set_arn],
                     conditions={"StringEquals": {"ses:FromAddress": sender}},
                 )
             ],
         )
-        acknowledge_wildcards(
-            permission,
-            {
-                stack.format_arn(
-                    service="ses", resource="identity", resource_name="*"
-                ): "In the sandbox SES asks for the recipient's identity too, and recipients are "
-                "anyone; a condition fixes the address that mail comes from."
-            },
-        )
+        acknowledge_wildcards(permission, {any_identity: _ANY_RECIPIENT})
         self.secret = secretsmanager.Secret(
             self,
             "Secret",
@@ -101,12 +92,12 @@ class SmtpCredentials(Construct):
             removal_policy=policy.data_removal,
             encryption_key=encryption_key,
         )
-        secret = secret_findings(
-            encryption_key,
-            not_rotated="Running tasks read the password once, when they start: it is rotated by a "
-            "deployment, which replaces them, when the number of the rotation is raised.",
+        acknowledge(
+            self,
+            DEPLOYMENT_FUNCTIONS
+            | log_group_findings(encryption_key)
+            | secret_findings(encryption_key, not_rotated=_NOT_ROTATED),
         )
-        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(encryption_key) | secret)
         self.resource = handled_resource(
             self,
             resource_type="Custom::GalvSmtpCredentials",
@@ -167,3 +158,13 @@ class SmtpCredentials(Construct):
             log_group=log_group,
             timeout=Duration.minutes(5),
         )
+
+
+_NOT_ROTATED = (
+    "Running tasks read the password once, when they start: it is rotated by a "
+    "deployment, which replaces them, when the number of the rotation is raised."
+)
+_ANY_RECIPIENT = (
+    "In the sandbox SES asks for the recipient's identity too, and recipients are "
+    "anyone; a condition fixes the address that mail comes from."
+)

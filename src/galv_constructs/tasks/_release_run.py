@@ -138,9 +138,7 @@ class ReleaseRun(Construct):
                 actions=["cloudformation:DescribeStacks"], resources=[stack.stack_id]
             )
         )
-        acknowledge_wildcards(
-            role, {streams: "A log stream is named after a task, whose id is not known before."}
-        )
+        acknowledge_wildcards(role, {streams: _ANY_STREAM})
         return role
 
     def _function(self, id: str, entry: str, role: iam.Role) -> lambda_.Function:
@@ -154,3 +152,6 @@ class ReleaseRun(Construct):
             log_group=self.log_group,
             timeout=Duration.minutes(10),
         )
+
+
+_ANY_STREAM = "A log stream is named after a task, whose id is not known before."

@@ -128,13 +128,7 @@ class ScheduledRuns(Construct):
                 dead_letter_queue=self.dead_letter_queue,
             ),
         )
-        acknowledge_wildcards(
-            scheduler_role,
-            {
-                f"{self.function.function_arn}:*": "EventBridge Scheduler may call any version of "
-                "this one function."
-            },
-        )
+        acknowledge_wildcards(scheduler_role, {f"{self.function.function_arn}:*": _ANY_VERSION})
         # The first call comes as soon as the schedule is there.
         self.schedule.node.add_dependency(
             *task.needed_to_run, scheduler_role.node.find_child("DefaultPolicy")
@@ -159,7 +153,12 @@ class ScheduledRuns(Construct):
             f"time. The messages in the queue {self.dead_letter_queue.queue_name} say why.",
             topic=alarm_topic,
         )
-        self._acknowledge(alarms_act=alarm_topic is not None)
+        acknowledge(
+            self,
+            _FINDINGS
+            | log_group_findings(runtime.encryption_key)
+            | (TELLS_NOBODY if alarm_topic is None else {}),
+        )
 
     def metric_failed_runs(self) -> cloudwatch.Metric:
         return cloudwatch.Metric(
@@ -188,9 +187,7 @@ class ScheduledRuns(Construct):
             ),
         ):
             role.add_to_policy(statement)
-        acknowledge_wildcards(
-            role, {deadlines: "Each run has a deadline in this one group, named after it."}
-        )
+        acknowledge_wildcards(role, {deadlines: _ANY_DEADLINE})
         return role
 
     def _failed_runs_rule(self) -> events.Rule:
@@ -237,8 +234,12 @@ class ScheduledRuns(Construct):
             ],
         )
 
-    def _acknowledge(self, *, alarms_act: bool) -> None:
-        rules = {
+
+_FINDINGS = (
+    {"AwsSolutions-SQS3": "The queue is itself a dead-letter queue."}
+    | OWN_POLICIES
+    | standards(
+        {
             "LambdaConcurrency": "The function's calls come from one schedule and from the ends of "
             "its runs; a bound could only lose some of them.",
             "LambdaDLQ": "Events that the function fails on go to the dead-letter queue, as a "
@@ -246,11 +247,7 @@ class ScheduledRuns(Construct):
             "LambdaInsideVPC": "The function calls AWS's own APIs over TLS and nothing in the VPC, "
             "where it could reach what is none of its business.",
         }
-        acknowledge(
-            self,
-            {"AwsSolutions-SQS3": "The queue is itself a dead-letter queue."}
-            | OWN_POLICIES
-            | log_group_findings(self._task.runtime.encryption_key)
-            | standards(rules)
-            | ({} if alarms_act else TELLS_NOBODY),
-        )
+    )
+)
+_ANY_VERSION = "EventBridge Scheduler may call any version of this one function."
+_ANY_DEADLINE = "Each run has a deadline in this one group, named after it."

@@ -78,13 +78,7 @@ class StatusCheck(Construct):
         self.task.task_definition.add_to_task_role_policy(
             iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
         )
-        acknowledge_wildcards(
-            self.task.task_role,
-            {
-                "*": "The check lists buckets to see whether S3 answers; s3:ListAllMyBuckets has "
-                "no resource-level permissions."
-            },
-        )
+        acknowledge_wildcards(self.task.task_role, {"*": _LIST_BUCKETS})
         # By their path a role for pipelines can be allowed to pass these two and no others.
         for role in (self.task.task_role, self.task.execution_role):
             resource = role.node.default_child
@@ -111,3 +105,9 @@ class StatusCheck(Construct):
                 deployment=contents_of_stack(self),
             )
             release.resource.node.add_dependency(*after)
+
+
+_LIST_BUCKETS = (
+    "The check lists buckets to see whether S3 answers; s3:ListAllMyBuckets has "
+    "no resource-level permissions."
+)

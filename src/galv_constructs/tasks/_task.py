@@ -153,7 +153,9 @@ class Task(Construct):
         if runtime.encryption_key is not None:
             # CDK says so in the policy of the key only, and cannot where the key is imported.
             runtime.encryption_key.grant_decrypt(self.execution_role)
-        self._acknowledge()
+        acknowledge(self, _FINDINGS | log_group_findings(runtime.encryption_key))
+        if isinstance(runtime.image, ecs.EcrImage):
+            acknowledge_wildcards(self.execution_role, {"*": _ECR_SIGN_IN})
         # What nothing in the definition refers to, though the task fails without it. Not whole
         # security groups: their other rules may belong to what waits for this very task.
         needed = [self.task_role, self.execution_role, *rules]
@@ -232,16 +234,7 @@ class Task(Construct):
             ),
         ):
             role.add_to_policy(statement)
-        acknowledge_wildcards(
-            role,
-            {
-                tasks: "A task's id is not known before it runs: the cluster is named, and for "
-                "ecs:StopTask a condition names the family.",
-                family: "Every deployment makes a revision of this one family.",
-                "*": "ecs:ListTasks has no resource-level permissions; a condition names the "
-                "cluster.",
-            },
-        )
+        acknowledge_wildcards(role, {tasks: _ANY_TASK, family: _ANY_REVISION, "*": _LIST_TASKS})
 
     def _connect(self, others: Sequence[ec2.IConnectable]) -> list[IConstruct]:
         """Allow connections to others, and return the rules that do."""
@@ -262,35 +255,31 @@ class Task(Construct):
                 and child.source_security_group_id == own
             )
         ]
-        unreadable = (
-            "One task's security group alone is let in, on the port of the database, which the "
-            "rule cannot read because RDS tells it only when it is made."
-        )
         for rule in rules:
             if isinstance(rule, ec2.CfnSecurityGroupIngress) and is_token(rule.from_port):
-                acknowledge(
-                    rule,
-                    standards(
-                        {"EC2RestrictedCommonPorts": unreadable, "EC2RestrictedSSH": unreadable}
-                    ),
-                )
+                acknowledge(rule, _UNREADABLE_PORT)
         return list(rules)
 
-    def _acknowledge(self) -> None:
-        acknowledge(
-            self,
-            {
-                "AwsSolutions-ECS2": "The plain variables are names, addresses and switches; every "
-                "password and key is injected from Secrets Manager."
-            }
-            | OWN_POLICIES
-            | log_group_findings(self.runtime.encryption_key),
-        )
-        if isinstance(self.runtime.image, ecs.EcrImage):
-            acknowledge_wildcards(
-                self.execution_role,
-                {"*": "ecr:GetAuthorizationToken has no resource-level permissions."},
-            )
+
+_FINDINGS = OWN_POLICIES | {
+    "AwsSolutions-ECS2": "The plain variables are names, addresses and switches; every "
+    "password and key is injected from Secrets Manager."
+}
+_PORT_UNKNOWN = (
+    "One task's security group alone is let in, on the port of the database, which the "
+    "rule cannot read because RDS tells it only when it is made."
+)
+_UNREADABLE_PORT = standards(
+    {"EC2RestrictedCommonPorts": _PORT_UNKNOWN, "EC2RestrictedSSH": _PORT_UNKNOWN}
+)
+_ECR_SIGN_IN = "ecr:GetAuthorizationToken has no resource-level permissions."
+# In the role of a function that runs the task.
+_ANY_TASK = (
+    "A task's id is not known before it runs: the cluster is named, and for "
+    "ecs:StopTask a condition names the family."
+)
+_ANY_REVISION = "Every deployment makes a revision of this one family."
+_LIST_TASKS = "ecs:ListTasks has no resource-level permissions; a condition names the cluster."
 
 
 def _claim_name(scope: Construct, runtime: TaskRuntime, name: str) -> None:
