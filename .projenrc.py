@@ -53,7 +53,8 @@ TYPED_SERVICES = [
 DEV_DEPENDENCIES = [
     "aiosmtpd@^1",
     "boto3@^1",
-    "cdk-nag@^3",
+    # Before 3.0.2 it overlooks what is acknowledged with aws-cdk-lib 2.262.1 and newer.
+    "cdk-nag@^3.0.2",
     "check-jsonschema@^0",
     "cfn-lint@^1",
     "click@^8",

@@ -2,8 +2,9 @@
 
 npm run test:lowest | test:newest [-- argument of pytest ...]
 
-Lowest: what both pyproject.toml declare at their lower bounds, everything else as locked. Newest:
-all of it as new as the declarations allow. Each is an environment of its own, which is made anew.
+Lowest: what both pyproject.toml declare at their lower bounds, and cdk-nag, whose ids of findings
+the library spells; everything else as locked. Newest: all of it as new as the declarations allow.
+Each is an environment of its own, which is created anew.
 """
 
 import os
@@ -39,22 +40,28 @@ def package(requirement: str) -> str:
     return re.split(r"[\[=<>]", requirement)[0]
 
 
+def lowest_of(requirement: str) -> str:
+    """Turn `name>=1.2, <2` into `name==1.2`."""
+    return re.sub(r">=([^,]+),.*", r"==\1", requirement)
+
+
 def install(python: Path, *, lowest: bool) -> None:
     """Install the library, galv-ops, and what their tests need."""
     asked = (ROOT / "requirements-dev.txt").read_text().splitlines()
     asked = [line for line in asked if line[:1].isalnum() and package(line) not in PROGRAMS]
     command = ["uv", "pip", "install", "--quiet", "--python", str(python)]
-    command += ["--editable", ".", "--editable", OPS, *asked]
     with tempfile.TemporaryDirectory() as folder:
         if lowest:
             bounds = lower_bounds()
-            decided = {package(line) for line in bounds}
+            asked = [lowest_of(line) if package(line) == "cdk-nag" else line for line in asked]
+            decided = {"cdk-nag", *(package(line) for line in bounds)}
             rest = {line for line in locked(EVERYTHING) if package(line) not in decided}
             # Whatever the tools of the tests, such as cdk-nag, ask for.
             for option, lines in (("--overrides", bounds), ("--constraints", rest)):
                 file = Path(folder, option)
                 file.write_text("\n".join(lines))
                 command += [option, str(file)]
+        command += ["--editable", ".", "--editable", OPS, *asked]
         subprocess.run(command, cwd=ROOT, check=True)
 
 
