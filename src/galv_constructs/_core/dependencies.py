@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from constructs import Dependable, IConstruct
 
 
-def stand_for(construct: IConstruct, roots: Callable[[], Iterable[IConstruct]]) -> None:
+def set_dependency_roots(construct: IConstruct, roots: Callable[[], Iterable[IConstruct]]) -> None:
     """Make what depends on `construct` wait for `roots` only, not for all that is below it.
 
     Args:

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from galv_constructs._core.certificates import check_certificate_source
 from galv_constructs._core.content_policy import check_policy_additions
-from galv_constructs._core.dependencies import stand_for
+from galv_constructs._core.dependencies import set_dependency_roots
 from galv_constructs._core.host_names import claim_host_names
 from galv_constructs._core.placement import check_place, check_secrets_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
@@ -227,7 +227,7 @@ class GalvFrontend(Construct):
             policy=policy,
             timeout=build_timeout or Duration.minutes(20),
         )
-        stand_for(self, lambda: [self._release.resource])
+        set_dependency_roots(self, lambda: [self._release.resource])
 
     @property
     def url(self) -> str:

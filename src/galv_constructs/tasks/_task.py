@@ -18,7 +18,7 @@ from galv_constructs._core.acknowledge import (
     log_group_findings,
     standards,
 )
-from galv_constructs._core.dependencies import stand_for
+from galv_constructs._core.dependencies import set_dependency_roots
 from galv_constructs._core.placement import check_place, check_secrets_place
 from galv_constructs._core.validation import is_token
 from galv_constructs.images._image import ARCHITECTURES
@@ -159,7 +159,7 @@ class Task(Construct):
         # What nothing in the definition refers to, though the task fails without it. Not whole
         # security groups: their other rules may belong to what waits for this very task.
         needed = [self.task_role, self.execution_role, *rules]
-        stand_for(self, lambda: needed)
+        set_dependency_roots(self, lambda: needed)
 
     def _open_volumes(self, mounts: Sequence[ecs.MountPoint]) -> None:
         """Let any user write to volumes before the command starts, as `/tmp` is.

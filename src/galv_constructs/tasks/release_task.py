@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from galv_constructs._core.dependencies import stand_for
+from galv_constructs._core.dependencies import set_dependency_roots
 from galv_constructs._core.validation import check_duration, check_fargate_size, check_variables
 from galv_constructs.tasks._release_run import LONGEST_TIMEOUT, ReleaseRun
 from galv_constructs.tasks._task import (
@@ -138,7 +138,7 @@ class GalvReleaseTask(Construct):
             command_text=text,
             timeout=Duration.minutes(15) if timeout is None else timeout,
         )
-        stand_for(self, lambda: [self._run.resource])
+        set_dependency_roots(self, lambda: [self._run.resource])
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
