@@ -122,7 +122,7 @@ def _load_balancer(balancer: Json, _resources: Json) -> dict[str, float]:
 
 
 def _web_acl(acl: Json, _resources: Json) -> dict[str, float]:
-    return {"web firewall": WEB_ACL + len(acl["Rules"]) * WEB_ACL_RULE}
+    return {"WAF": WEB_ACL + len(acl["Rules"]) * WEB_ACL_RULE}
 
 
 PRICES: dict[str, Callable[[Json, Json], dict[str, float]]] = {

@@ -1,4 +1,4 @@
-"""The web firewall."""
+"""The web ACL."""
 
 import re
 from dataclasses import dataclass

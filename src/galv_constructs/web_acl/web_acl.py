@@ -1,4 +1,4 @@
-"""The web firewall in front of the load balancer or of CloudFront."""
+"""The web ACL in front of the load balancer or of CloudFront."""
 
 import ipaddress
 import re
