@@ -108,7 +108,7 @@ def arguments(of: griffe.Function) -> dict[str, str]:
 
 
 def mistakes(module: griffe.Module) -> list[str]:
-    """Return what has to be mended before there can be a reference."""
+    """Return what has to be fixed before there can be a reference."""
     found = []
     for name, target in public(module).items():
         if not target.has_docstring:

@@ -12,7 +12,7 @@ NAME = "galv-constructs"
 
 
 def mistakes(version: str, root: Path = ROOT) -> Iterator[str]:
-    """Yield what has to be mended before this version can be released."""
+    """Yield what has to be fixed before this version can be released."""
     changelog = (root / "CHANGELOG.md").read_text()
     if not re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE):
         yield f"CHANGELOG.md has no section [{version}]: that is what [Unreleased] has to become"

@@ -1,4 +1,4 @@
-"""The way in: certificate, listeners, DNS record."""
+"""The load balancer: certificate, listeners, DNS record."""
 
 import re
 from typing import Any

@@ -1,7 +1,7 @@
 """Checks of arguments that several constructs share.
 
 Each refuses with a `ValueError` that says what is wrong, what was given, what is allowed and how to
-mend it. Unresolved tokens pass, as their value is not known before the deployment, except where a
+fix it. Unresolved tokens pass, as their value is not known before the deployment, except where a
 construct has to calculate with them.
 """
 

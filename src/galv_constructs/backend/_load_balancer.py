@@ -1,4 +1,4 @@
-"""The way in: load balancer, certificate and DNS record."""
+"""The load balancer: its certificate and DNS record."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_certificatemanager as acm
