@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from handlers.services import clients
 
 from galv_constructs.handlers import protection
 from galv_constructs.handlers.protection import ATTRIBUTE, ProtectionError, on_event
@@ -82,10 +83,10 @@ class FakeAws:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws()
-    monkeypatch.setattr(protection, "client", lambda _service: fake)
+    monkeypatch.setattr(protection, "client", clients(fake))
     monkeypatch.setattr(protection, "sleep", fake.sleep)
     monkeypatch.setattr(protection, "monotonic", lambda: fake.now)
-    monkeypatch.setattr("galv_constructs.handlers._aws.client", lambda _service: fake)
+    monkeypatch.setattr("galv_constructs.handlers._aws.client", clients(fake))
     return fake
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as aws
+from handlers.services import clients
 
 from galv_constructs.handlers import _aws, release_task
 
@@ -128,7 +129,7 @@ class Deployment:
         self.now = NOW
         self.pauses: list[float] = []
         for module in (release_task, _aws):
-            monkeypatch.setattr(module, "client", lambda _service: fake)
+            monkeypatch.setattr(module, "client", clients(fake))
         monkeypatch.setattr(release_task, "time", lambda: self.now)
         monkeypatch.setattr(release_task, "sleep", self.pauses.append)
         self.event: Json = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from handlers.services import clients
 
 from galv_constructs.handlers import _aws, scheduled_task
 
@@ -130,7 +131,7 @@ class Schedule:
 def schedule(monkeypatch: pytest.MonkeyPatch) -> Schedule:
     fake = FakeAws()
     for module in (scheduled_task, _aws):
-        monkeypatch.setattr(module, "client", lambda _service: fake)
+        monkeypatch.setattr(module, "client", clients(fake))
     monkeypatch.setattr(scheduled_task, "time", fake.time)
     for name, value in {
         "CLUSTER": CLUSTER,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as aws
+from handlers.services import clients
 
 from galv_constructs.handlers import _aws, _site_page, site_release
 
@@ -219,7 +220,7 @@ class Deployment:
         self.asked: list[str] = []
         self.faults: list[tuple[int, bytes]] = []
         for module in (_aws, site_release):
-            monkeypatch.setattr(module, "client", lambda _service: fake)
+            monkeypatch.setattr(module, "client", clients(fake))
         monkeypatch.setattr(site_release, "time", lambda: self.now)
         monkeypatch.setattr(site_release, "sleep", self.pauses.append)
         monkeypatch.setattr(_site_page, "time", lambda: self.now)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from handlers.services import clients
 
 from galv_constructs.handlers import smtp_credentials
 from galv_constructs.handlers.smtp_credentials import (
@@ -164,7 +165,7 @@ class Resource:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws()
-    monkeypatch.setattr(smtp_credentials, "client", lambda _service: fake)
+    monkeypatch.setattr(smtp_credentials, "client", clients(fake))
     return fake
 
 
