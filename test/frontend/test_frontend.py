@@ -816,7 +816,7 @@ class TestRelease:
         (after,) = of_type(found, "AWS::S3::Bucket", "After").values()
         assert after["DependsOn"] == [only_id(found, "Custom::GalvSiteRelease")]
 
-    def test_the_handlers_asset_is_the_handler_and_no_more(self, tmp_path: Path) -> None:
+    def test_assets_are_the_handler_and_the_build_and_no_more(self, tmp_path: Path) -> None:
         app = App(outdir=str(tmp_path))
         frontend(stack_in("us-east-1", app))
         app.synth()
@@ -824,7 +824,8 @@ class TestRelease:
         files = {
             str(path.relative_to(asset))
             for asset in tmp_path.glob("asset.*")
-            for path in asset.rglob("*.py")
+            for path in asset.rglob("*")
+            if path.suffix in {".py", ".yml"}
         }
         assert files == {
             "handlers/site_release.py",
@@ -835,6 +836,7 @@ class TestRelease:
             "handlers/_console.py",
             "handlers/_redact.py",
             "build_site.py",
+            "buildspec.yml",
         }
         handler = only(synthesize(stack_of(app)), "AWS::Lambda::Function", "FrontendReleaseOnEvent")
         assert handler["Handler"] == "handlers.site_release.on_event"

@@ -141,7 +141,7 @@ class TestGit:
 
         assert build_site.main("fetch") == 1
         said = capsys.readouterr().out
-        assert f"is commit {commit}, and commit= asks for {'0' * 40}" in said
+        assert f"is commit {commit}, and commit= asks for {'0' * 40}: the tag was moved, " in said
         assert not Path("work/source").exists()
 
     def test_refuses_a_tag_that_moves_meanwhile(
@@ -504,6 +504,18 @@ print(json.dumps(call))
     def calls(self, capsys: pytest.CaptureFixture[str]) -> list[Json]:
         lines = capsys.readouterr().out.splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def test_runs_the_manager_that_it_installed(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Not another version, which the build's image may have."""
+        program = tmp_path / "work/tools/node_modules/.bin/pnpm"
+        program.parent.mkdir(parents=True)
+        program.write_text('#!/bin/sh\necho \'{"command": "installed"}\'\n')
+        program.chmod(0o755)
+
+        assert build_site.main("install") == 0
+        assert self.calls(capsys)[1] == {"command": "installed"}
 
     def test_installs_what_the_lockfile_says(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert build_site.main("install") == 0
@@ -1092,7 +1104,9 @@ class TestImage:
         manifest = registry.image("2.2.0", [layer({f"{HTML}/index.html": b"page"})])
         registry.blobs[manifest["layers"][0]["digest"]] = b"something else"
 
-        assert "the content does not match the digest" in self.refusal(capsys)
+        digest = manifest["layers"][0]["digest"]
+        said = self.refusal(capsys)
+        assert f"/blobs/{digest}: the content does not match the digest" in said
 
     def test_refuses_a_layer_that_it_cannot_read(
         self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]

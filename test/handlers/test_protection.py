@@ -222,6 +222,10 @@ class TestADeletion:
         reason = str(refused.value)
         assert reason.startswith("The stack is protected, and nothing has been deleted yet.")
         assert all(part in reason for part in named)
+        commands = [line.split()[:3] for line in reason.splitlines()[1:-1]]
+        rds = ["aws", "rds", "modify-db-instance"]
+        elb = ["aws", "elbv2", "modify-load-balancer-attributes"]
+        assert commands == [rds] * bool(database) + [elb] * bool(balancer)
         assert not any(part in reason for part in unnamed)
         assert len(reason.encode()) <= 900
         assert cloud.protected == (database, balancer)

@@ -159,7 +159,7 @@ class Deployment:
 
     def start(self) -> Json:
         """Send the request; its result goes into the polls, through JSON as in the framework."""
-        result = release_task.on_event(self.event, None)
+        result = release_task.on_event(json.loads(json.dumps(self.event)), None)
         self.event = json.loads(json.dumps({**self.event, **result}))
         return result
 
@@ -620,6 +620,44 @@ class TestIsComplete:
 
         assert f"never started (attempts: 3): TaskFailedToStart; {PULL_TIMEOUT}" in reason
         assert len(deployment.aws.tasks) == 3
+
+    def test_the_reason_is_that_of_the_last_attempt(self, deployment: Deployment) -> None:
+        deployment.start()
+        for reason in (PULL_TIMEOUT, FULL, SLOW_NETWORK):
+            deployment.stopped(reason=reason)
+            if reason != SLOW_NETWORK:
+                assert not deployment.poll()
+
+        reason = deployment.refusal()
+
+        assert f"never started (attempts: 3): TaskFailedToStart; {SLOW_NETWORK}" in reason
+        assert PULL_TIMEOUT not in reason
+        assert FULL not in reason
+
+    @pytest.mark.parametrize(
+        "lasts",
+        [
+            "repository not found",
+            "manifest unknown",
+            "name unknown",
+            "bucket does not exist",
+            "permission denied",
+            "User is not authorized to perform this",
+            "401 Unauthorized",
+            "403 Forbidden",
+            "no basic auth credentials",
+            "invalid reference format",
+            "exec format error",
+        ],
+    )
+    def test_what_lasts_is_not_repeated_whatever_else_is_said(
+        self, deployment: Deployment, lasts: str
+    ) -> None:
+        deployment.start()
+        deployment.stopped(reason=f"{lasts}; i/o timeout")
+
+        assert f"never started: TaskFailedToStart; {lasts}; i/o timeout" in deployment.refusal()
+        assert len(deployment.aws.tasks) == 1
 
     def test_a_listing_that_lags_starts_no_further_task(
         self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch

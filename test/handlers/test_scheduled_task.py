@@ -138,7 +138,7 @@ def schedule(monkeypatch: pytest.MonkeyPatch) -> Schedule:
         "TASK_DEFINITION": f"{FAMILY}:7",
         "CONTAINER_NAME": "monitor",
         "SUBNETS": "subnet-1,subnet-2",
-        "SECURITY_GROUPS": "sg-1",
+        "SECURITY_GROUPS": "sg-1,sg-2",
         "ASSIGN_PUBLIC_IP": "DISABLED",
         "LOG_GROUP": "/app/$x/monitor",
         "TIMEOUT_SECONDS": "600",
@@ -171,7 +171,7 @@ class TestDue:
             "networkConfiguration": {
                 "awsvpcConfiguration": {
                     "subnets": ["subnet-1", "subnet-2"],
-                    "securityGroups": ["sg-1"],
+                    "securityGroups": ["sg-1", "sg-2"],
                     "assignPublicIp": "DISABLED",
                 }
             },

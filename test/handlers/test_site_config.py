@@ -255,8 +255,8 @@ def test_a_site_without_a_page_is_refused() -> None:
 def test_a_page_whose_script_is_missing_is_refused() -> None:
     page = b'<script src="/assets/gone-1.js"></script>' + BUILT["index.html"]
 
-    assert "loads what is not among the files: assets/gone-1.js" in refusal(
-        {**BUILT, "index.html": page}
+    assert refusal({**BUILT, "index.html": page}) == (
+        "index.html loads what is not among the files: assets/gone-1.js"
     )
 
 

@@ -615,6 +615,17 @@ class TestBuild:
 
         assert "the build hung: not done after 1200 s, and was stopped" in deployment.refusal()
 
+    def test_one_that_hangs_tells_no_secret(self, deployment: Deployment) -> None:
+        deployment.event["ResourceProperties"]["Inputs"]["Secrets"] = {"VITE_MAPS": "maps:KEY"}
+        deployment.start()
+        deployment.aws.lines = ["VITE_MAPS: hunter2"]
+        deployment.now += 1200
+
+        reason = deployment.refusal()
+
+        assert "VITE_MAPS" in reason
+        assert "hunter2" not in reason
+
     def test_the_deadline_holds_while_codebuild_does_not_answer(
         self, deployment: Deployment
     ) -> None:
@@ -647,6 +658,50 @@ class TestPublish:
         assert set(order[2:4]) == {"site/manifest.json", "site/icons/a b.png"}
         assert order[4:] == ["site/index.html"]
         assert deployment.served() == SITE
+
+    @pytest.mark.parametrize(
+        ("name", "told"),
+        [
+            # As https://www.iana.org/assignments/media-types/ has them.
+            ("a.avif", "image/avif"),
+            ("a.css", "text/css; charset=utf-8"),
+            ("a.csv", "text/csv; charset=utf-8"),
+            ("a.gif", "image/gif"),
+            ("a.htm", "text/html; charset=utf-8"),
+            ("a.html", "text/html; charset=utf-8"),
+            ("a.ico", "image/x-icon"),
+            ("a.jpeg", "image/jpeg"),
+            ("a.jpg", "image/jpeg"),
+            ("a.js", "text/javascript; charset=utf-8"),
+            ("a.json", "application/json"),
+            ("a.map", "application/json"),
+            ("a.md", "text/markdown; charset=utf-8"),
+            ("a.mjs", "text/javascript; charset=utf-8"),
+            ("a.otf", "font/otf"),
+            ("a.pdf", "application/pdf"),
+            ("a.png", "image/png"),
+            ("a.svg", "image/svg+xml"),
+            ("a.ttf", "font/ttf"),
+            ("a.txt", "text/plain; charset=utf-8"),
+            ("a.wasm", "application/wasm"),
+            ("a.webmanifest", "application/manifest+json"),
+            ("a.webp", "image/webp"),
+            ("a.woff", "font/woff"),
+            ("a.woff2", "font/woff2"),
+            ("a.xml", "application/xml"),
+        ],
+    )
+    def test_says_what_each_kind_of_file_is(
+        self, deployment: Deployment, name: str, told: str
+    ) -> None:
+        deployment.deploy({**SITE, name: b""})
+
+        (put,) = (
+            query
+            for query in deployment.aws.queries("put_object")
+            if query["Key"] == f"site/{name}"
+        )
+        assert put["ContentType"] == told
 
     def test_says_what_files_are_and_how_long_they_last(self, deployment: Deployment) -> None:
         deployment.deploy({**SITE, "assets/x-1.bin": b"", "parquet.WASM": b""})

@@ -493,6 +493,7 @@ def test_refuses_a_third_key_and_says_which_to_delete(aws: FakeAws, resource: Re
 
     reason = refusal(lambda: resource.update(Rotation="2"))
 
+    assert reason.startswith("User mailer has two access keys, and IAM allows no third. ")
     assert f"{resource.physical_id} is in use" in reason
     assert "that nothing uses (AKIASTRAY00000000001)" in reason
     assert "aws iam delete-access-key --user-name mailer" in reason
