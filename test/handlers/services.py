@@ -8,7 +8,7 @@ from typing import Any
 
 import botocore.session
 from botocore import xform_name
-from botocore.model import OperationModel, Shape
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
 
@@ -32,10 +32,10 @@ def _paginated(service: str) -> set[str]:
 
 def _unknown_values(value: Any, shape: Shape, place: str) -> Iterator[str]:
     """Values that AWS's list of them lacks, which the client itself lets pass."""
-    if shape.type_name == "structure":
+    if isinstance(shape, StructureShape):
         for key, member in value.items():
             yield from _unknown_values(member, shape.members[key], f"{place}.{key}")
-    elif shape.type_name == "list":
+    elif isinstance(shape, ListShape):
         for member in value:
             yield from _unknown_values(member, shape.member, place)
     elif (known := getattr(shape, "enum", None)) and value not in known:
@@ -67,9 +67,11 @@ class Client:
     def _check(operation: OperationModel, query: dict[str, Any]) -> None:
         # The client takes a dictionary for it too.
         query = {key: "bucket/key" if key == "CopySource" else query[key] for key in query}
-        found = ParamValidator().validate(query, operation.input_shape)
+        shape = operation.input_shape
+        assert shape is not None, f"{operation.name} takes nothing"
+        found = ParamValidator().validate(query, shape)
         assert not found.has_errors(), f"{operation.name}: {found.generate_report()}"
-        unknown = list(_unknown_values(query, operation.input_shape, operation.name))
+        unknown = list(_unknown_values(query, shape, operation.name))
         assert not unknown, unknown
 
 
