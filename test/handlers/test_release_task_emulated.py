@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from moto.cloudformation.models import cloudformation_backends
 from moto.ecs.models import ecs_backends
 from moto.moto_api import state_manager
@@ -20,7 +19,7 @@ from moto.moto_api import state_manager
 from galv_constructs.handlers import _aws, release_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 # moto alone takes seconds to load.
 pytestmark = pytest.mark.slow
@@ -126,19 +125,8 @@ class Emulated:
 
 
 @pytest.fixture
-def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    # Half of the time of these tests, otherwise.
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    _aws.client.cache_clear()
-    # A task stays as it is until a test ends it.
-    state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1000})
-    with mock_aws():
-        yield Emulated()
-    state_manager.unset_transition("ecs::task")
-    _aws.client.cache_clear()
+def emulated(emulated_aws: None) -> Emulated:
+    return Emulated()
 
 
 def test_a_release_that_succeeds(emulated: Emulated) -> None:

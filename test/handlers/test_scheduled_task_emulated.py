@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.ecs.models import ecs_backends
-from moto.moto_api import state_manager
 
 from galv_constructs.handlers import _aws, scheduled_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 # moto alone takes seconds to load.
 pytestmark = pytest.mark.slow
@@ -111,17 +109,8 @@ class Emulated:
 
 
 @pytest.fixture
-def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    _aws.client.cache_clear()
-    # A task stays as it is until a test ends it.
-    state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1000})
-    with mock_aws():
-        yield Emulated(monkeypatch)
-    state_manager.unset_transition("ecs::task")
-    _aws.client.cache_clear()
+def emulated(monkeypatch: pytest.MonkeyPatch, emulated_aws: None) -> Emulated:
+    return Emulated(monkeypatch)
 
 
 def test_a_run_has_a_mark_and_a_deadline(emulated: Emulated) -> None:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from moto.cloudformation.models import cloudformation_backends
 
-from galv_constructs.handlers import _aws, _site_page, site_release
+from galv_constructs.handlers import _site_page, site_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytestmark = pytest.mark.slow
 
@@ -119,21 +118,15 @@ class Emulated:
 
 
 @pytest.fixture
-def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    _aws.client.cache_clear()
-    with mock_aws():
-        emulated = Emulated()
+def emulated(monkeypatch: pytest.MonkeyPatch, emulated_aws: None) -> Emulated:
+    emulated = Emulated()
 
-        def get(url: str) -> tuple[int, bytes]:
-            name = url.removeprefix("https://d111111abcdef8.cloudfront.net/") or "index.html"
-            return 200, emulated.served(name).encode()
+    def get(url: str) -> tuple[int, bytes]:
+        name = url.removeprefix("https://d111111abcdef8.cloudfront.net/") or "index.html"
+        return 200, emulated.served(name).encode()
 
-        monkeypatch.setattr(_site_page, "_get", get)
-        yield emulated
-    _aws.client.cache_clear()
+    monkeypatch.setattr(_site_page, "_get", get)
+    return emulated
 
 
 def test_a_site_its_update_and_a_rollback(emulated: Emulated) -> None:

@@ -4,12 +4,10 @@ What moto does not do is said where it matters.
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from galv_constructs.handlers import _aws, smtp_credentials
 from galv_constructs.handlers.smtp_credentials import PASSWORD_KEY, USER_KEY
@@ -68,14 +66,8 @@ class Emulated:
 
 
 @pytest.fixture
-def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    _aws.client.cache_clear()
-    with mock_aws():
-        yield Emulated()
-    _aws.client.cache_clear()
+def emulated(emulated_aws: None) -> Emulated:
+    return Emulated()
 
 
 def test_creates_credentials_once(emulated: Emulated) -> None:
