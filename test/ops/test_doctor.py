@@ -541,6 +541,17 @@ def test_two_failures_of_a_stack_are_both_told_in_their_order(recorded: Recorded
     ]
 
 
+@pytest.mark.parametrize("what", ["creation", "update", "deletion"])
+def test_what_another_failure_cancelled_is_no_failure(recorded: Recorded, what: str) -> None:
+    said = f"Resource {what} cancelled"
+    recorded.events[BACKEND] = [
+        event(BACKEND, "Topic1", "AWS::SNS::Topic", "CREATE_FAILED", said),
+        event(BACKEND, "Bucket1", "AWS::S3::Bucket", "CREATE_FAILED", BUCKET_TAKEN),
+    ]
+
+    assert causes(recorded) == ["Bucket1 (AWS::S3::Bucket) of galv-BackendStack failed."]
+
+
 def test_what_follows_from_a_known_cause_is_not_told_again(recorded: Recorded) -> None:
     said = "Resource handler returned message: ECS Deployment Circuit Breaker was triggered"
     recorded.events[BACKEND] = [

@@ -238,6 +238,16 @@ def test_check_without_the_permission_for_ses_has_its_own_exit_code(ecs: Recorde
     assert "Whether the account is in the sandbox of SES is not known: not allowed" in result.stdout
 
 
+def test_setup_loads_fixtures_when_it_is_asked_to(ecs: Recorded) -> None:
+    ecs.tasks = []
+    ends(ecs, "setup-db", exit_code=0)
+
+    assert ecs.run("setup", "--load-fixtures").exit_code == 0
+
+    (override,) = request(ecs)["overrides"]["containerOverrides"]
+    assert override["environment"] == [{"name": "GALV_RELEASE_EVENT", "value": "Create"}]
+
+
 def test_setup_says_for_what_it_runs(ecs: Recorded) -> None:
     ecs.tasks = []
     ecs.answers["ecs.StopTask"] = {}

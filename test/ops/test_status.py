@@ -64,6 +64,8 @@ def test_stacks(recorded: Recorded, status: str, state: str, code: int) -> None:
     ("changes", "state", "code"),
     [
         ({"runningCount": 1}, "bad", 1),
+        # No task is to run, and ECS leaves out what is nought.
+        ({"runningCount": None, "desiredCount": None}, "ok", 0),
         ({"deployments": [{"rolloutState": "FAILED"}]}, "bad", 1),
         ({"deployments": [{"rolloutState": "IN_PROGRESS"}], "runningCount": 1}, "busy", 0),
     ],
@@ -71,7 +73,9 @@ def test_stacks(recorded: Recorded, status: str, state: str, code: int) -> None:
 def test_the_web_service(
     recorded: Recorded, changes: dict[str, Any], state: str, code: int
 ) -> None:
-    recorded.answers["ecs.DescribeServices"] = {"services": [service(**changes)]}
+    recorded.answers["ecs.DescribeServices"] = {
+        "services": [{key: one for key, one in service(**changes).items() if one is not None}]
+    }
 
     assert line(recorded, "web", code).startswith(f"{state} web ")
 
