@@ -387,7 +387,9 @@ def test_what_service_events_say(recorded: Recorded) -> None:
         "(service galv) was unable to start tasks: CannotPullContainerError: failed to resolve ref "
         "ghcr.io/a/b:1: ghcr.io/a/b:1: not found"
     )
-    events = [{"id": "1", "createdAt": LATER, "message": said}]
+    # The time is optional in DescribeServices.
+    events: list[Json] = [{"id": "1", "message": "(service galv) has begun"}]
+    events += [{"id": "2", "createdAt": LATER, "message": said}]
     recorded.answers["ecs.DescribeServices"] = {"services": [service(events=events)]}
 
     assert "1. The image ghcr.io/a/b:1 was not found.\n" in text_of(recorded)

@@ -381,10 +381,24 @@ def test_one_task_is_one(recorded: Recorded) -> None:
     assert "1 of 1 task running," in line(recorded, "web", 0)
 
 
-def test_throttling_is_no_part(recorded: Recorded) -> None:
-    recorded.refuse("rds.DescribeDBInstances", "Throttling")
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [
+        ("status", "rds.DescribeDBInstances"),
+        ("doctor", "elastic-load-balancing-v2.DescribeTargetHealth"),
+        ("audit", "guardduty.ListDetectors"),
+    ],
+)
+@pytest.mark.parametrize("code", ["Throttling", "ExpiredToken", "UnrecognizedClientException"])
+def test_what_stops_every_call_is_told_once_and_alone(
+    recorded: Recorded, command: str, call: str, code: str
+) -> None:
+    recorded.refuse(call, code)
 
-    assert recorded.run("status").exit_code == 125
+    result = recorded.run(command)
+
+    assert (result.exit_code, result.stdout) == (125, "")
+    assert re.fullmatch("galv-ops: .+\n", result.stderr)
 
 
 @pytest.mark.parametrize(
