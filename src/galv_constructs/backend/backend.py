@@ -49,6 +49,7 @@ from galv_constructs.backend._environment import (
 )
 from galv_constructs.backend._load_balancer import LoadBalancer
 from galv_constructs.backend._media_key import check_media_key, uploads_key
+from galv_constructs.backend._secret_reads import SecretReads, check_secret_reads
 from galv_constructs.backend._secrets import ApplicationSecrets
 from galv_constructs.backend._static_assets import StaticAssets
 from galv_constructs.backend._web_service import (
@@ -177,6 +178,7 @@ class GalvBackend(Construct):
         web_acl: bool = True,
         admin_cidrs: Sequence[str] | None = None,
         alarm_topic: sns.ITopic | None = None,
+        alarm_on_secret_reads: bool = False,
         content_security_policy: Mapping[str, Sequence[str]] | None = None,
         encryption_key: kms.IKey | None = None,
         production: bool = True,
@@ -298,6 +300,11 @@ class GalvBackend(Construct):
             alarm_topic: SNS topic that is told when the new web ACL blocks requests with passwords
                 or codes; CloudWatch must be allowed to use the key of an encrypted one.
                 Default: nobody is told.
+            alarm_on_secret_reads: Whether `alarm_topic` is also told when somebody else than
+                tasks of this stack reads the credentials of the database, Django's secret key, the
+                superuser's password or the credentials of a `GalvMail`, who it is, and from where.
+                The account needs a trail in CloudTrail; EventBridge must be allowed to publish to
+                an imported topic. Reads by CloudFormation are not told. Default: nobody is told.
             content_security_policy: Sources to add to the directives of the content security
                 policy of the API's pages, such as `{"img-src": ["https://tiles.example.org"]}`.
                 Default: what Django's admin, the browsable API, Swagger and Redoc need.
@@ -364,8 +371,14 @@ class GalvBackend(Construct):
         check_access_logs(
             scope, log_bucket, access_logs, for_web_acl=web_acl is True and web_acl_arn is None
         )
+        check_secret_reads(alarm_on_secret_reads, alarm_topic)
         check_web_acl(
-            scope, web_acl_arn, web_acl=web_acl, admin_cidrs=admin_cidrs, alarm_topic=alarm_topic
+            scope,
+            web_acl_arn,
+            web_acl=web_acl,
+            admin_cidrs=admin_cidrs,
+            alarm_topic=alarm_topic,
+            topic_has_other_use=alarm_on_secret_reads,
         )
         check_policy_additions(content_security_policy)
         check_mail(scope, mail, network)
@@ -593,6 +606,7 @@ class GalvBackend(Construct):
             run=check_status,
             after=[self._web, self._load_balancer, self._static_assets],
         )
+        self._watch_secrets(alarm_topic, mail, asked_for=alarm_on_secret_reads)
         # Deleted before all that it waits for: what refuses to be deleted refuses before anything
         # that people use is gone.
         Protection(
@@ -828,6 +842,22 @@ class GalvBackend(Construct):
         )
         self._database_login_secret = owner.secret
         return owner
+
+    def _watch_secrets(
+        self, topic: sns.ITopic | None, mail: IGalvMail | None, *, asked_for: bool
+    ) -> None:
+        if topic is None or not asked_for:
+            return
+        secrets = {
+            "Database": self._database_secret,
+            "SecretKey": self._secrets.secret_key,
+            "SuperuserPassword": self._secrets.superuser_password,
+        }
+        if self._database_login_secret is not self._database_secret:
+            secrets["DatabaseLogin"] = self._database_login_secret
+        if isinstance(mail, GalvMail):
+            secrets["Mail"] = mail.secret
+        SecretReads(self, "SecretReads", secrets=secrets, topic=topic)
 
     def _setup_task(
         self,

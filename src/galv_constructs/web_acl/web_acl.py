@@ -498,6 +498,7 @@ def check_web_acl(
     web_acl: object,
     admin_cidrs: Sequence[str] | None,
     alarm_topic: sns.ITopic | None,
+    topic_has_other_use: bool,
 ) -> None:
     """Check the web ACL, and that there is a new one for what is asked of it."""
     check_boolean("web_acl", web_acl)
@@ -508,7 +509,10 @@ def check_web_acl(
     check_alarm_topic(alarm_topic)
     if admin_cidrs is not None:
         by_version("admin_cidrs", admin_cidrs)
-    for name, value in (("admin_cidrs", admin_cidrs), ("alarm_topic", alarm_topic)):
+    needed_by_it: dict[str, object] = {"admin_cidrs": admin_cidrs}
+    if not topic_has_other_use:
+        needed_by_it["alarm_topic"] = alarm_topic
+    for name, value in needed_by_it.items():
         if value is not None and web_acl_arn is not None:
             raise ValueError(
                 f"{name} is given with web_acl_arn, and is for a new web ACL: pass "
