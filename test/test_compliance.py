@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from aws_cdk import App, Stack, Validations
+from aws_cdk import App, Duration, Stack, Validations
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
@@ -75,7 +75,8 @@ def public(stack: Stack) -> None:
 
 
 def in_network(stack: Stack, preset: NetworkPreset, **arguments: object) -> GalvBackend:
-    logs = GalvLogBucket(stack, "Logs").bucket
+    lock = s3.ObjectLockRetention.governance(Duration.days(90))
+    logs = GalvLogBucket(stack, "Logs", object_lock_retention=lock).bucket
     network = GalvNetwork(stack, "Net", preset=preset, log_bucket=logs)
     return backend_in(stack, network=network, log_bucket=logs, **arguments)
 

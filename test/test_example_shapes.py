@@ -41,6 +41,7 @@ SHAPES: dict[str, Json] = {
     "insights-off": {"enableContainerInsights": False},
     "insights-on": {"isProduction": False, "enableContainerInsights": True},
     "pinned": {"backendVersion": "v2.11.4", "frontendVersion": "v2.2.0"},
+    "locked-logs": {"logLockDays": 90, "removalProtection": False},
     "alarmed": {"alarmEmail": "lab@example.com"},
 }
 

@@ -107,6 +107,11 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend-development": backend_development,
     "deploy-role": deploy_role,
     "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),
+    "log-bucket-locked": lambda stack: GalvLogBucket(
+        stack,
+        "Logs",
+        object_lock_retention=s3.ObjectLockRetention.governance(Duration.days(90)),
+    ),
     "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
     "mail": mail,
     "release-task": release_task,

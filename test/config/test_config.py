@@ -106,6 +106,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "frontendAnalyticsUrl": "https://stats.example.com/script.js",
         "frontendStorageUrls": ["https://storage.example.org"],
         "databaseRotation": 2,
+        "logLockDays": 30,
         "databaseCaFile": str(certificates.make(tmp_path / "tls", ["a"]).authority),
     }
     plain, changed = read(), read(region="eu-west-2", **values)
@@ -386,6 +387,9 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("adminCidrs", ["192.0.2.0/24", "192.0.2.9/24"], "host bits are zero, got '192.0.2.9/24'"),
         ("adminCidrs", ["0.0.0.0/0"], "must be an IP range such as '192.0.2.0/24'"),
         ("databaseRotation", 0, "from 1 to 1000000, got 0"),
+        ("logLockDays", 0, "from 1 to 365, got 0"),
+        ("logLockDays", 366, "from 1 to 365, got 366"),
+        ("logLockDays", 1.5, "a whole number of days"),
         ("databaseCaFile", "no-such.pem", "must be a file with certificates, and"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
@@ -426,6 +430,15 @@ def test_a_setting_that_only_sounds_like_a_secret_is_no_secret() -> None:
 
 def test_refuses_to_rotate_what_is_given() -> None:
     assert "drop smtpRotation" in refusal(smtpSecretName="ours", smtpRotation=2)
+
+
+def test_refuses_a_lock_that_outlasts_the_logs() -> None:
+    assert read(logLockDays=365).log_lock_days == 365
+    assert read(logLockDays=30, isProduction=False).log_lock_days == 30
+    assert (
+        "- logLockDays: must be at most 30, the days that logs are kept for with isProduction "
+        "false, got 31"
+    ) in refusal(logLockDays=31, isProduction=False)
 
 
 def test_refuses_an_identity_beside_credentials_that_are_given() -> None:

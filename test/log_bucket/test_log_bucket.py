@@ -19,12 +19,13 @@ from backends import (
 )
 from templates import Json, as_list, needs, of_type, only, only_id, synthesize
 
-from galv_constructs import GalvBackend, GalvLogBucket, GalvNetwork
+from galv_constructs import FrontendSource, GalvBackend, GalvFrontend, GalvLogBucket, GalvNetwork
 
 # Many synthesize a whole backend.
 pytestmark = pytest.mark.slow
 
 BUCKET = "AWS::S3::Bucket"
+_LOCK_A_DAY = s3.ObjectLockRetention.governance(Duration.days(1))
 POLICY = "AWS::S3::BucketPolicy"
 LOGS = "BackendLogBucket"
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -229,6 +230,157 @@ class TestBucket:
     )
     def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
         assert refusal(lambda: GalvLogBucket(stack, "Logs", **arguments)) == message
+
+
+def locked(stack: Stack, **overrides: Any) -> GalvLogBucket:
+    lock = s3.ObjectLockRetention.governance(Duration.days(90))
+    return GalvLogBucket(stack, "Logs", **{"object_lock_retention": lock, **overrides})
+
+
+def properties_of_the_locked(template: Json) -> tuple[str, Json]:
+    """Return id and properties of the only bucket with Object Lock."""
+    (found,) = (
+        (id, resource["Properties"])
+        for id, resource in of_type(template, BUCKET).items()
+        if "ObjectLockEnabled" in resource["Properties"]
+    )
+    return found
+
+
+class TestObjectLock:
+    """Logs that nobody can delete."""
+
+    def test_is_off_unless_asked_for(self, stack: Stack) -> None:
+        logs = GalvLogBucket(stack, "Logs")
+
+        assert "ObjectLock" not in json.dumps(synthesize(stack))
+        assert logs.server_access_bucket is logs.bucket
+
+    @pytest.mark.parametrize("mode", ["governance", "compliance"])
+    def test_locks_each_log_for_as_long_as_asked_for(self, stack: Stack, mode: str) -> None:
+        lock = getattr(s3.ObjectLockRetention, mode)(Duration.days(90))
+        locked(stack, object_lock_retention=lock)
+
+        properties = properties_of_the_locked(synthesize(stack))[1]
+        assert properties["ObjectLockEnabled"] is True
+        assert properties["ObjectLockConfiguration"] == {
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": mode.upper(), "Days": 90}},
+        }
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+
+    def test_leaves_the_ids_of_the_bucket_as_they_were(self, logs: Json) -> None:
+        stack = Stack(new_app(), "Stack")
+        locked(stack)
+
+        template = synthesize(stack)
+        assert logs["Resources"].keys() < template["Resources"].keys()
+
+    def test_adds_a_bucket_like_it_without_a_lock(self, stack: Stack) -> None:
+        locked(stack, retention=Duration.days(100))
+        template = synthesize(stack)
+
+        first = dict(properties_of_the_locked(template)[1])
+        second = dict(only(template, BUCKET, "LogsServerAccess"))
+        assert first.pop("BucketNamePrefix") != second.pop("BucketNamePrefix")
+        for name in ("ObjectLockEnabled", "ObjectLockConfiguration"):
+            del first[name]
+        assert first == second
+        (expire, _) = second["LifecycleConfiguration"]["Rules"]
+        assert expire["ExpirationInDays"] == 100
+        ours, its = (
+            json.dumps(policy["Properties"]["PolicyDocument"]).replace(id, "BUCKET")
+            for policy in of_type(template, POLICY).values()
+            for id in (policy["Properties"]["Bucket"]["Ref"],)
+        )
+        assert ours == its
+
+    def test_only_buckets_log_to_the_other_one(
+        self, stack: Stack, make_backend: MakeBackend
+    ) -> None:
+        make_backend(log_bucket=locked(stack).bucket)
+        template = synthesize(stack)
+
+        other = only_id(template, BUCKET, "LogsServerAccess")
+        main, _ = properties_of_the_locked(template)
+        for prefix in ("BackendMediaBucket", "BackendStaticAssetsBucket"):
+            logging = only(template, BUCKET, prefix)["LoggingConfiguration"]
+            assert logging["DestinationBucketName"] == {"Ref": other}
+            policy = only_id(template, POLICY, "LogsServerAccess")
+            assert policy in needs(template, only_id(template, BUCKET, prefix))
+        assert only(template, FLOW_LOG)["LogDestination"] == {"Fn::GetAtt": [main, "Arn"]}
+        attributes = only(template, BALANCER)["LoadBalancerAttributes"]
+        assert {"Key": "access_logs.s3.bucket", "Value": {"Ref": main}} in attributes
+        assert main in json.dumps(only(template, WAF_LOGGING))
+        assert main in json.dumps(only(template, DISTRIBUTION)["DistributionConfig"]["Logging"])
+
+    def test_the_sites_bucket_logs_to_the_other_one_in_another_stack(self) -> None:
+        app = new_app()
+        stack = Stack(app, "Stack", env=ENVIRONMENT)
+        logs = locked(Stack(app, "LogStack", env=ENVIRONMENT))
+        GalvFrontend(
+            stack,
+            "Frontend",
+            domain_name="galv.example.com",
+            hosted_zone=zone_in(stack),
+            api_url="https://api.example.com",
+            source=FrontendSource.release(),
+            log_bucket=logs.bucket,
+        )
+
+        (logging,) = (
+            properties["LoggingConfiguration"]
+            for bucket in of_type(synthesize(stack), BUCKET).values()
+            for properties in (bucket["Properties"],)
+            if "LoggingConfiguration" in properties
+        )
+        assert "LogsServerAccess" in json.dumps(logging["DestinationBucketName"])
+
+    def test_outlives_the_stack_where_other_buckets_do_not(self, stack: Stack) -> None:
+        locked(stack, production=False, object_lock_retention=_LOCK_A_DAY)
+        template = synthesize(stack)
+
+        other = only_id(template, BUCKET, "LogsServerAccess")
+        policies = {id: of["DeletionPolicy"] for id, of in of_type(template, BUCKET).items()}
+        assert policies.pop(other) == "Delete"
+        assert list(policies.values()) == ["Retain"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                {"object_lock_retention": Duration.days(90)},
+                "object_lock_retention must be an aws_s3.ObjectLockRetention, got ",
+            ),
+            (
+                {"retention": Duration.days(89)},
+                (
+                    "object_lock_retention must be at most retention, 89 days, after which logs "
+                    "expire, got 90 days: "
+                ),
+            ),
+            (
+                {"production": False},
+                "object_lock_retention must be at most retention, 30 days, ",
+            ),
+            (
+                {"removal_protection": False},
+                "object_lock_retention is given with removal_protection=False: a deletion ",
+            ),
+        ],
+    )
+    def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
+        assert refusal(lambda: locked(stack, **arguments)).startswith(message)
+
+    def test_refuses_a_bucket_of_ones_own_that_takes_no_logs_of_buckets(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        own = s3.Bucket(stack, "Own", bucket_name="aws-waf-logs-x", object_lock_enabled=True)
+
+        message = refused_backend(log_bucket=own)
+
+        assert message.startswith("log_bucket must be a bucket without Object Lock, got ")
+        assert "use a GalvLogBucket with object_lock_retention" in message
 
 
 class TestPolicy:

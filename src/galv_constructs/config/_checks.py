@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import is_in_domain
 from galv_constructs.config._kinds import CERTIFICATE_ARN
@@ -125,6 +126,12 @@ def _contradictions(config: "GalvConfig", given: Mapping[str, Any]) -> list[str]
         mistakes.append(
             "smtpSecretName, mailIdentity: are both set, and with credentials that are given this "
             "deployment has nothing to do with the identity; drop mailIdentity"
+        )
+    kept = DeploymentPolicy.of(production=config.is_production).log_expiration_days
+    if (config.log_lock_days or 0) > kept:
+        mistakes.append(
+            f"logLockDays: must be at most {kept}, the days that logs are kept for with "
+            f"isProduction {str(config.is_production).lower()}, got {config.log_lock_days}"
         )
     if given.get("isRoute53Domain"):
         mistakes += [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.release_tag import check_backend_tag, check_frontend_tag, release_tag
 from galv_constructs._core.validation import arn_pattern, check_domain_name, check_email
 from galv_constructs.backend._environment import RESERVED_VARIABLES
@@ -61,6 +62,7 @@ _LARGEST_QUOTA = 1024**2
 # The most that autoscaling starts, unless `GalvBackend` is told otherwise.
 _MAX_TASKS = 4
 _LAST_ROTATION = 1_000_000
+_MOST_LOG_DAYS = DeploymentPolicy.of(production=True).log_expiration_days
 # The argument, and the place in a list, that a message of the constructs' checks starts with.
 _ARGUMENT = re.compile(r"^[a-z_]*(?:\[\d+\])?(?: are)? ?")
 
@@ -427,6 +429,7 @@ TASKS = _number(
     span=f"from 1 to {_MAX_TASKS}, which is the most that autoscaling starts",
 )
 ROTATION = _number(1, _LAST_ROTATION)
+LOCK_DAYS = _number(1, _MOST_LOG_DAYS, of=" of days")
 NETWORK_PRESET = Kind(read=_preset, schema={"enum": _PRESETS})
 VPC_ID = _text(_VPC_ID, "the id of a VPC, such as 'vpc-0123456789abcdef0'")
 SUBNETS = Kind(

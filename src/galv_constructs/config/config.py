@@ -34,6 +34,7 @@ from galv_constructs.config._kinds import (
     FRONTEND_VARIABLES,
     GIBIBYTES,
     IP_RANGES,
+    LOCK_DAYS,
     MAIL_IDENTITY,
     MAIL_USER,
     MINUTES,
@@ -288,6 +289,10 @@ class GalvConfig:
 
     smtp_rotation: Annotated[int, Key("smtpRotation", ROTATION, added=True)] = 1
     """Number of the SMTP credentials that are made; raise it by one for new ones. Default: `1`."""
+
+    log_lock_days: Annotated[int | None, Key("logLockDays", LOCK_DAYS, added=True)] = None
+    """How many days nobody can delete or overwrite an access log (Object Lock in governance mode);
+    it cannot be turned off again. Default: logs are not locked."""
 
     warnings: Sequence[str] = field(default_factory=list)
     """What is allowed and probably not meant, each with the key and the way out. Default: none."""

@@ -89,7 +89,7 @@ def check_hosting(
     log_bucket: s3.IBucket | None,
 ) -> None:
     """Check what is about CloudFront and S3."""
-    check_log_bucket(log_bucket)
+    check_log_bucket(log_bucket, for_buckets=True)
     if price_class is not None and not isinstance(price_class, cloudfront.PriceClass):
         raise ValueError(
             "price_class must be a cloudfront.PriceClass, such as "

@@ -17,14 +17,24 @@ from galv_constructs.log_bucket.log_bucket import S3_LOGS, GalvLogBucket
 WAF_PREFIX = "aws-waf-logs-"
 
 
-def check_log_bucket(log_bucket: s3.IBucket | None, *, for_web_acl: bool = False) -> None:
+def check_log_bucket(
+    log_bucket: s3.IBucket | None, *, for_web_acl: bool = False, for_buckets: bool = False
+) -> None:
     """Refuse what no log can be sent to."""
     if isinstance(log_bucket, GalvLogBucket):
         raise ValueError("log_bucket must be an aws_s3.IBucket, got a GalvLogBucket: pass .bucket")
     check_construct(
         "log_bucket", log_bucket, "aws_s3.IBucket", "s3.Bucket.from_bucket_name(scope, id, name)"
     )
-    if log_bucket is None or not for_web_acl:
+    if log_bucket is None:
+        return
+    if for_buckets and _is_locked(_server_access_bucket(log_bucket)):
+        raise ValueError(
+            f"log_bucket must be a bucket without Object Lock, got {log_bucket.node.path}: S3 "
+            "delivers no server access logs to one that has it; use a GalvLogBucket with "
+            "object_lock_retention, which has a second bucket for these"
+        )
+    if not for_web_acl:
         return
     name = log_bucket.bucket_name
     # https://docs.aws.amazon.com/waf/latest/developerguide/logging-s3.html
@@ -40,7 +50,7 @@ def check_access_logs(
 ) -> None:
     """Check that what is given is not switched off, and that all logs find a place."""
     check_boolean("access_logs", access_logs)
-    check_log_bucket(log_bucket, for_web_acl=for_web_acl)
+    check_log_bucket(log_bucket, for_web_acl=for_web_acl, for_buckets=True)
     if log_bucket is not None and access_logs is False:
         raise ValueError("log_bucket is given with access_logs=False: drop one of them")
     check_place(scope, "log_bucket", log_bucket)
@@ -69,6 +79,7 @@ def log_requests_to_load_balancer(
 
 def log_requests_to_bucket(bucket: s3.Bucket, log_bucket: s3.IBucket) -> None:
     """Log requests, under the name of the bucket and the day."""
+    log_bucket = _server_access_bucket(log_bucket)
     resource = bucket.node.default_child
     assert isinstance(resource, s3.CfnBucket)  # noqa: S101 - what an L2 bucket is made of
     resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
@@ -81,3 +92,14 @@ def log_requests_to_bucket(bucket: s3.Bucket, log_bucket: s3.IBucket) -> None:
         ),
     )
     resource.node.add_dependency(*ready_for_logs(log_bucket))
+
+
+def _server_access_bucket(log_bucket: s3.IBucket) -> s3.IBucket:
+    """The bucket for S3's server access logs, where those of other services go to a locked one."""
+    owner = log_bucket.node.scope
+    return owner.server_access_bucket if isinstance(owner, GalvLogBucket) else log_bucket
+
+
+def _is_locked(bucket: s3.IBucket) -> bool:
+    resource = bucket.node.default_child
+    return isinstance(resource, s3.CfnBucket) and resource.object_lock_enabled is True

@@ -41,7 +41,15 @@ class GalvLogBucket(Construct):
     | buckets | `s3/<account>/<region>/<bucket>/` |
     | CloudFront | `cloudfront/<distribution>.` |
 
-    Costs its storage, $0.023 per GB and month in us-east-1.
+    With `object_lock_retention` nobody can delete or overwrite a log before its time, whoever took
+    over the account. S3's own server access logs are the exception: S3 delivers them to no bucket
+    with Object Lock, so they go to a second bucket that is like this one, without the lock. AWS's
+    documents do not say whether load balancers, VPC flow logs, AWS WAF and CloudFront deliver to a
+    bucket whose objects are locked by default: look whether each log arrives. One that does not can
+    go to `server_access_bucket`.
+
+    Costs its storage, $0.023 per GB and month in us-east-1. The lock costs nothing by itself; what
+    it keeps is paid for until its time is over.
 
     Example:
         ```python
@@ -58,6 +66,7 @@ class GalvLogBucket(Construct):
         id: str,
         *,
         retention: Duration | None = None,
+        object_lock_retention: s3.ObjectLockRetention | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
     ) -> None:
@@ -68,17 +77,28 @@ class GalvLogBucket(Construct):
             id: Id of this construct in its parent.
             retention: How long logs are kept, in whole days. Default: a year in production,
                 otherwise 30 days.
+            object_lock_retention: How long nobody can delete or overwrite a log, at most as long as
+                logs are kept: `s3.ObjectLockRetention.governance(Duration.days(90))`
+                leaves it to who has `s3:BypassGovernanceRetention`, `compliance(…)` to nobody, AWS
+                and the root user among them. It cannot be turned off again, and counts for new
+                logs. Default: logs are not locked.
             production: Whether people rely on what is logged here. Default: true.
             removal_protection: Whether the bucket outlives the stack. When it does not, it is
-                emptied and deleted with it. Default: the same as `production`.
+                emptied and deleted with it. Default: the same as `production`; with a lock it
+                does, as nothing could empty it.
 
         Raises:
             ValueError: If an argument has the wrong type or is out of range.
         """
         _check_retention(retention)
         check_switches(production, removal_protection=removal_protection)
+        locked = object_lock_retention is not None
+        policy = DeploymentPolicy.of(
+            production=production, removal_protection=True if locked else removal_protection
+        )
+        kept_days = policy.log_expiration_days if retention is None else int(retention.to_days())
+        _check_lock(object_lock_retention, kept_days, removal_protection=removal_protection)
         super().__init__(scope, id)
-        policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         prefix = _name_prefix(self)
         self._bucket = s3.Bucket(
             self,
@@ -98,13 +118,13 @@ class GalvLogBucket(Construct):
             # us-east-1 whatever the region of the stack.
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
             enforce_ssl=True,
+            # A locked bucket is kept, and one that is kept has versions, as Object Lock demands.
             versioned=policy.versioned,
+            object_lock_default_retention=object_lock_retention,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Expire",
-                    expiration=Duration.days(policy.log_expiration_days)
-                    if retention is None
-                    else retention,
+                    expiration=Duration.days(kept_days),
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 ),
                 s3.LifecycleRule(
@@ -122,10 +142,29 @@ class GalvLogBucket(Construct):
         bucket_policy.document.add_statements(*self._statements())
         acknowledge(self._bucket, _FINDINGS | bucket_findings(policy, not_kms=_NOT_KMS))
 
+        # "S3 buckets with Object Lock can't be used as destination buckets for server access logs":
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+        self._server_access_bucket = (
+            GalvLogBucket(
+                self,
+                "ServerAccess",
+                retention=retention,
+                production=production,
+                removal_protection=removal_protection,
+            ).bucket
+            if locked
+            else self._bucket
+        )
+
     @property
     def bucket(self) -> s3.Bucket:
         """The bucket."""
         return self._bucket
+
+    @property
+    def server_access_bucket(self) -> s3.Bucket:
+        """The bucket for S3's server access logs: `bucket`, or with a lock another one without."""
+        return self._server_access_bucket
 
     def _statements(self) -> list[iam.PolicyStatement]:
         stack = Stack.of(self)
@@ -212,6 +251,32 @@ def _check_retention(retention: Duration | None) -> None:
         got = f"{days:g} days" if days else repr(retention)
         raise ValueError(
             f"retention must be from 1 to 3650 whole days, got {got}: use Duration.days(…)"
+        )
+
+
+def _check_lock(
+    lock: s3.ObjectLockRetention | None, kept_days: int, *, removal_protection: bool | None
+) -> None:
+    if lock is None:
+        return
+    if not isinstance(lock, s3.ObjectLockRetention):
+        raise ValueError(
+            f"object_lock_retention must be an aws_s3.ObjectLockRetention, got {lock!r}: use "
+            "s3.ObjectLockRetention.governance(Duration.days(…))"
+        )
+    if removal_protection is False:
+        # CDK's function empties a bucket without `s3:BypassGovernanceRetention`.
+        raise ValueError(
+            "object_lock_retention is given with removal_protection=False: a deletion could not "
+            "empty the bucket; drop removal_protection, and delete the bucket yourself when the "
+            "locks are over"
+        )
+    # Whole days, one at least, and no token: CDK refuses to make another lock.
+    days = lock.duration.to_days()
+    if days > kept_days:
+        raise ValueError(
+            f"object_lock_retention must be at most retention, {kept_days} days, after which logs "
+            f"expire, got {days:g} days: lock logs for less, or keep them longer"
         )
 
 
