@@ -1,10 +1,17 @@
-"""Logs of functions, which MiniStack writes after CloudFormation has gone on."""
+"""Functions: their logs, and that a process outlives an error that it answered with."""
 
+import threading
+import time
 from typing import Any
 
+from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, lambda_svc
 
 _emit = lambda_svc._emit_lambda_logs
+_invoke = lambda_runtime.Worker.invoke
+_signal, _collect = lambda_runtime._signal, lambda_runtime._collect
+# What MiniStack would end in the thread of an invocation.
+_doomed = threading.local()
 
 
 def _emit_to_what_is_there(function: dict[str, Any], *arguments: Any, **options: Any) -> None:
@@ -25,6 +32,45 @@ def _emit_to_what_is_there(function: dict[str, Any], *arguments: Any, **options:
         _emit(function, *arguments, **options)
 
 
+def _invoke_and_keep(worker: Any, *arguments: Any, **options: Any) -> Any:
+    """Keep the process of a function that raised, as Lambda does.
+
+    It starts another after a crash or at the deadline:
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    CDK's framework raises at each look at what is not complete yet, and a new process of Node for
+    each look took more of the processor than anything else.
+    """
+    _doomed.processes = []
+    try:
+        answer = _invoke(worker, *arguments, **options)
+    finally:
+        processes, _doomed.processes = _doomed.processes, None
+    for process in processes:
+        # Only the function's own error has a trace.
+        if "trace" in answer and process.poll() is None:
+            worker._proc = process
+        else:
+            _signal(process)
+            _collect(process, time.monotonic() + lambda_runtime._REAP_GRACE)
+    return answer
+
+
+def _signal_later(process: Any) -> None:
+    processes = getattr(_doomed, "processes", None)
+    if processes is None:
+        _signal(process)
+    elif process is not None:
+        processes.append(process)
+
+
+def _collect_later(process: Any, deadline: float) -> None:
+    if getattr(_doomed, "processes", None) is None:
+        _collect(process, deadline)
+
+
 def install() -> None:
-    """Replace MiniStack's delivery."""
+    """Replace MiniStack's delivery, and its end of processes."""
     lambda_svc._emit_lambda_logs = _emit_to_what_is_there
+    lambda_runtime.Worker.invoke = _invoke_and_keep
+    lambda_runtime._signal = _signal_later
+    lambda_runtime._collect = _collect_later
