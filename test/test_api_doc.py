@@ -173,7 +173,7 @@ def test_check_refuses_a_stale_page(
     monkeypatch.setattr("sys.argv", ["api_doc", "--check"])
 
     assert api_doc.main() == 1
-    assert "npm run api" in capsys.readouterr().out
+    assert "npm run generate" in capsys.readouterr().out
 
     monkeypatch.setattr("sys.argv", ["api_doc"])
     assert api_doc.main() == 0

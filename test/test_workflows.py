@@ -59,6 +59,16 @@ def test_every_script_exists() -> None:
     assert all((ROOT / file).is_file() for file in files)
 
 
+def test_each_part_of_a_build_is_a_job() -> None:
+    parts = re.findall(r"^part_(\w+)\(\)", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    jobs = WORKFLOWS["build"]["jobs"]
+
+    assert parts
+    for part in parts:
+        (command,) = [step["run"] for step in jobs[part]["steps"] if "run" in step]
+        assert command.endswith(f"bash .ci/run {part}")
+
+
 def test_tests_every_python_that_the_package_names() -> None:
     named = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
 

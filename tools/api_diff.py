@@ -3,7 +3,7 @@
 A break is refused unless a commit since then announces one, as `feat!: …` or `BREAKING CHANGE: …`
 does, and by that makes the next version a new major one.
 
-npm run api:diff [-- --since REF]
+python tools/api_diff.py [--since REF]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Write API.md from the docstrings, in the layout of Construct Hub.
 
-`npm run api` writes it; with `-- --check` it only says whether it is up to date. Nothing is
+`npm run generate` writes it; with `--check` it only says whether it is up to date. Nothing is
 imported: griffe reads the source. A public name without a docstring, or an `Args:` section that
 disagrees with the signature, is refused.
 """
@@ -32,7 +32,7 @@ CONSTANTS = "Constants"
 DEFAULT = "Default: "
 
 INTRODUCTION = f"""\
-<!-- Written by `npm run api` from the docstrings: edit those. -->
+<!-- Written by `npm run generate` from the docstrings: edit those. -->
 
 # API reference
 
@@ -355,7 +355,7 @@ def main() -> int:
     if not check:
         PAGE.write_text(page)
     elif not PAGE.is_file() or PAGE.read_text() != page:
-        print("API.md is out of date: run `npm run api`")
+        print("API.md is out of date: run `npm run generate`")
         return 1
     return 0
 

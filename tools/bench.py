@@ -1,8 +1,8 @@
 """Measure what synthesizing the example application takes, against an app with one bucket.
 
-`npm run bench` prints the figures for docs/performance.md. All are synthesized in turn by the CDK
-CLI on the same versions, because a comparison outlives a change of machine and a number of seconds
-does not. CloudFormation's validation, a constant of a second or two, is off.
+`python tools/bench.py` prints the figures for docs/performance.md. All are synthesized in turn by
+the CDK CLI on the same versions, because a comparison outlives a change of machine and a number of
+seconds does not. CloudFormation's validation, a constant of a second or two, is off.
 
 The app with one bucket is there twice: as one would write it, which is what the limit is about, and
 with Python's modules of the same services as the example, to see how much of it is loading those.

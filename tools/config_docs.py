@@ -1,7 +1,7 @@
 """Write the schema of the example's `cdk.json` and the table of its keys from their declarations.
 
 Each key is declared once, as an attribute of `GalvConfig`: this reads its docstring, which ends
-with its default in words. `npm run config-docs` writes both; a test fails when they are out of
+with its default in words. `npm run generate` writes both; a test fails when they are out of
 date.
 """
 

@@ -1,6 +1,6 @@
 """Work out what the example application costs while idle, from its synthesized templates.
 
-`npm run costs` writes the table in docs/costs.md; with `-- --check` it only says whether that is
+`npm run generate` writes the table in docs/costs.md; with `--check` it only says whether that is
 up to date.
 """
 
@@ -198,7 +198,7 @@ def main() -> int:
     if not check:
         PAGE.write_text(new)
     elif new != old:
-        print("docs/costs.md is out of date: run `npm run costs`")
+        print("docs/costs.md is out of date: run `npm run generate`")
         return 1
     return 0
 

@@ -1,6 +1,6 @@
 """Write the example's `permissions.json` from the policy of its deploy role.
 
-`npm run permissions` writes it; a test fails when it is out of date.
+`npm run generate` writes it; a test fails when it is out of date.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Draw the example's architecture from its synthesized templates.
 
-`npm run diagram` writes docs/images/architecture.svg; a test fails when it is out of date. Where a
+`npm run generate` writes docs/images/architecture.svg; a test fails when it is out of date. Where a
 box is, is written here; that there is something to draw, and what it says of itself, comes from the
 templates. What is drawn of one type has to be all there is of it.
 """

@@ -1,6 +1,6 @@
 """List every acknowledged finding, with its reason, from the constructs themselves.
 
-`npm run security` writes the table in docs/security.md; with `-- --check` it only says whether that
+`npm run generate` writes the table in docs/security.md; with `--check` it only says whether that
 is up to date.
 """
 
@@ -146,7 +146,7 @@ def main() -> int:
     if not check:
         PAGE.write_text(new)
     elif new != old:
-        print("docs/security.md is out of date: run `npm run security`")
+        print("docs/security.md is out of date: run `npm run generate`")
         return 1
     return 0
 

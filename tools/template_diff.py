@@ -4,7 +4,7 @@ Synthesizes the example of the last release with the library of that release, an
 the CDK that is installed; compares the templates; and prints the section "CloudFormation diff".
 What replaces a resource is known from CloudFormation's schemas, which cfn-lint brings along.
 
-npm run diff [-- --since REF]
+python tools/template_diff.py [--since REF]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Run the tests with the lowest or the newest versions that the library declares.
 
-npm run test:lowest | test:newest [-- argument of pytest ...]
+    python tools/versions.py lowest | newest [argument of pytest ...]
 
 Lowest: what both pyproject.toml declare at their lower bounds, and cdk-nag, whose ids of findings
 the library spells; everything else as locked. Newest: all of it as new as the declarations allow.
@@ -14,13 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from setup import EVERYTHING, ROOT, locked
+from setup import ROOT, locked
 
 COMPILE = ["uv", "pip", "compile", "--quiet"]
 # Both distributions of this repository.
 OPS = "src/galv_ops"
-# What tests start as programs of their own: those of .venv do, whatever they need themselves.
-PROGRAMS = {"check-jsonschema", "mypy", "ruff", "uv", "zizmor"}
 
 
 def lower_bounds() -> set[str]:
@@ -40,28 +38,27 @@ def package(requirement: str) -> str:
     return re.split(r"[\[=<>]", requirement)[0]
 
 
-def lowest_of(requirement: str) -> str:
-    """Turn `name>=1.2, <2` into `name==1.2`."""
-    return re.sub(r">=([^,]+),.*", r"==\1", requirement)
+def lowest_cdk_nag() -> str:
+    """Return the lowest version that the group of the tests allows."""
+    (lowest,) = set(re.findall(r'"cdk-nag>=([^",]+)', (ROOT / "pyproject.toml").read_text()))
+    return f"cdk-nag=={lowest}"
 
 
 def install(python: Path, *, lowest: bool) -> None:
     """Install the library, galv-ops, and what their tests need."""
-    asked = (ROOT / "requirements-dev.txt").read_text().splitlines()
-    asked = [line for line in asked if line[:1].isalnum() and package(line) not in PROGRAMS]
+    # Programs that tests start, such as ruff, are those of .venv.
     command = ["uv", "pip", "install", "--quiet", "--python", str(python)]
+    command += ["--editable", ".", "--editable", OPS, "--group", "test"]
     with tempfile.TemporaryDirectory() as folder:
         if lowest:
-            bounds = lower_bounds()
-            asked = [lowest_of(line) if package(line) == "cdk-nag" else line for line in asked]
-            decided = {"cdk-nag", *(package(line) for line in bounds)}
-            rest = {line for line in locked(EVERYTHING) if package(line) not in decided}
+            bounds = lower_bounds() | {lowest_cdk_nag()}
+            decided = {package(line) for line in bounds}
+            rest = [text for name, text in locked().items() if name not in decided]
             # Whatever the tools of the tests, such as cdk-nag, ask for.
-            for option, lines in (("--overrides", bounds), ("--constraints", rest)):
+            for option, lines in (("--overrides", sorted(bounds)), ("--constraints", rest)):
                 file = Path(folder, option)
                 file.write_text("\n".join(lines))
                 command += [option, str(file)]
-        command += ["--editable", ".", "--editable", OPS, *asked]
         subprocess.run(command, cwd=ROOT, check=True)
 
 
