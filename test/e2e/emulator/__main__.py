@@ -33,7 +33,7 @@ from e2e.emulator import (
     stack_output,
     wafv2,
 )
-from ministack import app
+from e2e.emulator.private import app
 
 
 def _end_with_input() -> None:

@@ -4,12 +4,11 @@ import threading
 import time
 from typing import Any
 
-from ministack.core import lambda_runtime
-from ministack.services import cloudwatch_logs, lambda_svc
+from e2e.emulator.private import PROCESS, cloudwatch_logs, lambda_runtime, lambda_svc
 
-_emit = lambda_svc._emit_lambda_logs
+_emit = lambda_svc.emit_lambda_logs
 _invoke = lambda_runtime.Worker.invoke
-_signal, _collect = lambda_runtime._signal, lambda_runtime._collect
+_signal, _collect = lambda_runtime.signal, lambda_runtime.collect
 # What MiniStack would end in the thread of an invocation.
 _doomed = threading.local()
 
@@ -28,7 +27,7 @@ def _emit_to_what_is_there(function: dict[str, Any], *arguments: Any, **options:
     # none of FATAL.
     if logging.get("ApplicationLogLevel") == "FATAL":
         return
-    if not group or group.startswith("/aws/lambda/") or group in cloudwatch_logs._log_groups:
+    if not group or group.startswith("/aws/lambda/") or group in cloudwatch_logs.log_groups:
         _emit(function, *arguments, **options)
 
 
@@ -48,10 +47,10 @@ def _invoke_and_keep(worker: Any, *arguments: Any, **options: Any) -> Any:
     for process in processes:
         # Only the function's own error has a trace.
         if "trace" in answer and process.poll() is None:
-            worker._proc = process
+            setattr(worker, PROCESS, process)
         else:
             _signal(process)
-            _collect(process, time.monotonic() + lambda_runtime._REAP_GRACE)
+            _collect(process, time.monotonic() + lambda_runtime.REAP_GRACE)
     return answer
 
 
@@ -70,7 +69,7 @@ def _collect_later(process: Any, deadline: float) -> None:
 
 def install() -> None:
     """Replace MiniStack's delivery, and its end of processes."""
-    lambda_svc._emit_lambda_logs = _emit_to_what_is_there
+    lambda_svc.emit_lambda_logs = _emit_to_what_is_there
     lambda_runtime.Worker.invoke = _invoke_and_keep
-    lambda_runtime._signal = _signal_later
-    lambda_runtime._collect = _collect_later
+    lambda_runtime.signal = _signal_later
+    lambda_runtime.collect = _collect_later

@@ -2,9 +2,8 @@
 
 from fnmatch import fnmatchcase
 
+from e2e.emulator.private import acm, cloudfront, responses, s3
 from e2e.emulator.types import Json, check_before
-from ministack.core.responses import get_account_id
-from ministack.services import acm, cloudfront, s3
 
 _CERTIFICATES_ARE_IN = "us-east-1"
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-response-headers-policies.html
@@ -21,7 +20,7 @@ def _check_certificate(config: Json) -> None:
     if not config.get("Aliases"):
         return  # CloudFront's own name, and its own certificate
     arn = config.get("ViewerCertificate", {}).get("AcmCertificateArn")
-    found = acm._certificates.get_scoped(get_account_id(), _CERTIFICATES_ARE_IN, arn)
+    found = acm.certificates.get_scoped(responses.get_account_id(), _CERTIFICATES_ARE_IN, arn)
     if found is None or found["Status"] != "ISSUED":
         raise ValueError(
             f"InvalidViewerCertificate: The specified SSL certificate {arn!r} doesn't exist, isn't "
@@ -39,23 +38,23 @@ def _check_distribution(properties: Json) -> None:
     config = properties["DistributionConfig"]
     _check_certificate(config)
     behavior = config["DefaultCacheBehavior"]
-    live = {f["arn"] for f in cloudfront._functions.values() if f["live_etag"]}
+    live = {f["arn"] for f in cloudfront.functions.values() if f["live_etag"]}
     for one in behavior.get("FunctionAssociations", []):
         if one["FunctionARN"] not in live:
             raise ValueError(f"InvalidFunctionAssociation: no live function {one['FunctionARN']!r}")
     headers = behavior.get("ResponseHeadersPolicyId")
-    known = {None, *_MANAGED_HEADERS, *cloudfront._response_headers_policies}
+    known = {None, *_MANAGED_HEADERS, *cloudfront.response_headers_policies}
     if headers not in known:
         raise ValueError(f"NoSuchResponseHeadersPolicy: {headers!r}")
     for origin in config["Origins"]:
         control = origin.get("OriginAccessControlId")
-        if control not in cloudfront._oacs:
+        if control not in cloudfront.oacs:
             raise ValueError(f"InvalidOriginAccessControl: {control!r}")
     if "Logging" in config:
         bucket = config["Logging"]["Bucket"].partition(".")[0]
-        if bucket not in s3._buckets:
+        if bucket not in s3.buckets:
             raise ValueError(f"InvalidArgument: no bucket {bucket!r} for the log")
-        if "BucketOwnerEnforced" in str(s3._get_bucket_ownership_controls(bucket)[2]):
+        if "BucketOwnerEnforced" in str(s3.get_bucket_ownership_controls(bucket)[2]):
             raise ValueError(
                 f"InvalidArgument: The S3 bucket {bucket} that you specified for CloudFront logs "
                 "does not enable ACL access"

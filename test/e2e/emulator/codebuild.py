@@ -22,16 +22,9 @@ from typing import Any
 
 import boto3
 import yaml  # type: ignore[import-untyped]  # comes with the emulator, without types
+from e2e.emulator.private import codebuild, provisioners, responses, sts
 from e2e.emulator.process import Process
 from e2e.emulator.types import Json, Made
-from ministack.core.responses import (
-    error_response_json,
-    get_account_id,
-    get_region,
-    json_response,
-)
-from ministack.services import codebuild, sts
-from ministack.services.cloudformation import provisioners
 
 _TYPE = "AWS::CodeBuild::Project"
 _IMAGE = Path(__file__).parents[1] / "build_image"
@@ -42,7 +35,7 @@ _ENDPOINT = f"http://localhost:{os.environ['GATEWAY_PORT']}"
 
 _processes: dict[str, Process] = {}
 _tokens: dict[str, str] = {}
-_stop_build = codebuild._stop_build
+_stop_build = codebuild.stop_build
 
 
 class _PhaseFailed(Exception):  # noqa: N818 - it ends a build as it should
@@ -113,8 +106,8 @@ class _Build:
         self.environment |= {
             **self.credentials,
             "CODEBUILD_BUILD_ID": self.record["id"],
-            "AWS_REGION": get_region(),
-            "AWS_DEFAULT_REGION": get_region(),
+            "AWS_REGION": responses.get_region(),
+            "AWS_DEFAULT_REGION": responses.get_region(),
             "AWS_ENDPOINT_URL": _ENDPOINT,
             "PATH": f"{_IMAGE}:{Path(sys.executable).parent}:{os.defpath}",
             "HOME": str(folder),
@@ -158,7 +151,7 @@ class _Build:
     def _client(self, service: str) -> Any:
         names = {key.lower(): value for key, value in self.credentials.items()}
         make: Any = boto3.client
-        return make(service, region_name=get_region(), endpoint_url=_ENDPOINT, **names)
+        return make(service, region_name=responses.get_region(), endpoint_url=_ENDPOINT, **names)
 
 
 def _session(role: str, build: str) -> dict[str, str]:
@@ -170,7 +163,7 @@ def _session(role: str, build: str) -> dict[str, str]:
     sts.register_session(
         key,
         {
-            "Arn": f"arn:aws:sts::{get_account_id()}:assumed-role/{name}/{session}",
+            "Arn": f"arn:aws:sts::{responses.get_account_id()}:assumed-role/{name}/{session}",
             "UserId": f"{name}:{session}",
             "SecretAccessKey": secret,
             "SessionToken": token,
@@ -191,22 +184,24 @@ def _check_keys(given: Json, known: set[str]) -> None:
 def _start(request: Json) -> Any:
     known = {"projectName", "idempotencyToken", "environmentVariablesOverride"}
     if unknown := set(request) - known:
-        return error_response_json("InvalidInputException", f"not known here: {unknown}", 400)
-    project = codebuild._projects.get(request["projectName"])
+        return responses.error_response_json(
+            "InvalidInputException", f"not known here: {unknown}", 400
+        )
+    project = codebuild.projects.get(request["projectName"])
     if project is None:
-        return error_response_json("ResourceNotFoundException", "no such project", 400)
+        return responses.error_response_json("ResourceNotFoundException", "no such project", 400)
     token = request.get("idempotencyToken", secrets.token_hex())
     if token not in _tokens:
         _tokens[token] = _begin(project, request.get("environmentVariablesOverride", []))
-    return json_response({"build": codebuild._builds[_tokens[token]]})
+    return responses.json_response({"build": codebuild.builds[_tokens[token]]})
 
 
 def _begin(project: Json, variables: list[Json]) -> str:
-    id: str = codebuild._build_id(project["name"])
+    id: str = codebuild.build_id(project["name"])
     stream = id.partition(":")[2]
     group = project["logsConfig"]["cloudWatchLogs"]["groupName"]
     now = int(time.time())
-    record = codebuild._make_build_record(project, id)
+    record = codebuild.make_build_record(project, id)
     del record["endTime"]
     record |= {
         "buildStatus": "IN_PROGRESS",
@@ -218,7 +213,7 @@ def _begin(project: Json, variables: list[Json]) -> str:
             "deepLink": f"https://console.aws.amazon.com/cloudwatch/home#{group}/{stream}",
         },
     }
-    codebuild._builds[id] = record
+    codebuild.builds[id] = record
     build = _Build(record, project, variables)
     # The stores are those of the request's account and region.
     context = contextvars.copy_context()
@@ -240,7 +235,7 @@ def _with_logs(change: Any) -> Any:
         made: Made = change(*arguments)
         properties = next(one for one in reversed(arguments) if isinstance(one, dict))
         logs = properties["LogsConfig"]["CloudWatchLogs"]
-        codebuild._projects[made[0]]["logsConfig"] = {
+        codebuild.projects[made[0]]["logsConfig"] = {
             "cloudWatchLogs": {"groupName": logs["GroupName"], "status": logs["Status"]}
         }
         return made
@@ -250,7 +245,7 @@ def _with_logs(change: Any) -> Any:
 
 def install() -> None:
     """Replace what MiniStack does with builds."""
-    codebuild._start_build = _start
-    codebuild._stop_build = _stop
-    handler = provisioners._RESOURCE_HANDLERS[_TYPE]
+    codebuild.start_build = _start
+    codebuild.stop_build = _stop
+    handler = provisioners.RESOURCE_HANDLERS[_TYPE]
     handler.update(create=_with_logs(handler["create"]), update=_with_logs(handler["update"]))

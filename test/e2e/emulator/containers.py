@@ -25,10 +25,10 @@ import boto3
 from containers import Container, Image, Network, container_of
 from e2e.emulator import databases, iam
 from e2e.emulator.ecs import network_of
+from e2e.emulator.private import ecs
 from e2e.emulator.types import Json
 from e2e.reach import Reach
 from galv.stand_in import image_in
-from ministack.services import ecs
 
 log = logging.getLogger("e2e.containers")
 
@@ -135,7 +135,7 @@ CONTAINERS: dict[str, _Container] = {}
 
 def _command(task_arn: str, container: Json) -> list[str]:
     """Return the command of a container, which a single run may have replaced."""
-    overrides: list[Json] = ecs._tasks[task_arn]["overrides"].get("containerOverrides", [])
+    overrides: list[Json] = ecs.tasks[task_arn]["overrides"].get("containerOverrides", [])
     own: list[str] = container.get("command", [])
     return next(
         (o["command"] for o in overrides if o["name"] == container["name"] and "command" in o), own
@@ -148,8 +148,8 @@ class _Containers:
     ) -> _Container:
         task_arn = labels["com.amazonaws.ecs.task-arn"]
         name = labels["com.amazonaws.ecs.container-name"]
-        definition_arn = ecs._tasks[task_arn]["taskDefinitionArn"]
-        definition = ecs._task_defs[definition_arn.rpartition("/")[2]]
+        definition_arn = ecs.tasks[task_arn]["taskDefinitionArn"]
+        definition = ecs.task_defs[definition_arn.rpartition("/")[2]]
         (container,) = [c for c in definition["containerDefinitions"] if c["name"] == name]
         network = network_of(task_arn)
         # Read through the service APIs, as the tests do.
@@ -257,9 +257,9 @@ def _serves(published: int, place: str) -> bool:
 
 def install() -> None:
     """Give MiniStack's ECS this instead of Docker."""
-    if ecs._docker is not None:
+    if ecs.docker is not None:
         raise AttributeError("MiniStack has a Docker client already")
-    ecs._docker = _Docker()
+    ecs.docker = _Docker()
     # Asked for when an image cannot be pulled.
     errors = ModuleType("docker.errors")
     errors.ImageNotFound = ImageNotFound  # type: ignore[attr-defined]

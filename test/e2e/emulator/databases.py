@@ -14,15 +14,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from e2e.emulator.private import MASTER_PASSWORD, provisioners, rds
 from e2e.emulator.types import Json, Made
-from ministack.services import rds
-from ministack.services.cloudformation import provisioners
 from proof import certificates
 from proof.postgres import Postgres
 
 _TYPE = "AWS::RDS::DBInstance"
 _PORT = 5432
-_handler = provisioners._RESOURCE_HANDLERS[_TYPE]
+_handler = provisioners.RESOURCE_HANDLERS[_TYPE]
 _made = _handler["create"]
 _deleted = _handler["delete"]
 _lock = threading.Lock()
@@ -45,7 +44,7 @@ class _Server:
         self.postgres = Postgres(self.folder / "server", address, made, port=port)
         self.postgres.start(
             user=instance["MasterUsername"],
-            password=instance["_MasterUserPassword"],
+            password=instance[MASTER_PASSWORD],
             database=instance["DBName"],
         )
 
@@ -57,7 +56,7 @@ class _Server:
 
 def server_of(host: str) -> tuple[str, int] | None:
     """Return the address and port of a database's server, which is started if it does not run."""
-    found = [one for one in rds._instances.values() if one["Endpoint"]["Address"] == host]
+    found = [one for one in rds.instances.values() if one["Endpoint"]["Address"] == host]
     if not found:
         return None
     with _lock:
@@ -80,10 +79,10 @@ def _create(logical_id: str, properties: Json, stack: str) -> Made:
     https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
     """
     group = properties.get("DBSubnetGroupName")
-    if group not in (None, *rds._subnet_groups):
+    if group not in (None, *rds.subnet_groups):
         raise ValueError(f"DBSubnetGroupNotFoundFault: DB subnet group '{group}' does not exist")
     id, attributes = _made(logical_id, properties, stack)
-    instance: dict[str, Any] = rds._instances[id]
+    instance: dict[str, Any] = rds.instances[id]
     region = os.environ["MINISTACK_REGION"]
     name = f"{id}.c0123456789ab.{region}.rds.amazonaws.com".lower()
     instance["Endpoint"] = {**instance["Endpoint"], "Address": name, "Port": _PORT}
@@ -91,10 +90,10 @@ def _create(logical_id: str, properties: Json, stack: str) -> Made:
 
 
 def _delete(id: str, properties: Json) -> None:
-    resource_id = rds._instances.get(id, {}).get("DbiResourceId")
+    resource_id = rds.instances.get(id, {}).get("DbiResourceId")
     _deleted(id, properties)
     with _lock:
-        if id not in rds._instances and (server := _servers.pop(resource_id, None)):
+        if id not in rds.instances and (server := _servers.pop(resource_id, None)):
             server.stop()
 
 

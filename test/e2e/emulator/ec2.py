@@ -3,17 +3,16 @@
 from functools import partial
 from ipaddress import ip_network
 
+from e2e.emulator.private import ec2, provisioners, s3
 from e2e.emulator.types import Json, Made, add_type, check_before, random_id
-from ministack.services import ec2, s3
-from ministack.services.cloudformation import provisioners
 
-_subnet = provisioners._RESOURCE_HANDLERS["AWS::EC2::Subnet"]
+_subnet = provisioners.RESOURCE_HANDLERS["AWS::EC2::Subnet"]
 _subnet_made = _subnet["create"]
 _RULES = {"Ingress": "IpPermissions", "Egress": "IpPermissionsEgress"}
 
 
 def _group(properties: Json) -> Json:
-    group: Json | None = ec2._security_groups.get(properties.get("GroupId", ""))
+    group: Json | None = ec2.security_groups.get(properties.get("GroupId", ""))
     if group is None:
         raise ValueError(f"InvalidGroup.NotFound: {properties.get('GroupId')!r}")
     return group
@@ -21,15 +20,15 @@ def _group(properties: Json) -> Json:
 
 def _bare(rule: Json) -> str:
     """A rule without its description, which is no part of its identity."""
-    return str(ec2._strip_descriptions(rule))
+    return str(ec2.strip_descriptions(rule))
 
 
 def _rule(properties: Json) -> Json:
     for side in ("SourceSecurityGroupId", "DestinationSecurityGroupId"):
         other = properties.get(side)
-        if other is not None and other not in ec2._security_groups:
+        if other is not None and other not in ec2.security_groups:
             raise ValueError(f"InvalidGroup.NotFound: {other!r}")
-    (rule,) = provisioners._ec2_sg_permissions([properties])
+    (rule,) = provisioners.ec2_sg_permissions([properties])
     return dict(rule)
 
 
@@ -59,7 +58,7 @@ def _no_duplicates(properties: Json) -> None:
 
 def _create_subnet(logical_id: str, properties: Json, stack: str) -> Made:
     wanted = ip_network(properties["CidrBlock"])
-    for other in ec2._subnets.values():
+    for other in ec2.subnets.values():
         same = other["VpcId"] == properties["VpcId"]
         if same and wanted.overlaps(ip_network(other["CidrBlock"])):
             raise ValueError(
@@ -70,48 +69,48 @@ def _create_subnet(logical_id: str, properties: Json, stack: str) -> Made:
 
 
 def _create_address(_logical_id: str, properties: Json, _stack: str) -> Made:
-    ec2._allocate_address({"Domain": [properties.get("Domain", "vpc")]})
-    id, record = list(ec2._addresses.items())[-1]
+    ec2.allocate_address({"Domain": [properties.get("Domain", "vpc")]})
+    id, record = list(ec2.addresses.items())[-1]
     return record["PublicIp"], {"AllocationId": id, "PublicIp": record["PublicIp"]}
 
 
 def _delete_address(public_ip: str, _properties: Json) -> None:
-    (id,) = [id for id, record in ec2._addresses.items() if record["PublicIp"] == public_ip]
-    if any(nat["AllocationId"] == id for nat in ec2._nat_gateways.values()):
+    (id,) = [id for id, record in ec2.addresses.items() if record["PublicIp"] == public_ip]
+    if any(nat["AllocationId"] == id for nat in ec2.nat_gateways.values()):
         raise ValueError(f"InvalidIPAddress.InUse: {public_ip} is associated with a NAT gateway")
-    del ec2._addresses[id]
+    del ec2.addresses[id]
 
 
 def _create_nat_gateway(_logical_id: str, properties: Json, _stack: str) -> Made:
-    if properties["SubnetId"] not in ec2._subnets:
+    if properties["SubnetId"] not in ec2.subnets:
         raise ValueError(f"InvalidSubnet.NotFound: {properties['SubnetId']!r}")
-    if properties.get("AllocationId") not in ec2._addresses:
+    if properties.get("AllocationId") not in ec2.addresses:
         raise ValueError(f"InvalidAllocationID.NotFound: {properties.get('AllocationId')!r}")
-    before = set(ec2._nat_gateways)
-    ec2._create_nat_gateway({key: [properties[key]] for key in ("SubnetId", "AllocationId")})
-    (id,) = set(ec2._nat_gateways) - before
+    before = set(ec2.nat_gateways)
+    ec2.create_nat_gateway({key: [properties[key]] for key in ("SubnetId", "AllocationId")})
+    (id,) = set(ec2.nat_gateways) - before
     return id, {"NatGatewayId": id}
 
 
 def _delete_nat_gateway(id: str, _properties: Json) -> None:
-    del ec2._nat_gateways[id]
+    del ec2.nat_gateways[id]
 
 
 def _create_flow_log(_logical_id: str, properties: Json, _stack: str) -> Made:
     destination = properties.get("LogDestination", "")
     if properties["LogDestinationType"] == "s3":
         bucket = destination.rpartition(":")[2].partition("/")[0]
-        if bucket not in s3._buckets:
+        if bucket not in s3.buckets:
             raise ValueError(f"LogDestination {destination!r} does not exist")
-    before = set(ec2._flow_logs)
+    before = set(ec2.flow_logs)
     request = {key: [value] for key, value in properties.items() if isinstance(value, str)}
-    ec2._create_flow_logs({**request, "ResourceId.1": [properties["ResourceId"]]})
-    (id,) = set(ec2._flow_logs) - before
+    ec2.create_flow_logs({**request, "ResourceId.1": [properties["ResourceId"]]})
+    (id,) = set(ec2.flow_logs) - before
     return id, {"Id": id}
 
 
 def _delete_flow_log(id: str, _properties: Json) -> None:
-    del ec2._flow_logs[id]
+    del ec2.flow_logs[id]
 
 
 def install() -> None:

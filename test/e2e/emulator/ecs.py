@@ -6,16 +6,15 @@ import time
 from functools import partial
 from typing import Any
 
+from e2e.emulator.private import ecs, provisioners, secretsmanager, stacks
 from e2e.emulator.types import Json, Made
-from ministack.services import ecs, secretsmanager
-from ministack.services.cloudformation import provisioners, stacks
 
 _PATIENCE = 180
 _TYPE = "AWS::ECS::Service"
 _networks: dict[str, Json] = {}
-_run_task = ecs._run_task
-_make_deployment = ecs._make_deployment
-_resolve_secrets = ecs._resolve_container_secrets
+_run_task = ecs.run_task
+_make_deployment = ecs.make_deployment
+_resolve_secrets = ecs.resolve_container_secrets
 
 
 def network_of(task_arn: str) -> Json:
@@ -29,8 +28,8 @@ def network_of(task_arn: str) -> Json:
 
 def _run_and_remember(request: Json) -> Any:
     if request.get("propagateTags") == "TASK_DEFINITION":
-        key = ecs._resolve_td_key(request["taskDefinition"])
-        inherited = ecs._tags.get(ecs._task_defs[key]["taskDefinitionArn"], [])
+        key = ecs.resolve_td_key(request["taskDefinition"])
+        inherited = ecs.tags.get(ecs.task_defs[key]["taskDefinitionArn"], [])
         request = {**request, "tags": [*inherited, *request.get("tags", [])]}
     answer = _run_task(request)
     network = request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
@@ -50,7 +49,7 @@ def _stable(arn: str) -> None:
     cluster, name = arn.split("/")[-2:]
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        service = ecs._services[f"{cluster}/{name}"]
+        service = ecs.services[f"{cluster}/{name}"]
         states = {d["rolloutState"]: d for d in service["deployments"]}
         if "FAILED" in states:
             reason = states["FAILED"].get("rolloutStateReason", "")
@@ -69,8 +68,8 @@ def _refuse_deleted(arn: str) -> None:
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_restore-secret.html
     """
-    if any(s["ARN"] == arn and s.get("DeletedDate") for s in secretsmanager._secrets.values()):
-        raise ecs._SecretResolutionError(
+    if any(s["ARN"] == arn and s.get("DeletedDate") for s in secretsmanager.secrets.values()):
+        raise ecs.SecretResolutionError(
             "unable to retrieve secret from asm: service call has been retried 1 time(s): failed "
             f"to fetch secret {arn} from secrets manager: InvalidRequestException: You can't "
             "perform this operation on the secret because it was marked for deletion."
@@ -83,9 +82,9 @@ def _secrets_of(definition: Json) -> Json:
         _refuse_deleted(":".join(secret["valueFrom"].split(":")[:7]))
     try:
         secrets: Json = _resolve_secrets(definition)
-    except ecs._SecretResolutionError as error:
+    except ecs.SecretResolutionError as error:
         if key := re.search(r"json key '(.+?)'", str(error)):
-            raise ecs._SecretResolutionError(
+            raise ecs.SecretResolutionError(
                 "unable to retrieve secret from asm: service call has been retried 1 time(s): "
                 f"retrieved secret from Secrets Manager did not contain json key {key[1]}"
             ) from error
@@ -95,7 +94,7 @@ def _secrets_of(definition: Json) -> Json:
 
 def _container_definitions(definitions: list[Json]) -> list[Json]:
     """Spell all keys as the service does, of secrets and health checks too."""
-    return [provisioners._pascal_to_camel(definition) for definition in definitions]
+    return [provisioners.pascal_to_camel(definition) for definition in definitions]
 
 
 def _create_and_wait(create: Any, delete: Any, *arguments: Any) -> Made:
@@ -117,17 +116,15 @@ def _update_and_wait(update: Any, *arguments: Any) -> Made:
 
 def install() -> None:
     """Replace what is different."""
-    if not hasattr(provisioners, "_normalize_container_defs"):
-        raise AttributeError("MiniStack spells container definitions in another way now")
-    provisioners._normalize_container_defs = _container_definitions
-    ecs._make_deployment = _unproven_deployment
-    ecs._resolve_container_secrets = _secrets_of
-    ecs._run_task = ecs._ACTION_MAP["RunTask"] = _run_and_remember
-    handler = provisioners._RESOURCE_HANDLERS[_TYPE]
+    provisioners.normalize_container_defs = _container_definitions
+    ecs.make_deployment = _unproven_deployment
+    ecs.resolve_container_secrets = _secrets_of
+    ecs.run_task = ecs.ACTION_MAP["RunTask"] = _run_and_remember
+    handler = provisioners.RESOURCE_HANDLERS[_TYPE]
     handler.update(
         create=partial(_create_and_wait, handler["create"], handler["delete"]),
         update=partial(_update_and_wait, handler["update"]),
     )
     # Waited for on another thread, so that the emulator goes on answering.
-    on_worker = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda kind: kind == _TYPE or on_worker(kind)
+    on_worker = stacks.runs_on_worker_thread
+    stacks.runs_on_worker_thread = lambda kind: kind == _TYPE or on_worker(kind)

@@ -18,8 +18,8 @@ from socketserver import StreamRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
+from e2e.emulator.private import cloudfront_js
 from e2e.emulator.types import Json
-from ministack.core import cloudfront_js
 
 _GATEWAY = int(os.environ["GATEWAY_PORT"])
 _REPOSITORIES = Path(os.environ["E2E_REPOSITORIES"])

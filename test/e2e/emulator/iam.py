@@ -6,22 +6,27 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from e2e.emulator.private import (
+    app,
+    ecs,
+    iam,
+    iam_actions,
+    iam_evaluator,
+    provisioners,
+    responses,
+    sts,
+)
 from e2e.emulator.types import Made, add_type
-from ministack import app
-from ministack.core import iam_actions, iam_evaluator
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import ecs, iam, sts
-from ministack.services.cloudformation import provisioners
 
 Json = dict[str, Any]
 log = logging.getLogger("e2e.iam")
 
 _enforce = iam_evaluator.enforce
 _pin_request_origin = iam_evaluator.pin_request_origin
-_role_policies = iam_evaluator._gather_role_policies
+_role_policies = iam_evaluator.gather_role_policies
 _request_tag_context = iam_actions.request_tag_context
-_resolve_condition_key = iam_evaluator._resolve_condition_key
-_simulate = iam._simulate_principal_policy
+_resolve_condition_key = iam_evaluator.resolve_condition_key
+_simulate = iam.simulate_principal_policy
 # The VPC of each task's credentials, where its requests to S3 come through an endpoint.
 _vpcs: dict[str, str] = {}
 _simulated: ContextVar[Json | None] = ContextVar("e2e_simulated", default=None)
@@ -44,9 +49,9 @@ def comes_through_endpoint_of(vpc: str, access_key: str) -> None:
 def _simulate_with_context(parameters: Json) -> Any:
     """Simulate with the values of conditions that are given, which MiniStack leaves out."""
     context: dict[str, str] = {}
-    while name := iam._p(parameters, f"ContextEntries.member.{len(context) + 1}.ContextKeyName"):
+    while name := iam.p(parameters, f"ContextEntries.member.{len(context) + 1}.ContextKeyName"):
         start = f"ContextEntries.member.{len(context) + 1}.ContextKeyValues.member.1"
-        context[name.lower()] = iam._p(parameters, start)
+        context[name.lower()] = iam.p(parameters, start)
     token = _simulated.set(context)
     try:
         return _simulate(parameters)
@@ -66,13 +71,13 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
     """
-    here = f"{get_region()}:{get_account_id()}"
+    here = f"{responses.get_region()}:{responses.get_account_id()}"
     name = body.get("cluster", "default").rpartition("/")[2]
     cluster = {"ecs:cluster": f"arn:aws:ecs:{here}:cluster/{name}"}
     tasks = f"arn:aws:ecs:{here}:task/{name}"
     match action.removeprefix("ecs:"):
         case "RunTask":
-            definition = ecs._task_defs.get(ecs._resolve_td_key(body["taskDefinition"]), {})
+            definition = ecs.task_defs.get(ecs.resolve_td_key(body["taskDefinition"]), {})
             yield action, definition.get("taskDefinitionArn", body["taskDefinition"]), cluster
             if body.get("propagateTags") or body.get("tags") or body.get("enableECSManagedTags"):
                 yield "ecs:TagResource", f"{tasks}/new", {"ecs:createaction": "RunTask"}
@@ -85,7 +90,7 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
                 yield action, task if ":" in task else f"{tasks}/{task}", cluster
         case "StopTask":
             task = body["task"] if ":" in body["task"] else f"{tasks}/{body['task']}"
-            tags = {f"aws:resourcetag/{t['key']}": t["value"] for t in ecs._tags.get(task, [])}
+            tags = {f"aws:resourcetag/{t['key']}": t["value"] for t in ecs.tags.get(task, [])}
             yield action, task, cluster | tags
         case "ListTasks":
             yield action, "*", cluster
@@ -96,7 +101,7 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
 def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[str, str, Json]]:
     """What EventBridge Scheduler authorizes: a schedule in its group, which is in the body."""
     name = resource.rpartition("/")[2]
-    here = f"arn:aws:scheduler:{get_region()}:{get_account_id()}"
+    here = f"arn:aws:scheduler:{responses.get_region()}:{responses.get_account_id()}"
     yield action, f"{here}:schedule/{body.get('GroupName', 'default')}/{name}", {}
     if role := body.get("Target", {}).get("RoleArn"):
         yield "iam:PassRole", role, {"iam:passedtoservice": "scheduler.amazonaws.com"}
@@ -105,7 +110,9 @@ def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[
 def _codebuild_resource(body: Json) -> str:
     """What CodeBuild authorizes: the project, by which ids of builds start."""
     (project,) = {id.partition(":")[0] for id in body.get("ids", [body.get("id")])}
-    return f"arn:aws:codebuild:{get_region()}:{get_account_id()}:project/{project}"
+    return (
+        f"arn:aws:codebuild:{responses.get_region()}:{responses.get_account_id()}:project/{project}"
+    )
 
 
 def _log_resource(group: str) -> str:
@@ -146,34 +153,34 @@ def _as_by_tls(source_ip: str, _secure: bool) -> None:
 
 
 def _create_group(logical_id: str, properties: Json, stack: str) -> Made:
-    name = properties.get("GroupName") or provisioners._physical_name(stack, logical_id)
-    iam._create_group({"GroupName": [name], "Path": [properties.get("Path", "/")]})
+    name = properties.get("GroupName") or provisioners.physical_name(stack, logical_id)
+    iam.create_group({"GroupName": [name], "Path": [properties.get("Path", "/")]})
     for arn in properties.get("ManagedPolicyArns", []):
-        iam._attach_group_policy({"GroupName": [name], "PolicyArn": [arn]})
-    return name, {"Arn": iam._groups[name]["Arn"]}
+        iam.attach_group_policy({"GroupName": [name], "PolicyArn": [arn]})
+    return name, {"Arn": iam.groups[name]["Arn"]}
 
 
 def _delete_group(name: str, _properties: Json) -> None:
-    if iam._groups[name]["Users"]:
+    if iam.groups[name]["Users"]:
         raise ValueError(f"DeleteConflict: the group {name} has users")
-    del iam._groups[name]
+    del iam.groups[name]
 
 
 def _create_user(logical_id: str, properties: Json, stack: str) -> Made:
     made: Made = _user["create"](logical_id, properties, stack)
     for group in properties.get("Groups", []):
-        if group not in iam._groups:
+        if group not in iam.groups:
             raise ValueError(f"NoSuchEntity: the group {group} does not exist")
-        iam._add_user_to_group({"GroupName": [group], "UserName": [made[0]]})
+        iam.add_user_to_group({"GroupName": [group], "UserName": [made[0]]})
     return made
 
 
 def _delete_user(name: str, properties: Json) -> None:
-    keys = [key for key in iam._access_keys.values() if key.get("UserName") == name]
+    keys = [key for key in iam.access_keys.values() if key.get("UserName") == name]
     if keys:
         raise ValueError(f"DeleteConflict: the user {name} has access keys")
     for group in properties.get("Groups", []):
-        iam._groups[group]["Users"] = [u for u in iam._groups[group]["Users"] if u != name]
+        iam.groups[group]["Users"] = [u for u in iam.groups[group]["Users"] if u != name]
     _user["delete"](name, properties)
 
 
@@ -184,13 +191,13 @@ def _policies_of_role(name: str, account: str) -> list[list[Any]]:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
     """
     policies: list[list[Any]] = _role_policies(name.rpartition("/")[2], account)
-    user = sts._sessions.get(_access_key.get(), {}).get("UserId", "")
+    user = sts.sessions.get(_access_key.get(), {}).get("UserId", "")
     for statement in (statement for policy in policies for statement in policy):
         statement.resources = [arn.replace("${aws:userid}", user) for arn in statement.resources]
     return policies
 
 
-_handlers = provisioners._RESOURCE_HANDLERS
+_handlers = provisioners.RESOURCE_HANDLERS
 _user = dict(_handlers["AWS::IAM::User"])
 
 
@@ -200,7 +207,7 @@ def install() -> None:
     _handlers["AWS::IAM::User"].update(create=_create_user, delete=_delete_user)
     iam_actions.request_tag_context = _remember
     iam_evaluator.enforce = _decide
-    iam_evaluator._resolve_condition_key = _condition_key
-    iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = _simulate_with_context
-    iam_evaluator._gather_role_policies = _policies_of_role
+    iam_evaluator.resolve_condition_key = _condition_key
+    iam.IAM_HANDLERS["SimulatePrincipalPolicy"] = _simulate_with_context
+    iam_evaluator.gather_role_policies = _policies_of_role
     iam_evaluator.pin_request_origin = app.pin_request_origin = _as_by_tls

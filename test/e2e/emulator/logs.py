@@ -6,17 +6,16 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateL
 
 from typing import Any
 
+from e2e.emulator.private import cloudwatch_logs, provisioners
 from e2e.emulator.types import Json, Made
-from ministack.services import cloudwatch_logs
-from ministack.services.cloudformation import provisioners
 
-_handler = provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
+_handler = provisioners.RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
 _made: Any = _handler["create"]
 
 
 def _create(logical_id: str, properties: Json, stack: str) -> Made:
     name = properties.get("LogGroupName")
-    if name in cloudwatch_logs._log_groups:
+    if name in cloudwatch_logs.log_groups:
         raise ValueError(
             f"ResourceAlreadyExistsException: The specified log group already exists: {name}"
         )

@@ -7,10 +7,10 @@ deployment comes as early as the template allows, and is deleted as late.
 
 from typing import Any
 
-from ministack.services.cloudformation import changesets, engine, stacks
+from e2e.emulator.private import changesets, engine, stacks
 
 Json = dict[str, Any]
-_ordered = engine._topological_sort
+_ordered = engine.topological_sort
 
 
 def _acts(resource: Json) -> bool:
@@ -27,7 +27,7 @@ def earliest_first(resources: Json, conditions: Json) -> list[str]:
     active = set(order)
     needs: dict[str, set[str]] = {}
     for name in order:
-        direct = set(engine._extract_deps(resources[name], active)) - {name}
+        direct = set(engine.extract_deps(resources[name], active)) - {name}
         needs[name] = direct.union(*(needs[other] for other in direct))
     actors = sorted((n for n in order if _acts(resources[n])), key=lambda n: (len(needs[n]), n))
     result: dict[str, None] = {}
@@ -41,7 +41,4 @@ def earliest_first(resources: Json, conditions: Json) -> list[str]:
 def install() -> None:
     """Replace MiniStack's order."""
     for module in (engine, stacks, changesets):
-        if hasattr(module, "_topological_sort"):
-            module._topological_sort = earliest_first
-    if stacks._topological_sort is not earliest_first:
-        raise AttributeError("MiniStack sorts resources elsewhere now")
+        module.topological_sort = earliest_first

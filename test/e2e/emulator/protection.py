@@ -4,18 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from e2e.emulator.private import alb, provisioners, rds
 from e2e.emulator.types import Json
-from ministack.services import alb, rds
-from ministack.services.cloudformation import provisioners
 
 
 def _database(id: str) -> None:
-    if rds._instances.get(id, {}).get("DeletionProtection"):
+    if rds.instances.get(id, {}).get("DeletionProtection"):
         raise ValueError(f"Cannot delete protected DB Instance {id}, please disable protection")
 
 
 def _load_balancer(arn: str) -> None:
-    attributes = {one["Key"]: one["Value"] for one in alb._lb_attrs.get(arn, [])}
+    attributes = {one["Key"]: one["Value"] for one in alb.lb_attrs.get(arn, [])}
     if attributes.get("deletion_protection.enabled") == "true":
         raise ValueError(f"Load balancer '{arn}' cannot be deleted: deletion protection is enabled")
 
@@ -31,6 +30,6 @@ def install() -> None:
         ("AWS::RDS::DBInstance", _database, ("delete", "snapshot")),
         ("AWS::ElasticLoadBalancingV2::LoadBalancer", _load_balancer, ("delete",)),
     ):
-        handler = provisioners._RESOURCE_HANDLERS[name]
+        handler = provisioners.RESOURCE_HANDLERS[name]
         for action in actions:
             handler[action] = partial(_guarded, check, handler[action])

@@ -2,23 +2,28 @@
 
 from typing import Any
 
-from ministack.core.responses import now_iso
-from ministack.services.cloudformation import stacks
+from e2e.emulator.private import (
+    DEPLOYED,
+    FAILED_TO_ROLL_BACK,
+    TEMPLATE,
+    responses,
+    stacks,
+)
 
 Json = dict[str, Any]
-_roll_back = stacks._roll_back_operation
+_roll_back = stacks.roll_back_operation
 
 
 async def _keep(name: str, id: str, stack: Json, operation: Json, *rest: Any, **more: Any) -> None:
     await _roll_back(name, id, stack, operation, *rest, **more)
     if stack["StackStatus"] == "ROLLBACK_FAILED":
-        for logical_id, resource in stack.get("_rollback_failed", {}).items():
-            failed = {"ResourceStatus": "DELETE_FAILED", "Timestamp": now_iso()}
-            stack["_resources"][logical_id] = {**resource, **failed}
+        for logical_id, resource in stack.get(FAILED_TO_ROLL_BACK, {}).items():
+            failed = {"ResourceStatus": "DELETE_FAILED", "Timestamp": responses.now_iso()}
+            stack[DEPLOYED][logical_id] = {**resource, **failed}
         # Its deletion policies are asked for when the stack is deleted.
-        stack["_template"] = operation["template"]
+        stack[TEMPLATE] = operation["template"]
 
 
 def install() -> None:
     """Replace MiniStack's rollback."""
-    stacks._roll_back_operation = _keep
+    stacks.roll_back_operation = _keep

@@ -3,9 +3,8 @@
 from typing import Any
 from xml.sax.saxutils import escape
 
+from e2e.emulator.private import provisioners, s3
 from e2e.emulator.types import Json, Made
-from ministack.services import s3
-from ministack.services.cloudformation import provisioners
 
 
 def _xml(root: str, content: str) -> bytes:
@@ -35,24 +34,24 @@ def _encryption(properties: Json) -> bytes:
 
 def _apply(name: str, properties: Json) -> None:
     if tags := properties.get("Tags"):
-        s3._bucket_tags[name] = {tag["Key"]: tag["Value"] for tag in tags}
+        s3.bucket_tags[name] = {tag["Key"]: tag["Value"] for tag in tags}
     if encryption := properties.get("BucketEncryption"):
-        _must(s3._put_bucket_encryption(name, _encryption(encryption)))
+        _must(s3.put_bucket_encryption(name, _encryption(encryption)))
     if ownership := properties.get("OwnershipControls"):
         rules = "".join(
             f"<Rule><ObjectOwnership>{rule['ObjectOwnership']}</ObjectOwnership></Rule>"
             for rule in ownership["Rules"]
         )
-        _must(s3._put_bucket_ownership_controls(name, _xml("OwnershipControls", rules)))
+        _must(s3.put_bucket_ownership_controls(name, _xml("OwnershipControls", rules)))
     if logging := properties.get("LoggingConfiguration"):
         target = logging.get("DestinationBucketName", name)
-        if target not in s3._buckets:
+        if target not in s3.buckets:
             raise ValueError(f"InvalidTargetBucketForLogging: {target!r} does not exist")
         enabled = (
             f"<LoggingEnabled><TargetBucket>{escape(target)}</TargetBucket><TargetPrefix>"
             f"{escape(logging.get('LogFilePrefix', ''))}</TargetPrefix></LoggingEnabled>"
         )
-        _must(s3._put_bucket_logging(name, _xml("BucketLoggingStatus", enabled)))
+        _must(s3.put_bucket_logging(name, _xml("BucketLoggingStatus", enabled)))
 
 
 def _create(logical_id: str, properties: Json, stack: str) -> Made:
@@ -72,14 +71,14 @@ def _update(id: str, old: Json, new: Json, stack: str) -> Made:
 
 
 def _delete(name: str, properties: Json) -> None:
-    bucket = s3._buckets.get(name) or {"objects": {}}
-    versions = [key for key in s3._object_versions if key[0] == name]
+    bucket = s3.buckets.get(name) or {"objects": {}}
+    versions = [key for key in s3.object_versions if key[0] == name]
     if bucket["objects"] or versions:
         raise ValueError(f"BucketNotEmpty: the bucket {name} is not empty")
     _deleted(name, properties)
 
 
-_handler = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+_handler = provisioners.RESOURCE_HANDLERS["AWS::S3::Bucket"]
 _made, _updated, _deleted = _handler["create"], _handler["update"], _handler["delete"]
 
 

@@ -6,11 +6,10 @@ AlreadyExistsException, "The resource specified in your request already exists."
 
 from typing import Any
 
+from e2e.emulator.private import provisioners, ses_v2
 from e2e.emulator.types import Json, Made
-from ministack.services import ses_v2
-from ministack.services.cloudformation import provisioners
 
-_handler = provisioners._RESOURCE_HANDLERS["AWS::SES::EmailIdentity"]
+_handler = provisioners.RESOURCE_HANDLERS["AWS::SES::EmailIdentity"]
 _made, _updated = _handler["create"], _handler["update"]
 
 
@@ -26,7 +25,7 @@ def _with_records(made: Made) -> Made:
 
 def _create(logical_id: str, properties: Json, stack_name: str) -> Made:
     identity = properties["EmailIdentity"]
-    if identity in ses_v2._identities:
+    if identity in ses_v2.identities:
         raise ValueError(f"AlreadyExistsException: Email identity {identity} already exists.")
     return _with_records(_made(logical_id, properties, stack_name))
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services.cloudformation import provisioners
+from e2e.emulator.private import provisioners
 
 Json = dict[str, Any]
 Made = tuple[str, Json]
@@ -20,14 +20,14 @@ def add_type(name: str, *, create: Create, delete: Delete, update: Update | None
         # What came before is deleted by CloudFormation, because the id is another one.
         return create("", new, stack)
 
-    provisioners._RESOURCE_HANDLERS.setdefault(
+    provisioners.RESOURCE_HANDLERS.setdefault(
         name, {"create": create, "update": update or replace, "delete": delete}
     )
 
 
 def check_before(name: str, check: Callable[[Json], None]) -> None:
     """Let a check look at the properties of resources of a type before they are made."""
-    handler = provisioners._RESOURCE_HANDLERS[name]
+    handler = provisioners.RESOURCE_HANDLERS[name]
     create, update = handler["create"], handler.get("update")
 
     def checked_create(logical_id: str, properties: Json, stack: str) -> Made:

@@ -4,20 +4,19 @@ import json
 from base64 import b64encode
 from typing import Any
 
+from e2e.emulator.private import provisioners, s3, waf
 from e2e.emulator.types import Json, Made, Records, add_type
-from ministack.services import s3, waf
-from ministack.services.cloudformation import provisioners
 
 
 def _associate(_logical_id: str, properties: Json, _stack: str) -> Made:
-    answer: Any = waf._associate_web_acl(properties)
+    answer: Any = waf.associate_web_acl(properties)
     if answer[0] >= 400:
         raise ValueError(json.loads(answer[2]))
     return f"{properties['ResourceArn']}|{properties['WebACLArn']}", {}
 
 
 def _disassociate(_id: str, properties: Json) -> None:
-    waf._disassociate_web_acl(properties)
+    waf.disassociate_web_acl(properties)
 
 
 def _logging_id(properties: Json) -> str:
@@ -25,7 +24,7 @@ def _logging_id(properties: Json) -> str:
         name = destination.rpartition(":")[2]
         if not name.startswith("aws-waf-logs-"):
             raise ValueError(f"WAFInvalidParameterException: {name} does not start as it must")
-        if ":s3:" in destination and name not in s3._buckets:
+        if ":s3:" in destination and name not in s3.buckets:
             raise ValueError(f"WAFLogDestinationPermissionIssueException: no bucket {name}")
     return str(properties["ResourceArn"])
 
@@ -64,7 +63,7 @@ def _answerable(value: Any) -> Any:
     return [_answerable(item) for item in value] if isinstance(value, list) else value
 
 
-_web_acl = dict(provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACL"])
+_web_acl = dict(provisioners.RESOURCE_HANDLERS["AWS::WAFv2::WebACL"])
 
 
 def _create_web_acl(logical_id: str, properties: Json, stack: str) -> Made:
@@ -77,4 +76,4 @@ def install() -> None:
     waf.handle_request = _with_samples
     add_type("AWS::WAFv2::WebACLAssociation", create=_associate, delete=_disassociate)
     LOGGING.install()
-    provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACL"].update(create=_create_web_acl)
+    provisioners.RESOURCE_HANDLERS["AWS::WAFv2::WebACL"].update(create=_create_web_acl)
