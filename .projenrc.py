@@ -341,6 +341,8 @@ pyproject = PyprojectTomlFile(
 )
 # projen's class knows the group `dev` alone.
 pyproject.add_override("dependency-groups", GROUPS)
+# `uv run` resolves the extra `ops` too, whose version is never released while it is developed.
+pyproject.add_override("tool.uv.sources.galv-ops", {"path": OPS_FOLDER, "editable": True})
 TomlFile(
     project,
     f"{OPS_FOLDER}/pyproject.toml",
