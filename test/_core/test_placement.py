@@ -228,6 +228,7 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (backend, "cluster", cluster, HERE),
     (backend, "database_secret", secret, HERE),
     (backend, "encryption_key", key, HERE),
+    (backend, "media_key", key, HERE),
     (backend, "log_bucket", bucket, HERE),
     (backend, "media_bucket", bucket, HERE),
     (backend, "network", network, HERE),
