@@ -140,6 +140,7 @@ def bring_uv() -> None:
             timeout=60,
         ).stdout
     )
+    INDEX.touch(mode=0o600)  # There may be a password in the address
     INDEX.write_text(index)
     # Where the library is; to install it would build it, with what no lock names.
     site = next(VENV.glob("lib/python*/site-packages"))

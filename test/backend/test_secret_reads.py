@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
@@ -13,7 +15,7 @@ from backends import WEB_ACL_ARN, RefusedBackend, backend_in, new_app, zone_in
 from moto.events.models import EventPattern
 from templates import Json, of_type, only, only_id, synthesize, task_definition
 
-from galv_constructs import GalvMail, GalvScheduledTask
+from galv_constructs import GalvMail, GalvNetwork, GalvScheduledTask
 
 RULE = "AWS::Events::Rule"
 SECRET = "AWS::SecretsManager::Secret"
@@ -251,6 +253,29 @@ class TestTasks:
         }
 
         assert quiet == READ_BY_TASKS[task]
+
+    def test_are_known_where_the_database_is_in_another_stack(self) -> None:
+        app = new_app()
+        shared, stack = Stack(app, "Shared"), Stack(app, "Stack")
+        vpc = ec2.Vpc(shared, "Vpc")
+        database = rds.DatabaseInstance(
+            shared, "Database", engine=rds.DatabaseInstanceEngine.POSTGRES, vpc=vpc
+        )
+        backend_in(
+            stack,
+            database=database,
+            network=GalvNetwork.from_vpc(vpc),
+            alarm_topic=sns.Topic(stack, "Topic"),
+            alarm_on_secret_reads=True,
+        )
+
+        rules = of_type(synthesize(stack), RULE, "BackendSecretReads")
+
+        for rule in rules.values():
+            detail = rule["Properties"]["EventPattern"]["detail"]
+            others, _ = detail["userIdentity"]["sessionContext"]["sessionIssuer"]["principalId"]
+            assert others["anything-but"]
+            assert all("Fn::GetAtt" in role for role in others["anything-but"])
 
     def test_a_role_of_the_same_name_is_another_one(self, template: Json) -> None:
         read = {"secretId": arn_of(template, secret_of(template, "SecretKey"))}

@@ -90,6 +90,28 @@ class TestTemplate:
 
         assert environment(template, "web")["PGSSLMODE"] == "verify-ca"
 
+    def test_refuses_a_mode_that_checks_nothing(
+        self, refused_backend: RefusedBackend, made: Certificates
+    ) -> None:
+        given = str(made.authority)
+
+        assert refused_backend(database_ca_file=given, environment={"PGSSLMODE": "require"}) == (
+            "environment sets PGSSLMODE to 'require', with which tasks check no certificate by "
+            "database_ca_file: set verify-full or verify-ca, or drop one of them"
+        )
+
+    def test_refuses_another_file_beside_it(
+        self, refused_backend: RefusedBackend, made: Certificates
+    ) -> None:
+        refused = refused_backend(
+            database_ca_file=str(made.authority), environment={"PGSSLROOTCERT": "/other.pem"}
+        )
+
+        assert refused == (
+            "PGSSLROOTCERT is set by database_ca_file: remove it from environment and secrets, or "
+            "drop database_ca_file"
+        )
+
     def test_refuses_what_is_no_file(self, refused_backend: RefusedBackend) -> None:
         for value in ("no-such.pem", "/", 5):
             assert refused_backend(database_ca_file=value) == (

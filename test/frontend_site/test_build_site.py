@@ -1108,6 +1108,16 @@ class TestImage:
         said = self.refusal(capsys)
         assert f"/blobs/{digest}: the content does not match the digest" in said
 
+    def test_refuses_a_digest_that_it_does_not_check(
+        self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        manifest = registry.image("2.2.0", [layer({f"{HTML}/index.html": b"page"})])
+        digest = f"sha512:{'0' * 128}"
+        registry.blobs[digest] = b"anything"
+        manifest["layers"][0]["digest"] = digest
+
+        assert f"/blobs/{digest}: has a digest that is no sha256" in self.refusal(capsys)
+
     def test_refuses_a_layer_that_it_cannot_read(
         self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -18,6 +18,8 @@ from galv_constructs.tasks._task import Task
 # management events delivered through CloudTrail", which GetSecretValue is one of:
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html
 _WITH_READING = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+# EventBridge refuses a pattern with an empty list. No role has this id.
+_NOBODY = "nobody"
 
 
 def check_secret_reads(alarm_on_secret_reads: object, alarm_topic: sns.ITopic | None) -> None:
@@ -92,7 +94,7 @@ class SecretReads(Construct):
                         "sessionContext": {
                             "sessionIssuer": {
                                 "principalId": [
-                                    {"anything-but": Lazy.list(_Readers(secret))},
+                                    {"anything-but": Lazy.list(_Readers(Stack.of(self), secret))},
                                     {"exists": False},
                                 ]
                             }
@@ -139,21 +141,21 @@ def _message(secret: secretsmanager.ISecret) -> events.RuleTargetInput:
 
 @jsii.implements(IStableListProducer)
 class _Readers:
-    """Ids of the roles by which ECS reads a secret for tasks of the stack, in the end."""
+    """Ids of the roles by which ECS reads a secret for tasks of a stack, in the end."""
 
-    def __init__(self, secret: secretsmanager.ISecret) -> None:
+    def __init__(self, stack: Stack, secret: secretsmanager.ISecret) -> None:
+        self._stack = stack
         self._secret = secret
 
     def produce(self) -> list[str]:
-        stack = Stack.of(self._secret)
         return [
             _id_of(child.execution_role)
-            for child in stack.node.find_all()
+            for child in self._stack.node.find_all()
             # A role of another stack would make the two stacks need each other.
             if isinstance(child, Task)
-            and Stack.of(child) is stack
+            and Stack.of(child) is self._stack
             and any(arn.startswith(self._secret.secret_arn) for arn in child.secret_arns)
-        ]
+        ] or [_NOBODY]
 
 
 def _id_of(role: iam.IRole) -> str:

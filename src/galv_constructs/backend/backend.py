@@ -361,7 +361,7 @@ class GalvBackend(Construct):
             instance_type=database_instance_type,
             vpc=vpc,
         )
-        check_authority_file(database_ca_file)
+        check_authority_file(database_ca_file, environment=environment or {}, secrets=secrets or {})
         makes_owner = check_database_owner(
             database_owner_role, database_rotation, database_secret, database_name
         )

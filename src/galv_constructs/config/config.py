@@ -291,8 +291,9 @@ class GalvConfig:
     """Number of the SMTP credentials that are made; raise it by one for new ones. Default: `1`."""
 
     log_lock_days: Annotated[int | None, Key("logLockDays", LOCK_DAYS, added=True)] = None
-    """How many days nobody can delete or overwrite an access log (Object Lock in governance mode);
-    it cannot be turned off again. Default: logs are not locked."""
+    """How many days access logs cannot be deleted or overwritten (Object Lock in governance mode,
+    which administrators can bypass); it cannot be turned off again. Default: logs are not
+    locked."""
 
     warnings: Sequence[str] = field(default_factory=list)
     """What is allowed and probably not meant, each with the key and the way out. Default: none."""

@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _CERTIFICATE = re.compile(
@@ -15,6 +16,9 @@ _HOW = (
     "for Amazon RDS take the bundle of the region, such as "
     "https://truststore.pki.rds.amazonaws.com/eu-west-2/eu-west-2-bundle.pem"
 )
+
+# https://www.postgresql.org/docs/current/libpq-ssl.html: those that look at the certificate.
+_CHECKING = ("verify-full", "verify-ca")
 
 
 def read_authority(path: object) -> str:
@@ -46,11 +50,25 @@ def read_authority(path: object) -> str:
     return certificates
 
 
-def check_authority_file(path: object) -> None:
-    """Refuse a file that tasks could not check their database by."""
+def check_authority_file(
+    path: object, *, environment: Mapping[str, str], secrets: Iterable[str]
+) -> None:
+    """Refuse a file that tasks could not check their database by, and variables against it."""
     if path is None:
         return
     try:
         read_authority(path)
     except ValueError as error:
         raise ValueError(f"database_ca_file {error}") from None
+    mode = environment.get("PGSSLMODE", "verify-full")
+    if mode not in _CHECKING:
+        raise ValueError(
+            f"environment sets PGSSLMODE to {mode!r}, with which tasks check no certificate by "
+            f"database_ca_file: set {' or '.join(_CHECKING)}, or drop one of them"
+        )
+    for name in ("PGSSLMODE", "PGSSLROOTCERT"):
+        if name in secrets or (name == "PGSSLROOTCERT" and name in environment):
+            raise ValueError(
+                f"{name} is set by database_ca_file: remove it from environment and secrets, or "
+                "drop database_ca_file"
+            )

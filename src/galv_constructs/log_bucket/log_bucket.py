@@ -41,12 +41,13 @@ class GalvLogBucket(Construct):
     | buckets | `s3/<account>/<region>/<bucket>/` |
     | CloudFront | `cloudfront/<distribution>.` |
 
-    With `object_lock_retention` nobody can delete or overwrite a log before its time, whoever took
-    over the account. S3's own server access logs are the exception: S3 delivers them to no bucket
-    with Object Lock, so they go to a second bucket that is like this one, without the lock. AWS's
-    documents do not say whether load balancers, VPC flow logs, AWS WAF and CloudFront deliver to a
-    bucket whose objects are locked by default: look whether each log arrives. One that does not can
-    go to `server_access_bucket`.
+    With `object_lock_retention` no version of a log can be deleted or overwritten before its time:
+    in compliance mode by nobody, in governance mode by those alone who may
+    `s3:BypassGovernanceRetention`, as administrators may. S3's own server access logs are the
+    exception: S3 delivers them to no bucket with Object Lock, so they go to a second bucket that is
+    like this one, without the lock. AWS's documents do not say whether load balancers, VPC flow
+    logs, AWS WAF and CloudFront deliver to a bucket whose objects are locked by default: look
+    whether each log arrives. One that does not can go to `server_access_bucket`.
 
     Costs its storage, $0.023 per GB and month in us-east-1. The lock costs nothing by itself; what
     it keeps is paid for until its time is over.
@@ -77,7 +78,7 @@ class GalvLogBucket(Construct):
             id: Id of this construct in its parent.
             retention: How long logs are kept, in whole days. Default: a year in production,
                 otherwise 30 days.
-            object_lock_retention: How long nobody can delete or overwrite a log, at most as long as
+            object_lock_retention: How long no log can be deleted or overwritten, at most as long as
                 logs are kept: `s3.ObjectLockRetention.governance(Duration.days(90))`
                 leaves it to who has `s3:BypassGovernanceRetention`, `compliance(…)` to nobody, AWS
                 and the root user among them. It cannot be turned off again, and counts for new

@@ -493,7 +493,9 @@ class Registry:
         except OSError as error:
             raise BuildError(f"{self._base}/{path}: {error}") from error
         algorithm, _, digest = path.rpartition("/")[2].partition(":")
-        if algorithm == "sha256" and digest != hashlib.sha256(data).hexdigest():
+        if digest and algorithm != "sha256":
+            raise BuildError(f"{self._base}/{path}: has a digest that is no sha256")
+        if digest and digest != hashlib.sha256(data).hexdigest():
             raise BuildError(f"{self._base}/{path}: the content does not match the digest")
         return data
 
