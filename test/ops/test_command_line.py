@@ -154,7 +154,11 @@ def test_colors(recorded: Recorded, variables: dict[str, str], *, colored: bool)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_interrupt(recorded: Recorded, number: int) -> None:
+def test_signals_interrupt(recorded: Recorded, request: pytest.FixtureRequest, number: int) -> None:
+    # A shell starts what it puts into the background with SIGINT ignored.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
+
     def answer(_request: object, _region: str) -> dict[str, object]:
         os.kill(os.getpid(), number)
         return {"Stacks": []}
