@@ -6,7 +6,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from galv_constructs._core.acknowledge import standards
-from galv_constructs._core.validation import check_construct
+from galv_constructs._core.validation import check_boolean, check_construct
 
 # What the standards say of alarms that tell nobody, and why it is true here.
 TELLS_NOBODY = standards(
@@ -19,6 +19,16 @@ def check_alarm_topic(alarm_topic: sns.ITopic | None) -> None:
     check_construct(
         "alarm_topic", alarm_topic, "aws_sns.ITopic", "sns.Topic.from_topic_arn(scope, id, arn)"
     )
+
+
+def check_told(name: str, value: object, alarm_topic: sns.ITopic | None) -> None:
+    """Refuse a switch that is not one, or that raises an alarm which nobody gets."""
+    check_boolean(name, value)
+    if value and alarm_topic is None:
+        raise ValueError(
+            f"{name} is given without alarm_topic, and nobody would be told: pass "
+            "alarm_topic=sns.Topic(…) with it"
+        )
 
 
 def event_alarm(

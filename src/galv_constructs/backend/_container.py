@@ -9,6 +9,7 @@ from galv_constructs.web_acl.web_acl import DEFAULT_UPLOAD_PATHS
 
 _SOURCES = Path(__file__).parents[1] / "container"
 _START = ("galv_task/__init__.py", "galv_task/logs.py", "galv_task/settings.py")
+_SIGN_INS = "galv_task/apps.py"
 _CHECK_STATUS = "galv_task/management/commands/check_status.py"
 _OWN_DATABASE = "galv_task/own_database.py"
 _END = "END_OF_FILE"
@@ -24,7 +25,9 @@ def _source(name: str) -> str:
     return (_SOURCES / name).read_text(encoding="utf-8")
 
 
-def entry_point(*, check_status: bool = False, own_database: bool = False) -> list[str]:
+def entry_point(
+    *, check_status: bool = False, own_database: bool = False, sign_ins: bool = False
+) -> list[str]:
     """Make the entry point that prepares a task and then becomes its command.
 
     The image's own starts a whole server, whatever the command is.
@@ -33,8 +36,10 @@ def entry_point(*, check_status: bool = False, own_database: bool = False) -> li
         check_status: Whether Django gets a command `check_status` where the application has none.
             Django takes the application's own before that of an app that is listed later.
         own_database: Whether Python gets the module `galv_task.own_database`.
+        sign_ins: Whether the log tells of each sign-in of a superuser.
     """
-    names = (*_START, *([_CHECK_STATUS] * check_status), *([_OWN_DATABASE] * own_database))
+    more = {_CHECK_STATUS: check_status, _OWN_DATABASE: own_database, _SIGN_INS: sign_ins}
+    names = (*_START, *(name for name, is_wanted in more.items() if is_wanted))
     files = "\n".join(_write(name) for name in names)
     return ["sh", "-c", _source("start.sh").replace("FILES", files), "start"]
 

@@ -11,7 +11,6 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from galv_constructs._core.validation import check_boolean
 from galv_constructs.tasks._task import Task
 
 # "Enable the rule so that EventBridge matches all events against the rule, including read-only
@@ -20,16 +19,6 @@ from galv_constructs.tasks._task import Task
 _WITH_READING = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 # EventBridge refuses a pattern with an empty list. No role has this id.
 _NOBODY = "nobody"
-
-
-def check_secret_reads(alarm_on_secret_reads: object, alarm_topic: sns.ITopic | None) -> None:
-    """Refuse to raise an alarm that nobody gets."""
-    check_boolean("alarm_on_secret_reads", alarm_on_secret_reads)
-    if alarm_on_secret_reads and alarm_topic is None:
-        raise ValueError(
-            "alarm_on_secret_reads is given without alarm_topic, and nobody would be told: pass "
-            "alarm_topic=sns.Topic(…) with it"
-        )
 
 
 class SecretReads(Construct):

@@ -22,6 +22,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from galv_constructs._core.alarms import check_told
 from galv_constructs._core.certificates import check_certificate_source
 from galv_constructs._core.content_policy import api_policy, check_policy_additions
 from galv_constructs._core.host_names import claim_host_names
@@ -49,8 +50,9 @@ from galv_constructs.backend._environment import (
 )
 from galv_constructs.backend._load_balancer import LoadBalancer
 from galv_constructs.backend._media_key import check_media_key, uploads_key
-from galv_constructs.backend._secret_reads import SecretReads, check_secret_reads
+from galv_constructs.backend._secret_reads import SecretReads
 from galv_constructs.backend._secrets import ApplicationSecrets
+from galv_constructs.backend._sign_ins import SignIns
 from galv_constructs.backend._static_assets import StaticAssets
 from galv_constructs.backend._web_service import (
     WebService,
@@ -179,6 +181,7 @@ class GalvBackend(Construct):
         admin_cidrs: Sequence[str] | None = None,
         alarm_topic: sns.ITopic | None = None,
         alarm_on_secret_reads: bool = False,
+        alarm_on_superuser_sign_in: bool = False,
         content_security_policy: Mapping[str, Sequence[str]] | None = None,
         encryption_key: kms.IKey | None = None,
         production: bool = True,
@@ -305,6 +308,9 @@ class GalvBackend(Construct):
                 superuser's password or the credentials of a `GalvMail`, who it is, and from where.
                 The account needs a trail in CloudTrail; EventBridge must be allowed to publish to
                 an imported topic. Reads by CloudFormation are not told. Default: nobody is told.
+            alarm_on_superuser_sign_in: Whether `alarm_topic` is also told when a superuser of Galv
+                signs in, in the admin or for a token of the API: an alarm on the web service's
+                log, for $0.40 a month. Default: nobody is told.
             content_security_policy: Sources to add to the directives of the content security
                 policy of the API's pages, such as `{"img-src": ["https://tiles.example.org"]}`.
                 Default: what Django's admin, the browsable API, Swagger and Redoc need.
@@ -371,14 +377,15 @@ class GalvBackend(Construct):
         check_access_logs(
             scope, log_bucket, access_logs, for_web_acl=web_acl is True and web_acl_arn is None
         )
-        check_secret_reads(alarm_on_secret_reads, alarm_topic)
+        check_told("alarm_on_secret_reads", alarm_on_secret_reads, alarm_topic)
+        check_told("alarm_on_superuser_sign_in", alarm_on_superuser_sign_in, alarm_topic)
         check_web_acl(
             scope,
             web_acl_arn,
             web_acl=web_acl,
             admin_cidrs=admin_cidrs,
             alarm_topic=alarm_topic,
-            topic_has_other_use=alarm_on_secret_reads,
+            topic_has_other_use=alarm_on_secret_reads or alarm_on_superuser_sign_in,
         )
         check_policy_additions(content_security_policy)
         check_mail(scope, mail, network)
@@ -512,7 +519,7 @@ class GalvBackend(Construct):
             image=image or backend_image(version, registry_credentials),
             architecture=architecture,
             user=user,
-            entry_point=entry_point(),
+            entry_point=entry_point(sign_ins=alarm_on_superuser_sign_in),
             writable_paths=["/tmp", "/var/log/galv"],  # noqa: S108 - in the container
             log_group_prefix=prefix,
             environment={
@@ -607,6 +614,7 @@ class GalvBackend(Construct):
             after=[self._web, self._load_balancer, self._static_assets],
         )
         self._watch_secrets(alarm_topic, mail, asked_for=alarm_on_secret_reads)
+        self._watch_sign_ins(alarm_topic, asked_for=alarm_on_superuser_sign_in)
         # Deleted before all that it waits for: what refuses to be deleted refuses before anything
         # that people use is gone.
         Protection(
@@ -842,6 +850,10 @@ class GalvBackend(Construct):
         )
         self._database_login_secret = owner.secret
         return owner
+
+    def _watch_sign_ins(self, topic: sns.ITopic | None, *, asked_for: bool) -> None:
+        if asked_for and topic is not None:
+            SignIns(self, "SignIns", log_group=self.log_group, topic=topic)
 
     def _watch_secrets(
         self, topic: sns.ITopic | None, mail: IGalvMail | None, *, asked_for: bool
