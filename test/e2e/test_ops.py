@@ -251,7 +251,8 @@ def test_logs_are_followed(galv_ops: GalvOps, cloud: Cloud, operator: dict[str, 
         galv_ops("run", "--task", "check-status", "--", "echo", "late")
         while "late" not in next(lines):
             pass
-        following.send_signal(2)
+        # A shell starts what it puts into the background with SIGINT ignored.
+        following.terminate()
         assert following.wait(10) == 130
     finally:
         late.cancel()
