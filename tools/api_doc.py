@@ -72,18 +72,31 @@ def chapter(of: griffe.Class | griffe.Attribute) -> str | None:
     """Return the chapter that a name belongs to."""
     if isinstance(of, griffe.Attribute):
         return CONSTANTS
-    marks = {base if isinstance(base, str) else base.canonical_path for base in of.bases}
+    marks = {
+        base if isinstance(base, str) else base.canonical_path
+        for kind in lineage(of)
+        for base in kind.bases
+    }
     return next(
         (title for title, mark in CHAPTERS.items() if mark in marks | of.labels),
         None,
     )
 
 
+def lineage(of: griffe.Class) -> Iterator[griffe.Class]:
+    """Yield the classes of the package that a class is made of, itself as the last."""
+    for base in of.resolved_bases:
+        if isinstance(base, griffe.Class):
+            yield from lineage(base)
+    yield of
+
+
 def members(of: griffe.Class) -> Iterator[griffe.Attribute | griffe.Function]:
     """Yield what users see of a class, in the order of the source."""
-    for name, member in of.members.items():
-        if not name.startswith("_") and isinstance(member, griffe.Attribute | griffe.Function):
-            yield member
+    for kind in lineage(of):
+        for name, member in kind.members.items():
+            if not name.startswith("_") and isinstance(member, griffe.Attribute | griffe.Function):
+                yield member
 
 
 def parameters(of: griffe.Function) -> list[griffe.Parameter]:
@@ -186,7 +199,8 @@ class Reference:
         lines = []
         implemented = [
             self._type(interface)
-            for decorator in of.decorators
+            for kind in lineage(of)
+            for decorator in kind.decorators
             if isinstance(decorator.value, griffe.ExprCall)
             and decorator.value.canonical_path == "jsii.implements"
             for interface in decorator.value.arguments

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 
-import jsii
 from aws_cdk import Annotations, ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -13,6 +12,7 @@ from galv_constructs._core.placement import check_place
 from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import check_boolean
 from galv_constructs.github._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
+from galv_constructs.github._role import GitHubRole
 from galv_constructs.github._trust import check_trust, github_principal, github_provider
 from galv_constructs.github.subject import GitHubSubject
 from galv_constructs.tasks._status_check import TASK_NAME, check_family, check_role_path
@@ -30,8 +30,7 @@ _BACKEND = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}(?:/[A-Za-z0-9._-]+)+")
 _CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
-@jsii.implements(iam.IGrantable)
-class GalvDeployRole(Construct):
+class GalvDeployRole(GitHubRole):
     """A role that GitHub Actions assumes without any stored key, to run the CDK CLI.
 
     Defines an IAM role and, unless given, the OpenID Connect provider for GitHub. The role trusts
@@ -148,21 +147,6 @@ class GalvDeployRole(Construct):
             inline_policies={"Deploy": iam.PolicyDocument(statements=statements)},
         )
         self._acknowledge(statements)
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The role."""
-        return self._role.grant_principal
-
-    @property
-    def role(self) -> iam.Role:
-        """The role, whose ARN the workflow needs."""
-        return self._role
-
-    @property
-    def provider(self) -> iam.IOidcProvider:
-        """The OpenID Connect provider, for further roles of the account."""
-        return self._provider
 
     def _check_status(
         self, backend: str, clusters: Sequence[str] | None

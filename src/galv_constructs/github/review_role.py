@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 
-import jsii
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -12,14 +11,14 @@ from galv_constructs._core.acknowledge import OWN_POLICIES, acknowledge, acknowl
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs.github._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
+from galv_constructs.github._role import GitHubRole
 from galv_constructs.github._trust import check_trust, github_principal, github_provider
 from galv_constructs.github.subject import GitHubSubject
 
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,126}\*?")
 
 
-@jsii.implements(iam.IGrantable)
-class GalvReviewRole(Construct):
+class GalvReviewRole(GitHubRole):
     """A role that GitHub Actions assumes for pull requests, to show what they would change.
 
     Defines an IAM role and, unless given, the OpenID Connect provider for GitHub. The role may read
@@ -132,21 +131,6 @@ class GalvReviewRole(Construct):
         )
         acknowledge(self._role, OWN_POLICIES)
         acknowledge_wildcards(self._role, dict.fromkeys(templates, _ANY_STACK))
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The role."""
-        return self._role.grant_principal
-
-    @property
-    def role(self) -> iam.Role:
-        """The role, whose ARN the workflow needs."""
-        return self._role
-
-    @property
-    def provider(self) -> iam.IOidcProvider:
-        """The OpenID Connect provider, for further roles of the account."""
-        return self._provider
 
 
 _ANY_STACK = "A stack's id is not known before it is created."

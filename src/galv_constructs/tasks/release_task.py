@@ -4,11 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-import jsii
 from aws_cdk import CustomResource, Duration
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -23,6 +20,7 @@ from galv_constructs.tasks._task import (
     check_task_name,
     task_name,
 )
+from galv_constructs.tasks._task_construct import TaskConstruct
 from galv_constructs.tasks.release_steps import (
     ReleaseStep,
     check_command,
@@ -34,8 +32,7 @@ from galv_constructs.tasks.runtime import TaskRuntime
 _RESERVED = {"GALV_RELEASE_EVENT": "the deployment says in it whether it is a Create or an Update"}
 
 
-@jsii.implements(iam.IGrantable, ec2.IConnectable)
-class GalvReleaseTask(Construct):
+class GalvReleaseTask(TaskConstruct):
     """Runs a task to completion in a deployment, and fails the deployment if the task fails.
 
     Defines a task definition with roles, a security group and a log group of its own, and a custom
@@ -139,36 +136,6 @@ class GalvReleaseTask(Construct):
             timeout=Duration.minutes(15) if timeout is None else timeout,
         )
         set_dependency_roots(self, lambda: [self._run.resource])
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The task role."""
-        return self._task.task_role.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        """Network connections of the task."""
-        return self._task.connections
-
-    @property
-    def task_role(self) -> iam.IRole:
-        """Role that the task runs with."""
-        return self._task.task_role
-
-    @property
-    def task_definition(self) -> ecs.FargateTaskDefinition:
-        """The task definition, which can be run by hand too."""
-        return self._task.task_definition
-
-    @property
-    def security_group(self) -> ec2.ISecurityGroup:
-        """Security group of the task."""
-        return self._task.security_group
-
-    @property
-    def log_group(self) -> logs.ILogGroup:
-        """Log group of the task."""
-        return self._task.log_group
 
     @property
     def run_log_group(self) -> logs.ILogGroup:

@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
-import jsii
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
@@ -39,6 +36,7 @@ from galv_constructs.tasks._task import (
     check_task_name,
     task_name,
 )
+from galv_constructs.tasks._task_construct import TaskConstruct
 from galv_constructs.tasks.release_steps import check_command
 from galv_constructs.tasks.runtime import TaskRuntime
 
@@ -51,8 +49,7 @@ _EXPRESSION = re.compile(
 )
 
 
-@jsii.implements(iam.IGrantable, ec2.IConnectable)
-class GalvScheduledTask(Construct):
+class GalvScheduledTask(TaskConstruct):
     """Runs a task on a schedule, stops it when it takes too long, and raises alarms.
 
     Defines a task definition with roles, a security group and a log group of its own, and, unless
@@ -182,36 +179,6 @@ class GalvScheduledTask(Construct):
             if enabled
             else None
         )
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The task role."""
-        return self._task.task_role.grant_principal
-
-    @property
-    def connections(self) -> ec2.Connections:
-        """Network connections of the task."""
-        return self._task.connections
-
-    @property
-    def task_role(self) -> iam.IRole:
-        """Role that the task runs with."""
-        return self._task.task_role
-
-    @property
-    def task_definition(self) -> ecs.FargateTaskDefinition:
-        """The task definition, which can be run by hand too."""
-        return self._task.task_definition
-
-    @property
-    def security_group(self) -> ec2.ISecurityGroup:
-        """Security group of the task."""
-        return self._task.security_group
-
-    @property
-    def log_group(self) -> logs.ILogGroup:
-        """Log group of the task."""
-        return self._task.log_group
 
     @property
     def schedule(self) -> scheduler.Schedule | None:
