@@ -41,10 +41,10 @@ def recommended_flags() -> Json:
 
 def new_app(context: Json | None = None, *, validate: bool = False) -> App:
     """An app without CloudFormation-Validate, unless asked for."""
-    zones = [f"{ENVIRONMENT.region}{letter}" for letter in "abc"]
+    azs = [f"{ENVIRONMENT.region}{letter}" for letter in "abc"]
     where = f"account={ENVIRONMENT.account}:region={ENVIRONMENT.region}"
     return App(
-        context={f"availability-zones:{where}": zones, **(context or {})},
+        context={f"availability-zones:{where}": azs, **(context or {})},
         **validation(on=validate),
     )
 
@@ -57,7 +57,7 @@ def zone_in(stack: Stack) -> route53.IHostedZone:
 
 
 def regional_stack(app: App | None = None, id: str = "Stack") -> Stack:
-    """A stack whose region and zones are known."""
+    """A stack whose region and Availability Zones are known."""
     return Stack(app or new_app(), id, env=ENVIRONMENT)
 
 

@@ -42,7 +42,7 @@ from galv_constructs import (
 # What cfn-lint says that is not ours to change.
 LINT = {
     "W3005": "CDK writes every dependency into DependsOn, a reference to it or not",
-    "W3010": "CDK writes the zones of a stack whose region is known",
+    "W3010": "CDK writes the AZs of a stack whose region is known",
 }
 
 

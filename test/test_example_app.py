@@ -374,8 +374,8 @@ VPC = "vpc-0123456789abcdef0"
 
 def vpc_context(vpc: Any) -> dict[str, Any]:
     where = f"account={ACCOUNT}:filter.vpc-id={VPC}:region=eu-west-2"
-    zones = {f"availability-zones:account={ACCOUNT}:region=eu-west-2": ["eu-west-2a", "eu-west-2b"]}
-    return {f"vpc-provider:{where}:returnAsymmetricSubnets=true": vpc, **zones}
+    azs = {f"availability-zones:account={ACCOUNT}:region=eu-west-2": ["eu-west-2a", "eu-west-2b"]}
+    return {f"vpc-provider:{where}:returnAsymmetricSubnets=true": vpc, **azs}
 
 
 def subnet_id(number: int) -> str:
@@ -395,10 +395,10 @@ def found_vpc() -> Json:
                     {
                         "subnetId": subnet_id(first + number),
                         "cidr": f"10.4.{first + number}.0/24",
-                        "availabilityZone": f"eu-west-2{zone}",
+                        "availabilityZone": f"eu-west-2{letter}",
                         "routeTableId": f"rtb-{first + number}",
                     }
-                    for number, zone in enumerate("ab")
+                    for number, letter in enumerate("ab")
                 ],
             }
             for first, kind in ((1, "Public"), (3, "Private"), (5, "Isolated"))

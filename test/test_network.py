@@ -150,7 +150,7 @@ class TestPresets:
 
 
 class TestSmtpEndpoint:
-    """Some zones cannot have it, and a zone's name says nothing about which: accounts differ."""
+    """Some AZs cannot have it, and the name of an AZ says nothing about which: accounts differ."""
 
     def made(self, network: GalvNetwork) -> Json:
         return only(
@@ -167,7 +167,7 @@ class TestSmtpEndpoint:
         stack = Stack(new_app(context), "Stack", env=env)
         return GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
 
-    def test_is_in_one_zone_and_made_once(self, stack: Stack) -> None:
+    def test_creates_one_endpoint_in_one_az(self, stack: Stack) -> None:
         network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
 
         network.add_smtp_endpoint()
@@ -192,7 +192,7 @@ class TestSmtpEndpoint:
         assert synthesize(stack) == presets[preset]
 
     @pytest.mark.parametrize(("supported", "subnet"), [("ac", 1), ("bc", 2)])
-    def test_is_in_a_zone_that_can_have_it(self, supported: str, subnet: int) -> None:
+    def test_creates_it_in_an_az_that_can_have_it(self, supported: str, subnet: int) -> None:
         network = self.in_virginia(supported=[f"us-east-1{letter}" for letter in supported])
 
         network.add_smtp_endpoint()
@@ -200,14 +200,14 @@ class TestSmtpEndpoint:
         wanted = _task_subnet(Stack.of(network), subnet)
         assert self.made(network)["SubnetIds"] == [{"Ref": wanted}]
 
-    def test_refuses_zones_of_which_none_can_have_it(self, refusal: Refusal) -> None:
+    def test_refuses_azs_of_which_none_can_have_it(self, refusal: Refusal) -> None:
         network = self.in_virginia(supported=["us-east-1c", "us-east-1d"])
 
         text = refusal(network.add_smtp_endpoint)
 
         assert text.startswith(
-            "network (Stack/Network) is in the zones us-east-1a, us-east-1b, and Amazon SES has an "
-            "SMTP endpoint in none of them: "
+            "network (Stack/Network) is in the Availability Zones us-east-1a, us-east-1b, and "
+            "Amazon SES has an SMTP endpoint in none of them: "
         )
         assert "GalvNetwork.from_vpc(…)" in text
 
@@ -229,7 +229,9 @@ class TestSmtpEndpoint:
 
         text = refusal(network.add_smtp_endpoint)
 
-        assert text.startswith("the stack Stack is in us-east-1, where not every zone can have")
+        assert text.startswith(
+            "the stack Stack is in us-east-1, where not every Availability Zone can have"
+        )
         assert "env=Environment(account=…, region=…)" in text
 
 
@@ -246,7 +248,7 @@ class TestArguments:
 
         assert vpc["CidrBlock"] == "10.0.0.0/16"
 
-    def test_uses_the_given_number_of_zones(self) -> None:
+    def test_uses_the_given_number_of_azs(self) -> None:
         stack = regional_stack()
         GalvNetwork(stack, "Network", max_azs=3)
         template = synthesize(stack)
@@ -254,9 +256,7 @@ class TestArguments:
         assert {len(subnets(template, group)) for group in ("Public", "Tasks", "Database")} == {3}
         assert len(of_type(template, "AWS::EC2::NatGateway")) == 1
 
-    def test_uses_two_zones_when_no_number_is_given(
-        self, presets: dict[NetworkPreset, Json]
-    ) -> None:
+    def test_uses_two_azs_when_no_number_is_given(self, presets: dict[NetworkPreset, Json]) -> None:
         template = presets[NetworkPreset.NAT_GATEWAY]
 
         assert {len(subnets(template, group)) for group in ("Public", "Tasks", "Database")} == {2}
@@ -269,7 +269,7 @@ class TestArguments:
         )
 
     @pytest.mark.parametrize("count", [1, 4])
-    def test_refuses_too_few_or_many_zones(
+    def test_refuses_too_few_or_too_many_azs(
         self, stack: Stack, refusal: Refusal, count: int
     ) -> None:
         assert refusal(lambda: GalvNetwork(stack, "Network", max_azs=count)) == (
@@ -277,7 +277,7 @@ class TestArguments:
         )
 
     @pytest.mark.parametrize(
-        ("cidr", "zones"),
+        ("cidr", "max_azs"),
         [
             ("10.0.0.0/15", 2),
             ("10.0.0.0/25", 2),
@@ -290,11 +290,11 @@ class TestArguments:
         ],
     )
     def test_refuses_a_range_that_cannot_be_divided(
-        self, stack: Stack, refusal: Refusal, cidr: str, zones: int
+        self, stack: Stack, refusal: Refusal, cidr: str, max_azs: int
     ) -> None:
-        text = refusal(lambda: GalvNetwork(stack, "Network", cidr=cidr, max_azs=zones))
+        text = refusal(lambda: GalvNetwork(stack, "Network", cidr=cidr, max_azs=max_azs))
 
-        assert f"cidr must be an IPv4 range from /16 to /{26 - zones}" in text
+        assert f"cidr must be an IPv4 range from /16 to /{26 - max_azs}" in text
         assert f"got {cidr!r}" in text
 
     def test_refuses_a_range_that_is_not_known(self, stack: Stack, refusal: Refusal) -> None:
@@ -302,11 +302,11 @@ class TestArguments:
 
         assert "cidr must be known" in refusal(lambda: GalvNetwork(stack, "Network", cidr=token))
 
-    @pytest.mark.parametrize(("cidr", "zones"), [("10.0.0.0/24", 2), ("10.0.0.0/23", 3)])
+    @pytest.mark.parametrize(("cidr", "max_azs"), [("10.0.0.0/24", 2), ("10.0.0.0/23", 3)])
     def test_the_smallest_ranges_have_room_for_a_load_balancer(
-        self, stack: Stack, cidr: str, zones: int
+        self, stack: Stack, cidr: str, max_azs: int
     ) -> None:
-        GalvNetwork(stack, "Network", cidr=cidr, max_azs=zones)
+        GalvNetwork(stack, "Network", cidr=cidr, max_azs=max_azs)
 
         for subnet in of_type(synthesize(stack), "AWS::EC2::Subnet").values():
             assert int(subnet["Properties"]["CidrBlock"].partition("/")[2]) <= 27
@@ -474,7 +474,7 @@ class TestChosenSubnets:
 class TestLayout:
     """What a public load balancer and a database cannot be made in."""
 
-    def test_refuses_a_vpc_of_one_zone(self, stack: Stack, refused_backend: RefusedBackend) -> None:
+    def test_refuses_a_vpc_in_one_az(self, stack: Stack, refused_backend: RefusedBackend) -> None:
         vpc = ec2.Vpc.from_vpc_attributes(
             stack,
             "Vpc",
@@ -487,10 +487,10 @@ class TestLayout:
         assert refused_backend(network=GalvNetwork.from_vpc(vpc, assign_public_ip=True)) == (
             "network has load_balancer_subnets in one Availability Zone, eu-west-1a, and AWS wants "
             "two: pass network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) with subnets in "
-            "two zones of a VPC that has them (vpcSubnets.loadBalancer in cdk.json)"
+            "two AZs of a VPC that has them (vpcSubnets.loadBalancer in cdk.json)"
         )
 
-    def test_refuses_the_vpc_of_a_cluster_with_one_zone(
+    def test_refuses_the_vpc_of_a_cluster_in_one_az(
         self, stack: Stack, refused_backend: RefusedBackend
     ) -> None:
         cluster = ecs.Cluster(stack, "Cluster", vpc=ec2.Vpc(stack, "Vpc", max_azs=1))
@@ -499,7 +499,7 @@ class TestLayout:
             cluster=cluster
         )
 
-    def test_refuses_one_zone_for_the_database_that_it_creates(
+    def test_refuses_a_new_database_in_one_az(
         self, stack: Stack, refused_backend: RefusedBackend
     ) -> None:
         vpc = _imported(stack, "Vpc", "public", "private", "isolated")
@@ -510,7 +510,7 @@ class TestLayout:
             in refused_backend(network=GalvNetwork.from_vpc(vpc, database_subnets=one))
         )
 
-    def test_takes_one_zone_for_the_database_where_it_creates_none(self, stack: Stack) -> None:
+    def test_takes_a_vpc_with_one_az_for_a_given_database(self, stack: Stack) -> None:
         vpc = _imported(stack, "Vpc", "public", "private", "isolated")
         one = ec2.SubnetSelection(availability_zones=["b"], subnet_type=ISOLATED)
 
@@ -548,10 +548,10 @@ def looked_up_vpc() -> App:
                 {
                     "subnetId": f"subnet-{number + first}",
                     "cidr": f"10.4.{number + first}.0/24",
-                    "availabilityZone": f"{ENVIRONMENT.region}{zone}",
+                    "availabilityZone": f"{ENVIRONMENT.region}{letter}",
                     "routeTableId": f"rtb-{number + first}",
                 }
-                for number, zone in enumerate("ab")
+                for number, letter in enumerate("ab")
             ],
         }
         for first, kind in ((1, "Private"), (3, "Public"), (5, "Isolated"))

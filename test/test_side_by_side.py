@@ -1,4 +1,4 @@
-"""Several deployments in one account, region and zone, with the keys that Galv's own team has."""
+"""Several deployments in one account, region and hosted zone, with the keys of the Galv team."""
 
 import itertools
 from collections.abc import Iterator

@@ -110,8 +110,8 @@ def _instance(instance: Json, _resources: Json) -> dict[str, float]:
 
 
 def _endpoint(endpoint: Json, _resources: Json) -> dict[str, float]:
-    zones = len(endpoint.get("SubnetIds", []))
-    return {"network": zones * ENDPOINT if endpoint["VpcEndpointType"] == "Interface" else 0}
+    azs = len(endpoint.get("SubnetIds", []))
+    return {"network": azs * ENDPOINT if endpoint["VpcEndpointType"] == "Interface" else 0}
 
 
 def _load_balancer(balancer: Json, _resources: Json) -> dict[str, float]:

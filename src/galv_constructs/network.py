@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from galv_constructs._core.acknowledge import acknowledge, standards
-from galv_constructs._core.regions import zones_with_smtp_endpoint
+from galv_constructs._core.regions import azs_with_smtp_endpoint
 from galv_constructs._core.validation import (
     check_boolean,
     check_construct,
@@ -92,16 +92,16 @@ class _GivenNetwork:
 
 
 class GalvNetwork(Construct):
-    """A VPC in two zones, laid out for Galv.
+    """A VPC in two Availability Zones, laid out for Galv.
 
     Defines public subnets for the load balancer, subnets for the tasks as the preset says, isolated
     subnets for the database, and an S3 gateway endpoint (free) on every route table. Where it
-    differs from `ec2.Vpc`: one NAT gateway instead of one per zone; subnets do not give out public
+    differs from `ec2.Vpc`: one NAT gateway instead of one per AZ; subnets do not give out public
     addresses; the default security group is closed.
 
     What costs money, per month at list prices of us-east-1: a NAT gateway $32.85 and its address
     $3.65; a NAT instance (t4g.nano) about $3 and its address $3.65; interface endpoints $7.30 each
-    in each zone, five of them, and $7.30 for that of Amazon SES, which is in one zone.
+    in each AZ, five of them, and $7.30 for that of Amazon SES, which is in one AZ.
 
     Example:
         ```python
@@ -129,10 +129,11 @@ class GalvNetwork(Construct):
             id: Id of this construct in its parent.
             preset: How tasks reach the internet. Changing it later moves the tasks to other
                 subnets; the database stays. Default: one NAT gateway.
-            cidr: IPv4 range of the VPC, from /16 to /24, or to /23 with three zones. Changing it
+            cidr: IPv4 range of the VPC, from /16 to /24, or to /23 with three AZs. Changing it
                 replaces the VPC and all that is in it. Default: 10.0.0.0/16.
-            max_azs: Number of zones, 2 or 3; the load balancer and the database need two. It
-                cannot be changed later: the new subnets would overlap the old ones. Default: 2.
+            max_azs: Number of Availability Zones, 2 or 3; the load balancer and the database need
+                two. It cannot be changed later: the new subnets would overlap the old ones.
+                Default: 2.
             log_bucket: Bucket for flow logs, which say who connected to what, such as
                 `GalvLogBucket.bucket`. Default: there are none.
 
@@ -192,12 +193,12 @@ class GalvNetwork(Construct):
             vpc: The VPC. Tasks need a way to STS, Secrets Manager, CloudWatch Logs, the registry
                 of the image and the mail server, by the internet or by endpoints. One imported
                 with `from_vpc_attributes` needs the IPv4 ranges of the tasks' subnets.
-            load_balancer_subnets: Subnets of the load balancer, in two zones at least.
+            load_balancer_subnets: Subnets of the load balancer, in at least two AZs.
                 Default: the public subnets.
             task_subnets: Subnets of the tasks. Default: the public subnets if `assign_public_ip`
                 is true, the isolated subnets if `has_internet` is false, otherwise the private
                 subnets with egress.
-            database_subnets: Subnets of the database, in two zones at least. Default: the isolated
+            database_subnets: Subnets of the database, in at least two AZs. Default: the isolated
                 subnets if the VPC has any, otherwise the private subnets with egress.
             assign_public_ip: Whether tasks get public addresses. Default: false.
             has_internet: Whether tasks can reach the internet. When it is false, an image that is
@@ -307,16 +308,16 @@ class GalvNetwork(Construct):
             self._add_interface_endpoint(id, ec2.InterfaceVpcEndpointAwsService.SSM_MESSAGES)
 
     def add_smtp_endpoint(self) -> None:
-        """Let tasks send through Amazon SES without the internet, from one zone.
+        """Let tasks send through Amazon SES without the internet, by an endpoint in one AZ.
 
         Where there is a way to the internet, do nothing. `GalvBackend` calls it when it has `mail`.
 
-        Some zones of us-east-1, us-west-1, us-west-2, ap-northeast-2 and ca-central-1 cannot have
-        the endpoint. In a stack of which account and region are known, CDK looks up which do; in a
-        stack for any region the first zone is taken, and the deployment fails where it has none.
+        Some AZs of us-east-1, us-west-1, us-west-2, ap-northeast-2 and ca-central-1 cannot have
+        the endpoint. CDK looks up which can, if the account and the region of the stack are known.
+        In a stack for any region, the first AZ gets it, and the deployment fails if it cannot.
 
         Raises:
-            ValueError: If no zone of this network can have it, or CDK cannot look that up because
+            ValueError: If no AZ of this network can have it, or CDK cannot look that up because
                 the stack has one of these regions but no account.
         """
         id = "SmtpEndpoint"
@@ -324,14 +325,14 @@ class GalvNetwork(Construct):
             return
         subnets = _select(self._vpc, self.task_subnets).subnets
         names = [subnet.availability_zone for subnet in subnets]
-        possible = zones_with_smtp_endpoint(self, names)
+        possible = azs_with_smtp_endpoint(self, names)
         if not possible:
             raise ValueError(
-                f"network ({self.node.path}) is in the zones {', '.join(names)}, and Amazon SES "
-                "has an SMTP endpoint in none of them: use GalvNetwork.from_vpc(…) with a VPC in "
-                "other zones (ec2.Vpc(availability_zones=…)), or choose another NetworkPreset"
+                f"network ({self.node.path}) is in the Availability Zones {', '.join(names)}, and "
+                "Amazon SES has an SMTP endpoint in none of them: use GalvNetwork.from_vpc(…) with "
+                "a VPC in others (ec2.Vpc(availability_zones=…)), or choose another NetworkPreset"
             )
-        # One will do: when its zone fails, mail alone has to wait.
+        # One will do: when its AZ fails, mail alone has to wait.
         self._add_interface_endpoint(
             id,
             # The port of STARTTLS; CDK's constant has 443, which this service does not serve.
@@ -492,7 +493,7 @@ def check_layout(argument: str, network: IGalvNetwork, *, makes_database: bool) 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html
     """
     vpc = network.vpc
-    public = _check_zones(argument, vpc, "load_balancer_subnets", network.load_balancer_subnets)
+    public = _check_azs(argument, vpc, "load_balancer_subnets", network.load_balancer_subnets)
     closed = {subnet.node.path for subnet in [*vpc.private_subnets, *vpc.isolated_subnets]}
     wrong = [subnet.node.path for subnet in public if subnet.node.path in closed]
     if wrong:
@@ -503,25 +504,25 @@ def check_layout(argument: str, network: IGalvNetwork, *, makes_database: bool) 
             "(vpcSubnets.loadBalancer in cdk.json)"
         )
     if makes_database:
-        _check_zones(argument, vpc, "database_subnets", network.database_subnets)
+        _check_azs(argument, vpc, "database_subnets", network.database_subnets)
 
 
-def _check_zones(
+def _check_azs(
     argument: str, vpc: ec2.IVpc, part: str, subnets: ec2.SubnetSelection
 ) -> Sequence[ec2.ISubnet]:
     """Return the subnets of a part, which have to be in two Availability Zones; none if unknown."""
     selected = _select(vpc, subnets)
     if selected.is_pending_lookup:
         return []
-    zones = {subnet.availability_zone for subnet in selected.subnets}
-    known = not any(map(is_token, zones))
-    if len(selected.subnets) < 2 or (known and len(zones) < 2):
+    azs = {subnet.availability_zone for subnet in selected.subnets}
+    known = not any(map(is_token, azs))
+    if len(selected.subnets) < 2 or (known and len(azs) < 2):
         key = {"load_balancer_subnets": "loadBalancer", "database_subnets": "database"}[part]
         raise ValueError(
             f"{argument} has {part} in one Availability Zone"
-            f"{f', {next(iter(zones))},' if known and zones else ''} and AWS wants two: pass "
-            f"network=GalvNetwork.from_vpc(vpc, {part}=…) with subnets in two zones of a "
-            f"VPC that has them (vpcSubnets.{key} in cdk.json)"
+            f"{f', {next(iter(azs))},' if known and azs else ''} and AWS wants two: pass "
+            f"network=GalvNetwork.from_vpc(vpc, {part}=…) with subnets in two AZs of a VPC "
+            f"that has them (vpcSubnets.{key} in cdk.json)"
         )
     return selected.subnets
 
@@ -536,7 +537,7 @@ def _findable(
     if selected.subnets:
         return subnets
     if selected.is_pending_lookup:
-        # The first pass of a look-up: no subnet has its name, id or zone yet. CDK throws this
+        # The first pass of a look-up: no subnet has its name, id or AZ yet. CDK throws this
         # template away and synthesizes again with the answer.
         return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
     raise ValueError(

@@ -23,8 +23,8 @@ from galv_constructs import (
     GitHubSubject,
 )
 from galv_constructs._core.regions import (
+    AZS_WITHOUT_SMTP_ENDPOINT,
     SERVICES,
-    ZONES_WITHOUT_SMTP_ENDPOINT,
     Service,
     is_opt_in,
 )
@@ -54,9 +54,9 @@ NAMELESS = {
 
 def stack_in(region: str, app: App | None = None, id: str = "Stack") -> Stack:
     env = Environment(account=ENVIRONMENT.account, region=region)
-    zones = [f"{region}{letter}" for letter in "abc"]
+    azs = [f"{region}{letter}" for letter in "abc"]
     key = f"availability-zones:account={ENVIRONMENT.account}:region={region}"
-    return Stack(app or new_app({key: zones}), id, env=env)
+    return Stack(app or new_app({key: azs}), id, env=env)
 
 
 def frontend_in(stack: Construct, **arguments: Any) -> GalvFrontend:
@@ -177,7 +177,7 @@ class TestTable:
         default = [region for region in public_regions() if not is_opt_in(region)]
 
         assert len(default) == 17
-        assert set(ZONES_WITHOUT_SMTP_ENDPOINT) <= set(default)
+        assert set(AZS_WITHOUT_SMTP_ENDPOINT) <= set(default)
 
 
 class TestRefusals:

@@ -133,13 +133,13 @@ class TestTemplates:
         assert len(of_type(template, "AWS::ECS::Service")) == 2
 
     def test_stands_in_any_environment(self, default: Json) -> None:
-        zones = {
+        azs = {
             str(resource["Properties"]["AvailabilityZone"])
             for resource in of_type(default, "AWS::EC2::Subnet").values()
         }
 
-        assert all("Fn::GetAZs" in zone for zone in zones)
-        assert len(zones) == 2
+        assert all("Fn::GetAZs" in az for az in azs)
+        assert len(azs) == 2
 
     def test_stands_in_a_given_environment(self, default: Json) -> None:
         stack = regional_stack()
@@ -147,11 +147,11 @@ class TestTemplates:
         template = synthesize(stack)
 
         assert set(template["Resources"]) == set(default["Resources"])
-        zones = {
+        azs = {
             resource["Properties"]["AvailabilityZone"]
             for resource in of_type(template, "AWS::EC2::Subnet").values()
         }
-        assert zones == {"eu-west-1a", "eu-west-1b"}
+        assert azs == {"eu-west-1a", "eu-west-1b"}
         assert str(container(template, "web")["Environment"]).count("'eu-west-1'") == 2
 
     def test_nothing_has_a_physical_name_but_log_groups(self, default: Json) -> None:

@@ -70,9 +70,9 @@ def _entrance_problems(backend: Backend, reach: Reach) -> Iterator[str]:
     groups = balancer["SecurityGroups"]
     if balancer["Scheme"] != "internet-facing":
         yield f"the load balancer is {balancer['Scheme']}"
-    for zone in balancer["AvailabilityZones"]:
-        if not reach.internet(zone["SubnetId"], public_address=True):
-            yield f"the load balancer's subnet {zone['SubnetId']} is not public"
+    for az in balancer["AvailabilityZones"]:
+        if not reach.internet(az["SubnetId"], public_address=True):
+            yield f"the load balancer's subnet {az['SubnetId']} is not public"
     for port in (80, 443):
         if not reach.open_to_all(groups, port):
             yield f"nobody can reach the load balancer on {port}"

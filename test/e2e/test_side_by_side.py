@@ -1,4 +1,4 @@
-"""Two deployments in one account, region and zone that send mail from the zone's own domain.
+"""Two deployments in one account, region and hosted zone, which send mail from its domain.
 
 One of them gets another domain, and another name.
 """

@@ -140,8 +140,8 @@ def secret_findings(encryption_key: kms.IKey | None, *, not_rotated: str) -> dic
 def bucket_findings(policy: DeploymentPolicy, *, not_kms: str | None) -> dict[str, str]:
     """Findings of a bucket in one region and, for the reason that is given, without a KMS key."""
     rules = {
-        "S3BucketReplicationEnabled": "S3 keeps each object in three zones; a copy in another "
-        "region doubles the price, and is for the owner of the data to decide."
+        "S3BucketReplicationEnabled": "S3 keeps each object in three Availability Zones; a copy "
+        "in another region doubles the price, and is for the owner of the data to decide."
     }
     if not_kms is not None:
         rules["S3DefaultEncryptionKMS"] = not_kms

@@ -39,7 +39,7 @@ class DeploymentPolicy:
     """Whether buckets keep overwritten and deleted objects for a while."""
 
     multi_az: bool
-    """Whether the database has a standby in the second zone."""
+    """Whether the database has a standby in a second Availability Zone."""
 
     backup_retention_days: int
     """How long automated database backups are kept."""

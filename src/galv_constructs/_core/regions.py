@@ -52,10 +52,10 @@ _WITHOUT_BUCKET_NAMESPACE = frozenset({"me-central-1", "me-south-1"})
 
 # "SES does not support SMTP VPC endpoints in the following Availability Zones":
 # https://docs.aws.amazon.com/ses/latest/dg/send-email-set-up-vpc-endpoints.html
-# These are ids. Which name such a zone has differs from account to account: "AWS maps the physical
+# These are ids. Which name such an AZ has differs from account to account: "AWS maps the physical
 # Availability Zones randomly to the Availability Zone names for each AWS account",
 # https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html
-ZONES_WITHOUT_SMTP_ENDPOINT = {
+AZS_WITHOUT_SMTP_ENDPOINT = {
     "ap-northeast-2": ("apne2-az4",),
     "ca-central-1": ("cac1-az3", "cac1-az4"),
     "us-east-1": ("use1-az2", "use1-az3", "use1-az5"),
@@ -151,17 +151,18 @@ def s3_endpoint(region: str | None) -> str | None:
     return f"https://s3.{region}.amazonaws.com" if is_opt_in(region) else None
 
 
-def zones_with_smtp_endpoint(scope: Construct, names: Sequence[str]) -> list[str]:
-    """Those of some zones that Amazon SES has an SMTP endpoint in, as far as one can know."""
+def azs_with_smtp_endpoint(scope: Construct, names: Sequence[str]) -> list[str]:
+    """Return the Availability Zones, of those named, where Amazon SES can have an SMTP endpoint."""
     region = known_region(scope)
-    if region not in ZONES_WITHOUT_SMTP_ENDPOINT:
+    if region not in AZS_WITHOUT_SMTP_ENDPOINT:
         return list(names)
     stack = Stack.of(scope)
     if is_token(stack.account):
         raise ValueError(
-            f"the stack {stack.stack_name} is in {region}, where not every zone can have the "
-            "endpoint of Amazon SES, and which ones can differs from account to account: give the "
-            "stack its account, env=Environment(account=…, region=…), so that CDK can look it up"
+            f"the stack {stack.stack_name} is in {region}, where not every Availability Zone can "
+            "have the endpoint of Amazon SES, and which ones can differs from account to account: "
+            "give the stack its account, env=Environment(account=…, region=…), so that CDK can "
+            "look it up"
         )
     supported = ContextProvider.get_value(
         scope,

@@ -231,7 +231,7 @@ class GalvBackend(Construct):
                 a connection to the database. nginx, where the image has it, takes uploads whole
                 before a thread sees them. Default: 4.
             min_tasks: Fewest web tasks. With one, the API is away for a minute or two when the
-                task or its zone fails. Default: 1.
+                task or its Availability Zone fails. Default: 1.
             max_tasks: Most web tasks. A warning says so when they may open more connections than
                 the new database allows. Default: 4.
             request_timeout: How long Galv may take to answer, and a client may be silent, in whole
