@@ -1,4 +1,4 @@
-"""Where Galv's parts live: subnets for the load balancer, the tasks and the database."""
+"""The VPC, with subnets for the load balancer, the tasks and the database."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class IGalvNetwork(Protocol):
 
     @property
     def connectivity(self) -> Sequence[IDependable]:
-        """What has to be there before a task can reach what it needs: routes and endpoints."""
+        """The routes and endpoints that have to exist before a task can reach what it needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +285,7 @@ class GalvNetwork(Construct):
 
     @property
     def connectivity(self) -> Sequence[IDependable]:
-        """What has to be there before a task can reach what it needs: routes and endpoints."""
+        """The routes and endpoints that have to exist before a task can reach what it needs."""
         return [
             _select(self._vpc, self.task_subnets).internet_connectivity_established,
             *self._endpoints,

@@ -1,4 +1,4 @@
-"""What AWS answers to the handlers in Lambda and to galv-ops: errors, and runs of ECS tasks.
+"""Answers of AWS to the handlers in Lambda and to galv-ops: errors, and runs of ECS tasks.
 
 `galv_constructs.handlers` has a link to this file, and an asset has a copy, which can import
 nothing of galv_ops.
@@ -40,7 +40,7 @@ def start_task(
     Args:
         ecs: The client.
         cluster: Where it runs.
-        task_definition: What runs.
+        task_definition: Task definition of the run.
         network: Its subnets, security groups and public address, as ECS names them.
         started_by: The mark on the task.
         **options: More that RunTask takes.

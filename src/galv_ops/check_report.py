@@ -1,4 +1,4 @@
-"""What check_status reports: the JSON among its lines, as a table."""
+"""The report of check_status: the JSON among its lines, as a table."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _STACK, _PROJECT = "GALV_STACK", "GALV_PROJECT"
 
 @dataclass
 class Ops:
-    """What every command starts from."""
+    """The options and the session that every command starts from."""
 
     stack: str | None
     project: str | None

@@ -1,4 +1,4 @@
-"""What goes wrong, in one line that says what to do."""
+"""Errors in one line that says what to do."""
 
 import re
 
@@ -61,7 +61,7 @@ def page(name: str, heading: str) -> str:
 
 
 class OpsError(Exception):
-    """What went wrong and what to do about it, for a person."""
+    """An error and its fix, for a person."""
 
     def __init__(self, message: str, code: int = COULD_NOT) -> None:
         super().__init__(message)

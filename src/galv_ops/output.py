@@ -1,4 +1,4 @@
-"""What is printed: results on standard output, progress on standard error.
+"""Output: results on standard output, progress on standard error.
 
 All output passes through this file, which shows control characters as text: anybody who can make
 the application write a line to its log would otherwise drive the operator's terminal.

@@ -1,1 +1,1 @@
-"""What every wing may use: checks, policy, places, acknowledgements. It imports no wing."""
+"""The common part of all wings: checks, policy, places, acknowledgements. It imports no wing."""

@@ -1,4 +1,4 @@
-"""How a domain gets its certificate: from a hosted zone, or a given one."""
+"""The certificate of a domain: validated in a hosted zone, or given."""
 
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53

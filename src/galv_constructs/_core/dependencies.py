@@ -1,4 +1,4 @@
-"""What stands for a construct when others depend on it."""
+"""The resources that a dependency on a construct waits for."""
 
 from collections.abc import Callable, Iterable
 

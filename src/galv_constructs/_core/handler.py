@@ -1,4 +1,4 @@
-"""What runs what is in `handlers/`: functions, their role, and custom resources around them."""
+"""Lambda functions of `handlers/`, their role, and the custom resources that call them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -10,7 +10,7 @@ from galv_constructs._core.validation import check_boolean
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPolicy:
-    """What a deployment keeps, protects and shows.
+    """The defaults that follow from `production` and `removal_protection`.
 
     `production` decides how careful and how watched a deployment is, `removal_protection` whether
     its data outlives the stack.

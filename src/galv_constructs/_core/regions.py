@@ -1,4 +1,4 @@
-"""Where AWS differs from region to region: one table, each line with the page that says so.
+"""Differences between AWS regions: one table, each line with the page that says so.
 
 A stack for any region (without `env`) is taken to be in one of the regions that every account has,
 as its region is not known when the template is made.

@@ -1,4 +1,4 @@
-"""Where the tasks of a backend run: its ECS cluster, in a network."""
+"""The ECS cluster and the network of a backend's tasks."""
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs

@@ -1,4 +1,4 @@
-"""What runs in a container around Galv: see `container/`."""
+"""The files of `container/`, which run around Galv in its containers."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,7 +15,7 @@ _OWN_DATABASE = "galv_task/own_database.py"
 _END = "END_OF_FILE"
 
 DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
-"""What tasks write for themselves is below this directory."""
+"""Directory that tasks write their own files below."""
 GRACE = LONGEST_STOP - 10
 """Seconds that requests have to end when a container is stopped."""
 

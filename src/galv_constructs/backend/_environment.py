@@ -98,7 +98,7 @@ def check_quota(lab_storage_quota: Size | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class BackendVariables:
-    """What the variables are made from."""
+    """The values that the environment variables come from."""
 
     region: str
     s3_endpoint: str | None

@@ -117,7 +117,7 @@ class SecretReads(Construct):
 
 
 def _message(secret: secretsmanager.ISecret) -> events.RuleTargetInput:
-    """What people get. A field that the event does not have is left empty."""
+    """Return the text of the notification. A field that the event does not have is empty."""
     who, where, when, error = (
         events.EventField.from_path(f"$.detail.{field}")
         for field in ("userIdentity.arn", "sourceIPAddress", "eventTime", "errorCode")

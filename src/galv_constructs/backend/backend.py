@@ -244,10 +244,11 @@ class GalvBackend(Construct):
             lab_storage_quota: How much each new laboratory may store in the media bucket; beyond
                 it uploads are refused with 507. A laboratory that exists keeps its quota.
                 Default: 5 GiB.
-            setup_steps: What the setup task runs, in every deployment that changes its image or
-                environment, before the web service changes. Default: `DEFAULT_SETUP_STEPS`:
-                migrate, create the superuser, load the fixtures (until the first deployment has
-                succeeded, as that resets demonstration rows), collect static files.
+            setup_steps: Commands of the setup task. It runs them before the web service changes, in
+                every deployment that changes its image or environment. Default:
+                `DEFAULT_SETUP_STEPS`: migrate, create the superuser, load the fixtures (until the
+                first deployment has succeeded, as that resets demonstration rows), collect static
+                files.
             setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
             check_status_command: Command of the task that checks connections.
                 Default: `python manage.py check_status`, Galv's own or, in an image that has

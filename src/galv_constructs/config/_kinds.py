@@ -78,7 +78,7 @@ class Kind:
     """JSON Schema of the value."""
 
     expected: str = "set"
-    """What is allowed, to follow "must be", where a required key of this kind is missing."""
+    """The values allowed, as they follow "must be" where a required key of this kind is missing."""
 
     empty_is_unset: bool = True
     """Whether an empty text means the same as no value."""

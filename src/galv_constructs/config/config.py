@@ -296,11 +296,11 @@ class GalvConfig:
     locked."""
 
     warnings: Sequence[str] = field(default_factory=list)
-    """What is allowed and probably not meant, each with the key and the way out. Default: none."""
+    """Values that are allowed but probably wrong, each with its key and the fix. Default: none."""
 
     notes: Sequence[str] = field(default_factory=list)
-    """What to do by hand, such as DNS records, and context that is not Galv's and is ignored, such
-    as that of `~/.cdk.json`. Default: none."""
+    """Steps to do by hand, such as DNS records, and context that is ignored because it is not
+    Galv's, such as that of `~/.cdk.json`. Default: none."""
 
     def __post_init__(self) -> None:
         """Set the attributes whose default follows others."""

@@ -1,4 +1,4 @@
-"""How many connections web tasks open, and how many the new database allows."""
+"""The connections that web tasks open, and the limit of the new database."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What CloudFront needs in us-east-1, whatever the region of the stack is."""
+"""The resources that CloudFront needs in us-east-1, in a stack of any region."""
 
 from collections.abc import Sequence
 

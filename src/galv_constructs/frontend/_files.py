@@ -1,4 +1,4 @@
-"""What a `FrontendSource` stands for."""
+"""The files that a `FrontendSource` names."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,16 @@ class FetchedFiles:
     """Files that CodeBuild fetches, and builds where they are source."""
 
     kind: Literal["release", "git", "image"]
-    """What `repository` is: of releases, of source alone, or of images."""
+    """The kind of `repository`: of releases, of source alone, or of images."""
 
     repository: str
-    """Where it is."""
+    """Name or address of the repository."""
 
     tag: str
-    """What of it is taken."""
+    """Tag of the release, commit or image."""
 
     commit: str = ""
-    """What the tag must be; empty for anything."""
+    """Commit that the tag must name; empty for any."""
 
     digest: str = ""
     """SHA-256 of the files that are attached, or of the image; empty for any."""

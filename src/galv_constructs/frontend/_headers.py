@@ -70,7 +70,7 @@ def site_policy(
 
 
 def _storage(bucket: s3.IBucket) -> Sequence[str]:
-    """Where pages fetch the files of a bucket from, by presigned URL."""
+    """Return the origins that pages fetch the files of a bucket from, by presigned URL."""
     region = bucket.env.region
     endpoint = s3_endpoint(None if is_token(region) else region)
     if endpoint is not None:

@@ -1,4 +1,4 @@
-"""Where the files of the frontend come from."""
+"""The source of the frontend's files."""
 
 import re
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class FrontendSource:
     """A source of the frontend: a release, git, a published image, or a folder of built files."""
 
     files: FetchedFiles | LocalFiles
-    """What the source is, as one of the methods made it."""
+    """The files of the source, as one of the methods returned them."""
 
     @staticmethod
     def release(

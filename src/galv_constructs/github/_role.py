@@ -1,4 +1,4 @@
-"""What the constructs of roles for GitHub Actions have in common."""
+"""The common part of the constructs of roles for GitHub Actions."""
 
 import jsii
 from aws_cdk import aws_iam as iam

@@ -151,7 +151,7 @@ class GalvDeployRole(GitHubRole):
     def _check_status(
         self, backend: str, clusters: Sequence[str] | None
     ) -> list[iam.PolicyStatement]:
-        """What `galv-ops check` calls, for a backend that need not exist yet."""
+        """Return the statements for `galv-ops check`, for a backend that need not exist yet."""
         stack_name = backend.partition("/")[0]
         of_cluster = [f"{name}/*" for name in clusters or [f"{stack_name}-*"]]
         tasks = [self._arn("ecs", "task", name) for name in of_cluster]

@@ -1,4 +1,4 @@
-"""Which runs of GitHub Actions a role trusts."""
+"""The runs of GitHub Actions that a role trusts."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the handlers of this folder share: AWS clients, which errors pass, reasons that fit."""
+"""Helpers of the handlers in this folder: AWS clients, transient errors, reasons that fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which API a site will call: written into its configuration, or read out of its files.
+"""The API that a site calls: written into its configuration, or read from its files.
 
 Newer sites read `window.__ENV__`, which `/env.js` sets; that file is made from `env.template.js`.
 In the files of older ones the variables were replaced by their values when they were built.
@@ -48,7 +48,7 @@ def configure(
     Args:
         files: Files of the site by their paths.
         api_url: The API that the site has to call.
-        variables: What a template may ask for; anything else is empty, as with envsubst.
+        variables: Variables that a template may name; anything else is empty, as with envsubst.
         secrets: Names of what a template may not ask for.
 
     Raises:
@@ -116,7 +116,7 @@ def _escaped(character: str) -> str:
 
 
 def _value(literal: str) -> str:
-    """What a text in quotation marks says."""
+    """Return the content of a text in quotation marks."""
 
     def character(match: re.Match[str]) -> str:
         code = match.group(1) or match.group(2)

@@ -85,7 +85,7 @@ def _start(due: str, function_arn: str) -> None:
 
 
 def _mark(due: str, function_arn: str) -> str:
-    """What marks the run due at a time; 34 characters, as older ECS limits it to 36."""
+    """Return the mark of the run due at a time: 34 characters, as older ECS limits it to 36."""
     digest = hashlib.sha256(f"{function_arn} {due}".encode()).hexdigest()
     return f"{MARK}{digest[:24]}"
 
@@ -175,7 +175,7 @@ def _set_deadline(mark: str, function_arn: str) -> None:
 
 
 def _explain(task: Json) -> str:
-    """What became of a run, in one line with a link to its log."""
+    """Return the outcome of a run, in one line with a link to its log."""
     name = os.environ["CONTAINER_NAME"]
     code = container_of(task, name).get("exitCode")
     if code is not None and task.get("stopCode") == "EssentialContainerExited":

@@ -195,7 +195,7 @@ def _is_kept(event: Json, key: str) -> bool:
 
 
 def _about(bucket: str, key: str) -> Json | None:
-    """What is known of a release; None where there is none."""
+    """Return the metadata of a release, or None if there is no such release."""
     try:
         head = client("s3").head_object(Bucket=bucket, Key=_zip_of(key))
     except AWS_ERRORS as error:

@@ -178,7 +178,7 @@ def _make(event: Json) -> str:
 
 
 def _two_keys(event: Json) -> str:
-    """What to do about a user that has as many keys as IAM allows."""
+    """Return the fix for a user that has as many keys as IAM allows."""
     user = event["ResourceProperties"]["UserName"]
     current = event.get("PhysicalResourceId")
     others = " or ".join(key_id for key_id in _keys(event) if key_id != current)

@@ -57,10 +57,10 @@ def check_access_logs(
 
 
 def ready_for_logs(log_bucket: s3.IBucket) -> Sequence[IConstruct]:
-    """What a service that logs has to wait for, besides the bucket that it refers to.
+    """The resources that a service with logs waits for, besides the bucket that it refers to.
 
-    The policy, as services try at once whether they may write; and what empties the bucket when the
-    stack is deleted, so that by then nothing writes to it any more.
+    They are the bucket's policy, because services try at once whether they may write, and the
+    custom resource that empties the bucket, so that nothing writes to it any more when it does.
     """
     emptied = log_bucket.node.try_find_child("AutoDeleteObjectsCustomResource")
     waits_for = (emptied, log_bucket.policy)

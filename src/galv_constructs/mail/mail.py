@@ -1,4 +1,4 @@
-"""How Galv sends e-mail."""
+"""The mail server and the address that Galv sends with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,7 +144,7 @@ class GalvMail(Construct):
                 `dns_records` yourself.
             mail_from_domain: Subdomain that bounces go to, for nothing else. Default: `bounce.`
                 and the domain of `sender`.
-            dmarc: What receivers do with mail that claims to come from the domain and does not:
+            dmarc: Policy of receivers for mail that claims to come from the domain and does not:
                 `none`, `quarantine` or `reject`; `off` where the domain has a record already.
                 Default: `quarantine` for a new identity.
             notification_topic: Topic that gets bounces and complaints. Default: they are metrics

@@ -86,7 +86,7 @@ class MissingError(BuildError):
 
 
 def setting(name: str) -> str:
-    """What to do, as a variable says it; empty when it is not set."""
+    """Return the setting in an environment variable; empty when it is not set."""
     return os.environ.get(f"GALV_BUILD_{name}", "")
 
 
@@ -318,7 +318,7 @@ def read_secret(reference: str) -> str:
 
 
 def ask(*command: str) -> str:
-    """What a program prints, which is not shown."""
+    """Return the output of a program, which is not shown."""
     try:
         done = subprocess.run(  # noqa: S603 - the commands are those here
             command,
@@ -390,7 +390,7 @@ def repository_url() -> str:
 
 
 def download(url: str) -> bytes | None:
-    """What is there; None for nothing."""
+    """Return the content of an address, or None if there is none."""
     pauses = iter(PAUSES)
     while True:
         try:
@@ -410,7 +410,7 @@ def download(url: str) -> bytes | None:
 
 
 def checked_path(member: tarfile.TarInfo) -> PurePosixPath:
-    """Where a file or a folder of an archive belongs."""
+    """Return the path that a file or a folder of an archive belongs to."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise BuildError(f"the archive has a file outside of it: {member.name!r}")

@@ -1,4 +1,4 @@
-"""How long a task may still read what a deployment has replaced."""
+"""The longest time that a task may still read what a deployment has replaced."""
 
 import jsii
 from aws_cdk import Duration, IStableStringProducer, Lazy

@@ -76,7 +76,7 @@ class ReleaseRun(Construct):
 
     @property
     def _place(self) -> dict[str, object]:
-        """Where the task runs and writes, and what it must not say."""
+        """The settings of a run: cluster, network, log, and values to leave out of reasons."""
         task = self._task
         return {
             "Cluster": task.runtime.cluster.cluster_arn,

@@ -1,4 +1,4 @@
-"""What a stack is made of, as one text that changes with it."""
+"""The contents of a stack, as one text that changes with it."""
 
 import hashlib
 import json

@@ -198,7 +198,7 @@ class Task(Construct):
 
     @property
     def needed_to_run(self) -> list[IDependable]:
-        """What has to be there before a run can do its work."""
+        """The constructs that have to exist before a run can do its work."""
         return [self, *self.runtime.depends_on]
 
     def grant_run(self, role: iam.Role) -> None:

@@ -1,4 +1,4 @@
-"""What the constructs that are made around one task have in common."""
+"""The common part of the constructs that run one task."""
 
 import jsii
 from aws_cdk import aws_ec2 as ec2

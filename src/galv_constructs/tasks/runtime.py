@@ -1,4 +1,4 @@
-"""What the tasks of one application share."""
+"""The settings that the tasks of one application share."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +75,7 @@ class TaskRuntime:
     Default: everything is writable."""
 
     connects_to: Sequence[ec2.IConnectable] = ()
-    """What every task may open connections to, each on its default port. Default: nothing."""
+    """Peers that every task may connect to, each on its default port. Default: none."""
 
     egress_ports: Sequence[int] = (443,)
     """TCP ports on which tasks may reach any IPv4 address. Default: HTTPS."""
@@ -84,19 +84,19 @@ class TaskRuntime:
     """Called with every task role, such as `bucket.grant_read`. Default: none."""
 
     depends_on: Sequence[IDependable] = ()
-    """What has to be there before a task can do its work, such as the database.
-    Default: nothing."""
+    """Constructs that have to exist before a task can do its work, such as the database.
+    Default: none."""
 
     gates: Sequence[IDependable] = ()
-    """What has to succeed in a deployment before scheduled runs change with it, such as a
-    `GalvReleaseTask`. Default: nothing."""
+    """Constructs that have to succeed in a deployment before scheduled runs change with it, such as
+    a `GalvReleaseTask`. Default: none."""
 
     log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR
     """How long logs are kept. Default: one year."""
 
     log_removal_policy: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
-    """What becomes of log groups when their task or stack is deleted. Default: they stay, unless
-    the deployment that made them failed. One that stays is in the way of a new one of its name."""
+    """Removal policy of log groups, for when their task or stack is deleted. Default: they stay,
+    unless the deployment that created them failed. One that stays blocks a new one of its name."""
 
     encryption_key: kms.IKey | None = None
     """Key that log groups are encrypted with, which CloudWatch Logs must be allowed to use. Tasks

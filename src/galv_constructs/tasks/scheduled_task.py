@@ -120,7 +120,7 @@ class GalvScheduledTask(TaskConstruct):
             timeout: How long a run may take, its start included, from one minute to seven days. A
                 run that takes longer is stopped, within about a minute, and has failed.
                 Default: one hour.
-            overlap: What happens when a run is due while another one is going on, also one started
+            overlap: Reaction when a run is due while another one is going on, also one started
                 by hand: `skip` leaves it out, `allow` starts it. Default: `skip`.
             retry_attempts: How often starting a run is tried again, one minute after the first
                 attempt and two minutes later, from 0 to 2. Default: 2.

@@ -8,7 +8,7 @@ from aws_cdk import aws_wafv2 as wafv2
 from galv_constructs._core.validation import check_list
 
 RESET_PATHS: Sequence[str] = ("/forgot_password/", "/reset_password/")
-"""Where anyone may guess the code of any account, which is the same for all addresses."""
+"""Paths where anyone may guess the code of any account, so all addresses share one limit."""
 
 ADMIN_PATH = "/admin/"
 

@@ -47,7 +47,7 @@ DEFAULT_CREDENTIAL_PATHS: Sequence[str] = (
     "POST /users/",
     "PUT /users/",
 )
-"""Where Galv takes a password or a code, registers people and sends codes."""
+"""Paths where Galv takes a password or a code, registers people and sends codes."""
 
 DEFAULT_UPLOAD_PATHS: Sequence[str] = (
     "/arbitrary_files/",

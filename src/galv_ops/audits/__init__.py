@@ -1,1 +1,1 @@
-"""What `galv-ops audit` looks at, a file for each subject."""
+"""The audits of `galv-ops audit`, a file for each subject."""

@@ -1,4 +1,4 @@
-"""What is open to the internet, or could be lost: buckets, database, ports."""
+"""Audit of exposure and loss: public or unprotected buckets, database, ports."""
 
 from __future__ import annotations
 

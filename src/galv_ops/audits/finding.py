@@ -14,7 +14,7 @@ SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 
 @dataclass(frozen=True)
 class Finding:
-    """What is weak, in a sentence, what to do about it, and what it is about."""
+    """A weakness in a sentence, its fix, and the resource that has it."""
 
     severity: Severity
     text: str

@@ -1,4 +1,4 @@
-"""What weakens with time: secrets, images, alarms that nobody gets, logs, the mail account."""
+"""Audit of upkeep: old secrets and images, alarms that nobody gets, logs, the mail account."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What `galv-ops doctor` knows of, one cause a file: each looks at the evidence."""
+"""The causes that `galv-ops doctor` recognizes in the evidence, one in each file."""

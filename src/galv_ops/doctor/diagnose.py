@@ -43,7 +43,7 @@ def diagnose(
     """Return what is wrong with a deployment, the newest first, and what could not be seen.
 
     Args:
-        deployment: What to look at.
+        deployment: Deployment to diagnose.
         progress: Called with what is looked at.
     """
     evidence = Evidence(deployment)

@@ -1,4 +1,4 @@
-"""What there is to see of a deployment that failed."""
+"""The evidence that a failed deployment leaves in AWS."""
 
 from __future__ import annotations
 
@@ -65,21 +65,21 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Reason:
-    """What AWS gives as the reason of a failure, or tells of the web service."""
+    """A reason that AWS gives for a failure, or an event of the web service."""
 
     text: str
     sources: Sequence[Source] = ()
 
 
 class Evidence:
-    """What AWS tells about a deployment, each thing asked for once and only if needed."""
+    """The answers of AWS about a deployment, each asked for once and only if needed."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
 
     @cached_property
     def failures(self) -> list[Failure]:
-        """What failed in the last change of each stack, oldest first."""
+        """The failures in the last change of each stack, oldest first."""
         found = [one for change in self._changes.values() for one in change.failures]
         return sorted(found, key=lambda one: one.when)
 
@@ -92,7 +92,7 @@ class Evidence:
 
     @cached_property
     def service_events(self) -> list[str]:
-        """What ECS said about the web service since the last change began."""
+        """The events of the web service in ECS since the last change began."""
         service = describe_service(self.deployment) if self.deployment.has_backend else None
         events = [] if service is None else service.get("events", [])
         return [

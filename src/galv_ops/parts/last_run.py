@@ -1,4 +1,4 @@
-"""How the newest run of a task went."""
+"""The outcome of a task's newest run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def last_run(deployment: Deployment, task: Task, failures: str = "") -> LastRun:
 
     Args:
         deployment: Where it ran.
-        task: What ran.
+        task: Task whose run it was.
         failures: Log group with a line for each run that failed, of a schedule. It is looked at
             for a run that ECS knows no longer.
     """

@@ -1,4 +1,4 @@
-"""How mail is sent."""
+"""The mail server or the SES identity that mail is sent with."""
 
 from __future__ import annotations
 

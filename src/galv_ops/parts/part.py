@@ -1,4 +1,4 @@
-"""What there is to say about a part of a deployment."""
+"""A part of a deployment and its status."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What there is: everything that asks AWS."""
+"""Everything that asks AWS."""

@@ -71,7 +71,7 @@ class Deployment:
 
     @property
     def unseen(self) -> list[str]:
-        """What of it may be there and could not be seen: stacks in us-east-1, with the reason."""
+        """Stacks in us-east-1 that may exist but could not be read, with the reason."""
         # A backend alone has none.
         return self._unseen if self.resources(SITE_RELEASE) else []
 

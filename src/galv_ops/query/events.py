@@ -1,4 +1,4 @@
-"""What CloudFormation said during the last change of a stack."""
+"""Events of CloudFormation during the last change of a stack."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Line:
 
     @property
     def source(self) -> str:
-        """What wrote it: the beginning of a task's id."""
+        """The beginning of the id of the task that wrote it."""
         return self.stream.rpartition("/")[2][:8]
 
 

@@ -1,4 +1,4 @@
-"""Which SES sends the mail."""
+"""The region of Amazon SES that sends the mail."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Progress(Protocol):
 
 @dataclass
 class Outcome:
-    """How a run ended."""
+    """The end of a run."""
 
     task: str
     exit_code: int
@@ -55,7 +55,7 @@ def run_task(
 
     Args:
         deployment: Where it runs.
-        task: What runs.
+        task: Task to run.
         command: Command instead of the task's own.
         environment: Variables in addition to the task's own.
         timeout_minutes: After which it is stopped.

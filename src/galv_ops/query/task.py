@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Where a task runs."""
+    """The cluster and the network of a task."""
 
     cluster: str
     subnets: Sequence[str]

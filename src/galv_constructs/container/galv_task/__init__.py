@@ -1,1 +1,1 @@
-"""What a task adds to the application that its image has."""
+"""The Django app and settings that a task adds to the application of its image."""

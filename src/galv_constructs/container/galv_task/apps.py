@@ -7,7 +7,7 @@ from django.contrib.auth.signals import user_logged_in
 
 
 class GalvTask(AppConfig):  # type: ignore[misc]  # Django has no types
-    """What Django finds in this package by itself."""
+    """The application's configuration, which Django finds in this package by itself."""
 
     name = "galv_task"
 
