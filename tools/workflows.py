@@ -30,7 +30,7 @@ from projen.release import Release, ReleaseTrigger
 RUNNER = ["ubuntu-latest"]
 # The parts of .ci/run, each a job, so that a pull request shows which one failed.
 PARTS = ["static", "synth", "package", "generated"]
-ROOT_PARTS = ["test", "slow", "e2e", "ops"]
+ROOT_PARTS = ["test", "slow", "e2e", "ops", "galv"]
 
 # The commits that these tags were: a tag can be moved to other code, a commit cannot.
 PINS = {

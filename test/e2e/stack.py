@@ -22,12 +22,13 @@ class Stack:
         """Status of the stack."""
         return str(self._description["StackStatus"])
 
-    def wait(self, timeout: float = 300) -> str:
+    def wait(self, timeout: float = 600) -> str:
         """Wait until nothing is under way; return the status."""
         deadline = time.monotonic() + timeout
         while (status := self.status).endswith("_IN_PROGRESS"):
             assert time.monotonic() < deadline, f"{self.name} is {status} after {timeout} s"
-            time.sleep(0.1)
+            # Each look takes the emulator's processor from what is waited for.
+            time.sleep(0.5)
         return status
 
     @property
