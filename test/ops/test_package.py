@@ -15,7 +15,7 @@ PACKAGE = SOURCE / "galv_ops"
 # below; what stands in one line imports nothing of each other.
 LEVELS = [
     # Words, and how AWS answers: handlers in Lambda have some of them too.
-    {"answers", "check_report", "console", "redact", "text"},
+    {"answers", "check_report", "console", "preflight", "redact", "text"},
     {"errors"},
     {"output"},
     # What there is.

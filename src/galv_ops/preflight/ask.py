@@ -1,0 +1,171 @@
+"""Asking all questions at once, so that the slowest one decides how long it takes."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from . import aws_errors
+from .kinds import KINDS
+from .question import ArgumentError, Question
+from .unreachable import UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .finding import Finding
+    from .kinds import Kind
+    from .world import World
+
+# Arguments that say nothing of what was asked.
+_NOT_TOLD = ("Ask", "Needed")
+
+
+def ask(
+    questions: Mapping[str, Mapping[str, Any]],
+    world: World,
+    seconds: float,
+    *,
+    kinds: Mapping[str, Kind] = KINDS,
+) -> list[Finding]:
+    """Ask all questions at the same time, and return what is wrong.
+
+    Each question has a thread of its own, so that none waits for another. A question that has no
+    answer after the time, or raises an error, is a finding of its own: a warning, because nobody
+    knows whether the deployment would fail, or an error where the question says `Needed`.
+
+    Args:
+        questions: The arguments of each question by its id; `Ask` is its kind.
+        world: Where to ask.
+        seconds: How long to wait for all of them.
+        kinds: The kinds of questions. Default: those of this package.
+
+    Returns:
+        The findings in the order of the questions, without any value of a secret that was read.
+    """
+    world.start(seconds)
+    end = time.monotonic() + seconds
+    answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
+    asked = {check: Question(check, arguments) for check, arguments in questions.items()}
+
+    def answer(question: Question) -> None:
+        answers.put((question.check, _answer(question, world, kinds)))
+
+    for question in asked.values():
+        # A daemon, because nothing can end a thread that hangs, and the program must end.
+        threading.Thread(
+            target=answer, args=(question,), name=f"preflight {question.check}", daemon=True
+        ).start()
+    found: dict[str, list[Finding]] = {}
+    while len(found) < len(asked):
+        try:
+            check, findings = answers.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            break
+        found[check] = findings
+    for check, question in asked.items():
+        if check not in found:
+            found[check] = [_late(question, seconds)]
+    return [_without_secrets(finding, world) for check in asked for finding in found[check]]
+
+
+def _answer(question: Question, world: World, kinds: Mapping[str, Kind]) -> list[Finding]:
+    """Return the findings of one question, whatever becomes of it."""
+    try:
+        return list(_kind(question, kinds).answer(question, world))
+    except ArgumentError as error:
+        return [
+            question.error(
+                "the question of this check cannot be asked",
+                str(error),
+                "correct the arguments of the check",
+            )
+        ]
+    except UnreachableError as error:
+        return [_unreachable(question, error)]
+    except Exception as error:  # noqa: BLE001 - no check may take the others with it
+        return [_refused(question, error)]
+
+
+def _kind(question: Question, kinds: Mapping[str, Kind]) -> Kind:
+    name = question.text("Ask")
+    if name not in kinds:
+        raise ArgumentError(f"Ask must be one of {', '.join(sorted(kinds))}, got {name!r}")
+    return kinds[name]
+
+
+def _late(question: Question, seconds: float) -> Finding:
+    return question.unanswered(
+        f"the check got no answer within {seconds:.3g} s",
+        _about(question),
+        f"see whether the service answers, and deploy again, {_leave_out(question)}",
+    )
+
+
+def _unreachable(question: Question, error: UnreachableError) -> Finding:
+    return question.unanswered(
+        f"{error.whom} could not be asked",
+        error.why,
+        f"see whether it can be reached, and deploy again, {_leave_out(question)}",
+    )
+
+
+def _refused(question: Question, error: Exception) -> Finding:
+    """Say what an error means that a kind did not expect."""
+    call = getattr(error, "operation_name", "") or "AWS"
+    code = aws_errors.error_code(error)
+    said = f"{aws_errors.error_message(error)} ({code})" if code else str(error)
+    about = f"{said}; asked was {_about(question)}"
+    if aws_errors.is_denied(error):
+        return question.unanswered(
+            f"the check is not allowed to call {call}",
+            about,
+            f"allow the call to who runs the preflight, {_leave_out(question)}",
+        )
+    if aws_errors.is_throttled(error):
+        return question.unanswered(
+            f"AWS throttled {call}, also when asked again",
+            about,
+            f"deploy again in a minute, {_leave_out(question)}",
+        )
+    if aws_errors.is_unreachable(error):
+        return question.unanswered(
+            "AWS could not be asked",
+            about,
+            f"see whether the endpoint can be reached, and deploy again, {_leave_out(question)}",
+        )
+    if isinstance(error, aws_errors.AWS_ERRORS):
+        return question.unanswered(
+            f"AWS refused {call}",
+            about,
+            f"read what AWS says, and deploy again, {_leave_out(question)}",
+        )
+    return question.unanswered(
+        "the check itself failed",
+        f"{type(error).__name__}: {about}",
+        f"report it, {_leave_out(question)}",
+    )
+
+
+def _about(question: Question) -> str:
+    """Return a question in one line."""
+    arguments = (
+        f"{name} {value}" for name, value in question.arguments.items() if name not in _NOT_TOLD
+    )
+    return f"{question.arguments.get('Ask')}: {', '.join(arguments)}".rstrip(": ")
+
+
+def _leave_out(question: Question) -> str:
+    return f"or leave the check {question.check} out"
+
+
+def _without_secrets(finding: Finding, world: World) -> Finding:
+    return replace(
+        finding,
+        wrong=world.redact(finding.wrong),
+        found=world.redact(finding.found),
+        fix=world.redact(finding.fix),
+    )

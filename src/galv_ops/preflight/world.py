@@ -1,0 +1,239 @@
+"""The world that a preflight asks: AWS, web servers and name servers, each with little patience."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+import boto3
+from botocore.config import Config
+
+from .dns import Answer, resolve, system_resolver
+from .unreachable import UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Seconds. A server that is well answers in a fraction of that.
+PATIENCE = 5.0
+LARGEST_REPLY = 16 * 1024 * 1024
+_CHUNK = 64 * 1024
+# What is shorter would be found in ordinary words.
+SHORTEST_SECRET = 4
+HIDDEN = "[redacted]"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer of a web server."""
+
+    status: int
+
+    headers: Mapping[str, str]
+    """Headers, by their names in lower case."""
+
+    body: bytes
+
+    url: str
+    """Where it came from, after redirects."""
+
+    def json(self) -> Any:
+        """Return the body as JSON.
+
+        Raises:
+            UnreachableError: If it is none; a server that answers so is not the one that was meant.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise UnreachableError(self.url, "its answer is no JSON") from error
+
+
+class _HttpsOnly(HTTPRedirectHandler):
+    """Follows redirects, but not to where all can read what is asked."""
+
+    def redirect_request(self, *told: Any) -> Request | None:
+        address = told[-1]
+        if not address.startswith("https://"):
+            raise URLError(f"it redirects to {address}, which is not HTTPS")
+        return super().redirect_request(*told)
+
+
+class World:
+    """AWS, web servers and name servers, until a deadline.
+
+    Args:
+        region: Region of AWS where a question names none. Default: that of the session.
+        session: The credentials. Default: boto3's own.
+        resolver: Address and port of the name server. Default: that of `/etc/resolv.conf`.
+        seconds: How long the world is asked. Default: a minute.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str | None = None,
+        session: Any = None,
+        resolver: tuple[str, int] | None = None,
+        seconds: float = 60,
+    ) -> None:
+        self._session = session
+        self._region = region
+        self._resolver = resolver
+        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._hidden: set[str] = set()
+        # boto3 creates clients in one thread at a time.
+        self._lock = threading.Lock()
+        self._opener = build_opener(
+            _HttpsOnly(), HTTPSHandler(context=ssl.create_default_context())
+        )
+        self.start(seconds)
+
+    def start(self, seconds: float) -> None:
+        """Set the deadline."""
+        self._deadline = time.monotonic() + seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """The time that is left, never negative."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def region(self) -> str:
+        """The region of a client for which none is named."""
+        return str(self.client("sts").meta.region_name)
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return the client of an AWS service, created at its first use."""
+        key = (service, region or self._region)
+        with self._lock:
+            if key not in self._clients:
+                if self._session is None:
+                    self._session = boto3.Session()
+                self._clients[key] = self._session.client(
+                    service,
+                    region_name=key[1],
+                    config=Config(
+                        retries={"mode": "standard", "total_max_attempts": 2},
+                        connect_timeout=PATIENCE,
+                        read_timeout=PATIENCE,
+                        max_pool_connections=32,
+                    ),
+                )
+            return self._clients[key]
+
+    def secret(self, arn: str) -> Any:
+        """Return the answer of GetSecretValue, from the secret's own region.
+
+        No finding shows any of its values.
+        """
+        region = arn.split(":")[3] if arn.count(":") >= 6 else None
+        answer = self.client("secretsmanager", region).get_secret_value(SecretId=arn)
+        if "SecretString" in answer:
+            self.hide(answer["SecretString"])
+        return answer
+
+    def hide(self, text: str) -> None:
+        """Let no finding show a text, or a value of the JSON that it is."""
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        with self._lock:
+            self._hidden.update(_leaves(value), [text])
+
+    def redact(self, text: str) -> str:
+        """Return a text without all that is hidden."""
+        with self._lock:
+            hidden = sorted(self._hidden, key=len, reverse=True)
+        for secret in hidden:
+            if len(secret) >= SHORTEST_SECRET:
+                text = text.replace(secret, HIDDEN)
+        return text
+
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        private: Mapping[str, str] | None = None,
+        method: str = "GET",
+    ) -> Reply:
+        """Ask a web server, over HTTPS.
+
+        Args:
+            url: The address.
+            headers: What to send.
+            private: What to send to this server only, and not to one that it redirects to.
+            method: GET or HEAD. Default: GET.
+
+        Raises:
+            UnreachableError: If it does not answer, or not in time. Any status is an answer.
+        """
+        if not url.startswith("https://"):
+            raise UnreachableError(url, "it is not HTTPS")
+        request = Request(url, headers=dict(headers or {}), method=method)  # noqa: S310 - HTTPS
+        for name, value in (private or {}).items():
+            request.add_unredirected_header(name, value)
+        try:
+            try:
+                answer = self._opener.open(request, timeout=self._timeout(url))
+            except HTTPError as error:
+                answer = error
+            with answer:
+                body = self._read(url, answer)
+        except (URLError, OSError, HTTPException) as error:
+            raise UnreachableError(url, str(getattr(error, "reason", "") or error)) from error
+        names = {name.lower(): value for name, value in answer.headers.items()}
+        return Reply(int(answer.status or 0), names, body, answer.geturl())
+
+    def dns(self, name: str, kind: str, *, server: tuple[str, int] | None = None) -> Answer:
+        """Ask a name server for the records of a name.
+
+        Args:
+            name: The name, with or without its last dot.
+            kind: `NS`, `CAA`, `SOA`, `CNAME`, `A` or `TXT`.
+            server: Address and port. Default: the resolver.
+
+        Raises:
+            UnreachableError: If it does not answer, or refuses to.
+        """
+        where = server or self._resolver or system_resolver()
+        return resolve(name, kind, where, self._timeout(f"name server {where[0]}"))
+
+    def _timeout(self, whom: str) -> float:
+        left = self.seconds_left
+        if left <= 0:
+            raise UnreachableError(whom, "no time was left to ask it")
+        return min(PATIENCE, left)
+
+    def _read(self, url: str, answer: Any) -> bytes:
+        """Read a body, whose server may send a byte at a time and never end."""
+        parts: list[bytes] = []
+        size = 0
+        until = time.monotonic() + self._timeout(url)
+        while part := answer.read1(_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_REPLY:
+                raise UnreachableError(url, f"its answer has more than {LARGEST_REPLY} bytes")
+            if time.monotonic() > until:
+                raise UnreachableError(url, f"its answer took more than {PATIENCE:.0f} s")
+        return b"".join(parts)
+
+
+def _leaves(value: Any) -> list[str]:
+    """Return all values of a JSON as texts."""
+    if isinstance(value, dict):
+        return [leaf for one in value.values() for leaf in _leaves(one)]
+    if isinstance(value, list):
+        return [leaf for one in value for leaf in _leaves(one)]
+    # A number may be a PIN; "true" and "null" are words.
+    return [] if value is None or isinstance(value, bool) else [str(value)]

@@ -1,0 +1,252 @@
+"""Images at a registry as Debian has it, and in ECR as moto has it."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from ops.preflight.servers import PASSWORD, USER, Handler, Identity, Pusher, https_server
+
+from galv_ops.preflight.ask import ask
+from galv_ops.preflight.finding import Finding
+from galv_ops.preflight.registry import parse
+from galv_ops.preflight.world import World
+
+
+def asked(world: World, image: str, **more: str) -> list[Finding]:
+    return ask({"Backend/Image": {"Ask": "image", "Image": image, **more}}, world, 20)
+
+
+def credentials(password: str = PASSWORD, **more: str) -> str:
+    content = {"username": USER, "password": password, **more}
+    made = boto3.client("secretsmanager").create_secret(
+        Name="registry", SecretString=json.dumps(content)
+    )
+    return str(made["ARN"])
+
+
+@pytest.fixture(params=["basic", "token"])
+def host(request: pytest.FixtureRequest, registries: dict[str, str]) -> str:
+    return registries[request.param]
+
+
+class TestAtARegistry:
+    @pytest.mark.parametrize("tag", ["v1", "docker"])
+    @pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
+    def test_finds_an_image_for_both_platforms(
+        self, world: World, host: str, tag: str, architecture: str
+    ) -> None:
+        found = asked(
+            world,
+            f"{host}/galv/backend:{tag}",
+            Architecture=architecture,
+            CredentialsArn=credentials(),
+        )
+
+        assert found == []
+
+    @pytest.mark.parametrize(
+        ("tag", "architecture", "other"),
+        [("arm", "X86_64", "ARM64"), ("amd", "ARM64", "X86_64")],
+    )
+    def test_tells_an_image_for_another_platform(
+        self, world: World, host: str, tag: str, architecture: str, other: str
+    ) -> None:
+        image, arn = f"{host}/galv/backend:{tag}", credentials()
+
+        assert asked(world, image, Architecture=other, CredentialsArn=arn) == []
+        (found,) = asked(world, image, Architecture=architecture, CredentialsArn=arn)
+        assert found.severity == "error"
+        assert found.wrong.startswith(f"the image {image} is not for linux/")
+        assert f"set the architecture of the task to {other}" in found.fix
+
+    def test_finds_an_image_by_its_digest(
+        self, world: World, registries: dict[str, str], identity: Identity
+    ) -> None:
+        digest = Pusher(registries["basic"], identity).index("galv/backend", "v1", "amd64", "arm64")
+        arn = credentials()
+
+        image = f"{registries['basic']}/galv/backend@{digest}"
+        assert asked(world, image, CredentialsArn=arn) == []
+        (found,) = asked(world, f"{image[:-4]}0000", CredentialsArn=arn)
+        assert found.wrong == f"the image {image[:-4]}0000 does not exist"
+
+    def test_tells_which_tags_there_are(self, world: World, host: str) -> None:
+        (found,) = asked(world, f"{host}/galv/backend:v2", CredentialsArn=credentials())
+
+        assert found == Finding(
+            check="Backend/Image",
+            severity="error",
+            wrong=f"the image {host}/galv/backend:v2 does not exist",
+            found="404 MANIFEST_UNKNOWN: manifest unknown; tags that there are: "
+            + found.found.partition("are: ")[2],
+            fix="push it, or correct its tag or digest",
+        )
+        assert set(found.found.partition("are: ")[2].split(", ")) == {"v1", "docker", "arm", "amd"}
+
+    def test_tells_an_image_that_wants_credentials(self, world: World, host: str) -> None:
+        (found,) = asked(world, f"{host}/galv/backend:v1")
+
+        assert found.severity == "error"
+        assert found.wrong == f"{host} does not show the image {host}/galv/backend:v1"
+        assert "without credentials" in found.found
+        assert "pass a secret with username and password" in found.fix
+
+    def test_finds_a_public_image(self, world: World, registries: dict[str, str]) -> None:
+        assert asked(world, f"{registries['token']}/public/backend:v1") == []
+
+    def test_tells_wrong_credentials_and_shows_none(self, world: World, host: str) -> None:
+        arn = credentials("another-password-2")
+
+        (found,) = asked(world, f"{host}/galv/backend:v1", CredentialsArn=arn)
+
+        assert found.severity == "error"
+        assert "with the credentials given" in found.found
+        assert arn in found.fix
+        assert "another-password-2" not in str(found)
+        # The token server of the test says what it got, in base64.
+        assert "Basic YW" not in str(found)
+        assert "cHVsbGVyOmFub3" not in str(found)
+
+    def test_tells_credentials_without_a_key(
+        self, world: World, registries: dict[str, str]
+    ) -> None:
+        arn = boto3.client("secretsmanager").create_secret(
+            Name="registry", SecretString=json.dumps({"username": USER, "token": "secret-token"})
+        )["ARN"]
+
+        (found,) = asked(world, f"{registries['basic']}/galv/backend:v1", CredentialsArn=arn)
+
+        assert found.wrong == f"the secret {arn} lacks password"
+        assert "secret-token" not in str(found)
+
+    def test_tells_credentials_that_are_not_there(self, world: World) -> None:
+        (found,) = asked(world, "example.com/a:1", CredentialsArn="nothing")
+
+        assert found.wrong.startswith("the secret nothing cannot be read")
+
+    @pytest.mark.parametrize("needed", ["true", "false"])
+    def test_a_registry_that_cannot_be_reached_counts_where_it_is_needed(
+        self, world: World, needed: str
+    ) -> None:
+        (found,) = asked(world, "127.0.0.1:1/galv/backend:v1", Needed=needed)
+
+        assert found.severity == ("error" if needed == "true" else "warning")
+        assert "127.0.0.1:1" in found.wrong
+
+    @pytest.mark.parametrize("status", [429, 500])
+    def test_a_registry_that_is_busy_is_a_warning(
+        self, world: World, identity: Identity, status: int
+    ) -> None:
+        def busy(request: Handler) -> None:
+            request.answer(status, b'{"errors": [{"code": "TOOMANYREQUESTS"}]}')
+
+        with https_server(identity, busy) as host:
+            (found,) = asked(world, f"{host}/galv/backend:v1")
+
+        assert found.severity == "warning"
+        assert found.found == f"it answers {status} TOOMANYREQUESTS"
+
+    def test_no_credentials_go_where_a_registry_redirects_to(
+        self, world: World, identity: Identity
+    ) -> None:
+        got: list[str | None] = []
+
+        def other(request: Handler) -> None:
+            got.append(request.headers.get("Authorization"))
+            request.answer(404)
+
+        with https_server(identity, other) as elsewhere:
+
+            def redirect(request: Handler) -> None:
+                if request.headers.get("Authorization"):
+                    request.answer(302, headers={"Location": f"https://{elsewhere}/"})
+                else:
+                    request.answer(401, headers={"WWW-Authenticate": 'Basic realm="a"'})
+
+            with https_server(identity, redirect) as host:
+                (found,) = asked(world, f"{host}/a:v1", CredentialsArn=credentials())
+
+        assert found.wrong.endswith("does not exist")
+        assert set(got) == {None}
+
+    def test_follows_no_redirect_to_plain_http(self, world: World, identity: Identity) -> None:
+        def redirect(request: Handler) -> None:
+            request.answer(302, headers={"Location": "http://127.0.0.1:1/"})
+
+        with https_server(identity, redirect) as host:
+            (found,) = asked(world, f"{host}/a:v1")
+
+        assert "not HTTPS" in found.found
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("ghcr.io/galv-team/galv:v1", ("ghcr.io", "galv-team/galv", "v1")),
+        ("localhost:5000/a/b", ("localhost:5000", "a/b", "latest")),
+        ("nginx", ("registry-1.docker.io", "library/nginx", "latest")),
+        ("nginx:1.27", ("registry-1.docker.io", "library/nginx", "1.27")),
+        ("user/app:1", ("registry-1.docker.io", "user/app", "1")),
+        ("docker.io/nginx", ("registry-1.docker.io", "library/nginx", "latest")),
+        ("ghcr.io/a/b:v1@sha256:00", ("ghcr.io", "a/b", "sha256:00")),
+        ("ghcr.io/a/b@sha256:00", ("ghcr.io", "a/b", "sha256:00")),
+    ],
+)
+def test_takes_a_name_apart(image: str, parts: tuple[str, str, str]) -> None:
+    assert parse(image) == parts
+
+
+class TestInEcr:
+    HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+
+    @pytest.fixture(autouse=True)
+    def images(self, world: World) -> None:
+        ecr = boto3.client("ecr")
+        ecr.create_repository(repositoryName="galv")
+        index = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [
+                {
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                    "digest": "sha256:" + "0" * 64,
+                    "size": 1,
+                    "platform": {"os": "linux", "architecture": "arm64"},
+                }
+            ],
+        }
+        ecr.put_image(
+            repositoryName="galv",
+            imageManifest=json.dumps(index),
+            imageManifestMediaType=index["mediaType"],
+            imageTag="v1",
+        )
+
+    def test_finds_an_image(self, world: World) -> None:
+        assert asked(world, f"{self.HOST}/galv:v1", Architecture="ARM64") == []
+
+    def test_tells_an_image_for_another_platform(self, world: World) -> None:
+        (found,) = asked(world, f"{self.HOST}/galv:v1", Architecture="X86_64")
+
+        assert found.found == "it is for linux/arm64"
+
+    def test_tells_a_tag_that_is_not_there(self, world: World) -> None:
+        (found,) = asked(world, f"{self.HOST}/galv:v2")
+
+        assert found.wrong == f"the image {self.HOST}/galv:v2 does not exist"
+        assert "ImageNotFound" in found.found
+
+    def test_tells_a_repository_that_is_not_there(self, world: World) -> None:
+        (found,) = asked(world, f"{self.HOST}/other:v2")
+
+        assert "repository" in found.wrong
+        assert found.severity == "error"
+
+
+def test_refuses_an_architecture_that_there_is_not(world: World) -> None:
+    (found,) = asked(world, "nginx", Architecture="amd64")
+
+    assert found.severity == "error"
+    assert found.found == "Architecture must be one of X86_64, ARM64, got 'amd64'"
