@@ -15,8 +15,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import custom_resources as cr
 from constructs import IConstruct, IValidation
 
-from galv_constructs._core.policy import DeploymentPolicy
-
 
 def acknowledge(scope: IConstruct, findings: Mapping[str, str]) -> None:
     """Acknowledge findings of what is at `scope` and below, each an id and the reason."""
@@ -114,18 +112,6 @@ AWS_LAMBDA_BASIC_EXECUTION = (
 """Id of the finding that a role has the managed policy with which functions write logs."""
 
 
-def log_group_findings(encryption_key: kms.IKey | None) -> dict[str, str]:
-    """Findings of a log group that has no key of its own."""
-    if encryption_key is not None:
-        return {}
-    return standards(
-        {
-            "CloudWatchLogGroupEncrypted": "The log group is encrypted with a key that CloudWatch "
-            "Logs owns; another one costs $1 a month, and encryption_key takes it."
-        }
-    )
-
-
 def secret_findings(encryption_key: kms.IKey | None, *, not_rotated: str) -> dict[str, str]:
     """Findings of a secret that no schedule rotates, for the reason that is given."""
     rules = {"SecretsManagerRotationEnabled": not_rotated}
@@ -135,21 +121,6 @@ def secret_findings(encryption_key: kms.IKey | None, *, not_rotated: str) -> dic
             "costs $1 a month, and encryption_key takes it."
         )
     return {"AwsSolutions-SMG4": not_rotated, **standards(rules)}
-
-
-def bucket_findings(policy: DeploymentPolicy, *, not_kms: str | None) -> dict[str, str]:
-    """Findings of a bucket in one region and, for the reason that is given, without a KMS key."""
-    rules = {
-        "S3BucketReplicationEnabled": "S3 keeps each object in three Availability Zones; a copy "
-        "in another region doubles the price, and is for the owner of the data to decide."
-    }
-    if not_kms is not None:
-        rules["S3DefaultEncryptionKMS"] = not_kms
-    if not policy.versioned:
-        rules["S3BucketVersioningEnabled"] = (
-            "Removal protection is off for this deployment: what is in it is not meant to last."
-        )
-    return standards(rules)
 
 
 def acknowledge_provider(

@@ -1,11 +1,45 @@
-"""Names and encryption of log groups."""
+"""Log groups: their names, retention and encryption."""
 
 import re
 
-from aws_cdk import Aws, Fn, Stack
+from aws_cdk import Aws, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from constructs import Construct
+
+from galv_constructs._core.acknowledge import acknowledge, standards
+
+
+def new_log_group(
+    scope: Construct,
+    id: str = "LogGroup",
+    *,
+    retention: logs.RetentionDays,
+    removal_policy: RemovalPolicy,
+    encryption_key: kms.IKey | None,
+    name: str | None = None,
+) -> logs.LogGroup:
+    """Define a log group, and acknowledge that it has no key if it has none."""
+    log_group = logs.LogGroup(
+        scope,
+        id,
+        log_group_name=name,
+        retention=retention,
+        removal_policy=removal_policy,
+        encryption_key=encryption_key,
+    )
+    if encryption_key is None:
+        acknowledge(log_group, _NO_KEY)
+    return log_group
+
+
+_NO_KEY = standards(
+    {
+        "CloudWatchLogGroupEncrypted": "The log group is encrypted with a key that CloudWatch "
+        "Logs owns; another one costs $1 a month, and encryption_key takes it."
+    }
+)
 
 
 def log_group_prefix(scope: Construct) -> str:

@@ -6,7 +6,6 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct, IDependable
 
@@ -14,9 +13,9 @@ from galv_constructs._core.acknowledge import (
     DEPLOYMENT_FUNCTIONS,
     acknowledge,
     acknowledge_wildcards,
-    log_group_findings,
 )
 from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.policy import DeploymentPolicy
 
 CLOSED_AT_THE_END = (
@@ -44,14 +43,13 @@ class Protection(Construct):
         after: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, id)
-        log_group = logs.LogGroup(
+        log_group = new_log_group(
             self,
-            "LogGroup",
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
             encryption_key=encryption_key,
         )
-        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(encryption_key))
+        acknowledge(self, DEPLOYMENT_FUNCTIONS)
         role = handler_role(self)
         log_group.grant_write(role)
         stack_id = _root(self).stack_id

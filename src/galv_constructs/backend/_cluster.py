@@ -3,10 +3,10 @@
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import acknowledge, log_group_findings
+from galv_constructs._core.acknowledge import acknowledge
+from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.placement import check_place, vpc_of
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_construct, is_token
@@ -76,17 +76,15 @@ class Cluster(Construct):
         encryption_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, id)
-        findings: dict[str, str] = {}
         execute_command = None
         if policy.execute_command:
-            audit_log = logs.LogGroup(
+            audit_log = new_log_group(
                 self,
                 "ExecLogGroup",
                 retention=policy.log_retention,
                 removal_policy=policy.data_removal,
                 encryption_key=encryption_key,
             )
-            findings |= log_group_findings(encryption_key)
             execute_command = ecs.ExecuteCommandConfiguration(
                 logging=ecs.ExecuteCommandLogging.OVERRIDE,
                 log_configuration=ecs.ExecuteCommandLogConfiguration(
@@ -107,9 +105,7 @@ class Cluster(Construct):
             execute_command_configuration=execute_command,
         )
         if not policy.container_insights:
-            findings |= _NO_INSIGHTS
-        if findings:
-            acknowledge(self, findings)
+            acknowledge(self, _NO_INSIGHTS)
 
 
 _NO_INSIGHTS = {

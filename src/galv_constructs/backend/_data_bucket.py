@@ -8,8 +8,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import acknowledge, acknowledge_wildcards, bucket_findings
-from galv_constructs._core.bucket_contents import let_protection_be_turned_on
+from galv_constructs._core.acknowledge import acknowledge_wildcards
+from galv_constructs._core.buckets import INCOMPLETE_UPLOADS, private_bucket
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_construct
@@ -38,31 +38,18 @@ def data_bucket(
     cors_origins: Sequence[str] = (),
 ) -> s3.Bucket:
     """Define a private bucket that the application writes to."""
-    bucket = s3.Bucket(
+    bucket = private_bucket(
         scope,
         id,
-        encryption=s3.BucketEncryption.S3_MANAGED
-        if encryption_key is None
-        else s3.BucketEncryption.KMS,
+        policy=policy,
         encryption_key=encryption_key,
-        bucket_key_enabled=None if encryption_key is None else True,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        not_kms=_NOT_KMS,
         # The application sends `x-amz-acl: private` with each upload, which a bucket without ACLs
         # refuses.
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
-        enforce_ssl=True,
         minimum_tls_version=1.2,
-        versioned=policy.versioned,
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                id="IncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(7)
-            ),
-            s3.LifecycleRule(
-                id="OldVersions",
-                enabled=policy.versioned,
-                noncurrent_version_expiration=Duration.days(90),
-            ),
-        ],
+        lifecycle_rules=[INCOMPLETE_UPLOADS],
+        old_versions=Duration.days(90),
         cors=[
             s3.CorsRule(
                 allowed_origins=list(cors_origins),
@@ -74,12 +61,7 @@ def data_bucket(
         ]
         if cors_origins
         else None,
-        removal_policy=policy.bucket_removal,
-        auto_delete_objects=policy.delete_contents,
     )
-    let_protection_be_turned_on(bucket)
-    not_kms = _NOT_KMS if encryption_key is None else None
-    acknowledge(bucket, bucket_findings(policy, not_kms=not_kms))
     if log_bucket is not None:
         log_requests_to_bucket(bucket, log_bucket)
     return bucket

@@ -7,7 +7,6 @@ from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
@@ -16,9 +15,9 @@ from galv_constructs._core.acknowledge import (
     OWN_POLICIES,
     acknowledge,
     acknowledge_wildcards,
-    log_group_findings,
     standards,
 )
+from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs.frontend._site import INCOMING_PREFIX
 
@@ -50,11 +49,11 @@ class SiteBuild(Construct):
         timeout: Duration,
     ) -> None:
         super().__init__(scope, id)
-        self.log_group = logs.LogGroup(
+        self.log_group = new_log_group(
             self,
-            "LogGroup",
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
+            encryption_key=None,
         )
         steps = s3_assets.Asset(
             self, "Steps", path=str(_STEPS), exclude=["*", "!buildspec.yml", "!build_site.py"]
@@ -102,7 +101,6 @@ class SiteBuild(Construct):
 
 _FINDINGS = (
     OWN_POLICIES
-    | log_group_findings(None)
     | standards(
         {
             "CodeBuildProjectSourceRepoUrl": "The project's source is an asset in S3; a "

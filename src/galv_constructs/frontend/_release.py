@@ -7,7 +7,6 @@ from aws_cdk import ArnFormat, Aws, Duration, Names, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
@@ -15,9 +14,9 @@ from galv_constructs._core.acknowledge import (
     DEPLOYMENT_FUNCTIONS,
     acknowledge,
     acknowledge_wildcards,
-    log_group_findings,
 )
 from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs.frontend._build import SiteBuild
 from galv_constructs.frontend._files import FetchedFiles, LocalFiles
@@ -105,13 +104,13 @@ class SiteRelease(Construct):
                         resources=[files.bucket.arn_for_objects(files.s3_object_key)],
                     )
                 )
-        self.log_group = logs.LogGroup(
+        self.log_group = new_log_group(
             self,
-            "LogGroup",
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
+            encryption_key=None,
         )
-        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(None))
+        acknowledge(self, DEPLOYMENT_FUNCTIONS)
         self._allow(role, site)
         role.add_to_policy(
             iam.PolicyStatement(

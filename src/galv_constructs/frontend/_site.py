@@ -13,8 +13,8 @@ from aws_cdk import aws_route53_targets as targets
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import acknowledge, bucket_findings, standards
-from galv_constructs._core.bucket_contents import let_protection_be_turned_on
+from galv_constructs._core.acknowledge import acknowledge, standards
+from galv_constructs._core.buckets import INCOMPLETE_UPLOADS, private_bucket
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.regions import (
@@ -282,18 +282,15 @@ def _site_bucket(
     log_bucket: s3.IBucket | None,
     release_retention: Duration,
 ) -> s3.Bucket:
-    bucket = s3.Bucket(
+    bucket = private_bucket(
         scope,
         id,
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        policy=policy,
+        not_kms=_NOT_KMS,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        enforce_ssl=True,
         minimum_tls_version=1.2,
         lifecycle_rules=[
-            s3.LifecycleRule(
-                id="IncompleteUploads", abort_incomplete_multipart_upload_after=Duration.days(7)
-            ),
+            INCOMPLETE_UPLOADS,
             # The handler has copied what it publishes of it.
             s3.LifecycleRule(
                 id="WhatBuildsLeft", prefix=INCOMING_PREFIX, expiration=Duration.days(1)
@@ -304,11 +301,8 @@ def _site_bucket(
                 expiration=release_retention,
             ),
         ],
-        removal_policy=policy.bucket_removal,
-        auto_delete_objects=policy.delete_contents,
     )
-    let_protection_be_turned_on(bucket)
-    acknowledge(bucket, bucket_findings(policy, not_kms=_NOT_KMS) | _BUCKET_FINDINGS)
+    acknowledge(bucket, _BUCKET_FINDINGS)
     if log_bucket is not None:
         log_requests_to_bucket(bucket, log_bucket)
     return bucket

@@ -5,8 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import acknowledge, bucket_findings, standards
-from galv_constructs._core.bucket_contents import let_protection_be_turned_on
+from galv_constructs._core.acknowledge import acknowledge, standards
+from galv_constructs._core.buckets import private_bucket
 from galv_constructs._core.logs import stack_generation
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.regions import EDGE_REGION, has_bucket_namespace
@@ -101,9 +101,11 @@ class GalvLogBucket(Construct):
         _check_lock(object_lock_retention, kept_days, removal_protection=removal_protection)
         super().__init__(scope, id)
         prefix = _name_prefix(self)
-        self._bucket = s3.Bucket(
+        self._bucket = private_bucket(
             self,
             "Resource",
+            policy=policy,
+            not_kms=_NOT_KMS,
             bucket_name_prefix=prefix if has_bucket_namespace(self) else None,
             bucket_namespace=s3.BucketNamespace.ACCOUNT_REGIONAL
             if has_bucket_namespace(self)
@@ -112,15 +114,12 @@ class GalvLogBucket(Construct):
             bucket_name=None
             if has_bucket_namespace(self)
             else Fn.join("-", [prefix, Aws.ACCOUNT_ID, Aws.REGION]),
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html
             # needs access control lists; the newer standard logs do not, but are defined in
             # us-east-1 whatever the region of the stack.
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
-            enforce_ssl=True,
             # A locked bucket is kept, and one that is kept has versions, as Object Lock demands.
-            versioned=policy.versioned,
+            old_versions=Duration.days(30),
             object_lock_default_retention=object_lock_retention,
             lifecycle_rules=[
                 s3.LifecycleRule(
@@ -128,20 +127,12 @@ class GalvLogBucket(Construct):
                     expiration=Duration.days(kept_days),
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 ),
-                s3.LifecycleRule(
-                    id="OldVersions",
-                    enabled=policy.versioned,
-                    noncurrent_version_expiration=Duration.days(30),
-                ),
             ],
-            removal_policy=policy.bucket_removal,
-            auto_delete_objects=policy.delete_contents,
         )
-        let_protection_be_turned_on(self._bucket)
         bucket_policy = self._bucket.policy
         assert bucket_policy is not None  # noqa: S101 - enforce_ssl has made it
         bucket_policy.document.add_statements(*self._statements())
-        acknowledge(self._bucket, _FINDINGS | bucket_findings(policy, not_kms=_NOT_KMS))
+        acknowledge(self._bucket, _FINDINGS)
 
         # "S3 buckets with Object Lock can't be used as destination buckets for server access logs":
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html

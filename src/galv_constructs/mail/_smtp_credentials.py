@@ -14,10 +14,10 @@ from galv_constructs._core.acknowledge import (
     DEPLOYMENT_FUNCTIONS,
     acknowledge,
     acknowledge_wildcards,
-    log_group_findings,
     secret_findings,
 )
 from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_type, is_token
 
@@ -85,18 +85,15 @@ class SmtpCredentials(Construct):
             # The user goes with the stack, and what is in here is worth nothing without it.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        self.log_group = logs.LogGroup(
+        self.log_group = new_log_group(
             self,
-            "LogGroup",
             retention=policy.log_retention,
             removal_policy=policy.data_removal,
             encryption_key=encryption_key,
         )
         acknowledge(
             self,
-            DEPLOYMENT_FUNCTIONS
-            | log_group_findings(encryption_key)
-            | secret_findings(encryption_key, not_rotated=_NOT_ROTATED),
+            DEPLOYMENT_FUNCTIONS | secret_findings(encryption_key, not_rotated=_NOT_ROTATED),
         )
         self.resource = handled_resource(
             self,

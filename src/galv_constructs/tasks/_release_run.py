@@ -7,7 +7,6 @@ from typing import Literal
 from aws_cdk import ArnFormat, CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import custom_resources as cr
 from constructs import Construct
 
@@ -15,9 +14,9 @@ from galv_constructs._core.acknowledge import (
     DEPLOYMENT_FUNCTIONS,
     acknowledge,
     acknowledge_wildcards,
-    log_group_findings,
 )
 from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.logs import new_log_group
 from galv_constructs.tasks._longest_run import bound_run
 from galv_constructs.tasks._task import Task
 
@@ -48,14 +47,13 @@ class ReleaseRun(Construct):
         self._task = task
         runtime = task.runtime
         bound_run(task, timeout)
-        self.log_group = logs.LogGroup(
+        self.log_group = new_log_group(
             self,
-            "LogGroup",
             retention=runtime.log_retention,
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
         )
-        acknowledge(self, DEPLOYMENT_FUNCTIONS | log_group_findings(runtime.encryption_key))
+        acknowledge(self, DEPLOYMENT_FUNCTIONS)
         role = self._role()
         self.resource = handled_resource(
             self,

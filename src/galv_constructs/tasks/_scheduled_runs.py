@@ -6,7 +6,6 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as events_targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
@@ -17,11 +16,11 @@ from galv_constructs._core.acknowledge import (
     OWN_POLICIES,
     acknowledge,
     acknowledge_wildcards,
-    log_group_findings,
     standards,
 )
 from galv_constructs._core.alarms import TELLS_NOBODY, event_alarm
 from galv_constructs._core.handler import handler_function, handler_role
+from galv_constructs._core.logs import new_log_group
 from galv_constructs.tasks._longest_run import bound_run
 from galv_constructs.tasks._task import Task
 
@@ -52,9 +51,8 @@ class ScheduledRuns(Construct):
         self._task_path = task.node.path
         runtime = task.runtime
         bound_run(task, timeout)
-        self.log_group = logs.LogGroup(
+        self.log_group = new_log_group(
             self,
-            "LogGroup",
             retention=runtime.log_retention,
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
@@ -155,9 +153,7 @@ class ScheduledRuns(Construct):
         )
         acknowledge(
             self,
-            _FINDINGS
-            | log_group_findings(runtime.encryption_key)
-            | (TELLS_NOBODY if alarm_topic is None else {}),
+            _FINDINGS | (TELLS_NOBODY if alarm_topic is None else {}),
         )
 
     def metric_failed_runs(self) -> cloudwatch.Metric:

@@ -8,17 +8,16 @@ from aws_cdk import Duration, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct, IDependable
 
 from galv_constructs._core.acknowledge import (
     OWN_POLICIES,
     acknowledge,
     acknowledge_wildcards,
-    log_group_findings,
     standards,
 )
 from galv_constructs._core.dependencies import set_dependency_roots
+from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.placement import check_place, check_secrets_place
 from galv_constructs._core.validation import is_token
 from galv_constructs.images._image import ARCHITECTURES
@@ -74,10 +73,9 @@ class Task(Construct):
         secrets = {**runtime.secrets, **(secrets or {})}
         self.secret_names = sorted(secrets)
         self.secret_arns = [secret.arn for secret in secrets.values()]
-        self.log_group = logs.LogGroup(
+        self.log_group = new_log_group(
             self,
-            "LogGroup",
-            log_group_name=f"{runtime.log_group_prefix}/{name}",
+            name=f"{runtime.log_group_prefix}/{name}",
             retention=runtime.log_retention,
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
@@ -153,7 +151,7 @@ class Task(Construct):
         if runtime.encryption_key is not None:
             # CDK says so in the policy of the key only, and cannot where the key is imported.
             runtime.encryption_key.grant_decrypt(self.execution_role)
-        acknowledge(self, _FINDINGS | log_group_findings(runtime.encryption_key))
+        acknowledge(self, _FINDINGS)
         if isinstance(runtime.image, ecs.EcrImage):
             acknowledge_wildcards(self.execution_role, {"*": _ECR_SIGN_IN})
         # What nothing in the definition refers to, though the task fails without it. Not whole
