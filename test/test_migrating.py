@@ -1,4 +1,4 @@
-"""docs/migrating.md, tried on resources of the shape that galv-aws-cdk makes."""
+"""docs/migrating.md, tried on resources of the shape that galv-aws-cdk creates."""
 
 import re
 from pathlib import Path

@@ -472,7 +472,7 @@ class TestChosenSubnets:
 
 
 class TestLayout:
-    """What a public load balancer and a database cannot be made in."""
+    """What a public load balancer and a database cannot be created in."""
 
     def test_refuses_a_vpc_in_one_az(self, stack: Stack, refused_backend: RefusedBackend) -> None:
         vpc = ec2.Vpc.from_vpc_attributes(
@@ -515,7 +515,7 @@ class TestLayout:
         one = ec2.SubnetSelection(availability_zones=["b"], subnet_type=ISOLATED)
 
         check_layout(
-            "network", GalvNetwork.from_vpc(vpc, database_subnets=one), makes_database=False
+            "network", GalvNetwork.from_vpc(vpc, database_subnets=one), creates_database=False
         )
 
     @pytest.mark.parametrize("kind", ["private", "isolated"])

@@ -64,8 +64,8 @@ def _web(found: list[Json], resources: Resources) -> str:
 
 
 def _load_balancer(_found: list[Json], resources: Resources) -> str:
-    (firewall,) = _all_of(resources, "WAFv2::WebACL")
-    return f"HTTPS; web firewall, {len(firewall['Rules'])} rules"
+    (web_acl,) = _all_of(resources, "WAFv2::WebACL")
+    return f"HTTPS; WAF, {len(web_acl['Rules'])} rules"
 
 
 def _database(found: list[Json], _all: Resources) -> str:

@@ -484,8 +484,8 @@ def selected_task_subnets(network: IGalvNetwork) -> ec2.SelectedSubnets:
     return _select(network.vpc, network.task_subnets)
 
 
-def check_layout(argument: str, network: IGalvNetwork, *, makes_database: bool) -> None:
-    """Refuse subnets that a public load balancer, or a database, cannot be made in.
+def check_layout(argument: str, network: IGalvNetwork, *, creates_database: bool) -> None:
+    """Refuse subnets that a public load balancer, or a database, cannot be created in.
 
     "You must select at least two Availability Zone subnets", and of an internet-facing one they are
     public: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
@@ -503,7 +503,7 @@ def check_layout(argument: str, network: IGalvNetwork, *, makes_database: bool) 
             "network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) with public subnets "
             "(vpcSubnets.loadBalancer in cdk.json)"
         )
-    if makes_database:
+    if creates_database:
         _check_azs(argument, vpc, "database_subnets", network.database_subnets)
 
 

@@ -102,10 +102,10 @@ def _command(name: str, function: Callable[..., int]) -> click.Command:
             context.color = False
         sys.exit(_exit_code(out, lambda: function(_ops(given, out), **arguments)))
 
-    made = click.command(name)(global_options(run))
+    command = click.command(name)(global_options(run))
     # Otherwise click cuts the summaries in the list of commands to what fits in a line.
-    made.short_help = (made.help or "").partition("\n\n")[0]
-    return made
+    command.short_help = (command.help or "").partition("\n\n")[0]
+    return command
 
 
 def _ops(given: dict[str, str | None], out: Output) -> Ops:
@@ -129,7 +129,7 @@ def _exit_code(out: Output, function: Callable[[], int]) -> int:
     except OSError:
         # click knows what to do when standard output is closed.
         raise
-    except Exception:  # noqa: BLE001 - Python's own exit code means that a deployment is not well
+    except Exception:  # noqa: BLE001 - Python's own exit code means that a deployment fails
         for line in traceback.format_exc().splitlines():
             out.error(line)
         return _fail(out, f"this is a fault of galv-ops: please report it at {ISSUES}", COULD_NOT)

@@ -15,7 +15,7 @@ COULD_NOT = 125
 INTERRUPTED = 130
 
 EXIT_CODES = {
-    0: "done; all is well",
+    0: "done; nothing fails",
     FAILED: "`status` and `doctor`: something is wrong; `audit`: something is weak",
     USAGE: "used wrongly: an unknown option, task or log, or several deployments match",
     TIMED_OUT: "not done within `--timeout`, and stopped",

@@ -32,7 +32,7 @@ def test_each_task_has_a_log_group_with_its_name(default: Json) -> None:
 def test_what_can_be_switched_off_and_on_has_log_groups_without_names(
     default: Json, development: Json
 ) -> None:
-    """A log group that was kept must not be in the way when it is made again."""
+    """A log group that was kept must not be in the way when it is created again."""
     assert names(development) == names(default)
     unnamed = {
         name

@@ -137,7 +137,7 @@ def registry() -> dict[str, frozenset[str]]:
 
 
 def typical(service: Service) -> set[str]:
-    """Types of a service that are made here."""
+    """Types of a service that are created here."""
     return {
         "Amazon CloudFront with functions and origin access controls": {
             "AWS::CloudFront::Function",

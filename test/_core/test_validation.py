@@ -236,7 +236,7 @@ def test_refuses_numbers_that_are_not_known_yet() -> None:
     check_known("workers", 2)
 
     assert message(check_known, "workers", NUMBER) == (
-        "workers must be known when the template is made, got a token: pass a plain number"
+        "workers must be known at synthesis, got a token: pass a plain number"
     )
 
 
@@ -245,7 +245,7 @@ def test_refuses_times_that_are_not_known_yet() -> None:
 
     assert (
         message(check_duration, "timeout", value, timedelta(minutes=1), timedelta(hours=1))
-        == "timeout must be known when the template is made, got a token: pass a plain Duration"
+        == "timeout must be known at synthesis, got a token: pass a plain Duration"
     )
 
 

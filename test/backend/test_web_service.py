@@ -140,7 +140,7 @@ class TestTask:
     ) -> None:
         number = CfnParameter(stack, "Number", type="Number").value_as_number
 
-        assert refused_backend(**{name: number}).startswith(f"{name} must be known when")
+        assert refused_backend(**{name: number}).startswith(f"{name} must be known at synthesis")
 
 
 class TestService:

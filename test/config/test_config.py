@@ -113,7 +113,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
     unread = [name for name in vars(plain) if getattr(plain, name) == getattr(changed, name)]
 
-    # Rotation goes with credentials that are made, not given; a zone with a domain in Route 53.
+    # Rotation goes with credentials that are created, not given; a zone with a domain in Route 53.
     assert unread == [
         "name",
         "domain_name",
@@ -349,7 +349,7 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("mailFromDomain", "mail", "bare host name"),
         ("monitorIntervalMinutes", -1, "from 0 (off) to 44640"),
         ("monitorIntervalMinutes", 2.5, "a whole number"),
-        ("minTasks", 0, "from 1 to 4, which is the most that autoscaling starts, got 0"),
+        ("minTasks", 0, "from 1 to 4, which is the maximum of autoscaling, got 0"),
         ("minTasks", 5, "from 1 to 4"),
         ("minTasks", 1.5, "a whole number of tasks"),
         ("labStorageQuotaGib", -1, "from 0 (none) to 1048576 (1 PiB)"),

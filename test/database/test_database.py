@@ -225,7 +225,7 @@ class TestGiven:
 
 
 class TestOwner:
-    """Setup makes the role and its login; test/e2e/test_database_owner.py does so on PostgreSQL."""
+    """Setup creates the role and its login, on PostgreSQL in test/e2e/test_database_owner.py."""
 
     def test_setup_makes_it_before_anything_else(self, default: Json) -> None:
         variables, injected = environment(default, "setup-db"), secrets(default, "setup-db")
@@ -354,11 +354,11 @@ class TestOwner:
         password = secrets(template, "web")["POSTGRES_PASSWORD"]
         assert password == {"Fn::Join": ["", [attachment, ":password::"]]}
 
-    def test_refuses_a_rotation_of_what_is_not_made_here(
+    def test_refuses_a_rotation_of_credentials_that_it_did_not_create(
         self, refused_backend: RefusedBackend, given: Json
     ) -> None:
         assert refused_backend(**given, database_rotation=2) == (
-            "database_rotation is 2, and tasks sign in with credentials that are not made here: "
+            "database_rotation is 2, and tasks sign in with credentials that are not created here: "
             "drop it, or pass database_owner_role=True and the credentials of the database's master"
         )
 
@@ -370,7 +370,7 @@ class TestOwner:
             ({"database_rotation": 1.5}, "database_rotation must be a whole number, got 1.5"),
             (
                 {"database_rotation": Token.as_number({"Ref": "Rotation"})},
-                "database_rotation must be known when the template is made",
+                "database_rotation must be known at synthesis",
             ),
         ],
     )

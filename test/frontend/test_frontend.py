@@ -1085,7 +1085,7 @@ class TestRefusals:
         zone = route53.PublicHostedZone(stack, "New", zone_name="example.com")
 
         said = refusal(lambda: frontend(stack, hosted_zone=zone))
-        assert "is not known when the template is made" in said
+        assert "is not known at synthesis" in said
 
 
 class TestSource:

@@ -133,7 +133,7 @@ def test_refuses_a_port_that_is_not_known_yet(
 
     text = refusal(lambda: GalvMail.from_secret(secret, sender="galv@example.org", port=port))
 
-    assert text.startswith("port must be known when the template is made")
+    assert text.startswith("port must be known at synthesis")
 
 
 def test_refuses_a_name_in_place_of_a_secret(refusal: Refusal) -> None:

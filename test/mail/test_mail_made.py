@@ -571,7 +571,7 @@ class TestRefusals:
         given: Json = {"sender": SENDER, name: token}
 
         message = refusal(lambda: GalvMail(stack, "Mail", **given))
-        assert message.startswith(f"{name} must be known when the template is made, got a token")
+        assert message.startswith(f"{name} must be known at synthesis, got a token")
 
 
 class TestGivenIdentity:

@@ -7,7 +7,7 @@ from ops.recorded import REGION, Recorded
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
-    """A deployment that is well, as AWS would tell of it."""
+    """A healthy deployment, as AWS describes it."""
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_ENDPOINT_URL", "GALV_STACK", "GALV_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)

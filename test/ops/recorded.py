@@ -1,7 +1,7 @@
 """AWS as recorded: real boto3 clients that get an answer for each call, and go nowhere.
 
 Each answer is checked against botocore's model of the service, so that no test invents a field. The
-answers are those of a deployment that is well; a test changes what is to be wrong.
+answers are those of a healthy deployment; a test changes what is to be wrong.
 """
 
 from __future__ import annotations

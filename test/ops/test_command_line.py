@@ -174,7 +174,7 @@ def test_signals_interrupt(recorded: Recorded, request: pytest.FixtureRequest, n
 
 @pytest.mark.slow
 def test_a_fault_of_its_own_is_no_verdict(recorded: Recorded) -> None:
-    """Python would exit with 1, which says that the deployment is not well."""
+    """Python would exit with 1, which says that the deployment fails."""
     del recorded.answers["cloudformation.DescribeStacks"]
 
     result = recorded.run("status")

@@ -1,4 +1,4 @@
-"""Each diagnosis, with its fault put into what AWS tells of a deployment that is well."""
+"""Each diagnosis, with its fault put into the answers of AWS about a healthy deployment."""
 
 from __future__ import annotations
 

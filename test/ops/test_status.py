@@ -1,4 +1,4 @@
-"""What status says of a deployment that is not well."""
+"""The output of status for a deployment with a fault."""
 
 from __future__ import annotations
 

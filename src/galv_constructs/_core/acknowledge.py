@@ -128,7 +128,7 @@ def acknowledge_provider(
     on_event: lambda_.IFunction,
     is_complete: lambda_.IFunction | None,
 ) -> None:
-    """Acknowledge what CDK's Provider framework around these functions is made of."""
+    """Acknowledge the resources of CDK's Provider framework around these functions."""
     findings = {
         AWS_LAMBDA_BASIC_EXECUTION: "The Provider framework's own functions; the managed "
         "policy only lets them write their log.",

@@ -29,14 +29,14 @@ def check_certificate_source(
     if hosted_zone is not None and certificate is not None:
         raise ValueError(
             "hosted_zone and certificate are both given: pass hosted_zone alone for a domain in "
-            "Route 53, where the certificate and the record are made for you, or certificate "
+            "Route 53, where the certificate and the record are created for you, or certificate "
             "alone for a domain elsewhere"
         )
     if hosted_zone is None and certificate is None:
         raise ValueError(
             f"neither hosted_zone nor certificate is given, and {domain_name!r} needs a "
             "certificate: pass hosted_zone for a domain in Route 53, where the certificate and "
-            "the record are made for you, or certificate for a domain elsewhere"
+            "the record are created for you, or certificate for a domain elsewhere"
         )
     if hosted_zone is not None:
         zone_name = hosted_zone.zone_name

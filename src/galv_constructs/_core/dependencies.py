@@ -10,7 +10,7 @@ def set_dependency_roots(construct: IConstruct, roots: Callable[[], Iterable[ICo
 
     Args:
         construct: The construct that others depend on.
-        roots: Called when the template is made, so that it sees what was added in the meantime.
+        roots: Called at synthesis, so that it sees what was added in the meantime.
     """
     Dependable.implement(construct, _Roots(roots))
 

@@ -27,20 +27,20 @@ def claim_host_names(
     domain name already exists in another CloudFront distribution":
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html
     With a certificate of one's own several load balancers may have one name: the records are not
-    made here.
+    created here.
 
     Args:
         scope: Parent of the construct that answers for the names.
         id: Id of the construct.
         names: Each with the argument that it was given in.
-        hosted_zone: Where a record is made for each, if it is.
+        hosted_zone: Where a record is created for each, if it is.
         of_distribution: Whether a CloudFront distribution answers.
 
     Raises:
         ValueError: If a construct of the same stage has one of the names.
     """
     stage = Stage.of(scope)
-    assert stage is not None  # noqa: S101 - CDK makes an app where none is given
+    assert stage is not None  # noqa: S101 - CDK creates an app where none is given
     taken = {
         (entry.data["place"], entry.data["name"]): entry.data["path"]
         for entry in stage.node.metadata

@@ -1,6 +1,6 @@
 """Refusing what is in another region, account or VPC than the stack that should use it.
 
-Only what is known when the template is made can be compared: a stack for any region, and a thing
+Only what is known at synthesis can be compared: a stack for any region, and a thing
 that is defined in the same application, pass.
 """
 
@@ -105,7 +105,7 @@ def check_public_zone(hosted_zone: route53.IHostedZone | None) -> None:
     """
     if hosted_zone is None:
         return
-    # What jsii made of an imported zone says which interface it was returned as.
+    # The class that jsii gave an imported zone says which interface it was returned as.
     kinds = [type(hosted_zone), *map(type, getattr(hosted_zone, "_delegates", ()))]
     resource = hosted_zone.node.default_child
     has_vpcs = isinstance(resource, route53.CfnHostedZone) and bool(

@@ -1,7 +1,7 @@
 """Differences between AWS regions: one table, each line with the page that says so.
 
 A stack for any region (without `env`) is taken to be in one of the regions that every account has,
-as its region is not known when the template is made.
+as its region is not known at synthesis.
 """
 
 from collections.abc import Iterable, Sequence
@@ -116,7 +116,7 @@ SERVICES = (CLOUDFRONT, CODEBUILD, SES)
 
 
 def known_region(scope: Construct) -> str | None:
-    """The region of the stack, where it is known when the template is made."""
+    """The region of the stack, where it is known at synthesis."""
     region: str = Stack.of(scope).region
     return None if is_token(region) else region
 
@@ -197,7 +197,7 @@ def cloudfront_log_bucket(
 def global_name(scope: Construct, id: str, length: int) -> str:
     """A name for what CloudFront wants to be unique in all regions of an account.
 
-    CDK makes it of the path alone, with which a second region could not have the same stack.
+    CDK's own name has the path alone, so a second region could not have the same stack.
     """
     longest_region = 16
     name = Names.unique_resource_name(

@@ -49,9 +49,7 @@ def is_token(value: object) -> bool:
 def check_known(name: str, value: object) -> None:
     """Refuse a token where a construct has to calculate with the value."""
     if is_token(value):
-        raise ValueError(
-            f"{name} must be known when the template is made, got a token: pass a plain number"
-        )
+        raise ValueError(f"{name} must be known at synthesis, got a token: pass a plain number")
 
 
 def check_type(name: str, value: object, expected: type | tuple[type, ...], words: str) -> None:
@@ -110,9 +108,7 @@ def check_duration(name: str, value: Duration | None, low: timedelta, high: time
     if not isinstance(value, Duration):
         raise ValueError(f"{name} must be a Duration, got {value!r}: use Duration.seconds(…)")
     if value.is_unresolved():
-        raise ValueError(
-            f"{name} must be known when the template is made, got a token: pass a plain Duration"
-        )
+        raise ValueError(f"{name} must be known at synthesis, got a token: pass a plain Duration")
     seconds = value.to_seconds(integral=False)
     lowest, highest = low.total_seconds(), high.total_seconds()
     if not lowest <= seconds <= highest or seconds != int(seconds):

@@ -18,7 +18,7 @@ def check_network(
     network: IGalvNetwork | None,
     cluster: ecs.ICluster | None,
     *,
-    makes_database: bool,
+    creates_database: bool,
 ) -> ec2.IVpc | None:
     """Check that network and cluster are in one VPC, and have the subnets that are needed.
 
@@ -47,10 +47,10 @@ def check_network(
     if network is None:
         if cluster_vpc is not None:
             layout = GalvNetwork.from_vpc(cluster_vpc)
-            check_layout("cluster", layout, makes_database=makes_database)
+            check_layout("cluster", layout, creates_database=creates_database)
         return cluster_vpc
     check_place(scope, "network", network.vpc)
-    check_layout("network", network, makes_database=makes_database)
+    check_layout("network", network, creates_database=creates_database)
     if cluster_vpc is None:
         return network.vpc
     ids = (network.vpc.vpc_id, cluster_vpc.vpc_id)

@@ -16,7 +16,7 @@ from galv_constructs.mail.mail import IGalvMail
 SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a variable
 
 _MAIL = "pass mail=GalvMail(…) or GalvMail.from_secret(…)"
-_STORAGE = "pass media_bucket, or let the construct make one"
+_STORAGE = "pass media_bucket, or let the construct create one"
 _DATABASE = "pass database and database_secret"
 AUTHORITY = "GALV_DATABASE_CA"
 DEFAULT_LAB_STORAGE_QUOTA = Size.gibibytes(5)
@@ -38,8 +38,8 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     "DJANGO_LABS_USE_OUR_S3_STORAGE": _STORAGE,
     "DJANGO_LAB_STORAGE_QUOTA_BYTES": "pass lab_storage_quota",
     "DJANGO_SECRET_KEY": "it is generated in Secrets Manager",
-    "DJANGO_STATIC_FILES_BUCKET_NAME": "the construct makes the bucket for static files",
-    "DJANGO_STATIC_FILES_CDN_DOMAIN": "the construct makes the distribution for static files",
+    "DJANGO_STATIC_FILES_BUCKET_NAME": "the construct creates the bucket for static files",
+    "DJANGO_STATIC_FILES_CDN_DOMAIN": "the construct creates the distribution for static files",
     "DJANGO_STORE_MEDIA_FILES_ON_S3": _STORAGE,
     "DJANGO_STORE_STATIC_FILES_ON_S3": _STORAGE,
     "TMPDIR": _WRITABLE,
@@ -48,7 +48,7 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     AUTHORITY: "pass database_ca_file",
     "GALV_DATABASE_MASTER_PASSWORD": "only the setup task gets it",
     "GALV_DATABASE_MASTER_USER": "only the setup task gets it",
-    "GALV_DATABASE_OWNER": "the setup task makes that role; pass database_owner_role=False",
+    "GALV_DATABASE_OWNER": "the setup task creates that role; pass database_owner_role=False",
     "GALV_HARVESTER_LOG_FILE": _WRITABLE,
     "GALV_RELEASE_EVENT": "a release task sets it",
     "HOME": _WRITABLE,
@@ -91,8 +91,7 @@ def check_quota(lab_storage_quota: Size | None) -> None:
         )
     if lab_storage_quota.is_unresolved():
         raise ValueError(
-            "lab_storage_quota must be known when the template is made, got a token: pass a plain "
-            "Size"
+            "lab_storage_quota must be known at synthesis, got a token: pass a plain Size"
         )
 
 

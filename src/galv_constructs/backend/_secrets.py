@@ -50,6 +50,6 @@ _WHY_KEY_STAYS = (
     "changed by a person who means that to happen."
 )
 _WHY_FIRST_ONE_STAYS = (
-    "Read once, when the superuser is made; from then on the "
+    "Read once, when the superuser is created; from then on the "
     "password lives in the application, where rotating this secret would not change it."
 )

@@ -197,7 +197,7 @@ class GalvBackend(Construct):
             id: Id of this construct in its parent.
             domain_name: Host name of the API, such as `api.example.com`.
             hosted_zone: Route 53 zone that `domain_name` is in: the certificate is validated and
-                the alias record made there. Give either this or `certificate`.
+                the alias record created there. Give either this or `certificate`.
             certificate: Certificate for `domain_name` in the region of the stack, for a domain
                 outside Route 53. You create a CNAME from `domain_name` to
                 `load_balancer_dns_name` yourself.
@@ -230,10 +230,10 @@ class GalvBackend(Construct):
             threads: Threads of a worker, each of which answers one request at a time and may hold
                 a connection to the database. nginx, where the image has it, takes uploads whole
                 before a thread sees them. Default: 4.
-            min_tasks: Fewest web tasks. With one, the API is away for a minute or two when the
-                task or its Availability Zone fails. Default: 1.
-            max_tasks: Most web tasks. A warning says so when they may open more connections than
-                the new database allows. Default: 4.
+            min_tasks: Minimum number of web tasks. With one, the API is away for a minute or two
+                when the task or its Availability Zone fails. Default: 1.
+            max_tasks: Maximum number of web tasks. A warning says so when they may open more
+                connections than the new database allows. Default: 4.
             request_timeout: How long Galv may take to answer, and a client may be silent, in whole
                 seconds from 30 to 3600: the idle timeout of the load balancer, and the timeouts of
                 nginx and gunicorn. An upload that goes on may take longer. Default: 2 minutes.
@@ -266,11 +266,11 @@ class GalvBackend(Construct):
                 moves no data.
             database_secret: Secret with the keys `username` and `password` for `database`: those
                 that tasks sign in with, or with `database_owner_role=True` those of its master.
-                Default: the secret that CDK made with `database`, which is its master's.
+                Default: the secret that CDK created with `database`, which is its master's.
             database_name: Name of the database in `database`. Default: `galv`.
             database_instance_type: Size of the new database. Default: db.t4g.micro.
-            database_owner_role: Whether setup makes a role that owns the database and has no other
-                rights, and a login for the tasks that acts as it, with a password of its own.
+            database_owner_role: Whether setup creates a role that owns the database and has no
+                other rights, and a login for the tasks that acts as it, with a password of its own.
                 Setup uses the master for that alone, and hands over what the master owns in the
                 schema `public`. The master keeps access to all of it. Default: true, unless
                 `database_secret` is given.
@@ -280,8 +280,8 @@ class GalvBackend(Construct):
                 Default: 1.
             database_ca_file: File with the certificates of the authorities that the database's own
                 certificate may come from, in PEM: for Amazon RDS the bundle of the region. Tasks
-                then refuse a server that has none for the database's host name. It is read when
-                the template is made. Default: connections are encrypted, whoever the server is.
+                then refuse a server that has none for the database's host name. It is read at
+                synthesis. Default: connections are encrypted, whoever the server is.
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
@@ -337,7 +337,7 @@ class GalvBackend(Construct):
         check_names(domain_name, root_domain_name, frontend_domain_names)
         check_certificate_source(domain_name, hosted_zone, certificate)
         check_place(scope, "certificate", certificate)
-        vpc = check_network(scope, network, cluster, makes_database=database is None)
+        vpc = check_network(scope, network, cluster, creates_database=database is None)
         check_image(
             scope, version, image, registry_credentials=registry_credentials, network=network
         )
@@ -369,7 +369,7 @@ class GalvBackend(Construct):
             vpc=vpc,
         )
         check_authority_file(database_ca_file, environment=environment or {}, secrets=secrets or {})
-        makes_owner = check_database_owner(
+        creates_owner = check_database_owner(
             database_owner_role, database_rotation, database_secret, database_name
         )
         check_media_bucket(scope, media_bucket)
@@ -451,7 +451,7 @@ class GalvBackend(Construct):
                 workers=workers,
                 threads=threads,
             )
-            made = Database(
+            created = Database(
                 self,
                 "Database",
                 network=network,
@@ -459,15 +459,15 @@ class GalvBackend(Construct):
                 instance_type=instance_type,
                 encryption_key=encryption_key,
             )
-            database, database_secret = made.instance, made.secret
-            databases.append(made.instance)
+            database, database_secret = created.instance, created.secret
+            databases.append(created.instance)
         elif database_secret is None:
             database_secret = _secret_of(database)
         self._database = database
         self._database_secret = database_secret
         database_name = database_name or DATABASE_NAME
         owner = self._database_owner(
-            database_name, database_rotation, encryption_key, is_made=makes_owner
+            database_name, database_rotation, encryption_key, is_created=creates_owner
         )
         login = self._database_login_secret
 
@@ -533,7 +533,7 @@ class GalvBackend(Construct):
             grants=[self._grant_reading],
             depends_on=[
                 *network.connectivity,
-                # Not the security group of a database that CDK made: see `Task`.
+                # Not the security group of a database that CDK created: see `Task`.
                 database.node.default_child or database,
                 database_secret,
                 login,
@@ -832,14 +832,19 @@ class GalvBackend(Construct):
 
     @property
     def web_acl(self) -> GalvWebAcl | None:
-        """The web ACL that was made; none for a given one, or without one."""
+        """The web ACL that was created; none for a given one, or without one."""
         return self._made_web_acl
 
     def _database_owner(
-        self, database_name: str, rotation: int, encryption_key: kms.IKey | None, *, is_made: bool
+        self,
+        database_name: str,
+        rotation: int,
+        encryption_key: kms.IKey | None,
+        *,
+        is_created: bool,
     ) -> DatabaseOwner | None:
         self._database_login_secret = self._database_secret
-        if not is_made:
+        if not is_created:
             return None
         owner = DatabaseOwner(
             self,

@@ -120,7 +120,7 @@ def _contradictions(config: "GalvConfig", given: Mapping[str, Any]) -> list[str]
     if "smtpSecretName" in given and "smtpRotation" in given:
         mistakes.append(
             "smtpSecretName, smtpRotation: are both set, and credentials that are given cannot be "
-            "made anew; drop smtpRotation, and put new ones in the secret"
+            "created anew; drop smtpRotation, and put new ones in the secret"
         )
     if "smtpSecretName" in given and "mailIdentity" in given:
         mistakes.append(
@@ -135,7 +135,7 @@ def _contradictions(config: "GalvConfig", given: Mapping[str, Any]) -> list[str]
         )
     if given.get("isRoute53Domain"):
         mistakes += [
-            f"{key}: is set, and isRoute53Domain is true, so that certificates are made; drop "
+            f"{key}: is set, and isRoute53Domain is true, so that certificates are created; drop "
             "this key, or set isRoute53Domain to false"
             for key in ("certificateArn", "backendCertificateArn")
             if key in given

@@ -59,7 +59,7 @@ _PRESETS = [preset.value for preset in NetworkPreset if preset is not NetworkPre
 # EventBridge Scheduler's longest rate would be years; a month is as good as off.
 _LONGEST_INTERVAL = 44640
 _LARGEST_QUOTA = 1024**2
-# The most that autoscaling starts, unless `GalvBackend` is told otherwise.
+# The maximum of autoscaling, unless `GalvBackend` is told otherwise.
 _MAX_TASKS = 4
 _LAST_ROTATION = 1_000_000
 _MOST_LOG_DAYS = DeploymentPolicy.of(production=True).log_expiration_days
@@ -426,7 +426,7 @@ TASKS = _number(
     1,
     _MAX_TASKS,
     of=" of tasks",
-    span=f"from 1 to {_MAX_TASKS}, which is the most that autoscaling starts",
+    span=f"from 1 to {_MAX_TASKS}, which is the maximum of autoscaling",
 )
 ROTATION = _number(1, _LAST_ROTATION)
 LOCK_DAYS = _number(1, _MOST_LOG_DAYS, of=" of days")

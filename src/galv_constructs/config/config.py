@@ -186,7 +186,7 @@ class GalvConfig:
     """ARN of a certificate in us-east-1 for a domain outside Route 53. Default: none."""
 
     smtp_secret_name: Annotated[str | None, Key("smtpSecretName", SECRET_NAME)] = None
-    """Secrets Manager secret with SMTP credentials to use. Default: credentials are made, in a
+    """Secrets Manager secret with SMTP credentials to use. Default: credentials are created, in a
     secret named `projectNameTag` and `-smtp`."""
 
     backend_certificate_arn: Annotated[
@@ -288,7 +288,8 @@ class GalvConfig:
     region. Default: connections are encrypted, whoever the server is."""
 
     smtp_rotation: Annotated[int, Key("smtpRotation", ROTATION, added=True)] = 1
-    """Number of the SMTP credentials that are made; raise it by one for new ones. Default: `1`."""
+    """Number of the SMTP credentials that are created; raise it by one for new ones. Default:
+    `1`."""
 
     log_lock_days: Annotated[int | None, Key("logLockDays", LOCK_DAYS, added=True)] = None
     """How many days access logs cannot be deleted or overwritten (Object Lock in governance mode,
@@ -325,7 +326,7 @@ class GalvConfig:
 
     @property
     def default_smtp_secret_name(self) -> str:
-        """Name of the secret that SMTP credentials are put in when they are made.
+        """Name of the secret that SMTP credentials are put in when they are created.
 
         A tag may hold what the name of a secret may not: it is made from the tag's letters.
         """

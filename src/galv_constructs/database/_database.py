@@ -1,4 +1,4 @@
-"""The Postgres database that a backend makes when it is given none."""
+"""The Postgres database that a backend creates when it is given none."""
 
 import re
 from collections.abc import Sequence
@@ -200,7 +200,7 @@ class Database(Construct):
         acknowledge(self, _findings(policy, encryption_key))
 
     def _keep_logs(self) -> None:
-        # RDS makes these log groups itself and never expires them.
+        # RDS creates these log groups itself and never expires them.
         stack = Stack.of(self)
         names = [
             f"/aws/rds/instance/{self.instance.instance_identifier}/{export}"
@@ -214,7 +214,7 @@ class Database(Construct):
                 retention=self._policy.log_retention,
                 removal_policy=self._policy.data_removal,
             )
-        # CDK makes one function a stack for this, outside of this construct.
+        # CDK creates one function a stack for this, outside of this construct.
         function = stack.node.try_find_child(_LOG_RETENTION_FUNCTION)
         if function is not None:
             _acknowledge_log_retention(function, names)
@@ -222,7 +222,7 @@ class Database(Construct):
 
 _FINDINGS = {
     "AwsSolutions-RDS6": "The application signs in with a password and cannot use IAM "
-    "tokens; a way in that nothing uses is better closed.",
+    "tokens; a sign-in method that nothing uses is better disabled.",
     "AwsSolutions-RDS11": "Only the tasks' security groups may open connections, whatever "
     "the port; another one would only surprise whoever has to connect.",
 } | standards(
@@ -230,7 +230,7 @@ _FINDINGS = {
         "RDSEnhancedMonitoringEnabled": "RDS's own metrics say "
         "what an application of this size needs to know; those of the operating system are "
         "billed as logs.",
-        "RDSInBackupPlan": "RDS makes backups itself, every day and of every change, and keeps "
+        "RDSInBackupPlan": "RDS creates backups itself, every day and of every change, and keeps "
         "them as long as the policy says.",
     }
 )
@@ -246,7 +246,7 @@ _RETENTION_FINDINGS = DEPLOYMENT_FUNCTIONS | {
 }
 _ANY_LOG_GROUP = (
     "RDS names its log groups after the instance, whose name is not known before it "
-    "is made; the function may only set and delete retention."
+    "is created; the function may only set and delete retention."
 )
 _ONE_LOG_GROUP = "The ARN of one log group: CloudWatch Logs writes the wildcard at its end."
 

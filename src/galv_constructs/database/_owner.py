@@ -32,7 +32,7 @@ def check_database_owner(
     database_secret: secretsmanager.ISecret | None,
     database_name: str | None,
 ) -> bool:
-    """Check what is about the owner of the database, and return whether setup makes one."""
+    """Check what is about the owner of the database, and return whether setup creates one."""
     if owner_role is not None:
         check_boolean("database_owner_role", owner_role)
     check_range("database_rotation", rotation, 1, 1_000_000)
@@ -41,8 +41,8 @@ def check_database_owner(
         if rotation != 1:
             raise ValueError(
                 f"database_rotation is {rotation}, and tasks sign in with credentials that are not "
-                "made here: drop it, or pass database_owner_role=True and the credentials of the "
-                "database's master"
+                "created here: drop it, or pass database_owner_role=True and the credentials of "
+                "the database's master"
             )
         return False
     if database_name is not None and not is_token(database_name):
@@ -56,7 +56,7 @@ def check_database_owner(
 
 
 class DatabaseOwner(Construct):
-    """A login of a role that is no master: its secret, and how setup makes both roles.
+    """A login of a role that is no master: its secret, and how setup creates both roles.
 
     A rotation is another login, not another password of one: old tasks, and a rollback, go on with
     theirs.
@@ -103,7 +103,7 @@ class DatabaseOwner(Construct):
 
     @staticmethod
     def steps(steps: Sequence[ReleaseStep]) -> list[ReleaseStep]:
-        """Let setup make the roles first, and run the other steps without the master's password."""
+        """Let setup create the roles, then run the other steps without the master's password."""
         without = ["env", "-u", MASTER_USER, "-u", MASTER_PASSWORD]
         return [
             ReleaseStep(name="own_database", command=_COMMAND),

@@ -1,4 +1,4 @@
-"""The CodeBuild project that makes the files of the site."""
+"""The CodeBuild project that builds the files of the site."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -52,8 +52,8 @@ def check_edge_zone(scope: Construct, hosted_zone: route53.IHostedZone | None) -
         return
     if is_token(hosted_zone.hosted_zone_id) or is_token(hosted_zone.zone_name):
         raise ValueError(
-            f"hosted_zone {hosted_zone.node.path} is not known when the template is made, and the "
-            f"certificate for CloudFront is made in {EDGE_REGION} before this stack: import the "
+            f"hosted_zone {hosted_zone.node.path} is not known at synthesis, and the "
+            f"certificate for CloudFront is created in {EDGE_REGION} before this stack: import the "
             "zone with HostedZone.from_lookup(…) or from_hosted_zone_attributes(…), or pass "
             f"certificate, one in {EDGE_REGION}"
         )
@@ -68,7 +68,7 @@ def check_edge_notifications(
     if hosted_zone is None or not needs_edge_stack(scope):
         raise ValueError(
             "edge_notification_arns are given, and there is no stack for them: it is there where "
-            f"the certificate is made with hosted_zone, outside {EDGE_REGION}"
+            f"the certificate is created with hosted_zone, outside {EDGE_REGION}"
         )
     listed = arns if is_list(arns) else [None]
     if not all(is_token(arn) or _TOPIC.fullmatch(str(arn)) for arn in listed):
@@ -92,8 +92,8 @@ def edge_certificate(
     if is_token(Stack.of(scope).region):
         Annotations.of(scope).add_warning_v2(
             "galv-constructs:regionUnknown",
-            "the region of the stack is not known, so its certificate is made in the stack: that "
-            f"works in {EDGE_REGION} only. Give the stack an env with a region, or pass "
+            "the region of the stack is not known, so its certificate is created in the stack: "
+            f"that works in {EDGE_REGION} only. Give the stack an env with a region, or pass "
             f"certificate, one in {EDGE_REGION}.",
         )
     certificate = acm.Certificate(
@@ -105,8 +105,8 @@ def edge_certificate(
         validation=acm.CertificateValidation.from_dns(hosted_zone),
     )
     resource = certificate.node.default_child
-    assert isinstance(resource, acm.CfnCertificate)  # noqa: S101 - what an L2 certificate is made of
-    # Other names make another certificate, and the distribution uses the old one until its own
+    assert isinstance(resource, acm.CfnCertificate)  # noqa: S101 - what an L2 certificate is created of
+    # Other names need another certificate, and the distribution uses the old one until its own
     # stack is updated: deleting it before that fails. The old one stays, unused and for free.
     resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
     resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
@@ -136,7 +136,7 @@ def _edge_stack(scope: Construct, notification_arns: Sequence[str] | None) -> St
         stack = stack.nested_stack_parent
     stage = Stage.of(stack)
     id = f"{stack.node.id}-Edge"
-    assert stage is not None  # noqa: S101 - CDK makes an app where none is given
+    assert stage is not None  # noqa: S101 - CDK creates an app where none is given
     existing = stage.node.try_find_child(id)
     if isinstance(existing, Stack):
         if notification_arns is not None:

@@ -28,7 +28,7 @@ class FetchedFiles:
 
     @property
     def is_built(self) -> bool:
-        """Whether a build may make the files."""
+        """Whether CodeBuild may have to build the files."""
         return self.kind != "image"
 
     @property
@@ -39,7 +39,7 @@ class FetchedFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalFiles:
-    """Files that are there when the template is made."""
+    """Files that exist at synthesis."""
 
     path: str
     """Folder that they are in."""

@@ -49,7 +49,7 @@ class SiteRelease(Construct):
         variables = {**environment, API_URL_VARIABLE: api_url}
         if analytics_url is not None:
             variables[ANALYTICS_URL_VARIABLE] = analytics_url
-        # The handler makes it: CloudFormation would write the template's value at every update.
+        # The handler creates it: CloudFormation would write the template's value at every update.
         # Only one stack in a region has a name, a nested one too; the rest tells sites in it apart.
         checksums = f"galv-constructs/{Aws.STACK_NAME}/{Names.unique_id(self)}"
         properties: dict[str, object] = {
@@ -131,7 +131,7 @@ class SiteRelease(Construct):
             timeout=timeout,
             properties=properties,
         )
-        # The rest of both is made before because the resource refers to it.
+        # The rest of both is created before because the resource refers to it.
         if site.bucket.policy is not None:
             self.resource.node.add_dependency(site.bucket.policy)
         if self.build is not None and self.build.project.role is not None:

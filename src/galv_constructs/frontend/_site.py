@@ -63,16 +63,14 @@ def check_alternatives(
     check_list(argument, alternatives, "a list of host names")
     for index, name in enumerate(alternatives):
         if is_token(name):
-            raise ValueError(
-                f"{argument}[{index}] must be known when the template is made, got a token"
-            )
+            raise ValueError(f"{argument}[{index}] must be known at synthesis, got a token")
         check_domain_name(f"{argument}[{index}]", name)
         zone = hosted_zone.zone_name if hosted_zone is not None else None
         outside = zone is not None and not is_in_domain(name, zone)
         if outside and not is_token(zone):
             raise ValueError(
                 f"{argument}[{index}] {name!r} is not in hosted_zone {zone!r}: leave it out, or "
-                "pass certificate, one for all names, and make the records yourself"
+                "pass certificate, one for all names, and create the records yourself"
             )
     if len({domain_name, *alternatives}) != len(alternatives) + 1:
         raise ValueError(
@@ -116,8 +114,7 @@ def check_retention(release_retention: Duration | None) -> None:
         )
     if release_retention.is_unresolved():
         raise ValueError(
-            "release_retention must be known when the template is made, got a token: pass a plain "
-            "Duration"
+            "release_retention must be known at synthesis, got a token: pass a plain Duration"
         )
     days = release_retention.to_days(integral=False)
     if not 1 <= days <= 3650 or days != int(days):

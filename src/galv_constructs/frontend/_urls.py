@@ -28,7 +28,7 @@ def check_api_url(api_url: object) -> None:
 def check_analytics_url(name: str, value: object) -> None:
     """Refuse what the site cannot load its analytics from."""
     if is_token(value):
-        raise ValueError(f"{name} must be known when the template is made, got a token")
+        raise ValueError(f"{name} must be known at synthesis, got a token")
     if not isinstance(value, str) or not _ANALYTICS_URL.fullmatch(value):
         raise ValueError(
             f"{name} must be an HTTPS URL, such as 'https://stats.example.com/script.js', got "

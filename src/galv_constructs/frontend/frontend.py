@@ -106,13 +106,13 @@ class GalvFrontend(Construct):
                 part of the files, and files for another API are refused by the deployment. The API
                 has to know the site too: its `frontend_domain_names`.
             hosted_zone: Route 53 zone that all names are in: the certificate is validated and the
-                alias records are made there. Give either this or `certificate`. In a region other
-                than us-east-1 the zone has to be an imported one.
+                alias records are created there. Give either this or `certificate`. In a region
+                other than us-east-1 the zone has to be an imported one.
             certificate: Certificate in us-east-1 for all names, for a domain outside Route 53. You
                 create a CNAME from each name to `distribution_domain_name` yourself.
             edge_notification_arns: ARNs of topics in us-east-1 for the events of the stack there,
-                `<name of the stack>-Edge`, where the certificate is made outside us-east-1. It is
-                like its stack in all else, but topics have to be in a stack's own region.
+                `<name of the stack>-Edge`, where the certificate is created outside us-east-1. It
+                is like its stack in all else, but topics have to be in a stack's own region.
                 Default: none.
             alternative_domain_names: Names that redirect to `domain_name`, such as
                 `www.example.com`. Default: none.

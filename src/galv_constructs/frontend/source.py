@@ -202,7 +202,7 @@ def _check_repository(repository: object) -> None:
 
 def _check_tag(tag: object) -> None:
     if is_token(tag):
-        raise ValueError("tag must be known when the template is made, got a token")
+        raise ValueError("tag must be known at synthesis, got a token")
     # What git allows is more; none of it is in the name of a release.
     if not isinstance(tag, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}", tag):
         raise ValueError(

@@ -23,7 +23,7 @@ _BOOTSTRAP_ROLES = ("deploy-role", "file-publishing-role", "image-publishing-rol
 
 _WILDCARD = (
     "The role is there before the stacks that it deploys, whose resources get their names when "
-    "CloudFormation makes them. ecs:DescribeTaskDefinition and ses:GetAccount have no "
+    "CloudFormation creates them. ecs:DescribeTaskDefinition and ses:GetAccount have no "
     "resource-level permissions, nor has listing stacks."
 )
 _BACKEND = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}(?:/[A-Za-z0-9._-]+)+")
@@ -87,7 +87,7 @@ class GalvDeployRole(GitHubRole):
                 of its stack, a slash and its id there, such as `galv-BackendStack/Backend`. Whoever
                 may run a task may run any command in it. Default: none.
             check_clusters: Names of the clusters that these tasks run in, for backends that were
-                given one. Default: the clusters that the stacks make.
+                given one. Default: the clusters that the stacks create.
             broad: Whether subjects may be whole organizations, and the role is for the bootstraps
                 of every qualifier and region of the account. Simple and robust, but it makes
                 everyone who can push to any of the repositories an administrator, so it comes with

@@ -23,8 +23,8 @@ class GitHubSubject:
 
     A token of GitHub's names its run in the claim `sub`, in one of two formats:
     `repo:octo-org/octo-repo:…`, and since July 2026 `repo:octo-org@123456/octo-repo@456789:…` for
-    repositories that were made, renamed or moved since, or chose it. Without ids both formats are
-    trusted, by name: whoever gets the name of the repository later is trusted too. With
+    repositories that were created, renamed or moved since, or chose it. Without ids both formats
+    are trusted, by name: whoever gets the name of the repository later is trusted too. With
     `repository_id`, which `gh api repos/octo-org/octo-repo` shows, only that very repository is
     trusted, in both formats: STS checks the number as a claim of its own, as it always checks the
     name. With `owner_id` only the
@@ -39,8 +39,8 @@ class GitHubSubject:
     """
 
     claims: Sequence[str]
-    """Patterns of the claim `sub`, in which `*` stands for anything, as one of the methods made
-    them."""
+    """Patterns of the claim `sub`, in which `*` stands for anything, as one of the methods
+    returned them."""
 
     kind: Literal["branch", "tag", "environment", "pull_request", "organization"]
     """Name of the method that created it."""

@@ -27,7 +27,7 @@ LOG_LINES = 100
 _PASSES = re.compile(
     r"throttl|slow ?down|too ?many ?requests|too ?many ?invalidations|rate exceeded"
     r"|request ?limit|time-?out|timed out|service ?unavailable|internal ?(server ?)?error"
-    # A role made seconds ago is not known everywhere yet.
+    # A role created seconds ago is not known everywhere yet.
     r"|not authorized to perform: sts:AssumeRole",
     re.IGNORECASE,
 )
@@ -38,7 +38,7 @@ log.setLevel(logging.INFO)
 
 @functools.cache
 def client(service: str) -> Any:
-    """The client of an AWS service, made at its first use."""
+    """The client of an AWS service, created at its first use."""
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 4},
         connect_timeout=5,
@@ -46,8 +46,8 @@ def client(service: str) -> Any:
         max_pool_connections=32,
     )
     # One function for several services: the stubs know a type for each name only.
-    make: Any = boto3.client
-    return make(service, config=config)
+    create: Any = boto3.client
+    return create(service, config=config)
 
 
 def passes(error: Exception) -> bool:

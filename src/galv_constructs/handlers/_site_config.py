@@ -1,7 +1,8 @@
 """The API that a site calls: written into its configuration, or read from its files.
 
-Newer sites read `window.__ENV__`, which `/env.js` sets; that file is made from `env.template.js`.
-In the files of older ones the variables were replaced by their values when they were built.
+Newer sites read `window.__ENV__`, which `/env.js` sets; that file is generated from
+`env.template.js`. In the files of older ones the variables were replaced by their values when they
+were built.
 """
 
 from __future__ import annotations

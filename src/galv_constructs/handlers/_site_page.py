@@ -14,8 +14,8 @@ from ._site_config import CONFIG, INDEX, config_problem, referred
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A distribution that was just made is not known everywhere at once, errors stay in its caches for
-# ten seconds, and an invalidation is most often done within a minute or two.
+# A distribution that was just created is not known everywhere at once, errors stay in its caches
+# for ten seconds, and an invalidation is most often done within a minute or two.
 PATIENCE = 180
 PAUSES = (2, 4, 8, 15)
 TIMEOUT = 10
@@ -106,7 +106,7 @@ def _problem(
 
 def _get(url: str) -> tuple[int, bytes]:
     """Status and content of an answer; 0 and the reason without one."""
-    request = Request(url)  # noqa: S310 - the construct makes the URL
+    request = Request(url)  # noqa: S310 - the construct creates the URL
     request.add_header("Accept", "text/html" if url.endswith("/") else "*/*")
     try:
         with build_opener(_NoRedirects).open(request, timeout=TIMEOUT) as answer:

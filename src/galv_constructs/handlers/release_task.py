@@ -43,7 +43,7 @@ PASSES = re.compile(
     r"|(?-i:\bEOF\b|\bRESOURCE:|\bAGENT\b)|temporary failure|server misbehaving|throttl|slow ?down"
     r"|too ?many ?requests|rate (limit|exceeded)|request ?limit|\b429\b|\b50[0234]\b|bad gateway"
     r"|service ?unavailable|internal ?(server ?)?error|try again|capacity|insufficientfreeaddresses"
-    # A role made seconds ago is not known everywhere yet.
+    # A role created seconds ago is not known everywhere yet.
     r"|unable to assume the role|spotinterruption|terminationnotice|infrastructurehealth",
     re.IGNORECASE,
 )
@@ -189,7 +189,7 @@ def _start(event: Json, attempt: int) -> str:
 
 
 def _is_denied(error: Exception) -> bool:
-    """Whether IAM refused, which it also does while a permission made just now spreads."""
+    """Whether IAM refused, which it also does while a permission granted just now spreads."""
     return error_code(error) == "AccessDeniedException"
 
 
@@ -356,7 +356,7 @@ def _failure(event: Json, what: str, task_arn: str = "") -> ReleaseError:
 
 
 def _log_stream(event: Json, task_arn: str) -> tuple[str, str]:
-    """The log group and the stream that the awslogs driver made for the container."""
+    """The log group and the stream that the awslogs driver created for the container."""
     properties = event["ResourceProperties"]
     stream = f"{properties['LogStreamPrefix']}/{properties['ContainerName']}"
     return properties["LogGroup"], f"{stream}/{task_arn.rpartition('/')[2]}"

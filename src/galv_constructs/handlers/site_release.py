@@ -5,13 +5,13 @@ if one is needed, `is_complete` is polled until the site is built, and then publ
 raise is the reason that CloudFormation shows.
 
 The bucket holds `site/`, which CloudFront serves, and for each release `releases/<key>/site.zip`,
-which a publication is made from: also one of an earlier release, without a build. The key is a hash
+which a publication uses: also one of an earlier release, without a build. The key is a hash
 of all that goes into the build.
 
 A build writes below `incoming/` only. The handler copies what it left there once, and keeps its
 SHA-256 in a parameter outside of the bucket: what is not what was recorded is not published. The
-handler makes the parameter and deletes it. One of CloudFormation's would have the template's value
-again whenever anything of it changes, such as a tag.
+handler creates the parameter and deletes it. One of CloudFormation's would have the template's
+value again whenever anything of it changes, such as a tag.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SITE = "site/"
 RELEASES = "releases/"
 INCOMING = "incoming/"
 # A parameter holds 4 KB, and a line for each release: the oldest ones are built again.
-MOST_RECORDS = 35
+MAX_RECORDS = 35
 # A lifecycle rule of the bucket expires what has this tag, counted from when it was set.
 SUPERSEDED = "superseded"
 HASHED = "assets/"
@@ -57,7 +57,7 @@ PAUSES = (2, 4, 8, 16)
 QUEUE_PATIENCE = 300
 LARGEST_SITE = 256 * 1024 * 1024
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html
-MOST_PATHS = 100
+MAX_PATHS = 100
 NO_SUCH_PARAMETER = "ParameterNotFound"
 NO_SUCH_KEY = ("404", "NoSuchKey", "NotFound")
 
@@ -150,13 +150,13 @@ def is_complete(event: Json, _context: object) -> Json:
 
 
 def release_key(properties: Json) -> str:
-    """The name of the release that is made of these inputs."""
+    """The name of the release that these inputs determine."""
     text = json.dumps(properties["Inputs"], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _plan(event: Json) -> Json:
-    """Say which release to publish, and start its build if it has to be made."""
+    """Say which release to publish, and start its build if it has to be built."""
     properties = event["ResourceProperties"]
     key = release_key(properties)
     # A rollback updates and deletes, it does not create.
@@ -212,7 +212,7 @@ def _records(properties: Json) -> dict[str, str]:
         lambda: client("ssm").get_parameter(Name=properties["Checksums"]),
         absent=NO_SUCH_PARAMETER,
     )
-    # The first release makes it.
+    # The first release creates it.
     records: dict[str, str] = {} if answer is None else json.loads(answer["Parameter"]["Value"])
     return records
 
@@ -241,7 +241,7 @@ def _keep(properties: Json, key: str, data: bytes, metadata: dict[str, str]) -> 
     records = _records(properties)
     records.pop(key, None)
     records[key] = hashlib.sha256(data).hexdigest()
-    newest = dict(list(records.items())[-MOST_RECORDS:])
+    newest = dict(list(records.items())[-MAX_RECORDS:])
     _patiently(
         f"the checksum of release {key} could not be recorded",
         lambda: client("ssm").put_parameter(
@@ -592,7 +592,7 @@ def _supersede(event: Json, files: dict[str, bytes]) -> None:
 
 
 def _invalidate(event: Json, names: list[str]) -> None:
-    paths = ["/", *(f"/{quote(name)}" for name in names)] if len(names) < MOST_PATHS else ["/*"]
+    paths = ["/", *(f"/{quote(name)}" for name in names)] if len(names) < MAX_PATHS else ["/*"]
     _patiently(
         "the site is there, but CloudFront's caches could not be invalidated",
         lambda: client("cloudfront").create_invalidation(

@@ -1,6 +1,6 @@
-"""SMTP credentials for Amazon SES, made while CloudFormation deploys.
+"""SMTP credentials for Amazon SES, created while CloudFormation deploys.
 
-A handler for the Provider framework of `aws_cdk.custom_resources`. It makes an access key for an
+A handler for the Provider framework of `aws_cdk.custom_resources`. It creates an access key for an
 IAM user, derives the SMTP password, and puts both in a secret. Neither the key nor the password
 leaves this function by another way: what it logs, returns and raises names the key's id only.
 
@@ -136,7 +136,7 @@ def _make_current(secret_id: str, version_id: str, versions: dict[str, list[str]
 
 
 def _keys(event: Json) -> list[str]:
-    """The ids of the user's access keys, at most two, with patience for a user made just now."""
+    """The ids of the user's access keys, at most two, with patience for a user created just now."""
     user = event["ResourceProperties"]["UserName"]
     pauses = iter(PAUSES if event["RequestType"] == "Create" else ())
     while True:

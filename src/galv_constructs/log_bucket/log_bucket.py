@@ -130,7 +130,7 @@ class GalvLogBucket(Construct):
             ],
         )
         bucket_policy = self._bucket.policy
-        assert bucket_policy is not None  # noqa: S101 - enforce_ssl has made it
+        assert bucket_policy is not None  # noqa: S101 - enforce_ssl has created it
         bucket_policy.document.add_statements(*self._statements())
         acknowledge(self._bucket, _FINDINGS)
 
@@ -263,7 +263,7 @@ def _check_lock(
             "empty the bucket; drop removal_protection, and delete the bucket yourself when the "
             "locks are over"
         )
-    # Whole days, one at least, and no token: CDK refuses to make another lock.
+    # Whole days, one at least, and no token: CDK refuses to create another lock.
     days = lock.duration.to_days()
     if days > kept_days:
         raise ValueError(

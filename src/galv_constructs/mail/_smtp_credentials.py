@@ -1,4 +1,4 @@
-"""SMTP credentials for Amazon SES that are made during a deployment and rotated on request."""
+"""SMTP credentials for Amazon SES that are created during a deployment and rotated on request."""
 
 import re
 

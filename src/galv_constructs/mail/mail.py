@@ -85,11 +85,11 @@ class GalvMail(Construct):
     Defines an Amazon SES identity for the domain of `sender`, with DKIM; a MAIL FROM domain with MX
     and SPF; a DMARC policy; a configuration set that sends over TLS only and counts bounces and
     complaints; an IAM user that may send from `sender` through these, and nothing else; and a
-    secret with its SMTP user name and password, which are made during the deployment and are
-    nowhere else. With `hosted_zone` the DNS records are made too; otherwise they are in
+    secret with its SMTP user name and password, which are created during the deployment and are
+    nowhere else. With `hosted_zone` the DNS records are created too; otherwise they are in
     `dns_records`, to be created by hand.
 
-    New credentials: raise `rotation` and deploy. The new ones are made first, tasks get them by
+    New credentials: raise `rotation` and deploy. The new ones are created first, tasks get them by
     being replaced, and the old ones are deleted at the end; a deployment that fails goes back to
     the old ones. Because of that it has to be in the stack of the backend.
 
@@ -166,9 +166,7 @@ class GalvMail(Construct):
         """
         check_email("sender", sender)
         if is_token(sender):
-            raise ValueError(
-                "sender must be known when the template is made, got a token: pass a plain address"
-            )
+            raise ValueError("sender must be known at synthesis, got a token: pass a plain address")
         domain = sender.partition("@")[2]
         check_identity(
             domain,
@@ -281,17 +279,17 @@ class GalvMail(Construct):
 
     @property
     def dns_records(self) -> Sequence[DnsRecord]:
-        """Records of a new identity: made in `hosted_zone`, otherwise yours to create."""
+        """Records of a new identity: created in `hosted_zone`, otherwise yours to create."""
         return [] if self._new_identity is None else list(self._new_identity.dns_records)
 
     @property
     def records(self) -> Sequence[route53.RecordSet]:
-        """The records that are made in `hosted_zone`."""
+        """The records that are created in `hosted_zone`."""
         return [] if self._new_identity is None else list(self._new_identity.records)
 
     @property
     def log_group(self) -> logs.ILogGroup:
-        """Log group of what makes the credentials."""
+        """Log group of the function that creates the credentials."""
         return self._credentials.log_group
 
     @property

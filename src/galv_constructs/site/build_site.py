@@ -58,7 +58,7 @@ YARN = "4.18.1"
 # What Galv's release workflow attaches to a release.
 RELEASE_ARCHIVE = "frontend-build.tar.gz"
 LARGEST_SITE = 256 * 1024 * 1024
-MOST_FILES = 20_000
+MAX_FILES = 20_000
 PAUSES = (2, 8)
 
 HTML = PurePosixPath("usr/share/nginx/html")
@@ -78,7 +78,7 @@ NOT_FOUND = 404
 
 
 class BuildError(Exception):
-    """The site cannot be made; the text says why."""
+    """The site cannot be built; the text says why."""
 
 
 class MissingError(BuildError):
@@ -428,9 +428,9 @@ def unpack_archive(data: bytes, target: Path) -> None:
             for member in archive:
                 path = checked_path(member)
                 size += member.size
-                if size > LARGEST_SITE or len(files) >= MOST_FILES:
+                if size > LARGEST_SITE or len(files) >= MAX_FILES:
                     raise BuildError(
-                        f"the archive has more than {LARGEST_SITE} bytes or {MOST_FILES} files"
+                        f"the archive has more than {LARGEST_SITE} bytes or {MAX_FILES} files"
                     )
                 content = archive.extractfile(member)
                 if content is not None:  # not a folder

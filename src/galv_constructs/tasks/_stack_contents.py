@@ -7,14 +7,14 @@ import jsii
 from aws_cdk import CfnResource, IStableStringProducer, Lazy, Stack
 from constructs import Construct
 
-# They run when the text changes, and would otherwise be part of what it is made from.
+# They run when the text changes, and would otherwise be part of it.
 _RUNS = "Custom::GalvReleaseTask"
 
 
 def contents_of_stack(scope: Construct) -> str:
     """Return a token for a text that is the same as long as the stack's resources are.
 
-    It is made from the properties of all resources, so that two syntheses of one input agree and a
+    It is a hash of the properties of all resources, so that two syntheses of one input agree and a
     deployment that changes nothing stays one. CloudFormation asks a custom resource only when a
     property of its own has changed.
     """

@@ -37,7 +37,7 @@ def check_family(backend: str) -> str:
 
 
 def check_role_path(backend: str) -> str:
-    """Path of the two roles of that task, whose names CloudFormation makes up."""
+    """Path of the two roles of that task, whose names CloudFormation generates."""
     return f"/{backend}/{TASK_NAME}/"
 
 

@@ -265,7 +265,7 @@ _FINDINGS = OWN_POLICIES | {
 }
 _PORT_UNKNOWN = (
     "One task's security group alone is let in, on the port of the database, which the "
-    "rule cannot read because RDS tells it only when it is made."
+    "rule cannot read because RDS tells it only when it is created."
 )
 _UNREADABLE_PORT = standards(
     {"EC2RestrictedCommonPorts": _PORT_UNKNOWN, "EC2RestrictedSSH": _PORT_UNKNOWN}
@@ -276,7 +276,7 @@ _ANY_TASK = (
     "A task's id is not known before it runs: the cluster is named, and for "
     "ecs:StopTask a condition names the family."
 )
-_ANY_REVISION = "Every deployment makes a revision of this one family."
+_ANY_REVISION = "Every deployment creates a revision of this one family."
 _LIST_TASKS = "ecs:ListTasks has no resource-level permissions; a condition names the cluster."
 
 
@@ -298,7 +298,7 @@ def check_runtime(runtime: object) -> None:
     """Refuse what is not a runtime."""
     if not isinstance(runtime, TaskRuntime):
         raise ValueError(
-            f"runtime must be a TaskRuntime, got {runtime!r}: use backend.runtime, or make one "
+            f"runtime must be a TaskRuntime, got {runtime!r}: use backend.runtime, or create one "
             "with TaskRuntime(…)"
         )
 

@@ -24,8 +24,8 @@ _LOG_GROUP = re.compile(r"[A-Za-z0-9_./#-]{1,400}")
 class TaskRuntime:
     """Image, environment, secrets, network and logs that tasks share.
 
-    `GalvBackend.runtime` is one; you can make one for any other image. Every task made from it has
-    roles, a security group and a log group of its own: a grant to one is no grant to another.
+    `GalvBackend.runtime` is one; you can create one for any other image. Every task created from it
+    has roles, a security group and a log group of its own: a grant to one is no grant to another.
 
     Example:
         ```python

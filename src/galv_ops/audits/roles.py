@@ -12,7 +12,7 @@ from galv_ops.query.deployment import Deployment
 
 _ISSUER = "token.actions.githubusercontent.com"
 _PARAMETER = re.compile(r"/cdk-bootstrap/([\w-]+)/version")
-# CDK's own; and those that AWS makes, or whose trust is managed elsewhere.
+# CDK's own; and those that AWS creates, or whose trust is managed elsewhere.
 _BOOTSTRAP, _OTHERS = "cdk-", ("/aws-service-role/", "/aws-reserved/")
 _UNUSED_DAYS = 90
 # What narrows a trust beside the subject.

@@ -24,8 +24,8 @@ _IMAGE = re.compile(
 
 def secrets(deployment: Deployment) -> Iterator[Finding]:
     """Tell which secrets have the same value for more than a year."""
-    made = deployment.resources("AWS::SecretsManager::Secret")
-    found = {one.id: stack.aws for stack, one in made}
+    own = deployment.resources("AWS::SecretsManager::Secret")
+    found = {one.id: stack.aws for stack, one in own}
     if deployment.has_backend:
         for task in deployment.tasks.values():
             # The ARN of a secret, and after it what of it.

@@ -25,7 +25,7 @@ def credentials(ops: Ops, *, show: bool) -> int:
     """
     setup = ops.deployment.task(SETUP)
     if _PASSWORD not in setup.secrets:
-        raise OpsError(f"the setup task gets no {_PASSWORD}, so setup makes no superuser")
+        raise OpsError(f"the setup task gets no {_PASSWORD}, so setup creates no superuser")
     # The ARN of a secret, and after it what of it: key, stage and version.
     arn = ":".join(setup.secrets[_PASSWORD].split(":")[:7])
     secret = ops.aws.secretsmanager.describe_secret(SecretId=arn)

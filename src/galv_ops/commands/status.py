@@ -30,7 +30,7 @@ _WITHOUT_BACKEND: tuple[_Read, ...] = (certificates, site)
 def status(ops: Ops) -> int:
     """Show how the deployment is.
 
-    Exits with 1 if something is not well, and with 125 if not all of it may be read.
+    Exits with 1 if a part fails, and with 125 if a part could not be read.
     """
     deployment = ops.deployment
     found = list(stacks(deployment))

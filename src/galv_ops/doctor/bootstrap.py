@@ -12,7 +12,7 @@ def bootstrap(evidence: Evidence) -> Iterator[Diagnosis]:
     """Tell in which region there is no bootstrap."""
     for region in evidence.regions_without_bootstrap:
         why = (
-            ", where the certificate of the site has to be made for CloudFront (a backend alone "
+            ", where the certificate of the site has to be created for CloudFront (a backend alone "
             "does without)"
             if region == EDGE_REGION != evidence.deployment.region
             else ""

@@ -12,7 +12,7 @@ _BUSY = {"creating", "modifying", "rebooting", "starting", "upgrading", "mainten
 
 
 def database(deployment: Deployment) -> Iterator[Part]:
-    """Tell the state of the database that the backend made."""
+    """Tell the state of the database that the backend created."""
     found = deployment.backend.resources("AWS::RDS::DBInstance")
     if not found and deployment.is_being_created:
         yield Part("database", "busy", "not there yet, or the backend was given one")

@@ -72,11 +72,11 @@ def _of_task(found: TaskTypeDef, task: Task) -> LastRun:
 
 
 def _of_log(deployment: Deployment, task: Task, failures: str) -> LastRun:
-    for stream in streams(deployment.aws, task.log_group, most=_STREAMS):
+    for stream in streams(deployment.aws, task.log_group, limit=_STREAMS):
         id, when = short(stream.name), stream.written
         if failures:
             query = f'"FAILED: {id}"'
-            said = next(read(deployment.aws, failures, since=stream.made, pattern=query), None)
+            said = next(read(deployment.aws, failures, since=stream.created, pattern=query), None)
             text = "succeeded" if said is None else said.text.strip()
             return LastRun("ok" if said is None else "bad", f"{text} {moment(when)}", id, when)
         lines = tail(deployment.aws, task.log_group, stream.name, 1000)

@@ -16,9 +16,9 @@ def web(deployment: Deployment) -> Iterator[Part]:
     """Tell how many tasks run, how the rollout goes, and what ECS said last."""
     service = describe_service(deployment)
     if service is None:
-        made = deployment.is_being_created
+        is_new = deployment.is_being_created
         yield Part(
-            "web", "busy" if made else "bad", _NOT_YET if made else "there is no web service"
+            "web", "busy" if is_new else "bad", _NOT_YET if is_new else "there is no web service"
         )
         return
     desired, running = service.get("desiredCount", 0), service.get("runningCount", 0)

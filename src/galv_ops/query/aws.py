@@ -36,7 +36,7 @@ C = TypeVar("C")
 
 
 class _Client(Generic[C]):
-    """The client of the service that the attribute is named after, made at its first use."""
+    """The client of the service that the attribute is named after, created at its first use."""
 
     def __set_name__(self, owner: type[Aws], name: str) -> None:
         self._service = name
@@ -49,7 +49,7 @@ class _Client(Generic[C]):
 
 
 class Aws:
-    """Clients, each made at its first use."""
+    """Clients, each created at its first use."""
 
     acm: _Client[ACMClient] = _Client()
     cloudformation: _Client[CloudFormationClient] = _Client()
@@ -112,9 +112,9 @@ class Aws:
         return self._elsewhere[region]
 
     def client(self, service: str) -> Any:
-        """Make a client of a service."""
-        make: Any = self._session.client
-        return make(service, region_name=self.region, config=_CONFIG)
+        """Create a client of a service."""
+        create: Any = self._session.client
+        return create(service, region_name=self.region, config=_CONFIG)
 
 
 def _region_of_shell() -> str | None:

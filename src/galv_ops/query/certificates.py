@@ -1,4 +1,4 @@
-"""The certificates that a deployment made or uses."""
+"""The certificates that a deployment created or uses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def certificate_arns(deployment: Deployment) -> list[str]:
-    """Return the ARNs of the certificates that the stacks made or use."""
+    """Return the ARNs of the certificates that the stacks created or use."""
     arns = {one.id for _, one in deployment.resources("AWS::CertificateManager::Certificate")}
     # Until it is issued, CloudFormation may have no ARN of it.
-    made = {arn for arn in arns if arn.startswith("arn:")}
-    return sorted(made | set(_of_listeners(deployment)) | set(_of_distributions(deployment)))
+    own = {arn for arn in arns if arn.startswith("arn:")}
+    return sorted(own | set(_of_listeners(deployment)) | set(_of_distributions(deployment)))
 
 
 def describe_certificate(deployment: Deployment, arn: str) -> CertificateDetailTypeDef:

@@ -21,8 +21,8 @@ SECURITY_GROUP = "AWS::EC2::SecurityGroup"
 RELEASE = "Custom::GalvReleaseTask"
 SITE_RELEASE = "Custom::GalvSiteRelease"
 
-# How the logical ids of what GalvBackend makes end, without their hash: the last constructs of
-# their paths.
+# How the logical ids of the resources of GalvBackend end, without their hash: the last constructs
+# of their paths.
 _SERVICE = "WebService"
 _SETUP = "SetupRun"
 _TASK = "TaskTaskDefinition"
@@ -92,7 +92,7 @@ class Deployment:
 
     @property
     def setup_run(self) -> Resource | None:
-        """The custom resource that stands for setup; none before it is made."""
+        """The custom resource that stands for setup; none before it is created."""
         found = [one for one in self.backend.resources(RELEASE) if one.stem.endswith(_SETUP)]
         return found[0] if found else None
 
@@ -102,7 +102,7 @@ class Deployment:
 
     @cached_property
     def service(self) -> str | None:
-        """ARN of the web service; none before it is made."""
+        """ARN of the web service; none before it is created."""
         found = [one for one in self.backend.resources(SERVICE) if one.stem.endswith(_SERVICE)]
         if len(found) > 1:
             raise OpsError(
@@ -113,7 +113,7 @@ class Deployment:
 
     @cached_property
     def cluster(self) -> str | None:
-        """The cluster that tasks run in; none before it is made."""
+        """The cluster that tasks run in; none before it is created."""
         if self.service is not None and self.service.count("/") == 2:
             return self.service.split("/")[1]
         found = self.backend.resources(CLUSTER)
@@ -177,7 +177,7 @@ def is_backend(stack: Stack) -> bool:
 
 
 def is_galv(stack: Stack) -> bool:
-    """Tell whether a stack holds anything that only this library makes."""
+    """Tell whether a stack holds anything that only this library creates."""
     return any(one.type.startswith("Custom::Galv") for one in stack.history)
 
 

@@ -13,7 +13,7 @@ from galv_ops.query.deployment import Deployment, is_backend, is_galv
 from galv_ops.query.stack import Stack
 
 TAG = "project-name"
-# How the name of a stack ends that GalvFrontend makes in us-east-1.
+# How the name of a stack ends that GalvFrontend creates in us-east-1.
 _EDGE = "-Edge"
 
 

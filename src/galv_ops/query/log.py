@@ -150,29 +150,29 @@ def _milliseconds(when: datetime) -> int:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream of a log: when it was made, and when it was written to last."""
+    """A stream of a log: when it was created, and when it was written to last."""
 
     name: str
-    made: datetime
+    created: datetime
     written: datetime
 
 
-def streams(aws: Aws, group: str, *, most: int) -> Iterator[Stream]:
+def streams(aws: Aws, group: str, *, limit: int) -> Iterator[Stream]:
     """Yield the streams of a log group, the one that was written to last first."""
     pages = aws.logs.get_paginator("describe_log_streams").paginate(
         logGroupName=group,
         orderBy="LastEventTime",
         descending=True,
-        PaginationConfig={"MaxItems": most},
+        PaginationConfig={"MaxItems": limit},
     )
     try:
         for page in pages:
             for one in page["logStreams"]:
-                made = one.get("creationTime", 0)
+                created = one.get("creationTime", 0)
                 yield Stream(
                     name=one.get("logStreamName", ""),
-                    made=time_of(made),
-                    written=time_of(one.get("lastEventTimestamp", made)),
+                    created=time_of(created),
+                    written=time_of(one.get("lastEventTimestamp", created)),
                 )
     except ClientError as error:
         if error_code(error) != NOT_FOUND:

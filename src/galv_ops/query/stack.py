@@ -27,7 +27,7 @@ class Resource:
     def stem(self) -> str:
         """The logical id without the hash that CDK puts at its end.
 
-        It is made of the path of the construct, so that what belongs together starts alike.
+        It comes from the path of the construct, so that what belongs together starts alike.
         """
         return self.logical_id[:-8]
 

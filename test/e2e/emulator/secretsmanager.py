@@ -1,4 +1,4 @@
-"""Secrets as CloudFormation makes them: `Ref` is the ARN, and a generated name has two parts.
+"""Secrets as CloudFormation creates them: `Ref` is the ARN, and a generated name has two parts.
 
 CDK takes the name out of the ARN, and counts on that.
 """

@@ -61,15 +61,15 @@ def own(cursor: Any, *, owner: str, login: str, password: str) -> None:
             f"{os.environ['GALV_DATABASE_MASTER_USER']} may not create roles: the secret has to be "
             "that of the database's master; pass database_owner_role=False to use another role"
         )
-    _make_role(cursor, owner)
+    _create_role(cursor, owner)
     # Not only ADMIN, which the creator gets since PostgreSQL 16: rights are to be inherited.
     if not _ask(cursor, "SELECT pg_has_role(%s, 'USAGE')", owner):
         _run(cursor, "GRANT %I TO CURRENT_USER", owner)
-    _make_role(cursor, login)
+    _create_role(cursor, login)
     _run(cursor, "ALTER ROLE %I LOGIN PASSWORD %L VALID UNTIL 'infinity'", login, _hash(password))
     if not _ask(cursor, "SELECT pg_has_role(%s, %s, 'MEMBER')", login, owner):
         _run(cursor, "GRANT %I TO %I", owner, login)
-    # What a session makes belongs to the owner, and outlives the login.
+    # What a session creates belongs to the owner, and outlives the login.
     _run(cursor, "ALTER ROLE %I SET role TO %I", login, owner)
     database = "(SELECT datdba FROM pg_database WHERE datname = current_database())"
     if not _ask(cursor, f"SELECT {database} = %s::regrole", owner):
@@ -107,7 +107,7 @@ def _drop_expired(cursor: Any, login: str, owner: str) -> None:
 
 
 def _drop(cursor: Any, login: str, owner: str) -> None:
-    """Drop a login, and give the owner what it has made as itself."""
+    """Drop a login, and give the owner what it has created as itself."""
     try:
         if not _ask(cursor, "SELECT pg_has_role(%s, 'USAGE')", login):
             cursor.execute(_quote(cursor, "GRANT %I TO CURRENT_USER", login))
@@ -123,7 +123,7 @@ def _drop(cursor: Any, login: str, owner: str) -> None:
         _say(f"{login} may not sign in any more, but was not dropped: {reason}")
 
 
-def _make_role(cursor: Any, name: str) -> None:
+def _create_role(cursor: Any, name: str) -> None:
     if not _ask(cursor, "SELECT count(*) FROM pg_roles WHERE rolname = %s", name):
         _run(cursor, "CREATE ROLE %I", name)
 
