@@ -14,12 +14,14 @@ from galv_constructs import handlers
 from galv_constructs._core.handler import handler_function
 
 PARTS = {"site_release": ["_site_config", "_site_page"]}
-MODULES = [path.stem for path in Path(handlers.__path__[0]).glob("[!_]*.py")]
+FOLDERS = {"preflight": ["_preflight"]}
+HANDLERS = Path(handlers.__path__[0])
+MODULES = [path.stem for path in HANDLERS.glob("[!_]*.py")]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> None:
-    parts = PARTS.get(module, [])
+    parts, folders = PARTS.get(module, []), FOLDERS.get(module, [])
     stack = Stack(App(outdir=str(tmp_path), **validation(on=False)), "Stack")
     function = handler_function(
         stack,
@@ -27,6 +29,7 @@ def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> No
         module=module,
         entry="on_event",
         parts=parts,
+        folders=folders,
         description="A handler",
         role=iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")),
         log_group=logs.LogGroup(stack, "Logs"),
@@ -35,9 +38,14 @@ def test_an_asset_is_the_handler_and_no_other(module: str, tmp_path: Path) -> No
     function.node.root.synth()  # type: ignore[attr-defined]  # it is the app
 
     (asset,) = (path.parent for path in tmp_path.glob("asset.*/handlers"))
-    files = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
+    files = {str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()}
     shared = ("_answers", "_aws", "_console", "_redact")
-    assert files == {f"handlers/{name}.py" for name in (module, *shared, *parts)}
+    packages = {
+        str(path.relative_to(HANDLERS.parent))
+        for folder in folders
+        for path in (HANDLERS / folder).glob("*.py")
+    }
+    assert files == {f"handlers/{name}.py" for name in (module, *shared, *parts)} | packages
     # A link would lead nowhere in Lambda.
     assert not any(path.is_symlink() for path in asset.rglob("*"))
     # As Lambda imports it, whose only other package is boto3.

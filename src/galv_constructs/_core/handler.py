@@ -31,6 +31,7 @@ def handler_function(
     module: str,
     entry: str,
     parts: Sequence[str] = (),
+    folders: Sequence[str] = (),
     description: str,
     role: iam.IRole,
     log_group: logs.ILogGroup,
@@ -41,7 +42,10 @@ def handler_function(
     max_event_age: Duration | None = None,
     on_failure: lambda_.IDestination | None = None,
 ) -> lambda_.Function:
-    """Define a function that runs `entry` of `handlers/<module>.py`, which imports `parts`."""
+    """Define a function that runs `entry` of `handlers/<module>.py`.
+
+    It imports `parts`, which are files beside it, and `folders`, which are packages.
+    """
     return lambda_.Function(
         scope,
         id,
@@ -54,6 +58,16 @@ def handler_function(
                 "!/handlers",
                 "/handlers/*",
                 *(f"!/handlers/{name}.py" for name in (module, *_SHARED, *parts)),
+                *(
+                    pattern
+                    for name in folders
+                    # Without what Python compiled, which is another one each time.
+                    for pattern in (
+                        f"!/handlers/{name}",
+                        f"/handlers/{name}/*",
+                        f"!/handlers/{name}/*.py",
+                    )
+                ),
             ],
             # Globs would be read again for each file of the package.
             ignore_mode=IgnoreMode.GIT,

@@ -1,0 +1,325 @@
+"""The handler of preflight, every branch, with questions whose answers are given."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from botocore import exceptions as aws
+from handlers.services import clients
+
+from galv_constructs.handlers import _aws, preflight
+from galv_constructs.handlers._preflight.finding import Finding
+from galv_constructs.handlers.preflight import NO_WARNINGS, NOT_ASKED, PreflightError, on_event
+
+Json = dict[str, Any]
+
+STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/galv/0a1b2c3d-0000"
+IMAGE = {"Ask": "image", "Image": "ghcr.io/galv-team/galv-backend:v2.11.4"}
+SECRET = {"Ask": "secret", "SecretArn": "arn:aws:secretsmanager:…:secret:x", "Keys": ["A", "B"]}
+QUESTIONS = {"Backend/Image": IMAGE, "Backend/Secrets": SECRET}
+
+
+def error(check: str = "Backend/Image", **texts: str) -> Finding:
+    return finding(check, "error", **texts)
+
+
+def finding(check: str, severity: Any, **texts: str) -> Finding:
+    said = {
+        "wrong": "the registry has no tag v2.11.4",
+        "found": "v2.11.3",
+        "fix": "set backendVersion to v2.11.3",
+    }
+    return Finding(check=check, severity=severity, **{**said, **texts})
+
+
+class World:
+    """What is asked, and what the answers are; also the stack."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, Any]] = []
+        self.found: list[Finding] = []
+        self.status = "UPDATE_IN_PROGRESS"
+        self.fault: Exception | None = None
+
+    def ask(self, questions: Mapping[str, Any], _world: object, seconds: float) -> list[Finding]:
+        assert 0 < seconds < 120
+        self.asked.append(questions)
+        return self.found
+
+    def describe_stacks(self, **query: str) -> Json:
+        assert query == {"StackName": STACK}
+        if self.fault is not None:
+            raise self.fault
+        return {"Stacks": [{"StackStatus": self.status}]}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    monkeypatch.setattr(preflight, "ask", made.ask)
+    monkeypatch.setattr(_aws, "client", clients(made))
+    return made
+
+
+def event(kind: str, questions: Json = QUESTIONS, before: Json | None = None) -> Json:
+    request: Json = {
+        "RequestType": kind,
+        "StackId": STACK,
+        "LogicalResourceId": "Preflight",
+        "ResourceProperties": {"LogGroup": "galv-PreflightLogs", "Questions": questions},
+    }
+    if kind != "Create":
+        request["PhysicalResourceId"] = "Preflight-0a1b2c3d-0000"
+    if before is not None:
+        request["OldResourceProperties"] = {"LogGroup": "galv-PreflightLogs", "Questions": before}
+    return json.loads(json.dumps(request))  # type: ignore[no-any-return]  # it is one again
+
+
+def refusal(world: World, *found: Finding, kind: str = "Create") -> str:
+    """Ask, and return the reason for the failure, which must fit."""
+    world.found = list(found)
+    with pytest.raises(PreflightError) as caught:
+        on_event(event(kind), None)
+    reason = str(caught.value)
+    assert len(reason.encode()) <= _aws.REASON_LIMIT
+    return reason
+
+
+class TestWhatIsAsked:
+    def test_a_creation_asks_all(self, world: World) -> None:
+        assert on_event(event("Create"), None) == {
+            "PhysicalResourceId": "Preflight-0a1b2c3d-0000",
+            "Data": {"Warnings": NO_WARNINGS},
+        }
+        assert world.asked == [QUESTIONS]
+
+    def test_a_creation_does_not_mind_a_stack_that_cannot_be_described(self, world: World) -> None:
+        world.fault = aws.EndpointConnectionError(endpoint_url="cloudformation")
+
+        on_event(event("Create"), None)
+
+        assert world.asked == [QUESTIONS]
+
+    def test_an_update_asks_what_changed(self, world: World) -> None:
+        before = {**QUESTIONS, "Backend/Image": {**IMAGE, "Image": "another"}, "Gone": IMAGE}
+
+        answer = on_event(event("Update", before=before), None)
+
+        assert answer["PhysicalResourceId"] == "Preflight-0a1b2c3d-0000"
+        assert world.asked == [{"Backend/Image": IMAGE}]
+
+    def test_an_update_asks_what_is_new(self, world: World) -> None:
+        on_event(event("Update", before={"Backend/Image": IMAGE}), None)
+
+        assert world.asked == [{"Backend/Secrets": SECRET}]
+
+    def test_an_update_notices_a_list_that_changed(self, world: World) -> None:
+        before = {**QUESTIONS, "Backend/Secrets": {**SECRET, "Keys": ["A"]}}
+
+        on_event(event("Update", before=before), None)
+
+        assert world.asked == [{"Backend/Secrets": SECRET}]
+
+    def test_an_update_that_changed_no_question_asks_nothing(self, world: World) -> None:
+        world.fault = AssertionError("nobody has to know the stack's status")
+
+        answer = on_event(event("Update", before=QUESTIONS), None)
+
+        assert answer["Data"] == {"Warnings": NO_WARNINGS}
+        assert world.asked == []
+
+    def test_an_update_of_what_had_no_questions_asks_all(self, world: World) -> None:
+        request = event("Update")
+        request["OldResourceProperties"] = {}
+
+        on_event(request, None)
+
+        assert world.asked == [QUESTIONS]
+
+    def test_no_question_is_no_error(self, world: World) -> None:
+        request = event("Create")
+        del request["ResourceProperties"]["Questions"]
+
+        assert on_event(request, None)["Data"] == {"Warnings": NO_WARNINGS}
+        assert world.asked == []
+
+    @pytest.mark.parametrize(
+        "status", ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_FAILED_ROLLBACK_REQUESTED"]
+    )
+    def test_a_rollback_asks_nothing(self, world: World, status: str) -> None:
+        world.status = status
+        world.found = [error()]
+
+        answer = on_event(event("Update", before={}), None)
+
+        assert answer["Data"] == {"Warnings": NO_WARNINGS}
+        assert world.asked == []
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            aws.ClientError({"Error": {"Code": "Throttling", "Message": "slow"}}, "DescribeStacks"),
+            aws.ReadTimeoutError(endpoint_url="cloudformation"),
+        ],
+    )
+    def test_what_may_be_a_rollback_asks_nothing_and_says_so(
+        self, world: World, fault: Exception, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.fault = fault
+        world.found = [error()]
+
+        assert on_event(event("Update", before={}), None)["Data"] == {"Warnings": NOT_ASKED}
+
+        assert world.asked == []
+        assert NOT_ASKED in caplog.text
+
+    def test_a_deletion_asks_nothing(self, world: World) -> None:
+        world.found = [error()]
+
+        answer = on_event(event("Delete"), None)
+
+        assert answer["PhysicalResourceId"] == "Preflight-0a1b2c3d-0000"
+        assert world.asked == []
+
+    def test_a_deletion_of_what_was_never_created_asks_nothing(self, world: World) -> None:
+        request = event("Delete")
+        request["PhysicalResourceId"] = "could-not-be-created"
+
+        assert on_event(request, None)["PhysicalResourceId"] == "could-not-be-created"
+        assert world.asked == []
+
+
+class TestWarnings:
+    def test_are_an_attribute_and_lines_of_the_log(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.found = [
+            finding(
+                "Mail/Sandbox", "warning", wrong="mail reaches nobody", found="", fix="ask AWS"
+            ),
+            finding("Backend/Zone", "warning", wrong="slow.", found="no answer", fix="wait."),
+        ]
+
+        answer = on_event(event("Create"), None)
+
+        lines = [
+            "Mail/Sandbox: mail reaches nobody. To do: ask AWS.",
+            "Backend/Zone: slow. Found: no answer. To do: wait.",
+        ]
+        assert answer["Data"] == {"Warnings": "\n".join(lines)}
+        warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+        assert warnings == lines
+
+    def test_fit_into_an_answer(self, world: World) -> None:
+        world.found = [finding("A", "warning", found="語 " * 800), finding("B", "warning")]
+
+        (text,) = on_event(event("Create"), None)["Data"].values()
+
+        # CloudFormation takes 4096 bytes from a custom resource, and more than this is in it.
+        assert 1000 < len(text.encode()) <= 2000
+        assert text.endswith("…")
+
+    def test_are_logged_beside_errors(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        reason = refusal(world, finding("Mail/Sandbox", "warning", wrong="sandbox"), error())
+
+        assert "sandbox" not in reason
+        assert "Mail/Sandbox: sandbox" in caplog.text
+
+
+class TestReason:
+    def test_says_what_is_wrong_what_was_found_and_what_to_do(self, world: World) -> None:
+        assert refusal(world, error()) == (
+            "Preflight found an error before anything costly was created.\n"
+            "- Backend/Image: the registry has no tag v2.11.4. Found: v2.11.3. To do: set "
+            "backendVersion to v2.11.3.\n"
+            "All of it: https://console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
+            "#logsV2:log-groups/log-group/galv-PreflightLogs"
+        )
+
+    def test_of_an_update_says_that_nothing_changed(self, world: World) -> None:
+        world.status = "UPDATE_IN_PROGRESS"
+        world.found = [error()]
+        with pytest.raises(PreflightError, match="before anything costly was changed"):
+            on_event(event("Update", before={}), None)
+
+    def test_has_every_error(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        errors = [
+            error(f"Backend/Check{number}", found="found " * 20, wrong=f"wrong {number}", fix="do")
+            for number in range(5)
+        ]
+
+        reason = refusal(world, *errors)
+
+        assert reason.startswith("Preflight found 5 errors before")
+        for number in range(5):
+            assert f"\n- Backend/Check{number}: wrong {number}. To do: do.\n" in reason
+            assert f"Backend/Check{number}: wrong {number}. Found: found" in caplog.text
+
+    @pytest.mark.parametrize("letter", ["x", "ß", "語", "🙈", "\ud800"])
+    def test_the_longest_gives_way(self, world: World, letter: str) -> None:
+        long = error("Long", wrong=letter * 900, fix="no room")
+
+        *_, first, second, third, link = refusal(
+            world, error("A", wrong="one", fix="two"), long, error("B", wrong="three", fix="four")
+        ).split("\n")
+
+        assert first == "- A: one. To do: two."
+        assert second.startswith("- Long: ")
+        assert second.endswith("…")
+        assert len(second.encode(errors="replace")) > 400
+        assert third == "- B: three. To do: four."
+        assert link.endswith("galv-PreflightLogs")
+
+    def test_the_long_share_the_room(self, world: World) -> None:
+        lines = refusal(world, *(error(f"C{n}", wrong="y" * 400) for n in range(6))).split("\n")
+
+        sizes = [len(line) for line in lines[1:-1]]
+        assert len(sizes) == 6
+        assert max(sizes) - min(sizes) < 8
+        assert [line[:4] for line in lines[1:-1]] == [f"- C{n}" for n in range(6)]
+
+    def test_more_than_fits_is_still_a_reason_with_a_link(self, world: World) -> None:
+        lines = refusal(world, *(error(f"Check{number}") for number in range(40))).split("\n")
+
+        assert lines[0].startswith("Preflight found 40 errors")
+        told = len(lines) - 3
+        assert [line.partition(":")[0] for line in lines[1:-2]] == [
+            f"- Check{number}" for number in range(told)
+        ]
+        assert lines[-2] == f"- and {40 - told} more"
+        assert lines[-1].endswith("galv-PreflightLogs")
+
+    def test_a_link_may_leave_no_room(self, world: World) -> None:
+        request = event("Create")
+        request["ResourceProperties"]["LogGroup"] = "g" * 512
+        world.found = [error(f"Check{number}", wrong="y" * 200) for number in range(9)]
+
+        with pytest.raises(PreflightError) as caught:
+            on_event(request, None)
+
+        assert len(str(caught.value).encode()) <= _aws.REASON_LIMIT
+        assert "- Check0: y" in str(caught.value)
+        assert str(caught.value).endswith("ggg")
+
+    def test_no_secret_is_in_the_reason(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        reason = refusal(
+            world,
+            error(found="https://me:hunter2@registry/x", wrong="PASSWORD=hunter2 is wrong", fix=""),
+            finding("W", "warning", found="Authorization: Bearer hunter2hunter2"),
+        )
+
+        assert "hunter2" not in reason
+        assert "hunter2" not in caplog.text
+        assert "https://me:[redacted]@registry/x" in reason
+
+
+def test_the_attribute_has_no_secret(world: World) -> None:
+    world.found = [finding("W", "warning", found="https://me:hunter2@registry/x")]
+
+    assert "hunter2" not in on_event(event("Create"), None)["Data"]["Warnings"]
