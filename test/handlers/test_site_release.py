@@ -587,7 +587,7 @@ class TestBuild:
     def test_a_long_link_leaves_no_room_for_the_log(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.build["buildStatus"] = "FAILED"
-        deployment.build["logs"]["deepLink"] = "https://" + "x" * 810
+        deployment.build["logs"]["deepLink"] = "https://" + "x" * 850
         deployment.aws.lines = ["line"]
 
         reason = deployment.refusal()

@@ -75,6 +75,22 @@ def clip(text: str, size: int, *, end: bool = False) -> str:
     return data[:keep].decode(errors="ignore") + ELLIPSIS
 
 
+def fit_reason(what: str, rest: str = "", log_lines: str = "") -> str:
+    """The reason of a failure within CloudFormation's limit.
+
+    `rest` stays whole as long as `what` keeps its first 60 bytes. The log has what is left, and
+    loses its oldest lines first.
+    """
+    size = REASON_LIMIT
+    if rest or log_lines:
+        size = max(60, min(350, REASON_LIMIT - len(rest.encode())))
+    reason = f"{clip(what, size)}{rest}"
+    left = REASON_LIMIT - len(reason.encode()) - 1
+    if log_lines and left > len(ELLIPSIS.encode()):
+        reason += f"\n{clip(log_lines, left, end=True)}"
+    return clip(reason, REASON_LIMIT)
+
+
 def stack_status(stack_id: str) -> str:
     """The status of a stack; empty, with a line in the log, when AWS does not tell."""
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from botocore import exceptions as aws
 
 from ._answers import AWS_ERRORS, error_code
-from ._aws import REASON_LIMIT, client, clip, passes, stack_status
+from ._aws import client, fit_reason, passes, stack_status
 
 Json = dict[str, Any]
 
@@ -86,11 +86,10 @@ def _refuse_if_protected(event: Json) -> None:
         for arn in balancers
     ]
     raise ProtectionError(
-        clip(
+        fit_reason(
             "The stack is protected, and nothing has been deleted yet. To delete it, run\n"
             + "\n".join(commands)
-            + "\nand delete it again.",
-            REASON_LIMIT,
+            + "\nand delete it again."
         )
     )
 
@@ -123,7 +122,7 @@ def _patiently(change: Any, name: str, deadline: float, *, on: bool) -> None:
                 continue
             what = "on" if on else "off"
             reason = f"Deletion protection of {name} could not be turned {what}: {error}"
-            raise ProtectionError(clip(reason, REASON_LIMIT)) from error
+            raise ProtectionError(fit_reason(reason)) from error
         log.info("%s: deletion protection %s", name, "on" if on else "off")
         return
 

@@ -21,7 +21,7 @@ from ._answers import (
     tasks_of_family,
     why_stopped,
 )
-from ._aws import ELLIPSIS, REASON_LIMIT, client, clip, is_unanswered, log_tail, stack_status
+from ._aws import client, clip, fit_reason, is_unanswered, log_tail, stack_status
 from ._console import log_link
 from ._redact import redact
 
@@ -347,12 +347,7 @@ def _failure(event: Json, what: str, task_arn: str = "") -> ReleaseError:
         link = log_link(event["ResourceProperties"]["Cluster"], *_log_stream(event, task_arn))
         rest += f"\nLog: {link}"
         lines = log_tail(*_log_stream(event, task_arn), names=names)
-    room = max(60, min(350, REASON_LIMIT - len(rest.encode())))
-    reason = f"{clip(f'Release task {what}', room)}{rest}"
-    room = REASON_LIMIT - len(reason.encode()) - 1
-    if lines and room > len(ELLIPSIS.encode()):
-        reason += f"\n{clip(lines, room, end=True)}"
-    return ReleaseError(clip(reason, REASON_LIMIT))
+    return ReleaseError(fit_reason(f"Release task {what}", rest, lines))
 
 
 def _log_stream(event: Json, task_arn: str) -> tuple[str, str]:

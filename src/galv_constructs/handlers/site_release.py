@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ._answers import AWS_ERRORS, error_code
-from ._aws import REASON_LIMIT, client, clip, log_tail, passes, stack_status
+from ._aws import client, fit_reason, log_tail, passes, stack_status
 from ._redact import redact
 from ._site_config import API_URL, INDEX, TEMPLATE, ConfigError, configure
 from ._site_page import PageError, check_page
@@ -365,12 +365,7 @@ def _failure(what: str, build: Json | None = None, names: Iterable[str] = ()) ->
         lines = log_tail(logs["groupName"], logs["streamName"], names=names, noise=NOISE)
     elif logs:
         lines = "(no log: the build never ran)"
-    room = max(60, min(350, REASON_LIMIT - len(link.encode()))) if logs else REASON_LIMIT
-    reason = f"{clip(f'Site: {what}', room)}{link}"
-    room = REASON_LIMIT - len(reason.encode()) - 1
-    if lines and room > 60:
-        reason += f"\n{clip(lines, room, end=True)}"
-    return SiteError(clip(reason, REASON_LIMIT))
+    return SiteError(fit_reason(f"Site: {what}", link, lines))
 
 
 # Publishing
