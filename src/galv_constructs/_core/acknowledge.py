@@ -123,6 +123,13 @@ def secret_findings(encryption_key: kms.IKey | None, *, not_rotated: str) -> dic
     return {"AwsSolutions-SMG4": not_rotated, **standards(rules)}
 
 
+ROTATED_BY_DEPLOYMENT = (
+    "Running tasks read the password once, when they start: it is rotated by a deployment, which "
+    "replaces them, when the number of the rotation is raised."
+)
+"""Of secrets whose rotation is a number that an argument gives."""
+
+
 def acknowledge_provider(
     provider: cr.Provider,
     on_event: lambda_.IFunction,

@@ -10,7 +10,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import acknowledge, secret_findings
+from galv_constructs._core.acknowledge import (
+    ROTATED_BY_DEPLOYMENT,
+    acknowledge,
+    secret_findings,
+)
 from galv_constructs._core.validation import check_boolean, check_known, check_range, is_token
 from galv_constructs.tasks._longest_run import seconds_in_use
 from galv_constructs.tasks._release_run import ReleaseRun
@@ -91,7 +95,7 @@ class DatabaseOwner(Construct):
             # Setup gives the login another password, also in a snapshot that was restored.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        acknowledge(self.secret, secret_findings(encryption_key, not_rotated=_NOT_ROTATED))
+        acknowledge(self.secret, secret_findings(encryption_key, not_rotated=ROTATED_BY_DEPLOYMENT))
 
     @property
     def secrets(self) -> dict[str, ecs.Secret]:
@@ -136,9 +140,3 @@ class DatabaseOwner(Construct):
             command_text=f"retire {self._login}",
         )
         retired.node.add_dependency(self.secret)
-
-
-_NOT_ROTATED = (
-    "Running tasks read the password once, when they start: it is rotated "
-    "by a deployment, which replaces them, when the number of the rotation is raised."
-)

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from galv_constructs._core.acknowledge import (
     DEPLOYMENT_FUNCTIONS,
+    ROTATED_BY_DEPLOYMENT,
     acknowledge,
     acknowledge_wildcards,
     secret_findings,
@@ -93,7 +94,8 @@ class SmtpCredentials(Construct):
         )
         acknowledge(
             self,
-            DEPLOYMENT_FUNCTIONS | secret_findings(encryption_key, not_rotated=_NOT_ROTATED),
+            DEPLOYMENT_FUNCTIONS
+            | secret_findings(encryption_key, not_rotated=ROTATED_BY_DEPLOYMENT),
         )
         self.resource = handled_resource(
             self,
@@ -157,10 +159,6 @@ class SmtpCredentials(Construct):
         )
 
 
-_NOT_ROTATED = (
-    "Running tasks read the password once, when they start: it is rotated by a "
-    "deployment, which replaces them, when the number of the rotation is raised."
-)
 _ANY_RECIPIENT = (
     "In the sandbox SES asks for the recipient's identity too, and recipients are "
     "anyone; a condition fixes the address that mail comes from."
