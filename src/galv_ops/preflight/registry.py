@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlencode
 
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
-    from .world import Reply, World
+    from collections.abc import Mapping
+
+    from .world import Reply, Stream, World
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -24,7 +27,7 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 DOCKER_HUB = "registry-1.docker.io"
-OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
+OK, PARTIAL, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 206, 401, 403, 404
 
 
 class Reference(NamedTuple):
@@ -88,7 +91,28 @@ class Registry:
             RefusedError: If who asks may not see it.
             UnreachableError: If the registry does not answer.
         """
-        return self._json(f"manifests/{version}", ", ".join((*INDEXES, *MANIFESTS)))
+        return self._object(self.manifest_as_sent(version))
+
+    def manifest_as_sent(self, version: str) -> Reply:
+        """Return the manifest, or the index, with the bytes that its digest is of.
+
+        Raises: as `manifest`.
+        """
+        return self._found(f"manifests/{version}", ", ".join((*INDEXES, *MANIFESTS)))
+
+    def blob(self, digest: str, start: int = 0) -> Stream:
+        """Return the bytes of a layer or a configuration, from a position on.
+
+        Raises: as `manifest`.
+        """
+        stream = self._open(f"blobs/{digest}", {"Range": f"bytes={start}-"} if start else {})
+        if stream.status not in (OK, PARTIAL):
+            with closing(stream):
+                self._refuse(stream.reply())
+        # A server may send all, whatever it was asked for.
+        if stream.status == OK:
+            stream.skip(start)
+        return stream
 
     def config(self, digest: str) -> dict[str, Any]:
         """Return the configuration of an image."""
@@ -103,25 +127,42 @@ class Registry:
         return [str(tag) for tag in tags]
 
     def _json(self, path: str, accept: str) -> dict[str, Any]:
-        reply = self._get(path, accept)
-        if reply.status == UNAUTHORIZED and not self._authorization:
-            self._authorization = self._authorize(reply.headers.get("www-authenticate", ""))
-            reply = self._get(path, accept)
-        if reply.status == OK:
-            content = reply.json()
-            if not isinstance(content, dict):
-                raise UnreachableError(self._host, "its answer is no object of JSON")
-            return content
+        return self._object(self._found(path, accept))
+
+    def _object(self, reply: Reply) -> dict[str, Any]:
+        content = reply.json()
+        if not isinstance(content, dict):
+            raise UnreachableError(self._host, "its answer is no object of JSON")
+        return content
+
+    def _found(self, path: str, accept: str) -> Reply:
+        with closing(self._open(path, {"Accept": accept})) as stream:
+            reply = stream.reply()
+        if reply.status != OK:
+            self._refuse(reply)
+        return reply
+
+    def _open(self, path: str, headers: Mapping[str, str]) -> Stream:
+        """Ask, and once more where the registry wants a token, or another one: tokens end."""
+        stream = self._ask(path, headers)
+        if stream.status != UNAUTHORIZED:
+            return stream
+        with closing(stream):
+            challenge = stream.headers.get("www-authenticate", "")
+        self._authorization = self._authorize(challenge)
+        return self._ask(path, headers)
+
+    def _ask(self, path: str, headers: Mapping[str, str]) -> Stream:
+        private = {"Authorization": self._authorization} if self._authorization else {}
+        return self._world.stream(f"{self._base}/{path}", headers, private=private)
+
+    def _refuse(self, reply: Reply) -> NoReturn:
         said = _said(reply)
         if reply.status == NOT_FOUND:
             raise AbsentError(said)
         if reply.status in (UNAUTHORIZED, FORBIDDEN):
             raise RefusedError(said)
         raise UnreachableError(self._host, f"it answers {said}")
-
-    def _get(self, path: str, accept: str) -> Reply:
-        private = {"Authorization": self._authorization} if self._authorization else {}
-        return self._world.get(f"{self._base}/{path}", {"Accept": accept}, private=private)
 
     def _authorize(self, challenge: str) -> str:
         """Return what the registry asks for.

@@ -6,6 +6,7 @@ import json
 import ssl
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from .dns import Answer, resolve, system_resolver
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # Seconds. A server that is well answers in a fraction of that.
 PATIENCE = 5.0
@@ -54,6 +55,52 @@ class Reply:
             return json.loads(self.body)
         except ValueError as error:
             raise UnreachableError(self.url, "its answer is no JSON") from error
+
+
+class Stream:
+    """The answer of a web server whose body is still to be read."""
+
+    def __init__(self, url: str, answer: Any, timeout: Callable[[], float]) -> None:
+        self._url = url
+        self._answer = answer
+        self._timeout = timeout
+        self.status = int(answer.status or 0)
+        self.headers = {name.lower(): value for name, value in answer.headers.items()}
+
+    def close(self) -> None:
+        """Read no more."""
+        self._answer.close()
+
+    def read(self, size: int) -> bytes:
+        """Read at most so many bytes; none at the end, or where the connection was dropped.
+
+        Raises:
+            UnreachableError: If nothing comes.
+        """
+        try:
+            part: bytes = self._answer.read1(size)
+        except (OSError, HTTPException) as error:
+            raise _unreachable(self._url, error) from error
+        return part
+
+    def skip(self, size: int) -> None:
+        """Read so many bytes for nothing."""
+        while size > 0 and (part := self.read(min(size, _CHUNK))):
+            size -= len(part)
+
+    def reply(self) -> Reply:
+        """Read a body that is no file, whose server may send a byte at a time and never end."""
+        parts: list[bytes] = []
+        size = 0
+        until = time.monotonic() + self._timeout()
+        while part := self.read(_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_REPLY:
+                raise UnreachableError(self._url, f"its answer has more than {LARGEST_REPLY} bytes")
+            if time.monotonic() > until:
+                raise UnreachableError(self._url, f"its answer took more than {PATIENCE:.0f} s")
+        return Reply(self.status, self.headers, b"".join(parts), self._answer.geturl())
 
 
 class _HttpsOnly(HTTPRedirectHandler):
@@ -166,7 +213,7 @@ class World:
         private: Mapping[str, str] | None = None,
         method: str = "GET",
     ) -> Reply:
-        """Ask a web server, over HTTPS.
+        """Ask a web server, over HTTPS, and read all that it answers.
 
         Args:
             url: The address.
@@ -177,6 +224,18 @@ class World:
         Raises:
             UnreachableError: If it does not answer, or not in time. Any status is an answer.
         """
+        with closing(self.stream(url, headers, private=private, method=method)) as stream:
+            return stream.reply()
+
+    def stream(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        private: Mapping[str, str] | None = None,
+        method: str = "GET",
+    ) -> Stream:
+        """Ask as `get` does, and leave the body to be read: it may be as long as it likes."""
         if not url.startswith("https://"):
             raise UnreachableError(url, "it is not HTTPS")
         request = Request(url, headers=dict(headers or {}), method=method)  # noqa: S310 - HTTPS
@@ -187,12 +246,9 @@ class World:
                 answer = self._opener.open(request, timeout=self._timeout(url))
             except HTTPError as error:
                 answer = error
-            with answer:
-                body = self._read(url, answer)
         except (URLError, OSError, HTTPException) as error:
-            raise UnreachableError(url, str(getattr(error, "reason", "") or error)) from error
-        names = {name.lower(): value for name, value in answer.headers.items()}
-        return Reply(int(answer.status or 0), names, body, answer.geturl())
+            raise _unreachable(url, error) from error
+        return Stream(url, answer, lambda: self._timeout(url))
 
     def dns(self, name: str, kind: str, *, server: tuple[str, int] | None = None) -> Answer:
         """Ask a name server for the records of a name.
@@ -214,19 +270,9 @@ class World:
             raise UnreachableError(whom, "no time was left to ask it")
         return min(PATIENCE, left)
 
-    def _read(self, url: str, answer: Any) -> bytes:
-        """Read a body, whose server may send a byte at a time and never end."""
-        parts: list[bytes] = []
-        size = 0
-        until = time.monotonic() + self._timeout(url)
-        while part := answer.read1(_CHUNK):
-            parts.append(part)
-            size += len(part)
-            if size > LARGEST_REPLY:
-                raise UnreachableError(url, f"its answer has more than {LARGEST_REPLY} bytes")
-            if time.monotonic() > until:
-                raise UnreachableError(url, f"its answer took more than {PATIENCE:.0f} s")
-        return b"".join(parts)
+
+def _unreachable(url: str, error: Exception) -> UnreachableError:
+    return UnreachableError(url, str(getattr(error, "reason", "") or error))
 
 
 def _leaves(value: Any) -> list[str]:
