@@ -60,8 +60,9 @@ _NO_VALUE = re.compile(
 )
 _ASSIGNED = re.compile(rf"(?i:(?<![\w.-])({_NAME})(\\?[\"']?\]?\s*=>?\s*))({_VALUE})")
 # A class of Python's, such as InvalidToken, is followed by a colon too, and so is a part of an ARN.
+# A name in quotation marks may be Python's bytes.
 _MAPPED = re.compile(
-    rf"""(?<![\w.:-])(["'](?i:{_NAME})["']|(?-i:[a-z0-9_.-]+|[A-Z0-9_.-]+|(?:[A-Z][a-z0-9]*-)+[A-Z][a-z0-9]*))"""
+    rf"""(?:(?<![\w.:-])|(?<=\bb)(?=["']))(["'](?i:{_NAME})["']|(?-i:[a-z0-9_.-]+|[A-Z0-9_.-]+|(?:[A-Z][a-z0-9]*-)+[A-Z][a-z0-9]*))"""
     rf"""(\s*:\s*)({_VALUE})"""
 )
 _NAMED = re.compile(_NAME, re.IGNORECASE)

@@ -70,6 +70,17 @@ class TestDotInTheLastPart:
         assert served(uri, headers) == uri
 
 
+@pytest.mark.parametrize("uri", ["/cells/assets/LR-2.3", "/-well-known/LR-2.3"])
+def test_only_the_folders_of_files_at_the_root_have_files_in_a_navigation(uri: str) -> None:
+    assert served(uri, NAVIGATIONS[0]) == "/index.html"
+
+
+def test_html_may_stand_anywhere_in_what_a_browser_accepts() -> None:
+    accept = {"accept": "application/xhtml+xml,text/html;q=0.9"}
+
+    assert served("/cells/LR-2.3", accept) == "/index.html"
+
+
 def test_does_not_need_a_host() -> None:
     assert call(CODE, uri="/")["uri"] == "/index.html"
 
@@ -94,6 +105,12 @@ class TestAlternatives:
         assert answer["headers"] == {
             "location": {"value": "https://app.example.com/cells/1?page=2&tag=a&tag=b%20c&all"}
         }
+
+    def test_a_redirect_says_that_the_name_is_another_for_good(self) -> None:
+        answer = call(WITH_ALTERNATIVES, headers={"host": "example.com"})
+
+        # https://httpwg.org/specs/rfc9110.html#status.301
+        assert (answer["statusCode"], answer["statusDescription"]) == (301, "Moved Permanently")
 
     def test_redirects_without_a_query(self) -> None:
         answer = call(WITH_ALTERNATIVES, headers={"host": "example.com"})

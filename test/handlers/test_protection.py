@@ -8,13 +8,15 @@ from botocore.exceptions import ClientError
 from handlers.services import clients
 
 from galv_constructs.handlers import protection
-from galv_constructs.handlers.protection import ATTRIBUTE, ProtectionError, on_event
+from galv_constructs.handlers.protection import ProtectionError, on_event
 
 Json = dict[str, Any]
 
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/galv/0a1b2c3d-0000"
 ROOT = "arn:aws:cloudformation:eu-central-1:123456789012:stack/root/0a1b2c3d-0001"
 BALANCER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/galv/0a1b"
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
+ATTRIBUTE = "deletion_protection.enabled"
 
 
 def fault(code: str) -> ClientError:

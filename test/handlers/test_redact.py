@@ -58,6 +58,20 @@ def test_a_value_is_left_out(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("connect(password=b'x y', host=1)", "connect(password='[redacted]', host=1)"),
+        ("{b'PASSWORD': b'x y', b'PORT': b'1'}", "{b'PASSWORD': '[redacted]', b'PORT': b'1'}"),
+        ('{b"db-password": b"x"}', '{b"db-password": "[redacted]"}'),
+    ],
+)
+def test_bytes_are_left_out_as_texts_are(text: str, expected: str) -> None:
+    assert redact(text) == expected
+    assert has_secret(text)
+    assert redact(expected) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         'FATAL: password authentication failed for user "galv"',
@@ -122,6 +136,12 @@ def test_an_environment_is_left_out(dump: str) -> None:
 
 def test_two_variables_are_no_environment() -> None:
     assert redact("A_NAME=1\nANOTHER=2\nmigrated") == "A_NAME=1\nANOTHER=2\nmigrated"
+
+
+def test_variables_that_are_far_apart_are_no_environment() -> None:
+    log = "\n".join([*["before"] * 50, "A_NAME=1", "ANOTHER=2", *["between"] * 5, "THIRD=3"])
+
+    assert redact(log) == log
 
 
 @pytest.mark.parametrize("begin", ["-----BEGIN RSA PRIVATE KEY-----\n", ""])

@@ -219,6 +219,13 @@ class TestDue:
         assert not schedule.aws.deadlines
         assert f"skipped the run due at {DUE}: 1" in caplog.text
 
+    def test_asks_its_own_cluster_for_the_runs_that_go_on(self, schedule: Schedule) -> None:
+        arn = schedule.aws.add()
+
+        schedule.due()
+
+        assert ("describe_tasks", {"cluster": CLUSTER, "tasks": [arn]}) in schedule.aws.calls
+
     def test_starts_beside_another_run_where_that_is_allowed(
         self, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
     ) -> None:

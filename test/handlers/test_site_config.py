@@ -109,7 +109,10 @@ class TestTemplate:
     def test_may_not_ask_for_a_secret(self) -> None:
         files = {**AT_RUN_TIME, "env.template.js": TEMPLATE + b"'${TOKEN}'"}
 
-        assert "asks for TOKEN, which is given as a secret" in refusal(files, secrets=["TOKEN"])
+        assert refusal(files, secrets=["TOKEN"]) == (
+            "env.template.js asks for TOKEN, which is given as a secret, and everyone can read "
+            "env.js: pass it as a plain variable if it may be public"
+        )
 
     def test_that_names_no_api_is_refused(self) -> None:
         files = {**AT_RUN_TIME, "env.template.js": b"window.__ENV__ = {API: '$VITE_API'}"}
@@ -141,6 +144,16 @@ class TestConfiguration:
         escaped = API.replace("/", "\\/").replace(":", "\\u003a").replace("p", "\\x70")
 
         assert config_problem(f"VITE_GALV_API_BASE_URL: '{escaped}'".encode(), API) == ""
+
+    def test_a_value_goes_on_where_a_backslash_ends_its_line(self) -> None:
+        content = f"VITE_GALV_API_BASE_URL: '{API[:9]}\\\n{API[9:]}'"
+
+        assert config_problem(content.encode(), API) == ""
+
+    def test_a_comment_of_several_lines_names_no_api(self) -> None:
+        comment = f"/* before\n VITE_GALV_API_BASE_URL: '{OTHER}'\n*/"
+
+        assert config_problem(f"{comment}VITE_GALV_API_BASE_URL: '{API}'".encode(), API) == ""
 
     @pytest.mark.parametrize(
         "url",

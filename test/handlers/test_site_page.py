@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -135,6 +136,21 @@ def test_what_cannot_be_reached_yet_is_asked_for_again(site: Site) -> None:
     with pytest.raises(PageError, match=r"http://127\.0\.0\.1:9/ fails: .*Connection refused"):
         check_page("http://127.0.0.1:9", FILES, api_url=API)
     assert site.now >= _site_page.PATIENCE
+
+
+def test_a_server_that_stays_silent_is_given_up(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_site_page, "TIMEOUT", 0.1)
+    monkeypatch.setattr(_site_page, "PATIENCE", 0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # Whoever waits for longer gets another error.
+        end = threading.Timer(10, silent.close)
+        end.start()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(PageError, match="/ fails: timed out"):
+            check_page(url, FILES, api_url=API)
+        end.cancel()
 
 
 def test_another_api_is_a_failure(site: Site) -> None:

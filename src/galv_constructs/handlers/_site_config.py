@@ -121,7 +121,8 @@ def _value(literal: str) -> str:
 
     def character(match: re.Match[str]) -> str:
         code = match.group(1) or match.group(2)
-        return chr(int(code, 16)) if code else str(match.group(3))
+        # An escaped line end is none.
+        return chr(int(code, 16)) if code else match.group(3).strip("\n")
 
     return _ESCAPE.sub(character, literal[1:-1])
 
