@@ -407,7 +407,7 @@ class TestFromVpc:
         )
 
     @pytest.mark.parametrize("argument", ["assign_public_ip", "has_internet"])
-    def test_refuses_what_is_not_true_or_false(
+    def test_refuses_a_flag_that_is_not_a_boolean(
         self, vpc: ec2.IVpc, refusal: Refusal, argument: str
     ) -> None:
         arguments: Json = {argument: "false"}

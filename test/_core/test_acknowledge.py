@@ -76,7 +76,7 @@ def test_names_a_resource_of_another_stack_by_its_export() -> None:
     assert names[0].endswith("/*]")
 
 
-def test_names_a_resource_behind_a_weak_reference_by_what_reads_it() -> None:
+def test_names_a_resource_behind_a_weak_reference_by_its_consumer() -> None:
     app = new_app({"@aws-cdk/core:defaultCrossStackReferences": "weak"})
     role, _ = role_and_bucket(app, apart=True)
 
@@ -98,7 +98,7 @@ def test_acknowledges_once_however_often_a_tree_is_synthesized() -> None:
     assert len(acknowledged(role)) == 2
 
 
-def test_acknowledges_what_came_after_a_synthesis() -> None:
+def test_acknowledges_resources_added_after_a_synthesis() -> None:
     app = new_app()
     role, _ = role_and_bucket(app, apart=False)
     app.synth()
@@ -148,14 +148,14 @@ def roles(app: App, *, with_reasons: bool) -> None:
 class TestSpellingOfCdkNag:
     """Whatever version of cdk-nag is installed: tools/versions.py brings the lowest and newest."""
 
-    def test_finds_nothing_that_is_acknowledged(self, references: str) -> None:
+    def test_cdk_nag_reports_no_acknowledged_finding(self, references: str) -> None:
         app = checked_app(references)
         roles(app, with_reasons=True)
 
         # A finding makes the synthesis fail, and says which.
         app.synth()
 
-    def test_finds_each_that_is_not(self, references: str) -> None:
+    def test_cdk_nag_reports_each_other_finding(self, references: str) -> None:
         app = checked_app(references)
         roles(app, with_reasons=False)
 
@@ -221,7 +221,7 @@ def test_keeps_reasons_out_of_the_constructors() -> None:
     assert {name: reasons for name, reasons in found.items() if reasons} == {}
 
 
-def test_sees_a_reason_in_a_constructor() -> None:
+def test_the_check_notices_a_reason_in_a_constructor() -> None:
     source = """
 class Part:
     def __init__(self):

@@ -31,7 +31,7 @@ def claim(
     )
 
 
-def test_two_backends(refusal: Refusal, stack: Stack) -> None:
+def test_refuses_two_backends_with_one_host_name(refusal: Refusal, stack: Stack) -> None:
     zone = zone_in(stack)
     GalvBackend(stack, "One", domain_name="api.example.com", hosted_zone=zone)
 
@@ -46,7 +46,7 @@ def test_two_backends(refusal: Refusal, stack: Stack) -> None:
     )
 
 
-def test_two_sites(refusal: Refusal, stack: Stack) -> None:
+def test_refuses_two_sites_with_one_host_name(refusal: Refusal, stack: Stack) -> None:
     zone = zone_in(stack)
     site(stack, "One", zone, "app.example.com", "www.example.com")
 
@@ -55,7 +55,7 @@ def test_two_sites(refusal: Refusal, stack: Stack) -> None:
     )
 
 
-def test_the_same_zone_in_two_stacks(app: App) -> None:
+def test_refuses_one_host_name_in_two_stacks_with_the_same_zone(app: App) -> None:
     one, two = Stack(app, "One"), Stack(app, "Two")
     claim(one, "Backend", zone=zone_in(one))
 
@@ -79,7 +79,7 @@ def test_without_a_zone_load_balancers_may_share_a_name_and_distributions_not(ap
         claim(stack, "Four", zone=None, of_distribution=True)
 
 
-def test_names_that_are_not_known_pass(app: App) -> None:
+def test_accepts_host_names_that_are_not_known_at_synthesis(app: App) -> None:
     stack = Stack(app, "Stack")
     name, zone = CfnParameter(stack, "Name").value_as_string, zone_in(stack)
 

@@ -29,7 +29,7 @@ def test_each_task_has_a_log_group_with_its_name(default: Json) -> None:
         assert options["awslogs-stream-prefix"] == name
 
 
-def test_what_can_be_switched_off_and_on_has_log_groups_without_names(
+def test_optional_parts_have_log_groups_with_generated_names(
     default: Json, development: Json
 ) -> None:
     """A log group that was kept must not be in the way when it is created again."""
@@ -47,7 +47,7 @@ def test_what_can_be_switched_off_and_on_has_log_groups_without_names(
     }
 
 
-def test_a_failed_deployment_leaves_no_log_group_that_the_next_one_would_meet(stack: Stack) -> None:
+def test_a_failed_deployment_leaves_no_named_log_group(stack: Stack) -> None:
     backend = backend_in(stack)
     GalvReleaseTask(stack, "Reindex", runtime=backend.runtime, command=["x"])
     template = synthesize(stack)
@@ -103,7 +103,7 @@ def test_encrypts_with_the_given_key(encrypted: Json) -> None:
     assert "kms:EncryptionContext:aws:logs:arn" in statement["Condition"]["ArnLike"]
 
 
-def test_encrypts_with_aws_s_own_key_when_none_is_given(default: Json) -> None:
+def test_encrypts_with_the_key_of_aws_when_none_is_given(default: Json) -> None:
     assert all(
         "KmsKeyId" not in group["Properties"] for group in of_type(default, LOG_GROUP).values()
     )

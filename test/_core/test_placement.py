@@ -308,7 +308,7 @@ class TestPlaces:
         assert f"is in account {THEIRS}" in said
         assert OURS in said
 
-    def test_takes_what_is_in_its_place(self, stack: Stack) -> None:
+    def test_accepts_a_resource_of_the_same_region_and_account(self, stack: Stack) -> None:
         backend_in(
             stack,
             hosted_zone=None,
@@ -316,7 +316,7 @@ class TestPlaces:
             web_acl_arn=regional_acl(stack, HERE, OURS),
         )
 
-    def test_a_stack_for_any_region_takes_anything(self) -> None:
+    def test_a_stack_for_any_region_accepts_any_resource(self) -> None:
         stack = Stack(new_app(), "Stack")
         mail(stack, encryption_key=key(stack, ELSEWHERE, THEIRS))
 
@@ -406,7 +406,7 @@ class TestRuntime:
         )
 
     @pytest.mark.parametrize("make", [release_task, scheduled_task], ids=named)
-    def test_takes_one_that_does_not_say_where_it_is(self, stack: Stack, make: Make) -> None:
+    def test_accepts_a_cluster_whose_vpc_is_not_known(self, stack: Stack, make: Make) -> None:
         given = ecs.Cluster.from_cluster_arn(
             stack, "Cluster", arn("ecs", HERE, OURS, "cluster/ours")
         )

@@ -86,7 +86,7 @@ def templates() -> Templates:
 
 class TestTemplates:
     @pytest.mark.parametrize(("production", "override"), ROWS)
-    def test_what_holds_data_follows_removal_protection(
+    def test_resources_with_data_follow_removal_protection(
         self,
         templates: Templates,
         production: bool,
@@ -120,7 +120,7 @@ class TestTemplates:
         assert versioned == {protected}
 
     @pytest.mark.parametrize(("production", "override"), ROWS)
-    def test_what_costs_or_shows_follows_production(
+    def test_standby_backups_and_insights_follow_production(
         self,
         templates: Templates,
         production: bool,
@@ -149,7 +149,7 @@ class TestTemplates:
     ],
 )
 @pytest.mark.parametrize("value", ["false", 0, []])
-def test_refuses_what_is_not_true_or_false(
+def test_refuses_a_flag_that_is_not_a_boolean(
     refused_backend: RefusedBackend, argument: str, value: object
 ) -> None:
     assert refused_backend(**{argument: value}) == (

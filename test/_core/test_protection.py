@@ -16,7 +16,7 @@ BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 
 @pytest.mark.parametrize("name", ["default", "development", "tuned", "encrypted"])
-def test_no_template_says_anything_of_deletion_protection(
+def test_no_template_sets_deletion_protection_itself(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     """CloudFormation changes what a template says, and only that: an update would turn it off.
@@ -40,13 +40,13 @@ def test_protects_the_new_database_and_the_load_balancer(default: Json) -> None:
     assert protection["LoadBalancers"] == [{"Ref": only_id(default, BALANCER)}]
 
 
-def test_is_there_to_open_what_is_no_longer_protected(development: Json, default: Json) -> None:
+def test_stays_defined_to_remove_deletion_protection(development: Json, default: Json) -> None:
     """Switching it off is an update: a deletion could not be told from that of the construct."""
     assert only(development, PROTECTION)["Protected"] == "false"
     assert only_id(development, PROTECTION) == only_id(default, PROTECTION)
 
 
-def test_leaves_a_database_of_others_alone(stack: Stack) -> None:
+def test_does_not_protect_a_given_database(stack: Stack) -> None:
     vpc = ec2.Vpc(stack, "Vpc")
     engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
     backend_in(
@@ -70,7 +70,7 @@ def test_deletion_protection_is_a_switch_of_its_own(stack: Stack) -> None:
     assert media["DeletionPolicy"] == "Retain"
 
 
-def test_comes_after_all_that_people_use(mailing: Json) -> None:
+def test_runs_after_the_web_service_and_the_site(mailing: Json) -> None:
     """And is deleted before it: it refuses before anything is gone."""
     needed = {
         mailing["Resources"][id]["Type"] for id in needs(mailing, only_id(mailing, PROTECTION))
@@ -88,7 +88,7 @@ def test_comes_after_all_that_people_use(mailing: Json) -> None:
     }
 
 
-def test_comes_after_mail(stack: Stack) -> None:
+def test_runs_after_mail(stack: Stack) -> None:
     backend_in(stack, mail=GalvMail(stack, "Mail", sender="galv@mail.example.com"))
     template = synthesize(stack)
 
@@ -97,7 +97,7 @@ def test_comes_after_mail(stack: Stack) -> None:
     )
 
 
-def test_its_handler_may_change_these_two_alone(default: Json) -> None:
+def test_its_handler_may_change_only_the_database_and_the_load_balancer(default: Json) -> None:
     (policy,) = of_type(default, "AWS::IAM::Policy", "BackendProtectionHandlerRole").values()
 
     allowed = {

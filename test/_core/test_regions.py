@@ -117,7 +117,9 @@ class TestTwoRegions:
         }
         assert same == {}
 
-    def test_every_type_of_these_services_is_looked_at(self, templates: list[Json]) -> None:
+    def test_the_table_covers_every_resource_type_of_these_services(
+        self, templates: list[Json]
+    ) -> None:
         kinds = {resource["Type"] for resource in templates[0]["Resources"].values()}
         of_services = {kind for kind in kinds if kind.split("::")[1] in ("CloudFront", "IAM", "S3")}
 
@@ -164,7 +166,7 @@ class TestTable:
         assert listed == lacking
 
     @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-    def test_says_where_it_comes_from(self, service: Service) -> None:
+    def test_each_line_names_its_source(self, service: Service) -> None:
         assert service.source.startswith("https://docs.aws.amazon.com/")
 
     def test_regions_that_are_not_known_are_not_opted_in_to(self) -> None:
@@ -252,7 +254,7 @@ class TestOptInRegion:
         name = '{"Fn::Select": [0, {"Fn::Split": [".s3.", {"Fn::GetAtt": ["BackendMediaBucket'
         assert f's3.{OPT_IN}.amazonaws.com/", {name}' in text
 
-    def test_what_is_given_wins(self) -> None:
+    def test_a_given_variable_wins(self) -> None:
         stack = stack_in(OPT_IN)
         backend_in(stack, environment={"AWS_ENDPOINT_URL_S3": "https://s3.example.com"})
 

@@ -51,7 +51,7 @@ def message(check: Callable[..., None], *arguments: Any) -> str:
         TEXT,
     ],
 )
-def test_takes_host_names(name: str) -> None:
+def test_accepts_host_names(name: str) -> None:
     check_domain_name("domain_name", name)
 
 
@@ -83,7 +83,7 @@ def test_takes_host_names(name: str) -> None:
         ["api.example.com"],
     ],
 )
-def test_refuses_what_is_no_host_name(name: object) -> None:
+def test_refuses_an_invalid_host_name(name: object) -> None:
     assert message(check_domain_name, "domain_name", name) == (
         "domain_name must be a bare host name in lower case such as 'api.example.com', "
         f"got {name!r}: leave out the scheme, the port, the path and a dot at the end"
@@ -93,7 +93,7 @@ def test_refuses_what_is_no_host_name(name: object) -> None:
 @pytest.mark.parametrize(
     "address", ["galv@example.com", "galv-no-reply+x@mail.example.com", "o'x@a.b", TEXT]
 )
-def test_takes_addresses(address: str) -> None:
+def test_accepts_email_addresses(address: str) -> None:
     check_email("sender", address)
 
 
@@ -113,7 +113,7 @@ def test_takes_addresses(address: str) -> None:
         {"Ref": "Parameter"},
     ],
 )
-def test_refuses_what_is_no_address(address: object) -> None:
+def test_refuses_an_invalid_email_address(address: object) -> None:
     text = message(check_email, "sender", address)
 
     assert text.startswith("sender must be an address such as 'galv-no-reply@mail.example.com'")
@@ -121,12 +121,12 @@ def test_refuses_what_is_no_address(address: object) -> None:
 
 
 @pytest.mark.parametrize("tag", ["latest", "v2.11.4", "v2_x-1", "a" * 128, TEXT])
-def test_takes_image_tags(tag: str) -> None:
+def test_accepts_image_tags(tag: str) -> None:
     check_image_tag("version", tag)
 
 
 @pytest.mark.parametrize("tag", ["", "a" * 129, ".1", "-1", "2.11.4@sha256:0", "a b", "a\n", 2.11])
-def test_refuses_what_is_no_image_tag(tag: object) -> None:
+def test_refuses_an_invalid_image_tag(tag: object) -> None:
     text = message(check_image_tag, "version", tag)
 
     assert "version must be the tag of an image, such as 'v2.11.4' or 'latest'" in text
@@ -152,7 +152,7 @@ def test_refuses_what_is_no_image_tag(tag: object) -> None:
         (512, NUMBER),
     ],
 )
-def test_takes_the_sizes_that_fargate_has(cpu: float, memory: float) -> None:
+def test_accepts_every_size_of_fargate(cpu: float, memory: float) -> None:
     check_fargate_size(cpu, memory)
 
 
@@ -182,7 +182,7 @@ def test_refuses_memory_that_does_not_go_with_the_cpu(cpu: int, memory: Any, all
 
 
 @pytest.mark.parametrize("value", [1, 5, NUMBER])
-def test_takes_numbers_within_bounds(value: float) -> None:
+def test_accepts_numbers_within_bounds(value: float) -> None:
     check_range("max_tasks", value, 1, 5)
 
 
@@ -196,14 +196,14 @@ def test_refuses_numbers_out_of_bounds(value: int) -> None:
 @pytest.mark.parametrize(
     "value", [None, "3", 2.5, 2.0, True, (1, 2), {1}, [3], Path("3"), object()]
 )
-def test_refuses_what_is_no_whole_number(value: Any) -> None:
+def test_refuses_a_number_that_is_not_whole(value: Any) -> None:
     assert message(check_range, "max_tasks", value, 1, 5) == (
         f"max_tasks must be a whole number, got {value!r} ({type(value).__name__})"
     )
 
 
 @pytest.mark.parametrize("value", [None, "true", 1, 0, (), Path("no"), object()])
-def test_refuses_what_is_not_true_or_false(value: object) -> None:
+def test_refuses_a_flag_that_is_not_a_boolean(value: object) -> None:
     assert message(check_boolean, "production", value) == (
         f"production must be true or false, got {value!r} ({type(value).__name__})"
     )
@@ -212,7 +212,7 @@ def test_refuses_what_is_not_true_or_false(value: object) -> None:
 @pytest.mark.parametrize(
     "value", [None, Duration.minutes(1), Duration.hours(1), Duration.millis(61_000)]
 )
-def test_takes_times_within_bounds(value: Duration | None) -> None:
+def test_accepts_durations_within_bounds(value: Duration | None) -> None:
     check_duration("timeout", value, timedelta(minutes=1), timedelta(hours=1))
 
 
@@ -225,14 +225,14 @@ def test_takes_times_within_bounds(value: Duration | None) -> None:
         (Duration.millis(60_500), "60.5"),
     ],
 )
-def test_refuses_times_out_of_bounds(value: Duration, got: str) -> None:
+def test_refuses_durations_out_of_bounds(value: Duration, got: str) -> None:
     assert (
         message(check_duration, "timeout", value, timedelta(minutes=1), timedelta(hours=1))
         == f"timeout must be whole seconds from 60 to 3600, got {got} seconds"
     )
 
 
-def test_refuses_numbers_that_are_not_known_yet() -> None:
+def test_refuses_numbers_that_are_not_known_at_synthesis() -> None:
     check_known("workers", 2)
 
     assert message(check_known, "workers", NUMBER) == (
@@ -240,7 +240,7 @@ def test_refuses_numbers_that_are_not_known_yet() -> None:
     )
 
 
-def test_refuses_times_that_are_not_known_yet() -> None:
+def test_refuses_durations_that_are_not_known_at_synthesis() -> None:
     value = Duration.seconds(NUMBER)
 
     assert (
@@ -250,7 +250,7 @@ def test_refuses_times_that_are_not_known_yet() -> None:
 
 
 @pytest.mark.parametrize("value", [900, "15m", 15.0])
-def test_refuses_what_is_no_duration(value: object) -> None:
+def test_refuses_a_number_for_a_duration(value: object) -> None:
     assert (
         message(check_duration, "timeout", value, timedelta(minutes=1), timedelta(hours=1))
         == f"timeout must be a Duration, got {value!r}: use Duration.seconds(…)"
@@ -271,12 +271,12 @@ class TestVariables:
     def secret(self, stack: Any) -> ecs.Secret:
         return ecs.Secret.from_secrets_manager(secretsmanager.Secret(stack, "Secret"))
 
-    def test_takes_names_and_text(self, secret: ecs.Secret) -> None:
+    def test_accepts_names_with_text(self, secret: ecs.Secret) -> None:
         check_variables({"A": "1", "_b2": " ", "C": TEXT}, {"E": secret}, self.RESERVED)
 
     @pytest.mark.parametrize("name", ["", "1A", "A-B", "A B", "A\n", "Ä", 7])
     @pytest.mark.parametrize("argument", ["environment", "secrets"])
-    def test_refuses_what_is_no_name(self, argument: str, name: Any, secret: ecs.Secret) -> None:
+    def test_refuses_an_invalid_name(self, argument: str, name: Any, secret: ecs.Secret) -> None:
         given: list[Any] = [{name: "x"}, {}] if argument == "environment" else [{}, {name: secret}]
 
         text = message(check_variables, *given, {})
@@ -329,7 +329,7 @@ class TestVariables:
         )
 
     @pytest.mark.parametrize("given", ["A=1", ["A"], 7])
-    def test_refuses_what_is_no_mapping(self, given: object) -> None:
+    def test_refuses_anything_but_a_mapping(self, given: object) -> None:
         assert message(check_variables, given, {}, {}) == (
             f"environment must be a mapping of names to values, got {given!r}"
         )
@@ -338,7 +338,7 @@ class TestVariables:
 @pytest.mark.parametrize(
     ("value", "refused"), [([], False), (("a",), False), ("a", True), (b"a", True), ({"a"}, True)]
 )
-def test_a_text_is_no_list_of_letters(value: object, refused: bool) -> None:
+def test_refuses_a_text_for_a_list(value: object, refused: bool) -> None:
     if refused:
         assert message(check_list, "names", value, "a list of names") == (
             f"names must be a list of names, got {value!r}"
@@ -389,7 +389,7 @@ SAID_ONCE = {
 
 
 @pytest.mark.parametrize("pattern", SAID_ONCE)
-def test_what_several_constructs_check_is_said_once(pattern: str) -> None:
+def test_several_constructs_share_one_check(pattern: str) -> None:
     package = Path(validation.__file__).parents[1]
     said = [
         path.relative_to(package).as_posix()

@@ -66,7 +66,7 @@ class TestTemplates:
 
         assert text(template) == text(default)
 
-    def test_none_changes_nothing(self, default: Json, synth: Synth) -> None:
+    def test_passing_none_changes_nothing(self, default: Json, synth: Synth) -> None:
         names = [
             *("certificate", "root_domain_name", "frontend_domain_names", "mail", "version"),
             *("image", "user", "registry_credentials", "environment", "secrets", "workers"),
@@ -102,7 +102,7 @@ class TestTemplates:
         ]
         assert kinds[0] == kinds[1]
 
-    def test_two_stand_in_one_stack(self, stack: Stack, default: Json) -> None:
+    def test_two_backends_fit_in_one_stack(self, stack: Stack, default: Json) -> None:
         backend_in(stack, "One")
         backend_in(stack, "Two", domain_name="two.example.com")
         template = synthesize(stack)
@@ -117,7 +117,7 @@ class TestTemplates:
         ]
         assert len(names) == len(set(names)) == 6
 
-    def test_two_share_network_and_cluster(self, stack: Stack) -> None:
+    def test_two_backends_share_a_network_and_a_cluster(self, stack: Stack) -> None:
         one = backend_in(stack, "One")
         backend_in(
             stack,
@@ -132,7 +132,7 @@ class TestTemplates:
         assert len(of_type(template, "AWS::ECS::Cluster")) == 1
         assert len(of_type(template, "AWS::ECS::Service")) == 2
 
-    def test_stands_in_any_environment(self, default: Json) -> None:
+    def test_synthesizes_for_any_environment(self, default: Json) -> None:
         azs = {
             str(resource["Properties"]["AvailabilityZone"])
             for resource in of_type(default, "AWS::EC2::Subnet").values()
@@ -141,7 +141,7 @@ class TestTemplates:
         assert all("Fn::GetAZs" in az for az in azs)
         assert len(azs) == 2
 
-    def test_stands_in_a_given_environment(self, default: Json) -> None:
+    def test_synthesizes_for_a_given_environment(self, default: Json) -> None:
         stack = regional_stack()
         backend_in(stack)
         template = synthesize(stack)
@@ -223,10 +223,10 @@ class TestBringYourOwn:
             "AWS::Route53::RecordSet",
         ],
     )
-    def test_makes_nothing_that_is_given(self, brought: Json, kind: str) -> None:
+    def test_creates_nothing_that_is_given(self, brought: Json, kind: str) -> None:
         assert of_type(brought, kind) == {}
 
-    def test_makes_the_rest(self, brought: Json) -> None:
+    def test_creates_the_rest(self, brought: Json) -> None:
         assert len(of_type(brought, "AWS::SecretsManager::Secret")) == 2
         assert len(of_type(brought, "AWS::S3::Bucket")) == 1
         assert len(of_type(brought, "AWS::ECS::TaskDefinition")) == 3
@@ -390,7 +390,7 @@ class TestRefusals:
             ({"domain_name": None}, "domain_name must be a bare host name in lower case"),
         ],
     )
-    def test_refuses_what_does_not_work(
+    def test_refuses_invalid_arguments(
         self, refused_backend: RefusedBackend, arguments: Json, message: str
     ) -> None:
         assert message in refused_backend(**arguments)

@@ -60,14 +60,14 @@ class TestSet:
             assert variables[switch] == "True"
 
     @pytest.mark.parametrize("name", TASKS)
-    def test_no_task_gets_what_nothing_reads(self, default: Json, name: str) -> None:
+    def test_no_task_gets_a_variable_that_nothing_reads(self, default: Json, name: str) -> None:
         assert not UNREAD & (set(environment(default, name)) | set(secrets(default, name)))
 
-    def test_what_the_construct_sets_is_reserved(self, mailing: Json) -> None:
+    def test_variables_of_the_construct_are_reserved(self, mailing: Json) -> None:
         names = set(environment(mailing, "web")) | set(secrets(mailing, "setup-db"))
         assert names - set(RESERVED_VARIABLES) == {"AWS_STS_REGIONAL_ENDPOINTS", "PGSSLMODE"}
 
-    def test_the_region_is_the_stack_s(self, default: Json) -> None:
+    def test_the_region_is_that_of_the_stack(self, default: Json) -> None:
         variables = environment(default, "web")
 
         assert variables["AWS_DEFAULT_REGION"] == {"Ref": "AWS::Region"}
@@ -118,7 +118,7 @@ class TestSet:
             variables = environment(tuned, name)
             assert variables["DJANGO_LAB_STORAGE_QUOTA_BYTES"] == "53687091200"
 
-    def test_a_quota_of_nothing_is_a_quota(self, synth: Synth) -> None:
+    def test_a_quota_of_zero_is_a_quota(self, synth: Synth) -> None:
         template = synth(lab_storage_quota=Size.bytes(0))
 
         assert environment(template, "web")["DJANGO_LAB_STORAGE_QUOTA_BYTES"] == "0"
@@ -143,7 +143,7 @@ class TestGiven:
         assert "PGSSLMODE" not in environment(template, "web")
         assert "PGSSLMODE" in secrets(template, "web")
 
-    def test_takes_a_value_that_is_not_known_yet(self, deferred: Json) -> None:
+    def test_accepts_a_value_that_is_not_known_at_synthesis(self, deferred: Json) -> None:
         assert environment(deferred, "web")["DJANGO_LOG_LEVEL"] == {"Ref": "Level"}
 
     @pytest.mark.parametrize("name", sorted(RESERVED_VARIABLES))
@@ -189,7 +189,7 @@ class TestGiven:
             ),
         ],
     )
-    def test_refuses_what_does_not_work(
+    def test_refuses_invalid_arguments(
         self, refused_backend: RefusedBackend, arguments: Json, message: str
     ) -> None:
         assert message in refused_backend(**arguments)

@@ -46,7 +46,7 @@ def attributes(template: Json) -> dict[str, Any]:
 
 
 class TestCertificate:
-    def test_makes_certificate_and_record_in_the_given_zone(self, default: Json) -> None:
+    def test_creates_certificate_and_record_in_the_given_zone(self, default: Json) -> None:
         certificate = only(default, "AWS::CertificateManager::Certificate")
         record = only(default, "AWS::Route53::RecordSet")
 
@@ -75,15 +75,15 @@ class TestCertificate:
             "Fn::GetAtt": [only_id(template, BALANCER), "DNSName"]
         }
 
-    def test_takes_the_name_of_the_zone(self, synth: Synth) -> None:
+    def test_accepts_the_name_of_the_zone_itself(self, synth: Synth) -> None:
         record = only(synth(domain_name="example.com"), "AWS::Route53::RecordSet")
 
         assert record["Name"] == "example.com."
 
-    def test_takes_every_name_in_the_zone(self, tuned: Json) -> None:
+    def test_accepts_every_name_in_the_zone(self, tuned: Json) -> None:
         assert only(tuned, "AWS::Route53::RecordSet")["Name"] == "api.lab.example.com."
 
-    def test_takes_a_zone_whose_name_is_not_known_yet(self, deferred: Json) -> None:
+    def test_accepts_a_zone_whose_name_is_not_known_at_synthesis(self, deferred: Json) -> None:
         assert only(deferred, "AWS::Route53::RecordSet")["Name"] == "api.example.org."
 
     def test_refuses_zone_and_certificate(
@@ -127,7 +127,7 @@ class TestCertificate:
         assert how in text
 
     @pytest.mark.parametrize("argument", ["domain_name", "root_domain_name"])
-    def test_refuses_what_is_no_host_name(
+    def test_refuses_an_invalid_host_name(
         self, refused_backend: RefusedBackend, argument: str
     ) -> None:
         text = refused_backend(**{argument: "https://example.com/"})
@@ -154,7 +154,7 @@ class TestListeners:
         ]
         assert rule["Actions"] == [{"Type": "forward", "TargetGroupArn": {"Ref": group(default)}}]
 
-    def test_answers_other_names_itself(self, default: Json) -> None:
+    def test_answers_requests_for_other_host_names_itself(self, default: Json) -> None:
         """An address that health checks have as `Host` is one, and Django would let it in."""
         https = only(default, LISTENER, "BackendLoadBalancerHttps")
 
@@ -174,7 +174,7 @@ class TestListeners:
         """ECS refuses a service whose target group has no load balancer."""
         assert only_id(default, RULE) in needs(default, only_id(default, "AWS::ECS::Service"))
 
-    def test_answers_carry_headers_that_make_browsers_careful(self, default: Json) -> None:
+    def test_responses_have_security_headers(self, default: Json) -> None:
         headers = listener_attributes(default)
         start = "routing.http.response"
 
@@ -196,12 +196,14 @@ class TestListeners:
     def test_the_policy_is_not_longer_than_a_header_may_be(self, default: Json) -> None:
         assert len(policy(default)) < 1000
 
-    def test_pages_may_load_what_is_added(self, synth: Synth) -> None:
+    def test_pages_may_load_from_added_origins(self, synth: Synth) -> None:
         template = synth(content_security_policy={"img-src": ["https://tiles.example.org"]})
 
         assert "img-src 'self' data: https: https://tiles.example.org;" in policy(template)
 
-    def test_refuses_what_would_break_the_policy(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_origins_that_would_break_the_policy(
+        self, refused_backend: RefusedBackend
+    ) -> None:
         assert refused_backend(content_security_policy={"img-src": "https://a.example"}) == (
             "content_security_policy['img-src'] must be a list of sources without spaces, ';' and "
             "',', such as ['https://tiles.example.org'], got 'https://a.example'"
@@ -222,7 +224,7 @@ class TestListeners:
             }
         ]
 
-    def test_nothing_else_is_open(self, default: Json) -> None:
+    def test_no_other_port_is_open(self, default: Json) -> None:
         group_id = only_id(default, "AWS::EC2::SecurityGroup", "BackendLoadBalancer")
 
         rules = ingress_rules(default, group_id)
@@ -232,7 +234,7 @@ class TestListeners:
             (443, "0.0.0.0/0"),
         ]
 
-    def test_drops_what_is_not_http(self, default: Json) -> None:
+    def test_drops_invalid_header_fields(self, default: Json) -> None:
         assert only(default, BALANCER)["Scheme"] == "internet-facing"
         assert attributes(default)["routing.http.drop_invalid_header_fields.enabled"] == "true"
         assert attributes(default)["routing.http.desync_mitigation_mode"] == "defensive"

@@ -60,10 +60,12 @@ class TestOrder:
             "AWS::EC2::VPCGatewayAttachment",
         ],
     )
-    def test_the_run_waits_for_what_the_task_needs(self, default: Json, kind: str) -> None:
+    def test_setup_waits_for_the_resources_that_its_task_needs(
+        self, default: Json, kind: str
+    ) -> None:
         assert set(of_type(default, kind)) <= before_run(default)
 
-    def test_the_run_waits_for_its_way_into_the_database(self, default: Json) -> None:
+    def test_setup_waits_for_its_access_to_the_database(self, default: Json) -> None:
         setup_group = only_id(default, "AWS::EC2::SecurityGroup", "BackendSetupTask")
         rules = {
             logical_id
@@ -126,12 +128,12 @@ class TestOrder:
         assert len(own) == 4
         assert own <= needs(default, only_id(default, SERVICE))
 
-    def test_the_web_service_waits_for_its_way_into_the_database(self, default: Json) -> None:
+    def test_the_web_service_waits_for_its_access_to_the_database(self, default: Json) -> None:
         (rule,) = of_type(default, INGRESS, "BackendDatabaseSecurityGroupfromStackBackendWeb")
 
         assert rule in needs(default, only_id(default, SERVICE))
 
-    def test_what_waits_for_the_run_may_use_the_database(
+    def test_a_resource_that_waits_for_setup_may_use_the_database(
         self, stack: Stack, make_backend: MakeBackend
     ) -> None:
         backend = make_backend()
@@ -146,7 +148,7 @@ class TestOrder:
         template = synthesize(stack)
         assert only_id(template, RUN) in needs(template, only_id(template, SERVICE, "Search"))
 
-    def test_what_waits_for_the_run_may_use_a_given_database(
+    def test_a_resource_that_waits_for_setup_may_use_a_given_database(
         self, stack: Stack, make_backend: MakeBackend
     ) -> None:
         vpc = ec2.Vpc(stack, "Vpc")
@@ -194,7 +196,7 @@ class TestRunsAgain:
 
 
 class TestPermissions:
-    def test_the_handlers_may_do_just_this(self, default: Json) -> None:
+    def test_the_handlers_have_exactly_these_permissions(self, default: Json) -> None:
         role_id = only_id(default, "AWS::IAM::Role", "BackendSetupRunHandlerRole")
 
         actions = {

@@ -202,7 +202,7 @@ def execution_role(template: Json, task: str) -> str:
 class TestAReader:
     @pytest.mark.parametrize("watched", WATCHED)
     @pytest.mark.parametrize("who", [USER, ROOT, PERSON], ids=["user", "root", "role"])
-    def test_is_told_however_the_secret_is_spelled(
+    def test_notifies_however_the_secret_is_named(
         self, template: Json, watched: str, who: Json
     ) -> None:
         arn = arn_of(template, secret_of(template, watched))
@@ -213,7 +213,7 @@ class TestAReader:
             found = told(template, userIdentity=who, requestParameters={"secretId": spelling})
             assert found == [rule_of(template, watched)]
 
-    def test_that_was_denied_is_told(self, template: Json) -> None:
+    def test_notifies_of_a_denied_read(self, template: Json) -> None:
         arn = arn_of(template, secret_of(template, "Database"))
         found = told(
             template,
@@ -224,12 +224,12 @@ class TestAReader:
 
         assert found == [rule_of(template, "Database")]
 
-    def test_of_another_secret_is_not_told(self, template: Json) -> None:
+    def test_does_not_notify_of_another_secret(self, template: Json) -> None:
         for other in ("galv", "galv-smtp2", arn_of(template, secret_of(template, "Mail"))[:-8]):
             read = {"secretId": other}
             assert told(template, userIdentity=PERSON, requestParameters=read) == []
 
-    def test_of_what_is_no_value_is_not_told(self, template: Json) -> None:
+    def test_does_not_notify_of_a_call_that_reads_no_value(self, template: Json) -> None:
         read = {"secretId": arn_of(template, secret_of(template, "Database"))}
         found = told(
             template, userIdentity=PERSON, requestParameters=read, eventName="DescribeSecret"
@@ -240,7 +240,7 @@ class TestAReader:
 
 class TestTasks:
     @pytest.mark.parametrize("task", READ_BY_TASKS)
-    def test_are_not_told_as_they_start(self, template: Json, task: str) -> None:
+    def test_does_not_notify_when_a_task_starts(self, template: Json, task: str) -> None:
         role = execution_role(template, task)
         quiet = {
             watched
@@ -254,7 +254,7 @@ class TestTasks:
 
         assert quiet == READ_BY_TASKS[task]
 
-    def test_are_known_where_the_database_is_in_another_stack(self) -> None:
+    def test_knows_tasks_whose_database_is_in_another_stack(self) -> None:
         app = new_app()
         shared, stack = Stack(app, "Shared"), Stack(app, "Stack")
         vpc = ec2.Vpc(shared, "Vpc")
@@ -277,13 +277,13 @@ class TestTasks:
             assert others["anything-but"]
             assert all("Fn::GetAtt" in role for role in others["anything-but"])
 
-    def test_a_role_of_the_same_name_is_another_one(self, template: Json) -> None:
+    def test_notifies_of_another_role_with_the_name_of_a_task_role(self, template: Json) -> None:
         read = {"secretId": arn_of(template, secret_of(template, "SecretKey"))}
         fake = session(execution_role(template, "web"), "AROAIDPPEZS35WEXAMPLE")
 
         assert len(told(template, userIdentity=fake, requestParameters=read)) == 1
 
-    def test_neither_is_cloudformation(self, template: Json) -> None:
+    def test_does_not_notify_when_cloudformation_reads(self, template: Json) -> None:
         read = {"secretId": arn_of(template, secret_of(template, "Database"))}
         found = told(
             template,
@@ -303,7 +303,7 @@ class TestRules:
         for rule in found:
             assert rule["Properties"]["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
-    def test_fit_into_what_eventbridge_takes(self, template: Json) -> None:
+    def test_fit_into_the_limits_of_eventbridge(self, template: Json) -> None:
         """With room for the roles of thirty tasks more.
 
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
@@ -312,7 +312,7 @@ class TestRules:
 
         assert longest + 30 * len(', "AROAIDPPEZS35WEXAMPLE"') <= 2048
 
-    def test_tell_the_topic_who_it_was(self, template: Json) -> None:
+    def test_the_message_names_the_reader(self, template: Json) -> None:
         rule = template["Resources"][rule_of(template, "Mail")]["Properties"]
         [target] = rule["Targets"]
 
@@ -327,7 +327,7 @@ class TestRules:
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         assert statement["Action"] == "sns:Publish"
 
-    def test_are_not_made_when_not_asked_for(self, default: Json) -> None:
+    def test_are_not_created_by_default(self, default: Json) -> None:
         assert of_type(default, RULE) == {}
 
 
@@ -341,7 +341,7 @@ class TestArguments:
             "*", Match.string_like_regexp("let events.amazonaws.com do sns:Publish in it")
         )
 
-    def test_takes_a_topic_beside_a_web_acl_of_yours(self, stack: Stack) -> None:
+    def test_accepts_a_topic_beside_a_given_web_acl(self, stack: Stack) -> None:
         topic = sns.Topic(stack, "Topic")
         backend_in(stack, alarm_topic=topic, alarm_on_secret_reads=True, web_acl_arn=WEB_ACL_ARN)
 
@@ -354,13 +354,13 @@ class TestArguments:
         template = synthesize(stack)
         assert len(of_type(template, RULE, "BackendSecretReadsDatabase")) == 1
 
-    def test_refuses_to_tell_nobody(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_alarms_without_a_topic(self, refused_backend: RefusedBackend) -> None:
         assert refused_backend(alarm_on_secret_reads=True) == (
             "alarm_on_secret_reads is given without alarm_topic, and nobody would be told: pass "
             "alarm_topic=sns.Topic(…) with it"
         )
 
-    def test_refuses_what_is_no_switch(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_a_flag_that_is_not_a_boolean(self, refused_backend: RefusedBackend) -> None:
         assert refused_backend(alarm_on_secret_reads="yes") == (
             "alarm_on_secret_reads must be true or false, got 'yes' (str)"
         )

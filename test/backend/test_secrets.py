@@ -88,7 +88,7 @@ def test_the_database_password_goes_to_execution_roles_alone(default: Json) -> N
     }
 
 
-def test_only_setup_is_the_database_s_master(default: Json) -> None:
+def test_only_setup_signs_in_as_the_database_master(default: Json) -> None:
     attached = only_id(default, "AWS::SecretsManager::SecretTargetAttachment")
     secret_id = only_id(default, SECRET, "BackendDatabase")
 
@@ -96,7 +96,7 @@ def test_only_setup_is_the_database_s_master(default: Json) -> None:
     assert readers(default, secret_id) == set()
 
 
-def test_passwords_suit_what_reads_them(default: Json) -> None:
+def test_passwords_have_only_characters_that_their_readers_accept(default: Json) -> None:
     password = only(default, SECRET, "BackendSecretsSuperuserPassword")["GenerateSecretString"]
     key = only(default, SECRET, "BackendSecretsSecretKey")["GenerateSecretString"]
 
@@ -119,7 +119,7 @@ def test_encrypts_with_the_given_key(encrypted: Json) -> None:
         )
 
 
-def test_encrypts_with_aws_s_own_key_when_none_is_given(default: Json) -> None:
+def test_encrypts_with_the_key_of_aws_when_none_is_given(default: Json) -> None:
     assert all(
         "KmsKeyId" not in secret["Properties"] for secret in of_type(default, SECRET).values()
     )

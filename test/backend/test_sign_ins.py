@@ -24,7 +24,7 @@ def test_counts_the_lines_of_the_web_service(template: Json) -> None:
     assert str(group["LogGroupName"]).endswith("/web']]}")
 
 
-def test_an_alarm_goes_off_at_the_first(template: Json) -> None:
+def test_an_alarm_goes_off_at_the_first_sign_in(template: Json) -> None:
     (alarm,) = of_type(template, "AWS::CloudWatch::Alarm", "BackendSignIns").values()
     (transformation,) = only(template, FILTER)["MetricTransformations"]
     properties = alarm["Properties"]
@@ -35,7 +35,7 @@ def test_an_alarm_goes_off_at_the_first(template: Json) -> None:
     assert properties["AlarmActions"]
 
 
-def test_the_web_service_writes_them(template: Json) -> None:
+def test_the_web_service_logs_sign_ins_of_superusers(template: Json) -> None:
     assert "a superuser signed in" in str(of_type(template, "AWS::ECS::TaskDefinition"))
 
 
@@ -55,7 +55,7 @@ def test_refuses_an_alarm_that_nobody_gets(refused_backend: RefusedBackend) -> N
     )
 
 
-def test_refuses_what_is_not_true_or_false(refused_backend: RefusedBackend) -> None:
+def test_refuses_a_flag_that_is_not_a_boolean(refused_backend: RefusedBackend) -> None:
     refused = refused_backend(alarm_on_superuser_sign_in="yes")
 
     assert refused.startswith("alarm_on_superuser_sign_in must be true or false")

@@ -145,18 +145,20 @@ class TestCredentialsThatLeaveTheNetwork:
         assert not may(default, task, prefix, action)
         assert not may(default, task, prefix, action, aws__SourceVpc="vpc-of-others")
 
-    def test_read_what_a_url_was_signed_for(self, default: Json, task: str, prefix: str) -> None:
+    def test_may_read_the_object_of_a_presigned_url(
+        self, default: Json, task: str, prefix: str
+    ) -> None:
         """Browsers fetch uploads by presigned URL, with the permissions of the role."""
         assert may(default, task, prefix, "s3:GetObject")
 
-    def test_work_where_the_endpoint_is_not_known(
+    def test_work_if_it_is_not_known_whether_there_is_an_endpoint(
         self, without_endpoint: Json, task: str, prefix: str
     ) -> None:
         assert may(without_endpoint, task, prefix, "s3:ListBucket")
         if task == "setup-db":
             assert may(without_endpoint, task, prefix, "s3:PutObject")
 
-    def test_do_not_where_it_is_said_to_be(
+    def test_do_not_work_if_there_is_an_endpoint(
         self, with_endpoint: Json, task: str, prefix: str
     ) -> None:
         assert may(with_endpoint, task, prefix, "s3:ListBucket", aws__SourceVpc=VPC)
@@ -227,7 +229,7 @@ class TestMediaBucket:
         assert allowed(template, "web", "kms:GenerateDataKey") == [KEY_ARN]
         assert allowed(template, "web", "kms:Decrypt") == [KEY_ARN]
 
-    def test_makes_one_when_none_is_given(self, default: Json) -> None:
+    def test_creates_one_when_none_is_given(self, default: Json) -> None:
         assert environment(default, "web")["DJANGO_AWS_STORAGE_BUCKET_NAME"] == {
             "Ref": only_id(default, BUCKET, MEDIA)
         }
@@ -291,7 +293,7 @@ class TestMediaKey:
         assert uses_key(keyed, policies, "kms:Decrypt")
         assert uses_key(keyed, policies, "kms:GenerateDataKey") is (task != "check-status")
 
-    def test_no_other_role_of_the_template_may(self, keyed: Json) -> None:
+    def test_no_other_role_of_the_template_may_use_it(self, keyed: Json) -> None:
         roles = {
             role
             for role in of_type(keyed, "AWS::IAM::Role")
@@ -302,7 +304,7 @@ class TestMediaKey:
         assert roles == {task_role(keyed, task) for task in TASKS}
 
     @pytest.mark.parametrize("action", ["kms:Decrypt", "kms:GenerateDataKey"])
-    def test_cdk_s_lookup_role_may_not_whatever_its_own_policies_say(
+    def test_the_lookup_role_of_cdk_may_not_use_it_whatever_its_policies_say(
         self, keyed: Json, action: str
     ) -> None:
         someone = f"arn:aws:iam::{ACCOUNT}:role/someone"
@@ -310,7 +312,7 @@ class TestMediaKey:
         assert uses_key(keyed, [EVERYTHING], action, aws__PrincipalArn=someone)
         assert not uses_key(keyed, [EVERYTHING], action, aws__PrincipalArn=LOOKUP)
 
-    def test_a_role_that_reads_every_bucket_may_not(self, keyed: Json) -> None:
+    def test_a_role_that_reads_every_bucket_may_not_use_it(self, keyed: Json) -> None:
         reads = {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
 
         assert not uses_key(keyed, [reads], "kms:Decrypt")
@@ -344,7 +346,7 @@ class TestMediaKey:
         assert policies == ["Retain" if protected else "Delete"] * 2
         assert resources[0]["Properties"]["EnableKeyRotation"] is True
 
-    def test_a_given_one_wins_over_that_of_the_rest(self, stack: Stack, synth: Synth) -> None:
+    def test_a_given_key_wins_over_encryption_key(self, stack: Stack, synth: Synth) -> None:
         template = synth(
             media_key=kms.Key.from_key_arn(stack, "Media", KEY_ARN),
             encryption_key=kms.Key(stack, "Key"),
@@ -367,7 +369,7 @@ class TestMediaKey:
             "given bucket's encryption_key, or drop one of them"
         )
 
-    def test_refuses_another_thing(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_anything_but_a_key(self, refused_backend: RefusedBackend) -> None:
         assert refused_backend(media_key="alias/uploads") == (
             "media_key must be an aws_kms.IKey, got 'alias/uploads': use True for a new key, or "
             "kms.Key.from_key_arn(…)"
@@ -449,5 +451,5 @@ def test_no_policy_of_a_role_replaces_another_one(development: Json) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_nothing_is_there_to_empty_what_is_kept(default: Json) -> None:
+def test_no_custom_resource_empties_a_retained_bucket(default: Json) -> None:
     assert "CustomS3AutoDeleteObjects" not in json.dumps(default)

@@ -77,7 +77,7 @@ class TestTask:
         command = container(tuned, "web")["Command"]
         assert {"--workers=7", "--threads=3"} <= set(command)
 
-    def test_is_small_when_no_size_is_given(self, default: Json) -> None:
+    def test_is_half_a_vcpu_when_no_size_is_given(self, default: Json) -> None:
         _, properties = task_definition(default, "web")
 
         assert (properties["Cpu"], properties["Memory"]) == ("512", "1024")
@@ -129,13 +129,13 @@ class TestTask:
             ({"request_timeout": 120}, "request_timeout must be a Duration, got 120"),
         ],
     )
-    def test_refuses_what_does_not_work(
+    def test_refuses_invalid_arguments(
         self, refused_backend: RefusedBackend, arguments: Json, message: str
     ) -> None:
         assert message in refused_backend(**arguments)
 
     @pytest.mark.parametrize("name", ["workers", "threads"])
-    def test_refuses_counts_that_are_not_known_yet(
+    def test_refuses_counts_that_are_not_known_at_synthesis(
         self, stack: Stack, refused_backend: RefusedBackend, name: str
     ) -> None:
         number = CfnParameter(stack, "Number", type="Number").value_as_number
@@ -144,7 +144,7 @@ class TestTask:
 
 
 class TestService:
-    def test_rolls_without_a_gap_and_back_when_it_fails(self, default: Json) -> None:
+    def test_deploys_by_a_rolling_update_with_rollback(self, default: Json) -> None:
         deployment = only(default, SERVICE)["DeploymentConfiguration"]
 
         assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
@@ -214,7 +214,7 @@ class TestScaling:
 
         assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
 
-    def test_takes_bounds_that_are_not_known_yet(self, deferred: Json) -> None:
+    def test_accepts_bounds_that_are_not_known_at_synthesis(self, deferred: Json) -> None:
         target = only(deferred, "AWS::ApplicationAutoScaling::ScalableTarget")
 
         assert target["MinCapacity"] == {"Ref": "Least"}

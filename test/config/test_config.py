@@ -428,7 +428,7 @@ def test_a_setting_that_only_sounds_like_a_secret_is_no_secret() -> None:
     assert read(backendEnvironment={name: "60"}).backend_environment == {name: "60"}
 
 
-def test_refuses_to_rotate_what_is_given() -> None:
+def test_refuses_to_rotate_given_credentials() -> None:
     assert "drop smtpRotation" in refusal(smtpSecretName="ours", smtpRotation=2)
 
 
@@ -569,7 +569,7 @@ NEAR_MISSES = ["Name", "domain", "domainname", "isProd", "vpc", "backendVersoin"
 
 
 @pytest.mark.parametrize("key", NEAR_MISSES)
-def test_a_near_miss_of_a_key_is_refused(key: str) -> None:
+def test_refuses_a_misspelled_key(key: str) -> None:
     assert f"- {key}: is not a key of this application; did you mean " in refusal(**{key: "x"})
 
 
@@ -585,7 +585,7 @@ CDKS_OWN = [
 class TestBesideContext:
     """Keys of ours that stand in `cdk.json` beside `"context"`, where CDK reads none of them."""
 
-    def test_refuses_them(self, tmp_path: Path) -> None:
+    def test_refuses_keys_beside_the_context(self, tmp_path: Path) -> None:
         path = tmp_path / "cdk.json"
         path.write_text(json.dumps({"app": "x", "isProduction": False, "domianName": "x.org"}))
 
@@ -614,12 +614,12 @@ SECRET_NAMES = [
 
 @pytest.mark.parametrize("key", ["backendEnvironment", "frontendEnvironment"])
 @pytest.mark.parametrize("name", SECRET_NAMES)
-def test_notices_a_secret_by_its_name(key: str, name: str) -> None:
+def test_refuses_a_variable_whose_name_sounds_like_a_secret(key: str, name: str) -> None:
     assert f"{name} looks like one" in refusal(**{key: {name: "x"}})
 
 
 @pytest.mark.parametrize("key", ["backendEnvironment", "frontendEnvironment"])
-def test_notices_a_password_in_a_url(key: str) -> None:
+def test_refuses_a_password_in_a_url(key: str) -> None:
     message = refusal(**{key: {"CACHE": "redis://galv:hunter2@cache.example.com/0"}})
 
     assert "CACHE looks like one" in message
@@ -629,7 +629,7 @@ def test_notices_a_password_in_a_url(key: str) -> None:
 @pytest.mark.parametrize(
     "name", ["COMPASS", "BYPASS", "PW_RESET_S", "SITE_URL", "MONKEY", "TOKENS_PER_S"]
 )
-def test_takes_what_only_ends_like_a_secret(name: str) -> None:
+def test_accepts_a_name_that_only_ends_like_a_secret(name: str) -> None:
     assert read(backendEnvironment={name: "https://a.b/c?d=e@f:g"}).backend_environment
 
 
@@ -637,7 +637,7 @@ def test_takes_what_only_ends_like_a_secret(name: str) -> None:
     "name", ["VITE_GALV_API_BASE_URL", "AWS_REGION", "CODEBUILD_X", "GALV_BUILD_X"]
 )
 @pytest.mark.parametrize("key", ["frontendEnvironment", "frontendSecretsKeys"])
-def test_refuses_what_the_build_sets_itself_in_terms_of_the_key(key: str, name: str) -> None:
+def test_refuses_a_variable_that_the_build_sets_itself(key: str, name: str) -> None:
     message = refusal(**{key: {name: "x"} if key == "frontendEnvironment" else [name]})
 
     assert f"- {key}: must not set {name}" in message
@@ -775,7 +775,7 @@ SUBNETS = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 
 
 class TestVpc:
-    def test_is_made_unless_given(self) -> None:
+    def test_is_created_unless_given(self) -> None:
         assert (read().vpc_id, read().vpc_subnets) == (None, {})
 
     def test_may_be_given_with_its_subnets(self) -> None:

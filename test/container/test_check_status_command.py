@@ -159,7 +159,7 @@ def test_says_that_a_sender_may_not_send(task: Task, mail: Mail) -> None:
     assert "is not verified" in found["error"]
 
 
-def test_says_that_a_password_is_wrong_and_does_not_say_it(task: Task) -> None:
+def test_reports_a_wrong_password_without_printing_it(task: Task) -> None:
     found = task.report(DJANGO_EMAIL_HOST=SES, PASSWORD="hunter2")["SMTP"]
 
     assert found["status"] == "ERROR"
@@ -182,7 +182,7 @@ def test_leaves_out_what_is_not_configured(task: Task) -> None:
     assert found["Database"]["status"] == "OK"
 
 
-def test_goes_on_after_a_database_that_is_away(task: Task) -> None:
+def test_continues_without_a_database(task: Task) -> None:
     task.migrated = False
 
     found = task.report(DATABASE="/nowhere/database", DJANGO_EMAIL_HOST=SES)
@@ -192,7 +192,7 @@ def test_goes_on_after_a_database_that_is_away(task: Task) -> None:
     assert found["SMTP"]["status"] == "OK"
 
 
-def test_says_that_migrations_are_missing(task: Task) -> None:
+def test_reports_missing_migrations(task: Task) -> None:
     task.migrated = False
 
     assert "migrations have not run" in task.report()["Database"]["error"]

@@ -96,7 +96,7 @@ def task(tmp_path: Path) -> Container:
 
 
 class TestStart:
-    def test_becomes_the_command(self, each_shell: Container) -> None:
+    def test_the_start_script_replaces_itself_with_the_command(self, each_shell: Container) -> None:
         code, out, err = each_shell.run(
             "sh", "-c", 'echo "$PPID" "$@"; exit 7', "name", "a b", "$x"
         )
@@ -131,7 +131,7 @@ class TestSettings:
     APPLY = "import logging.config; logging.config.dictConfig(s.LOGGING); "
     LOG = "logging.getLogger('django.security').error('Invalid HTTP_HOST header')"
 
-    def test_are_the_application_s(self, task: Container) -> None:
+    def test_are_those_of_the_application(self, task: Container) -> None:
         show = "print(s.DEBUG, s.INSTALLED_APPS, sorted(n for n in vars(s) if 'hidden' in n))"
 
         assert task.python(self.READ + show)[1] == "False ['galv_task'] []\n"

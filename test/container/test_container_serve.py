@@ -193,7 +193,7 @@ def busy(task: Task) -> list[Future[int] | Future[tuple[int, bytes]]]:
 
 class TestStop:
     @NGINX
-    def test_all_that_has_begun_is_answered(self, make: Callable[..., Task]) -> None:
+    def test_requests_in_progress_are_answered(self, make: Callable[..., Task]) -> None:
         """Eight threads take ten requests, so that two of them wait in nginx."""
         task = make().started()
         begun = busy(task)
@@ -296,7 +296,7 @@ class TestSize:
 class TestStart:
     @pytest.mark.parametrize("nginx", [pytest.param(True, marks=NGINX), False])
     @pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.1, 0.4])
-    def test_a_stop_at_any_time_ends_it(
+    def test_sigterm_at_any_time_ends_the_start(
         self, delay: float, nginx: bool, make: Callable[..., Task]
     ) -> None:
         task = make(nginx=nginx)
@@ -409,14 +409,14 @@ class TestProcessOne:
             until(lambda: started.exists() and started.stat().st_size > 0, container.output)
             yield container
 
-    def test_buries_what_others_leave(self, container: Container) -> None:
+    def test_reaps_orphaned_processes(self, container: Container) -> None:
         for _ in range(3):
             container.execute("sh", "-c", "(sleep 0.1 &)")
         ended = ["sh", "-c", "grep -h ^State: /proc/[0-9]*/status"]
 
         until(lambda: " Z " not in f"{container.execute(*ended).stdout}".replace("\t", " "), str)
 
-    def test_stops_when_it_is_told(self, container: Container) -> None:
+    def test_stops_at_sigterm(self, container: Container) -> None:
         container.signal(signal.SIGTERM)
 
         assert container.wait(PATIENCE) == 0

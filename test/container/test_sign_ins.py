@@ -62,17 +62,17 @@ def sign_in(code: Path, creation: str, password: str = "right", *, tells: bool =
     return output
 
 
-def test_a_superuser_s_is_told(tmp_path: Path) -> None:
+def test_logs_the_sign_in_of_a_superuser(tmp_path: Path) -> None:
     assert sign_in(tmp_path, "create_superuser").count(LINE) == 1
 
 
-def test_that_of_others_is_not(tmp_path: Path) -> None:
+def test_does_not_log_the_sign_in_of_anyone_else(tmp_path: Path) -> None:
     assert LINE not in sign_in(tmp_path, "create_user")
 
 
-def test_a_wrong_password_is_not(tmp_path: Path) -> None:
+def test_does_not_log_a_wrong_password(tmp_path: Path) -> None:
     assert LINE not in sign_in(tmp_path, "create_superuser", "wrong")
 
 
-def test_nothing_is_told_by_default(tmp_path: Path) -> None:
+def test_logs_nothing_by_default(tmp_path: Path) -> None:
     assert LINE not in sign_in(tmp_path, "create_superuser", tells=False)

@@ -112,7 +112,7 @@ class TestTemplate:
             "drop database_ca_file"
         )
 
-    def test_refuses_what_is_no_file(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_a_path_that_is_not_a_file(self, refused_backend: RefusedBackend) -> None:
         for value in ("no-such.pem", "/", 5):
             assert refused_backend(database_ca_file=value) == (
                 f"database_ca_file must be a file with certificates, and {value!r} is none: for "

@@ -27,14 +27,14 @@ TOO_MANY = Match.string_like_regexp("too many clients")
         ("r8g.24xlarge", 5000),
     ],
 )
-def test_follows_from_the_memory(instance_type: str, allowed: int) -> None:
+def test_the_limit_follows_from_the_memory(instance_type: str, allowed: int) -> None:
     assert allowed_connections(instance_type) == pytest.approx(allowed, abs=2)
 
 
 @pytest.mark.parametrize(
     "instance_type", ["x2g.large", "m7g.micro", "z1d.large", "t4g.nano", "serverless", ""]
 )
-def test_is_not_guessed(instance_type: str) -> None:
+def test_the_limit_of_an_unknown_size_is_not_guessed(instance_type: str) -> None:
     assert allowed_connections(instance_type) is None
 
 
@@ -47,7 +47,7 @@ def test_is_not_guessed(instance_type: str) -> None:
         {"max_tasks": 100, "database_instance_type": ec2.InstanceType("x2g.large")},
     ],
 )
-def test_does_not_warn_where_they_fit_or_nobody_knows(
+def test_does_not_warn_if_the_connections_fit_or_the_limit_is_unknown(
     stack: Stack, make_backend: MakeBackend, arguments: Json
 ) -> None:
     make_backend(**arguments)
@@ -71,7 +71,7 @@ def test_does_not_warn_where_they_fit_or_nobody_knows(
         ),
     ],
 )
-def test_warns_where_they_do_not_fit(
+def test_warns_if_the_connections_do_not_fit(
     stack: Stack, make_backend: MakeBackend, arguments: Json, said: str
 ) -> None:
     make_backend(**arguments)

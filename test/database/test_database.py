@@ -63,7 +63,7 @@ def given(database: rds.IDatabaseInstance, secret: secretsmanager.ISecret) -> Js
 
 
 class TestMade:
-    def test_makes_a_current_encrypted_database_when_none_is_given(self, default: Json) -> None:
+    def test_creates_an_encrypted_database_when_none_is_given(self, default: Json) -> None:
         database = only(default, INSTANCE)
 
         assert database["Engine"] == "postgres"
@@ -91,7 +91,7 @@ class TestMade:
         }
         assert environment(default, "web")["PGSSLMODE"] == "require"
 
-    def test_lies_in_the_isolated_subnets(self, default: Json) -> None:
+    def test_is_in_the_isolated_subnets(self, default: Json) -> None:
         subnet_ids = only(default, "AWS::RDS::DBSubnetGroup")["SubnetIds"]
 
         assert [subnet["Ref"].rpartition("Subnet")[0] for subnet in subnet_ids] == [
@@ -193,7 +193,7 @@ class TestGiven:
         parts = secrets(template, "web")["POSTGRES_PASSWORD"]["Fn::Join"][1]
         assert parts[-1].endswith("secret:shared/galv:password::")
 
-    def test_uses_the_secret_that_cdk_made_with_the_database(
+    def test_uses_the_secret_that_cdk_created_with_the_database(
         self, stack: Stack, synth: Synth
     ) -> None:
         vpc = ec2.Vpc(stack, "Vpc")
@@ -227,7 +227,7 @@ class TestGiven:
 class TestOwner:
     """Setup creates the role and its login, on PostgreSQL in test/e2e/test_database_owner.py."""
 
-    def test_setup_makes_it_before_anything_else(self, default: Json) -> None:
+    def test_setup_creates_the_owner_before_anything_else(self, default: Json) -> None:
         variables, injected = environment(default, "setup-db"), secrets(default, "setup-db")
         script = container(default, "setup-db")["Command"][-1]
         steps = [line for line in script.splitlines() if " python " in line]
@@ -347,7 +347,7 @@ class TestOwner:
         assert MASTER_PASSWORD not in secrets(template, "setup-db")
         assert "own_database" not in text(template)
 
-    def test_a_new_database_can_do_without(self, synth: Synth) -> None:
+    def test_a_new_database_can_do_without_an_owner_role(self, synth: Synth) -> None:
         template = synth(database_owner_role=False)
 
         attachment = {"Ref": only_id(template, "AWS::SecretsManager::SecretTargetAttachment")}
@@ -374,7 +374,7 @@ class TestOwner:
             ),
         ],
     )
-    def test_refuses_what_makes_no_login(
+    def test_refuses_invalid_arguments(
         self, refused_backend: RefusedBackend, arguments: Json, expected: str
     ) -> None:
         assert expected in refused_backend(**arguments)
@@ -430,7 +430,7 @@ class TestRefusals:
         assert text.startswith("database and database_instance_type are both given")
 
     @pytest.mark.parametrize("name", ["", "1galv", "galv-db", "galv db", "g" * 64, "gälv"])
-    def test_refuses_what_is_no_name(
+    def test_refuses_an_invalid_name(
         self, refused_backend: RefusedBackend, given: Json, name: str
     ) -> None:
         assert refused_backend(**given, database_name=name) == (

@@ -204,7 +204,7 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-def test_takes_over_all_that_the_master_made(old: Database) -> None:
+def test_takes_over_everything_that_the_master_created(old: Database) -> None:
     assert old.owners() == {OWNER}
     assert old.server.query("SELECT datdba::regrole FROM pg_database WHERE datname = 'galv'") == [
         [OWNER]
@@ -243,7 +243,7 @@ def test_the_release_before_still_works_as_the_master(old: Database) -> None:
     assert old.owners() == {OWNER}
 
 
-def test_does_nothing_twice(old: Database) -> None:
+def test_a_second_run_changes_nothing(old: Database) -> None:
     everything = "SELECT rolname, rolcanlogin, rolconfig FROM pg_roles ORDER BY 1"
     before = old.server.query(everything)
 
@@ -256,7 +256,7 @@ def test_does_nothing_twice(old: Database) -> None:
 
 @pytest.mark.parametrize("command", [(), ("retire", LOGIN, "600")], ids=["own", "retire"])
 @pytest.mark.parametrize("path", ["", EARLY], ids=["better", "earlier"])
-def test_what_a_task_left_is_not_run_as_the_master(
+def test_code_that_a_task_left_does_not_run_as_the_master(
     old: Database, command: tuple[str, ...], path: str
 ) -> None:
     assert old.ask(LOGIN, TRAPS + path) == ""
@@ -299,7 +299,7 @@ def test_waits_for_a_table_that_is_in_use(old: Database) -> None:
     assert " 1 objects were handed over" in output
 
 
-def test_a_rotation_makes_another_login_and_refuses_the_old_password(old: Database) -> None:
+def test_a_rotation_creates_another_login_and_refuses_the_old_password(old: Database) -> None:
     code, output = old.task(*OWN, login=NEXT_LOGIN)
     assert code == 0, output
     # Both work, until the last old task is gone.
@@ -320,7 +320,7 @@ def test_a_rotation_makes_another_login_and_refuses_the_old_password(old: Databa
     assert old.task(*OWN, "retire", LOGIN, "0") == (0, f"there is no {LOGIN}\n")
 
 
-def test_what_an_old_login_made_as_itself_becomes_the_owner_s(old: Database) -> None:
+def test_objects_that_an_old_login_created_become_those_of_the_owner(old: Database) -> None:
     assert old.task(*OWN, login=LOGIN)[0] == 0
     made = f"GRANT CREATE ON SCHEMA public TO {LOGIN}; SET ROLE NONE; CREATE TABLE kept (id int)"
     assert old.ask(LOGIN, made) == ""
@@ -372,7 +372,7 @@ def test_grace_lets_tasks_that_end_sign_in(old: Database) -> None:
     assert old.ask(NEXT_LOGIN, "SELECT current_user") == OWNER
 
 
-def test_says_that_a_role_that_may_not_create_roles_is_no_master(old: Database) -> None:
+def test_refuses_a_master_that_may_not_create_roles(old: Database) -> None:
     old.server.query("CREATE ROLE reader LOGIN PASSWORD 'reads'")
 
     code, output = old.task(
@@ -383,7 +383,7 @@ def test_says_that_a_role_that_may_not_create_roles_is_no_master(old: Database) 
     assert "reader may not create roles" in output
 
 
-def test_says_that_the_master_s_password_is_wrong_and_does_not_say_it(old: Database) -> None:
+def test_reports_a_wrong_master_password_without_printing_it(old: Database) -> None:
     code, output = old.task(*OWN, GALV_DATABASE_MASTER_PASSWORD="hunter2")
 
     assert code == 1
@@ -409,7 +409,7 @@ def test_django_refuses_a_server_that_is_not_the_database(old: Database) -> None
         assert reason in output
 
 
-def test_a_new_database_is_the_owner_s_from_the_start(make: Callable[[], Database]) -> None:
+def test_a_new_database_belongs_to_the_owner_from_the_start(make: Callable[[], Database]) -> None:
     database = make()
 
     for command in (OWN, MIGRATE):

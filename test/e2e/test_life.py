@@ -280,7 +280,7 @@ def test_an_update_runs_setup_once_before_the_service_changes(
     assert len(backend.tasks("setup-db")) == 2
 
 
-def test_the_schedule_is_back(backend: Backend, images: dict[str, Path]) -> None:
+def test_another_interval_restores_the_schedule(backend: Backend, images: dict[str, Path]) -> None:
     (schedule,) = backend.schedules()
 
     assert schedule["ScheduleExpression"] == "rate(10 minutes)"
@@ -448,7 +448,9 @@ def test_check_status_runs_although_only_the_database_changes(
     assert backend.service["deployments"] == service["deployments"]
 
 
-def test_the_own_bucket_comes_back(backend: Backend, app: Application, cloud: Cloud) -> None:
+def test_the_bucket_of_the_stack_can_be_used_again(
+    backend: Backend, app: Application, cloud: Cloud
+) -> None:
     """The site of the stack that is deployed later uses the given one until then."""
     done = app.deploy(theirBucket="", theirSize="")
 

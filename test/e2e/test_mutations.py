@@ -172,7 +172,7 @@ def test_finds_nothing_wrong_without_a_mistake(deployed: Application) -> None:
 
 
 @pytest.mark.parametrize("mutate", FAIL, ids=lambda mutate: mutate.__name__)
-def test_fails(mutate: Mutation, failed: dict[str, Backend]) -> None:
+def test_each_mistake_fails_the_deployment(mutate: Mutation, failed: dict[str, Backend]) -> None:
     backend = failed[mutate.__name__.replace("_", "-")]
 
     reasons = "\n".join(backend.reasons())
@@ -181,5 +181,5 @@ def test_fails(mutate: Mutation, failed: dict[str, Backend]) -> None:
 
 
 @pytest.mark.parametrize("mutate", FOUND, ids=lambda mutate: mutate.__name__)
-def test_finds(mutate: Mutation, found: str) -> None:
+def test_the_invariants_find_each_mistake(mutate: Mutation, found: str) -> None:
     assert re.search(FOUND[mutate], found, re.MULTILINE), found

@@ -39,7 +39,7 @@ def kept(app: Application) -> list[str]:
     return [*app.backend.ids("AWS::RDS::DBInstance"), *app.backend.ids("AWS::S3::Bucket")]
 
 
-def test_a_way_and_mail_that_change_at_once_leave_the_data_alone(
+def test_changing_the_network_preset_and_mail_at_once_keeps_the_data(
     app: Application, cloud: Cloud
 ) -> None:
     """Mail by a secret that is given."""
@@ -62,7 +62,7 @@ def test_a_way_and_mail_that_change_at_once_leave_the_data_alone(
     assert kept(app) == before
 
 
-def test_both_can_be_as_they_were(app: Application) -> None:
+def test_both_changes_can_be_reverted(app: Application) -> None:
     before = kept(app)
     del app.context["smtpSecretName"]
 

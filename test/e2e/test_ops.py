@@ -114,7 +114,7 @@ def parts(done: Done) -> dict[str, Any]:
     return {part["name"]: part for part in done.json["parts"]}
 
 
-def test_status_shows_a_deployment_that_is_well(galv_ops: GalvOps) -> None:
+def test_status_shows_a_healthy_deployment(galv_ops: GalvOps) -> None:
     done = galv_ops("status")
 
     assert done.code == 0, done.out
@@ -320,7 +320,7 @@ def test_exec_hands_over_to_the_plugin(
     assert call["command"] == "python manage.py shell"
 
 
-def test_says_who_may_not(galv_ops: GalvOps, cloud: Cloud) -> None:
+def test_names_the_denied_permission(galv_ops: GalvOps, cloud: Cloud) -> None:
     look = {"Effect": "Allow", "Action": ["cloudformation:*", "ecs:Describe*"], "Resource": "*"}
     some = user(cloud, "some", json.dumps({"Version": "2012-10-17", "Statement": [look]}))
     none = {**look, "Action": "sts:GetCallerIdentity"}
@@ -339,7 +339,7 @@ def test_says_who_may_not(galv_ops: GalvOps, cloud: Cloud) -> None:
     assert re.search("^ok +web", partly.out, re.MULTILINE)
 
 
-def test_says_what_it_did_not_find(galv_ops: GalvOps) -> None:
+def test_names_the_deployment_that_it_did_not_find(galv_ops: GalvOps) -> None:
     stack = galv_ops("status", "--stack", "galf-BackendStack")
     project = galv_ops("status", "--project", "galf")
     region = galv_ops("status", AWS_DEFAULT_REGION="eu-north-1", AWS_REGION="eu-north-1")

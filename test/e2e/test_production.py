@@ -169,7 +169,9 @@ def test_a_first_deployment_that_fails_rolls_back_to_nothing_by_itself(
     assert {name for name in left if not is_left_by_a_failure(name)} == stacks
 
 
-def test_so_does_the_stack_in_us_east_1(app: Application, cloud: Cloud) -> None:
+def test_a_first_deployment_that_fails_rolls_back_the_stack_in_us_east_1(
+    app: Application, cloud: Cloud
+) -> None:
     edge = Stack(cloud, f"{app.frontend.name}-Edge")
     template = app.template(edge)
     (certificate,) = [
@@ -199,7 +201,7 @@ def test_so_does_the_stack_in_us_east_1(app: Application, cloud: Cloud) -> None:
     ("version", "reason"),
     [(NO_SITE, "the build ended with FAILED"), (NO_PAGE, "assets/missing.js")],
 )
-def test_so_does_a_site_that_is_not_built_or_does_not_load(
+def test_a_site_that_is_not_built_or_does_not_load_rolls_back(
     version: str, reason: str, app: Application
 ) -> None:
     text = json.dumps(app.template(app.frontend)).replace(SITE, version)
@@ -212,7 +214,7 @@ def test_so_does_a_site_that_is_not_built_or_does_not_load(
     assert statuses(app) == [complete, complete, "ROLLBACK_COMPLETE", ""]
 
 
-def test_the_next_deployment_succeeds_and_closes_the_protections(app: Application) -> None:
+def test_the_next_deployment_succeeds_and_turns_on_deletion_protection(app: Application) -> None:
     done = app.deploy(backendVersion=GOOD, frontendVersion=SITE)
 
     assert done.ok, done.output
@@ -222,7 +224,7 @@ def test_the_next_deployment_succeeds_and_closes_the_protections(app: Applicatio
     assert app.backend.protected() == [True, True]
 
 
-def test_an_update_leaves_them_closed(app: Application) -> None:
+def test_an_update_keeps_deletion_protection(app: Application) -> None:
     template = app.template(app.backend)
     balancer = resource(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")["Properties"]
     for attribute in balancer["LoadBalancerAttributes"]:
@@ -237,7 +239,7 @@ def test_an_update_leaves_them_closed(app: Application) -> None:
     assert app.backend.protected() == [True, True]
 
 
-def test_a_failed_update_leaves_them_closed(app: Application) -> None:
+def test_a_failed_update_keeps_deletion_protection(app: Application) -> None:
     done = app.deploy_version(NO_MIGRATION)
 
     assert not done.ok
@@ -263,12 +265,12 @@ def test_destroying_it_is_refused_before_anything_is_gone(app: Application) -> N
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("name", ["lab-BackendStack", "lab-FrontendStack", LAST])
-def test_so_is_deleting_a_single_stack_without_the_cli(name: str, cloud: Cloud) -> None:
+def test_deleting_a_single_stack_without_the_cli_is_refused(name: str, cloud: Cloud) -> None:
     with pytest.raises(ClientError, match=r"is imported by stack|TerminationProtection"):
         cloud.client("cloudformation").delete_stack(StackName=name)
 
 
-def test_trial_opens_them_and_production_closes_them_again(app: Application) -> None:
+def test_production_turned_off_and_on_changes_deletion_protection(app: Application) -> None:
     trial = app.deploy(isProduction=False)
 
     assert trial.ok, trial.output

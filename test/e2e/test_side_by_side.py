@@ -117,7 +117,7 @@ def test_another_name_is_another_deployment_which_needs_host_names_of_its_own(
     assert first.problems() == []
 
 
-def test_destroying_the_first_takes_it_away(first: Application, cloud: Cloud) -> None:
+def test_destroying_the_first_deletes_the_identity(first: Application, cloud: Cloud) -> None:
     done = first.destroy()
 
     assert done.ok, done.output
@@ -126,7 +126,7 @@ def test_destroying_the_first_takes_it_away(first: Application, cloud: Cloud) ->
         identity(cloud)
 
 
-def test_then_it_can_have_the_other_name(
+def test_the_renamed_deployment_can_then_create_the_identity(
     first: Application, renamed: Application, cloud: Cloud
 ) -> None:
     done = renamed.deploy(mailIdentity="create")

@@ -96,7 +96,7 @@ def found(deployed: Application) -> str:
 
 
 @pytest.mark.parametrize("mutate", FAIL, ids=lambda mutate: mutate.__name__)
-def test_fails(mutate: Mutation, failed: dict[str, Frontend]) -> None:
+def test_each_mistake_fails_the_deployment(mutate: Mutation, failed: dict[str, Frontend]) -> None:
     frontend = failed[mutate.__name__.replace("_", "-")]
 
     reasons = "\n".join(frontend.reasons())
@@ -105,5 +105,5 @@ def test_fails(mutate: Mutation, failed: dict[str, Frontend]) -> None:
 
 
 @pytest.mark.parametrize("mutate", FOUND, ids=lambda mutate: mutate.__name__)
-def test_finds(mutate: Mutation, found: str) -> None:
+def test_the_invariants_find_each_mistake(mutate: Mutation, found: str) -> None:
     assert re.search(FOUND[mutate], found, re.MULTILINE), found

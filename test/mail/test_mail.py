@@ -118,7 +118,7 @@ def test_does_not_warn_when_mail_is_given(
         ({"port": "587"}, "port must be a whole number, got '587' (str)"),
     ],
 )
-def test_refuses_what_does_not_work(
+def test_refuses_invalid_arguments(
     refusal: Refusal, secret: secretsmanager.ISecret, arguments: Json, message: str
 ) -> None:
     given: Json = {"sender": "galv@example.org", **arguments}

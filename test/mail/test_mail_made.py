@@ -212,7 +212,7 @@ class TestDns:
 
         assert mail.dns_records[-1].value == f"v=DMARC1; p={dmarc};"
 
-    def test_takes_a_zone_whose_name_is_not_known_yet(self) -> None:
+    def test_accepts_a_zone_whose_name_is_not_known_at_synthesis(self) -> None:
         stack = Stack(new_app(), "Stack")
         zone = route53.HostedZone.from_hosted_zone_attributes(
             stack,

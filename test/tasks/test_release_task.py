@@ -296,7 +296,7 @@ class TestRefusals:
             ({"secrets": {"A": KEY_ARN}}, "secrets['A'] must be an aws_ecs.Secret"),
         ],
     )
-    def test_refuses_what_does_not_work(self, refuse: Any, arguments: Json, message: str) -> None:
+    def test_refuses_invalid_arguments(self, refuse: Any, arguments: Json, message: str) -> None:
         assert message in refuse(**arguments)
 
     @pytest.mark.parametrize("id", ["Ü", "--"])
