@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
 from botocore import xform_name
+from botocore.exceptions import ClientError
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
+
+Json = dict[str, Any]
+
+
+def client_error(code: str, status: int = 400, message: str = "no") -> ClientError:
+    """An error as AWS answers it."""
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "Call")
+
+
+class FakeServices:
+    """Answers of services.
+
+    `faults` holds, per call, what its next calls raise (an exception), answer (a dict), or None to
+    go on as usual.
+    """
+
+    def __init__(self) -> None:
+        self.faults: dict[str, list[Any]] = {}
+        self.calls: list[tuple[str, Json]] = []
+        self._lock = threading.Lock()
+
+    def _called(self, name: str, query: Json) -> Json:
+        """Record a call, and return the answer that a test wants; empty to go on as usual."""
+        with self._lock:
+            self.calls.append((name, query))
+            faults = self.faults.get(name)
+            answer = faults.pop(0) if faults else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer or {}
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def queries(self, name: str) -> list[Json]:
+        return [query for called, query in self.calls if called == name]
 
 
 @functools.cache

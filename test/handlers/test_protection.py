@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from handlers.services import clients
+from handlers.services import FakeServices, client_error, clients
 
 from galv_constructs.handlers import protection
 from galv_constructs.handlers.protection import ProtectionError, on_event
@@ -20,18 +20,17 @@ ATTRIBUTE = "deletion_protection.enabled"
 
 
 def fault(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": f"{code}!"}}, "Operation")
+    return client_error(code, message=f"{code}!")
 
 
-class FakeAws:
-    """A database, a load balancer and a stack; `faults` make the next calls of a name raise."""
+class FakeAws(FakeServices):
+    """A database, a load balancer and a stack."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.status = "CREATE_IN_PROGRESS"
         self.database: bool | None = False
         self.balancer: bool | None = False
-        self.faults: dict[str, list[Exception]] = {}
-        self.described: list[str] = []
         self.slept: list[float] = []
         self.now = 0.0
 
@@ -39,40 +38,35 @@ class FakeAws:
     def protected(self) -> tuple[bool | None, bool | None]:
         return self.database, self.balancer
 
-    def _called(self, name: str) -> None:
-        if faults := self.faults.get(name):
-            raise faults.pop(0)
-
     def describe_stacks(self, **query: str) -> Json:
-        self._called("describe_stacks")
-        self.described.append(query["StackName"])
+        self._called("describe_stacks", query)
         return {"Stacks": [{"StackStatus": self.status}]}
 
     def modify_db_instance(self, **change: Any) -> None:
-        self._called("modify_db_instance")
+        self._called("modify_db_instance", change)
         assert change.keys() == {"DBInstanceIdentifier", "DeletionProtection"}, change
         if self.database is None:
             raise fault("DBInstanceNotFound")
         self.database = change["DeletionProtection"]
 
-    def describe_db_instances(self, **_query: str) -> Json:
+    def describe_db_instances(self, **query: str) -> Json:
         if self.database is None:
             raise fault("DBInstanceNotFound")
-        self._called("describe_db_instances")
+        self._called("describe_db_instances", query)
         return {"DBInstances": [{"DeletionProtection": self.database}]}
 
     def modify_load_balancer_attributes(self, **change: Any) -> None:
-        self._called("modify_load_balancer_attributes")
+        self._called("modify_load_balancer_attributes", change)
         if self.balancer is None:
             raise fault("LoadBalancerNotFound")
         ((attribute),) = change["Attributes"]
         assert attribute["Key"] == ATTRIBUTE
         self.balancer = attribute["Value"] == "true"
 
-    def describe_load_balancer_attributes(self, **_query: str) -> Json:
+    def describe_load_balancer_attributes(self, **query: str) -> Json:
         if self.balancer is None:
             raise fault("LoadBalancerNotFound")
-        self._called("describe_load_balancer_attributes")
+        self._called("describe_load_balancer_attributes", query)
         value = "true" if self.balancer else "false"
         other = {"Key": "idle_timeout.timeout_seconds", "Value": "true"}
         return {"Attributes": [other, {"Key": ATTRIBUTE, "Value": value}]}
@@ -189,7 +183,8 @@ class TestARollback:
         assert on_event(event("Delete"), None) == {}
 
         assert cloud.protected == (False, False)
-        assert cloud.described == [ROOT], "a nested stack is only deleted in a rollback"
+        # A nested stack is only deleted in a rollback.
+        assert cloud.queries("describe_stacks") == [{"StackName": ROOT}]
 
     def test_does_not_mind_what_is_gone(self, cloud: FakeAws) -> None:
         cloud.status = "ROLLBACK_IN_PROGRESS"

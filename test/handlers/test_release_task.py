@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as aws
-from handlers.services import clients
+from handlers.services import FakeServices, client_error, clients
 
 from galv_constructs.handlers import _aws, release_task
 
@@ -25,45 +25,21 @@ NO_IMAGE = "CannotPullContainerError: manifest unknown, i/o timeout"
 NOW = 1_800_000_000.0
 
 
-def client_error(code: str, status: int = 400, message: str = "no") -> aws.ClientError:
-    response: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-    }
-    return aws.ClientError(response, "Call")
-
-
 THROTTLED = client_error("ThrottlingException", message="Rate exceeded")
 DENIED = client_error("AccessDeniedException", message="User is not authorized")
 INVALID = client_error("InvalidParameterException", message="bad subnet")
 
 
-class FakeAws:
-    """ECS, CloudWatch Logs and CloudFormation, in as much as the handlers use them.
-
-    `faults` holds, per call, what its next calls raise (an exception), answer (a dict), or None to
-    go on as usual.
-    """
+class FakeAws(FakeServices):
+    """ECS, CloudWatch Logs and CloudFormation, in as much as the handlers use them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tasks: dict[str, Json] = {}
         self.tokens: dict[str, str] = {}
         self.visible = True
         self.stack_status = "UPDATE_IN_PROGRESS"
         self.lines: list[str] = []
-        self.faults: dict[str, list[Any]] = {}
-        self.calls: list[tuple[str, Json]] = []
-
-    def _called(self, name: str, query: Json) -> Json:
-        self.calls.append((name, query))
-        fault = self.faults.get(name, [])
-        answer = fault.pop(0) if fault else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer or {}
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.calls]
 
     def run_task(self, **query: Any) -> Json:
         if answer := self._called("run_task", query):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from handlers.emulated import new_stack, task_network
 from moto.cloudformation.models import cloudformation_backends
 from moto.ecs.models import ecs_backends
 from moto.moto_api import state_manager
@@ -38,19 +39,12 @@ class Emulated:
         self.ecs = boto3.client("ecs")
         self.logs = boto3.client("logs")
         self.logs.create_log_group(logGroupName=LOG_GROUP)
-        ec2 = boto3.client("ec2")
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        # Without it moto's RunTask fails at the network interface.
-        ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
-        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-        group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc)["GroupId"]
-        topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
-        stack = boto3.client("cloudformation").create_stack(StackName="app", TemplateBody=topic)
+        subnet, group = task_network()
         self.cluster = self.ecs.create_cluster(clusterName="app")["cluster"]["clusterArn"]
         self.event: Json = {
             "RequestType": "Create",
             "RequestId": "5f0f4b6e-0000-4000-8000-000000000001",
-            "StackId": stack["StackId"],
+            "StackId": new_stack(),
             "LogicalResourceId": "Release",
             "ResourceProperties": {
                 "Cluster": self.cluster,

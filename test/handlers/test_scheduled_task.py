@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from handlers.services import clients
+from handlers.services import FakeServices, client_error, clients
 
 from galv_constructs.handlers import _aws, scheduled_task
 
@@ -26,38 +26,18 @@ DUE = "2027-01-15T08:00:00Z"
 NOW = datetime(2027, 1, 15, 8, 0, 2, 500_000, tzinfo=timezone.utc)
 
 
-def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Call")
-
-
-class FakeAws:
-    """ECS and EventBridge Scheduler, in as much as the handler uses them.
-
-    `faults` holds, per call, what its next calls raise (an exception), answer (a dict), or None to
-    go on as usual.
-    """
+class FakeAws(FakeServices):
+    """ECS and EventBridge Scheduler, in as much as the handler uses them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tasks: dict[str, Json] = {}
         self.tokens: dict[str, str] = {}
         self.deadlines: dict[str, Json] = {}
-        self.faults: dict[str, list[Any]] = {}
-        self.calls: list[tuple[str, Json]] = []
         self.now = NOW
-
-    def _called(self, name: str, query: Json) -> Json:
-        self.calls.append((name, query))
-        faults = self.faults.get(name, [])
-        answer = faults.pop(0) if faults else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer or {}
 
     def time(self) -> float:
         return self.now.timestamp()
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.calls]
 
     def add(self, started_by: str | None = None) -> str:
         arn = f"{CLUSTER.replace(':cluster', ':task')}/{len(self.tasks) + 1}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from handlers.emulated import task_network
 from moto.ecs.models import ecs_backends
 
 from galv_constructs.handlers import _aws, scheduled_task
@@ -37,12 +38,7 @@ class Emulated:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ecs = boto3.client("ecs")
         self.scheduler: Any = _aws.client("scheduler")
-        ec2 = boto3.client("ec2")
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        # Without it moto's RunTask fails at the network interface.
-        ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
-        self.subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-        self.group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc)["GroupId"]
+        self.subnet, self.group = task_network()
         self.cluster = self.ecs.create_cluster(clusterName="app")["cluster"]["clusterArn"]
         self.definition = self.register("monitor")
         self.scheduler.create_schedule_group(Name="group")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
-import threading
 import zipfile
 from typing import Any
 
 import pytest
 from botocore import exceptions as aws
-from handlers.services import clients
+from handlers.services import FakeServices, client_error, clients
 
 from galv_constructs.handlers import _aws, _site_page, site_release
 
@@ -32,14 +31,6 @@ SITE = {
 }
 
 
-def client_error(code: str, status: int = 400, message: str = "no") -> aws.ClientError:
-    response: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-    }
-    return aws.ClientError(response, "Call")
-
-
 THROTTLED = client_error("ThrottlingException", message="Rate exceeded")
 DENIED = client_error("AccessDenied", 403, "Access Denied")
 MISSING = client_error("404", 404, "Not Found")
@@ -55,13 +46,11 @@ def packed(files: dict[str, bytes]) -> bytes:
     return data.getvalue()
 
 
-class FakeAws:
-    """S3, CodeBuild, CloudFront, CloudWatch Logs and CloudFormation, as the handlers use them.
-
-    `faults` holds, per call, what its next calls raise, or None to go on as usual.
-    """
+class FakeAws(FakeServices):
+    """S3, CodeBuild, CloudFront, CloudWatch Logs and CloudFormation, as the handlers use them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.objects: dict[str, Json] = {}
         # None where there is no such parameter.
         self.checksums: str | None = None
@@ -71,23 +60,6 @@ class FakeAws:
         self.visible = True
         self.stack_status = "UPDATE_IN_PROGRESS"
         self.lines: list[str] = []
-        self.faults: dict[str, list[Any]] = {}
-        self.calls: list[tuple[str, Json]] = []
-        self._lock = threading.Lock()
-
-    def _called(self, name: str, query: Json) -> None:
-        with self._lock:
-            self.calls.append((name, query))
-            fault = self.faults.get(name, [])
-            answer = fault.pop(0) if fault else None
-        if answer is not None:
-            raise answer
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.calls]
-
-    def queries(self, name: str) -> list[Json]:
-        return [query for called, query in self.calls if called == name]
 
     # S3
 

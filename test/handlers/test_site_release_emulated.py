@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from handlers.emulated import new_stack
 from moto.cloudformation.models import cloudformation_backends
 
 from galv_constructs.handlers import _site_page, site_release
@@ -46,12 +47,10 @@ class Emulated:
             "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all"},
         }
         made = boto3.client("cloudfront").create_distribution(DistributionConfig=config)
-        topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
-        stack = boto3.client("cloudformation").create_stack(StackName="app", TemplateBody=topic)
         self.event: Json = {
             "RequestType": "Create",
             "RequestId": "request-1",
-            "StackId": stack["StackId"],
+            "StackId": new_stack(),
             "LogicalResourceId": "Site",
             "ResourceProperties": {
                 "Checksums": "checksums",

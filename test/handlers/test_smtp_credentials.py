@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from handlers.services import clients
+from handlers.services import FakeServices, client_error, clients
 
 from galv_constructs.handlers import smtp_credentials
 from galv_constructs.handlers.smtp_credentials import (
@@ -30,34 +30,26 @@ PASSWORD = "BK0hyoUp3vjB+NdwhSiUpkA9oA84fNaqhEKrXZ5PkcX2"
 
 
 def fault(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": f"{code}!"}}, "Operation")
+    return client_error(code, message=f"{code}!")
 
 
-class FakeAws:
-    """A user and a secret; `faults` make the next calls of a name raise, None lets one pass."""
+class FakeAws(FakeServices):
+    """A user and a secret."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.keys: list[str] = []
         self.made = 0
         self.versions: dict[str, str] = {"0" * 32: "generated"}
         self.stages: dict[str, list[str]] = {"0" * 32: ["AWSCURRENT"]}
-        self.faults: dict[str, list[Exception | None]] = {}
-        self.calls: list[str] = []
         self.identities: set[str] = set()
 
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
-        faults = self.faults.get(name, [])
-        error = faults.pop(0) if faults else None
-        if error is not None:
-            raise error
-
-    def list_access_keys(self, **_query: str) -> Json:
-        self._called("list_access_keys")
+    def list_access_keys(self, **query: str) -> Json:
+        self._called("list_access_keys", query)
         return {"AccessKeyMetadata": [{"AccessKeyId": key} for key in self.keys]}
 
-    def create_access_key(self, **_query: str) -> Json:
-        self._called("create_access_key")
+    def create_access_key(self, **query: str) -> Json:
+        self._called("create_access_key", query)
         if len(self.keys) == 2:
             raise fault("LimitExceeded")
         self.made += 1
@@ -66,18 +58,18 @@ class FakeAws:
         return {"AccessKey": {"AccessKeyId": key_id, "SecretAccessKey": SECRET_ACCESS_KEY}}
 
     def delete_access_key(self, **query: str) -> None:
-        self._called("delete_access_key")
+        self._called("delete_access_key", query)
         if query["AccessKeyId"] not in self.keys:
             raise fault("NoSuchEntity")
         self.keys.remove(query["AccessKeyId"])
 
-    def describe_secret(self, **_query: str) -> Json:
-        self._called("describe_secret")
+    def describe_secret(self, **query: str) -> Json:
+        self._called("describe_secret", query)
         labelled = {id_: stages for id_, stages in self.stages.items() if stages}
         return {"VersionIdsToStages": labelled} if labelled else {}
 
     def put_secret_value(self, **query: str) -> None:
-        self._called("put_secret_value")
+        self._called("put_secret_value", query)
         token = query["ClientRequestToken"]
         assert 32 <= len(token) <= 64
         assert token not in self.versions
@@ -85,15 +77,15 @@ class FakeAws:
         self._label(token)
 
     def update_secret_version_stage(self, **query: str) -> None:
-        self._called("update_secret_version_stage")
+        self._called("update_secret_version_stage", query)
         assert query["VersionStage"] == "AWSCURRENT"
         # Secrets Manager refuses to move a label without being told where it is.
         assert query.get("RemoveFromVersionId") == self.current
         self._label(query["MoveToVersionId"])
 
-    def get_email_identity(self, *, EmailIdentity: str) -> Json:  # noqa: N803 - AWS's name
-        self._called("get_email_identity")
-        if EmailIdentity not in self.identities:
+    def get_email_identity(self, **query: str) -> Json:
+        self._called("get_email_identity", query)
+        if query["EmailIdentity"] not in self.identities:
             raise fault("NotFoundException")
         return {"IdentityType": "DOMAIN"}
 
@@ -221,7 +213,7 @@ class TestIdentityToCreate:
     def test_nobody_asks_where_none_is_created(self, aws: FakeAws, resource: Resource) -> None:
         resource.create()
 
-        assert "get_email_identity" not in aws.calls
+        assert "get_email_identity" not in aws.names()
 
     def test_an_update_refuses_another_one_that_exists(
         self, aws: FakeAws, resource: Resource
@@ -305,7 +297,7 @@ def test_a_create_delivered_twice_makes_one_key(aws: FakeAws, resource: Resource
 
     assert (resource.physical_id, resource.version_id) == first
     assert aws.made == 1
-    assert "update_secret_version_stage" not in aws.calls
+    assert "update_secret_version_stage" not in aws.names()
 
 
 def test_a_rotation_keeps_the_old_key_until_the_stack_is_done(
@@ -437,7 +429,7 @@ def test_a_key_that_is_gone_already_is_deleted(aws: FakeAws, resource: Resource)
 
     resource.delete(resource.physical_id)
 
-    assert aws.calls[-1] == "delete_access_key"
+    assert aws.names()[-1] == "delete_access_key"
 
 
 def test_a_key_that_cannot_be_deleted_fails_the_deletion(aws: FakeAws, resource: Resource) -> None:
@@ -475,7 +467,7 @@ def test_a_cancelled_create_without_user_or_secret_is_nothing(
     resource.delete("galv-Credentials-1ABCDEF")
 
     assert pauses == []
-    assert "delete_access_key" not in aws.calls
+    assert "delete_access_key" not in aws.names()
 
 
 def test_a_cancelled_create_that_cannot_be_looked_into_fails_the_deletion(
