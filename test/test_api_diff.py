@@ -47,7 +47,7 @@ def released() -> griffe.Module:
         ((BACKEND, "def _warn(", "def _tell("), None),
     ],
 )
-def test_finds_what_breaks(
+def test_finds_breaking_changes(
     released: griffe.Module, tmp_path: Path, edit: tuple[str, str, str], says: str | None
 ) -> None:
     file, old, new = edit
@@ -101,7 +101,7 @@ class TestSinceARelease:
 
         assert releases.last_release() == "v0.10.0"
 
-    def test_nothing_breaks(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_finds_no_breaking_change(self, capsys: pytest.CaptureFixture[str]) -> None:
         releases.git("tag", "v1.0.0")
 
         assert api_diff.main() == 0

@@ -248,7 +248,7 @@ def findings(request: pytest.FixtureRequest) -> dict[str, set[str]]:
 @pytest.mark.slow
 class TestNag:
     @pytest.mark.parametrize("shape", SHAPES)
-    def test_finds_nothing_that_is_not_acknowledged(
+    def test_finds_only_acknowledged_findings(
         self, findings: dict[str, set[str]], shape: str
     ) -> None:
         assert findings[shape] == set()
@@ -282,7 +282,9 @@ class TestCloudFormationValidate:
 @pytest.mark.slow
 class TestLint:
     @pytest.mark.parametrize("shape", VARIED)
-    def test_finds_nothing_of_ours(self, shape: str, tmp_path: Path) -> None:
+    def test_finds_nothing_in_the_resources_of_the_library(
+        self, shape: str, tmp_path: Path
+    ) -> None:
         stack = stack_of(new_app(), shape)
         template = tmp_path / "template.json"
         template.write_text(json.dumps(synthesize(stack)))

@@ -169,7 +169,7 @@ def test_only_a_job_without_a_token_runs_the_application() -> None:
             assert "--app cdk.out" in commands
 
 
-def test_what_a_pull_request_brings_does_not_run_with_a_token() -> None:
+def test_code_of_a_pull_request_does_not_run_with_a_token() -> None:
     (checkout,) = (s for s in JOBS["diff"]["steps"] if "checkout@" in s.get("uses", ""))
 
     assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"

@@ -131,7 +131,7 @@ def test_sends_alarms_to_an_address(run: Run) -> None:
     assert [s["Principal"] for s in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
 
 
-def test_tells_nobody_of_alarms_by_default(run: Run) -> None:
+def test_alarms_notify_nobody_by_default(run: Run) -> None:
     template = run().template()
 
     assert of_type(template, "AWS::SNS::Topic", "Alarms") == {}
@@ -157,7 +157,7 @@ def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
     assert outputs == {"FrontendUrl", "FrontendVersion"}
 
 
-def test_makes_mail_under_the_default_name(run: Run) -> None:
+def test_creates_mail_credentials_under_the_default_name(run: Run) -> None:
     template = run(projectNameTag="lab").template()
 
     assert only(template, "AWS::SES::EmailIdentity")["EmailIdentity"] == "mail.example.com"
@@ -171,7 +171,7 @@ def test_makes_mail_under_the_default_name(run: Run) -> None:
     assert not [name for name in template["Outputs"] if name.startswith("MailDnsRecord")]
 
 
-def test_makes_no_mail_when_a_secret_is_given(run: Run) -> None:
+def test_creates_no_mail_when_a_secret_is_given(run: Run) -> None:
     template = run(smtpSecretName="our-smtp").template()
 
     assert [name for name in template["Resources"] if name.startswith("Mail")] == []
@@ -306,7 +306,7 @@ def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
     assert "api.example.org" in texts[0]
 
 
-def test_says_where_constructs_are_made_when_asked_to(tmp_path: Path) -> None:
+def test_prints_stack_traces_of_constructs_when_asked_to(tmp_path: Path) -> None:
     assembly = run_as_the_cli_does(tmp_path, JSII_HOST_STACK_TRACES="1")
 
     assert "backend_stack.py" in assembly.warnings
@@ -452,7 +452,7 @@ def test_refuses_a_subnet_of_another_vpc(run: Run) -> None:
         run(region="eu-west-2", vpcId=VPC, vpcSubnets=chosen, **vpc_context(found_vpc()))
 
 
-def test_shows_what_is_doubtful_and_what_is_not_galvs(run: Run) -> None:
+def test_shows_warnings_and_foreign_context(run: Run) -> None:
     shown = run(domainName="lab.org", mailFromDomain="other.org", env="prod").warnings
 
     assert "mailFromDomain: other.org is not a domain of lab.org" in shown

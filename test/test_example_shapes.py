@@ -106,7 +106,7 @@ def test_removal_protection_overrides_both_ways(
     assert only(shape(name).template(), DATABASE)["MultiAZ"] == ("production" in name)
 
 
-def test_elsewhere_the_certificate_of_the_frontend_is_made_at_the_edge(shape: Shape) -> None:
+def test_in_other_regions_the_certificate_of_the_frontend_is_in_us_east_1(shape: Shape) -> None:
     assembly = shape("elsewhere")
 
     edge = assembly.stacks["galv-FrontendStack-Edge"]
@@ -122,7 +122,7 @@ def test_elsewhere_the_certificate_of_the_frontend_is_made_at_the_edge(shape: Sh
     ("name", "region"),
     [("external-domain", "us-east-1"), ("external-domain-elsewhere", "eu-west-2")],
 )
-def test_outside_route_53_certificates_are_given_and_records_told(
+def test_outside_route_53_certificates_are_given_and_records_are_listed(
     shape: Shape, name: str, region: str
 ) -> None:
     backend, frontend = shape(name).template(), shape(name).template(FRONTEND)
@@ -150,7 +150,9 @@ def test_an_interval_of_zero_leaves_a_task_to_run_by_hand(shape: Shape) -> None:
     ("name", "gateways", "instances"),
     [("production", 1, 0), ("nat-instance", 0, 1), ("public", 0, 0)],
 )
-def test_each_preset(shape: Shape, name: str, gateways: int, instances: int) -> None:
+def test_synthesizes_each_network_preset(
+    shape: Shape, name: str, gateways: int, instances: int
+) -> None:
     template = shape(name).template()
 
     assert len(of_type(template, "AWS::EC2::NatGateway")) == gateways

@@ -30,7 +30,7 @@ def after(stack: Stack) -> After:
     return template
 
 
-def test_what_is_given_is_not_made(after: After) -> None:
+def test_given_resources_are_not_created(after: After) -> None:
     template = after("from_vpc_attributes")
 
     for kind in ("AWS::EC2::VPC", "AWS::ECS::Cluster", "AWS::RDS::DBInstance"):
@@ -58,7 +58,7 @@ def test_tags_and_boundaries_reach_everything(stack: Stack, after: After) -> Non
         assert "developer-boundary" in str(role["Properties"]["PermissionsBoundary"])
 
 
-def test_a_property_injector_reaches_what_a_backend_makes(after: After) -> None:
+def test_a_property_injector_reaches_the_resources_of_a_backend(after: After) -> None:
     groups = of_type(after("PropertyInjectors"), "AWS::EC2::SecurityGroup")
 
     assert len(groups) >= 5
@@ -72,7 +72,7 @@ def test_an_escape_hatch_sets_what_has_no_argument(after: After) -> None:
     assert service["AvailabilityZoneRebalancing"] == "ENABLED"
 
 
-def test_an_alarm_is_made_of_an_attribute() -> None:
+def test_an_alarm_can_be_created_from_an_attribute() -> None:
     stack = Stack(new_app(), "Stack")
     run(next(name for name, code in SNIPPETS.items() if '"Slow"' in code), stack)
 

@@ -68,7 +68,7 @@ def values(template: Json, kind: str, path: str) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "path"), [(kind, path) for kind, paths in SECURITY.items() for path in paths]
 )
-def test_what_is_safe_is_so_with_any_flags(
+def test_the_template_is_as_safe_with_any_flags(
     default: Json, flagged: Json, kind: str, path: str
 ) -> None:
     assert values(flagged, kind, path) == values(default, kind, path)

@@ -48,7 +48,7 @@ def test_locks_the_node_packages_that_package_json_asks_for() -> None:
     assert lock["packages"][""]["devDependencies"] == PACKAGE["devDependencies"]
 
 
-def test_locks_say_what_not_from_where() -> None:
+def test_locks_name_no_address() -> None:
     assert "://" not in (ROOT / "constraints.txt").read_text()
     for lock in (ROOT / "package-lock.json", ROOT / "test/e2e/functions/package-lock.json"):
         assert '"resolved"' not in lock.read_text()

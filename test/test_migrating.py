@@ -83,7 +83,7 @@ ROWS = re.findall(r"^\| .* \| `(galv\w+)` \| (stays|goes)", PAGE.read_text(), re
 
 
 @pytest.mark.parametrize(("start", "fate"), ROWS)
-def test_what_holds_data_stays_as_the_page_says(old: Json, start: str, fate: str) -> None:
+def test_resources_with_data_stay_as_the_page_says(old: Json, start: str, fate: str) -> None:
     kinds = {
         "AWS::KMS::Key",
         "AWS::RDS::DBInstance",

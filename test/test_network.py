@@ -61,7 +61,7 @@ class TestPresets:
             (NetworkPreset.ENDPOINTS, {"endpoints": 5}, set()),
         ],
     )
-    def test_makes_the_way_out_that_the_preset_says(
+    def test_creates_the_route_to_the_internet_of_the_preset(
         self,
         presets: dict[NetworkPreset, Json],
         preset: NetworkPreset,
@@ -128,7 +128,9 @@ class TestPresets:
         ingress = template["Resources"][group_id]["Properties"]["SecurityGroupIngress"]
         assert [rule["CidrIp"] for rule in ingress] == ["10.0.0.0/16"]
 
-    def test_makes_the_endpoints_that_tasks_need(self, presets: dict[NetworkPreset, Json]) -> None:
+    def test_creates_the_endpoints_that_tasks_need(
+        self, presets: dict[NetworkPreset, Json]
+    ) -> None:
         template = presets[NetworkPreset.ENDPOINTS]
         endpoints = _interface_endpoints(template)
         tasks = set(subnets(template, "Tasks"))
@@ -184,7 +186,7 @@ class TestSmtpEndpoint:
     @pytest.mark.parametrize(
         "preset", [preset for preset in NetworkPreset if preset is not NetworkPreset.ENDPOINTS]
     )
-    def test_is_not_made_where_there_is_a_way_to_the_internet(
+    def test_is_not_created_where_there_is_a_way_to_the_internet(
         self, stack: Stack, presets: dict[NetworkPreset, Json], preset: NetworkPreset
     ) -> None:
         GalvNetwork(stack, "Network", preset=preset).add_smtp_endpoint()
@@ -262,7 +264,7 @@ class TestArguments:
         assert {len(subnets(template, group)) for group in ("Public", "Tasks", "Database")} == {2}
 
     @pytest.mark.parametrize("preset", ["natGateway", None, 1])
-    def test_refuses_what_is_no_preset(self, stack: Stack, refusal: Refusal, preset: Any) -> None:
+    def test_refuses_an_invalid_preset(self, stack: Stack, refusal: Refusal, preset: Any) -> None:
         assert refusal(lambda: GalvNetwork(stack, "Network", preset=preset)) == (
             "preset must be one of NetworkPreset.NAT_GATEWAY, NetworkPreset.NAT_INSTANCE, "
             f"NetworkPreset.PUBLIC, NetworkPreset.ENDPOINTS, got {preset!r}"
@@ -297,7 +299,9 @@ class TestArguments:
         assert f"cidr must be an IPv4 range from /16 to /{26 - max_azs}" in text
         assert f"got {cidr!r}" in text
 
-    def test_refuses_a_range_that_is_not_known(self, stack: Stack, refusal: Refusal) -> None:
+    def test_refuses_a_range_that_is_not_known_at_synthesis(
+        self, stack: Stack, refusal: Refusal
+    ) -> None:
         token = CfnParameter(stack, "Cidr").value_as_string
 
         assert "cidr must be known" in refusal(lambda: GalvNetwork(stack, "Network", cidr=token))
@@ -358,7 +362,7 @@ class TestFromVpc:
             ({"has_internet": False}, "isolated"),
         ],
     )
-    def test_has_an_endpoint_for_s3_only_where_it_is_said(
+    def test_has_an_endpoint_for_s3_only_if_has_s3_endpoint_says_so(
         self, vpc: ec2.IVpc, arguments: Json, tasks: str
     ) -> None:
         del tasks
@@ -366,7 +370,7 @@ class TestFromVpc:
         assert not GalvNetwork.from_vpc(vpc, **arguments).has_s3_endpoint
         assert GalvNetwork.from_vpc(vpc, has_s3_endpoint=True, **arguments).has_s3_endpoint
 
-    def test_refuses_an_endpoint_that_is_neither_there_nor_not(self, vpc: ec2.IVpc) -> None:
+    def test_refuses_has_s3_endpoint_that_is_not_a_boolean(self, vpc: ec2.IVpc) -> None:
         endpoint: Any = "vpce-1"
         with pytest.raises(ValueError, match="has_s3_endpoint must be true or false, got 'vpce-1'"):
             GalvNetwork.from_vpc(vpc, has_s3_endpoint=endpoint)
@@ -400,7 +404,7 @@ class TestFromVpc:
         assert self.selected(vpc, chosen.database_subnets)[0] == "subnet-private-a"
 
     @pytest.mark.parametrize("vpc", ["vpc-1", {"vpc_id": "vpc-1"}])
-    def test_refuses_what_is_no_vpc(self, refusal: Refusal, vpc: Any) -> None:
+    def test_refuses_anything_but_a_vpc(self, refusal: Refusal, vpc: Any) -> None:
         assert refusal(lambda: GalvNetwork.from_vpc(vpc)) == (
             f"vpc must be an aws_ec2.IVpc, got {vpc!r}: use "
             "ec2.Vpc.from_lookup(scope, id, vpc_id=…)"

@@ -68,7 +68,7 @@ def shared(assembly: Path) -> Json:
     return template(assembly, "Shared")
 
 
-def test_makes_nothing_that_it_was_given(galv: Json) -> None:
+def test_creates_nothing_that_it_was_given(galv: Json) -> None:
     for kind in (
         "AWS::EC2::VPC",
         "AWS::EC2::NatGateway",

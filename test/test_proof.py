@@ -121,7 +121,7 @@ class TestAssembly:
 
         assert properties["Name"] == "galv-media.s3.eu-west-2.amazonaws.com"
 
-    def test_makes_each_secret_once_as_the_template_asks(self, tmp_path: Path) -> None:
+    def test_generates_each_secret_once_as_the_template_asks(self, tmp_path: Path) -> None:
         made = assembly(tmp_path, BACKEND)
         task = made.task("web")
         assert task is not None
@@ -353,7 +353,7 @@ class TestCommand:
 
         assert "--backend" in capsys.readouterr().err
 
-    def test_says_what_is_in_the_way(
+    def test_says_why_it_cannot_run(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(isolation, "why_not", lambda: "it takes root")

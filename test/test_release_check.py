@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_takes_what_is_written_down(root: Path) -> None:
+def test_accepts_a_version_that_the_changelog_and_the_examples_name(root: Path) -> None:
     assert list(mistakes("0.1.0", root)) == []
 
 

@@ -23,11 +23,11 @@ def test_nothing_changes() -> None:
     assert changes(template(BucketName="a"), template(BucketName="a")) == []
 
 
-def test_added() -> None:
+def test_reports_an_added_resource() -> None:
     assert only_change({}, template()).kind == "added"
 
 
-def test_removed() -> None:
+def test_reports_a_removed_resource() -> None:
     assert only_change(template(), {}).kind == "removed"
 
 
@@ -90,7 +90,7 @@ def test_looks_into_properties(name: str, kind: str) -> None:
     "reference",
     [{"Ref": "Group"}, {"Fn::GetAtt": ["Group", "GroupId"]}, {"Fn::Sub": "${Group.GroupId}"}],
 )
-def test_what_names_a_replaced_resource_may_be_replaced_too(reference: dict[str, Any]) -> None:
+def test_a_reference_to_a_replaced_resource_may_be_replaced_too(reference: dict[str, Any]) -> None:
     def with_description(text: str) -> dict[str, Any]:
         group = {"Type": "AWS::EC2::SecurityGroup", "Properties": {"GroupDescription": text}}
         rule = {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {"GroupId": reference}}
@@ -131,7 +131,7 @@ def test_says_that_there_is_no_release(
     assert "nothing has been released yet" in capsys.readouterr().out
 
 
-def test_says_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_says_that_no_resource_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_diff, "synthesized", lambda *_: {"Stack": template()})
 
     assert list(template_diff.report(ROOT, ROOT)) == ["None."]

@@ -58,7 +58,9 @@ def before() -> Json:
         ),
     ],
 )
-def test_replaces(before: Json, arguments: Arguments, replaced: set[str]) -> None:
+def test_each_documented_change_replaces_its_resources(
+    before: Json, arguments: Arguments, replaced: set[str]
+) -> None:
     def options(stack: Stack) -> Json:
         given = arguments(stack)
         return given if "network" in given else {**network(stack), **given}

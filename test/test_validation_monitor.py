@@ -45,7 +45,7 @@ def test_is_off_at_0_and_can_be_run_by_hand(minutes: object) -> None:
 
 
 @pytest.mark.parametrize("minutes", [-5, 1.5, "five"])
-def test_refuses_an_interval_that_is_none(minutes: object) -> None:
+def test_refuses_an_invalid_interval(minutes: object) -> None:
     with pytest.raises(ValueError, match="monitorIntervalMinutes: must be"):
         backend(monitorIntervalMinutes=minutes)
 

@@ -109,7 +109,7 @@ def test_sees_an_arrow_that_goes_up(wing: str, text: str, wrong: str | None) -> 
 
 
 @pytest.mark.parametrize("folder", sorted(ELSEWHERE))
-def test_what_runs_elsewhere_imports_nothing_of_the_library(folder: str) -> None:
+def test_handlers_and_site_import_nothing_of_the_library(folder: str) -> None:
     """Handlers import each other, as a package that Lambda has without the library around it."""
     modules = {
         module

@@ -139,7 +139,7 @@ def test_the_lint_sees_what_is_not_locked(step: Any, permissions: Any) -> None:
         ("release_pypi_galv-ops", "pypi-galv-ops", "galv-ops"),
     ],
 )
-def test_what_publishes_uploads_and_runs_nothing(
+def test_a_publishing_job_uploads_and_runs_nothing_else(
     name: str, environment: str, distribution: str
 ) -> None:
     job = WORKFLOWS["release"]["jobs"][name]

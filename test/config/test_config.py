@@ -395,7 +395,7 @@ def test_ignores_what_is_cdks_own(key: str) -> None:
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
     ],
 )
-def test_refuses(key: str, value: object, says: str) -> None:
+def test_refuses_each_invalid_value(key: str, value: object, says: str) -> None:
     message = refusal(**{key: value})
 
     assert f"- {key}: " in message
@@ -798,7 +798,7 @@ class TestVpc:
             ({"vpcId": VPC, "vpcSubnets": {"database": SUBNETS[:1]}}, "in two Availability Zones"),
         ],
     )
-    def test_refuses(self, context: dict[str, object], says: str) -> None:
+    def test_refuses_each_invalid_value(self, context: dict[str, object], says: str) -> None:
         assert says in refusal(**context)
 
 

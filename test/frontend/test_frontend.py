@@ -149,7 +149,7 @@ class TestHosting:
         assert origin["OriginPath"] == "/site"
         assert "OriginAccessControlId" in origin
 
-    def test_speaks_what_is_current(self) -> None:
+    def test_uses_current_versions_of_http_and_tls(self) -> None:
         config = distribution(template())
 
         assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
@@ -203,7 +203,7 @@ class TestHosting:
         records = "AWS::Route53::RecordSet"
         assert of_type(one, records) == of_type(other, records)
 
-    def test_names_what_is_global_after_the_region(self) -> None:
+    def test_global_names_end_with_the_region(self) -> None:
         found = template("eu-west-2")
         access = only(found, "AWS::CloudFront::OriginAccessControl")
         name = access["OriginAccessControlConfig"]["Name"]["Fn::Join"]
@@ -226,7 +226,7 @@ class TestHosting:
         # CloudFormation's own default is all.
         assert distribution(found).get("PriceClass", "PriceClass_All") == "PriceClass_All"
 
-    def test_serves_from_the_cheaper_places_when_none_is_given(self) -> None:
+    def test_uses_the_cheapest_price_class_when_none_is_given(self) -> None:
         assert distribution(template())["PriceClass"] == "PriceClass_100"
 
     def test_uses_the_given_web_acl(self) -> None:
@@ -277,7 +277,9 @@ class TestHosting:
             ({"production": False, "removal_protection": True}, "Retain", 30),
         ],
     )
-    def test_keeps_what_the_policy_says(self, options: Json, policy: str, days: int) -> None:
+    def test_removal_and_retention_follow_the_policy(
+        self, options: Json, policy: str, days: int
+    ) -> None:
         found = template(**options)
 
         (bucket,) = of_type(found, "AWS::S3::Bucket").values()
@@ -378,7 +380,7 @@ class TestShapes:
         certificate = only_id(found, "AWS::CertificateManager::Certificate")
         assert distribution(found)["ViewerCertificate"]["AcmCertificateArn"] == {"Ref": certificate}
 
-    def test_elsewhere_it_is_in_an_edge_stack(self) -> None:
+    def test_in_other_regions_the_certificate_is_in_an_edge_stack(self) -> None:
         stack = stack_in("eu-west-2")
         frontend(stack)
         assembly = assembly_of(stack)
@@ -399,7 +401,7 @@ class TestShapes:
         assert "Custom::CrossRegionExportReader" not in json.dumps(found.template)
         assert edge.id in [dependency.id for dependency in found.dependencies]
 
-    def test_the_edge_stack_is_deployed_as_its_stack_is(self) -> None:
+    def test_the_edge_stack_has_the_settings_of_its_stack(self) -> None:
         app = new_app()
         stack = Stack(
             app,
@@ -433,14 +435,14 @@ class TestShapes:
         assert tags == {"before": "1", "after": "2", "all": "3"}
         assert edge.tags == ({} if flags else tags)
 
-    def test_the_edge_stack_tells_topics_of_its_own_region(self) -> None:
+    def test_the_edge_stack_notifies_topics_of_its_own_region(self) -> None:
         stack = stack_in("eu-west-2")
         frontend(stack, edge_notification_arns=[TOPIC_ARN])
         assembly = assembly_of(stack)
 
         assert assembly.get_stack_by_name("Stack-Edge").notification_arns == [TOPIC_ARN]
 
-    def test_the_edge_stack_tells_nobody_unless_asked(self) -> None:
+    def test_the_edge_stack_has_no_notifications_by_default(self) -> None:
         app = new_app()
         topic = TOPIC_ARN.replace("us-east-1", "eu-west-2")
         env = Environment(account=ACCOUNT, region="eu-west-2")
@@ -502,7 +504,7 @@ class TestShapes:
         assert of_type(found, "AWS::CertificateManager::Certificate") == {}
         assert app.node.try_find_child("Stack-Edge") is None
 
-    def test_where_the_region_is_unknown_there_is_a_warning(self) -> None:
+    def test_warns_if_the_region_is_unknown(self) -> None:
         stack = stack_in(None)
         frontend(stack)
 
@@ -580,7 +582,7 @@ class TestRelease:
             "*", Match.string_like_regexp("source is 'latest'")
         )
 
-    def test_takes_a_published_image(self) -> None:
+    def test_accepts_a_published_image(self) -> None:
         found = template(source=FrontendSource.container_image("2.2.0"))
 
         assert release(found)["Inputs"]["Source"] == {
@@ -593,7 +595,7 @@ class TestRelease:
         assert release(found)["Inputs"]["Environment"] == {}
 
     @pytest.mark.parametrize("tag", ["v2.2.0", "2.2.0"])
-    def test_takes_a_release(self, tag: str) -> None:
+    def test_accepts_a_release(self, tag: str) -> None:
         found = template(source=FrontendSource.release(tag))
 
         assert release(found)["Inputs"]["Source"] == {
@@ -682,7 +684,7 @@ class TestRelease:
 
         assert ids[0] == ids[1]
 
-    def test_what_is_left_out_changes_nothing(self) -> None:
+    def test_passing_none_changes_nothing(self) -> None:
         nothing = dict.fromkeys(
             (
                 "alternative_domain_names",
@@ -731,7 +733,7 @@ class TestRelease:
         assert own[0]["Resource"]["Fn::Join"][1][-1] == "/incoming/${aws:userid}/*"
         assert own[0]["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
 
-    def test_what_builds_left_expires(self) -> None:
+    def test_leftovers_of_builds_expire(self) -> None:
         rules = only(template(), "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
 
         assert {
@@ -775,7 +777,7 @@ class TestRelease:
         """It writes the template's value when anything of a parameter changes, such as a tag."""
         Template.from_json(template()).resource_count_is("AWS::SSM::Parameter", 0)
 
-    def test_the_project_is_plain(self) -> None:
+    def test_the_build_project_has_no_privileges(self) -> None:
         project = only(template(build_timeout=Duration.minutes(12)), "AWS::CodeBuild::Project")
 
         assert project["Environment"]["PrivilegedMode"] is False
@@ -794,7 +796,7 @@ class TestRelease:
         assert properties["TimeoutSeconds"] == str(seconds)
         assert int(properties["ServiceTimeout"]) == seconds + 600 <= 3600
 
-    def test_waits_for_what_it_needs(self) -> None:
+    def test_waits_for_the_resources_that_it_uses(self) -> None:
         found = template()
         before = needs(found, only_id(found, "Custom::GalvSiteRelease"))
 
@@ -806,7 +808,7 @@ class TestRelease:
         ):
             assert set(of_type(found, kind)) <= before
 
-    def test_what_depends_on_the_frontend_waits_for_the_release(self) -> None:
+    def test_a_dependency_on_the_frontend_waits_for_the_release(self) -> None:
         stack = stack_in("us-east-1")
         site = frontend(stack)
         parameter = s3.Bucket(stack, "After")
@@ -849,7 +851,7 @@ def stack_of(app: App) -> Stack:
 
 
 class TestInterface:
-    def test_says_what_it_made(self, dist: str) -> None:
+    def test_exposes_its_resources(self, dist: str) -> None:
         stack = stack_in("us-east-1")
         site = frontend(stack)
         source = FrontendSource.directory(dist)
@@ -969,7 +971,9 @@ class TestRefusals:
             ({"production": "yes"}, "production must be true or false"),
         ],
     )
-    def test_refuses(self, refusal: Refusal, stack: Stack, overrides: Json, said: str) -> None:
+    def test_refuses_invalid_arguments(
+        self, refusal: Refusal, stack: Stack, overrides: Json, said: str
+    ) -> None:
         zone_in(stack)
 
         assert said in refusal(lambda: frontend(stack, **overrides))
@@ -1011,7 +1015,7 @@ class TestRefusals:
         assert "certificate is in eu-west-2" in said
         assert "--region us-east-1" in said
 
-    def test_refuses_a_certificate_made_in_another_region(self, refusal: Refusal) -> None:
+    def test_refuses_a_certificate_created_in_another_region(self, refusal: Refusal) -> None:
         stack = stack_in("eu-west-2")
         given = acm.Certificate(stack, "Certificate", domain_name="app.example.com")
 
@@ -1022,7 +1026,7 @@ class TestRefusals:
         arn = CfnParameter(stack, "Arn").value_as_string
         frontend(stack, certificate=certificate_in(stack, arn))
 
-    def test_accepts_tokens(self) -> None:
+    def test_accepts_values_that_are_not_known_at_synthesis(self) -> None:
         stack = stack_in("us-east-1")
         name = CfnParameter(stack, "Name").value_as_string
         frontend(
@@ -1118,7 +1122,7 @@ class TestSource:
             (lambda: FrontendSource.directory("no/such/folder"), "must be a folder"),
         ],
     )
-    def test_refuses(self, make: Callable[[], object], said: str) -> None:
+    def test_refuses_an_invalid_source(self, make: Callable[[], object], said: str) -> None:
         with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is what counts
             make()
 

@@ -177,7 +177,7 @@ class TestGit:
 
         assert said in str(caught.value)
 
-    def test_does_not_take_a_warning_for_a_tag(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_does_not_mistake_a_warning_for_a_tag(self, monkeypatch: pytest.MonkeyPatch) -> None:
         said = "warning: redirecting to elsewhere\n0a1b\trefs/tags/v1.0.0\n"
         monkeypatch.setattr(build_site, "run", lambda *_: said)
 
@@ -275,7 +275,7 @@ class TestRelease:
         assert [build_site.main(step) for step in ("fetch", "install", "build")] == [0, 0, 0]
         assert files_in(work / "site") == TREE
 
-    def test_says_what_it_is(self, downloads: Downloads, work: Path) -> None:
+    def test_names_the_release_that_it_took(self, downloads: Downloads, work: Path) -> None:
         downloads.files[self.ARCHIVE] = archive(TREE)
 
         assert build_site.main("fetch") == 0
@@ -421,7 +421,7 @@ class TestRelease:
         assert "ERROR: the archive has a file outside of it" in capsys.readouterr().out
         assert not (work / "site").exists()
 
-    def test_refuses_what_is_too_much(
+    def test_refuses_an_archive_that_is_too_large(
         self,
         downloads: Downloads,
         monkeypatch: pytest.MonkeyPatch,
@@ -442,7 +442,7 @@ class TestRelease:
         assert "of the archive cannot be written" in capsys.readouterr().out
 
     @pytest.mark.parametrize("data", [b"<html>Sign in", archive(TREE)[:80], b""])
-    def test_refuses_what_is_no_archive(
+    def test_refuses_a_file_that_is_no_archive(
         self, downloads: Downloads, capsys: pytest.CaptureFixture[str], data: bytes
     ) -> None:
         downloads.files[self.ARCHIVE] = data
@@ -450,14 +450,14 @@ class TestRelease:
         assert build_site.main("fetch") == 1
         assert "the archive of the release cannot be read" in capsys.readouterr().out
 
-    def test_asks_again_after_what_passes(self, downloads: Downloads, work: Path) -> None:
+    def test_asks_again_after_a_transient_error(self, downloads: Downloads, work: Path) -> None:
         downloads.faults = [503, 429]
         downloads.files[self.ARCHIVE] = archive(TREE)
 
         assert build_site.main("fetch") == 0
         assert (work / "site").exists()
 
-    def test_does_not_build_instead_of_what_cannot_be_asked_for(
+    def test_does_not_build_if_the_release_cannot_be_looked_up(
         self, downloads: Downloads, capsys: pytest.CaptureFixture[str]
     ) -> None:
         downloads.faults = [503, 503, 503]
@@ -517,7 +517,9 @@ print(json.dumps(call))
         assert build_site.main("install") == 0
         assert self.calls(capsys)[1] == {"command": "installed"}
 
-    def test_installs_what_the_lockfile_says(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_installs_the_versions_of_the_lockfile(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert build_site.main("install") == 0
         npm, pnpm = self.calls(capsys)
         assert npm["command"][-1] == f"pnpm@{build_site.PNPM}"
@@ -655,7 +657,7 @@ print(json.dumps(call))
         assert build_site.main("build") == 1
         assert "wrote no index.html to dist/ and build/" in capsys.readouterr().out
 
-    def test_a_build_that_fails_shows_what_it_said(
+    def test_a_build_that_fails_shows_its_output(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         fake(monkeypatch, tmp_path, "pnpm", "sys.exit('src/app.ts: no such name')")
@@ -1033,7 +1035,7 @@ class TestImage:
         said = self.refusal(capsys)
         assert f"the deployment asks for {digest_of(b'deleted')}: the image was deleted" in said
 
-    def test_latest_says_what_it_is(
+    def test_latest_names_the_tag_that_it_took(
         self, registry: FakeRegistry, work: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings(monkeypatch, Tag="latest")
@@ -1043,7 +1045,7 @@ class TestImage:
         assert build_site.main("fetch") == 0
         assert json.loads((work / "release.json").read_text())["version"] == "2.3.0"
 
-    def test_there_is_nothing_to_install_and_to_build(
+    def test_an_image_is_neither_installed_nor_built(
         self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert build_site.main("install") == build_site.main("build") == 0
@@ -1083,7 +1085,7 @@ class TestImage:
 
         assert "Connection refused" in self.refusal(capsys)
 
-    def test_refuses_what_needs_credentials(
+    def test_refuses_a_registry_that_needs_credentials(
         self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
     ) -> None:
         registry.challenge = 'Basic charset="UTF-8"'
@@ -1098,7 +1100,7 @@ class TestImage:
         registry.token = "of somebody else"
         assert "HTTP Error 401" in self.refusal(capsys)
 
-    def test_refuses_content_that_is_not_what_was_asked_for(
+    def test_refuses_content_with_another_digest(
         self, registry: FakeRegistry, capsys: pytest.CaptureFixture[str]
     ) -> None:
         manifest = registry.image("2.2.0", [layer({f"{HTML}/index.html": b"page"})])

@@ -351,7 +351,7 @@ def test_an_identifier_with_a_dot(site: str, browser: Browser, path: str) -> Non
     assert tab.run(f"fetch('{path}').then((answer) => answer.status)") == 404
 
 
-def test_the_policy_is_obeyed_and_does_not_hinder(site: str, browser: Browser) -> None:
+def test_the_content_security_policy_holds_and_breaks_nothing(site: str, browser: Browser) -> None:
     tab = browser.tab()
     tab.open(f"{site}/")
 
@@ -375,7 +375,7 @@ def test_a_missing_asset_is_a_404(site: str, get: Any, browser: Browser) -> None
     assert tab.run(missing) == "TypeError"
 
 
-def test_what_is_hashed_is_kept_and_the_rest_is_asked_for(get: Any) -> None:
+def test_hashed_files_are_cached_and_others_are_revalidated(get: Any) -> None:
     _, headers, page = get("/")
     script = page.partition('src="')[2].partition('"')[0]
 
@@ -433,7 +433,7 @@ def test_an_old_tab_goes_on_after_an_update_and_a_rollback(
     assert new.run(title) == "A small site, version 1.0.0"
 
 
-def test_what_was_superseded_will_expire(deployments: Deployments) -> None:
+def test_superseded_files_expire(deployments: Deployments) -> None:
     s3 = boto3.client("s3")
     listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="site/assets/")["Contents"]
     tagged = {
@@ -448,7 +448,7 @@ def test_what_was_superseded_will_expire(deployments: Deployments) -> None:
         assert tagged[key] == [{"Key": "superseded", "Value": "true"}]
 
 
-def test_cloudfront_was_told(deployments: Deployments) -> None:
+def test_cloudfront_got_an_invalidation(deployments: Deployments) -> None:
     cloudfront = boto3.client("cloudfront")
     found = cloudfront.list_invalidations(DistributionId=deployments.distribution)
 

@@ -62,7 +62,9 @@ def test_leaves_files(uri: str, headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("uri", ["/cells/LR-2.3", "/cells/run.csv", "/assets.d/LR-2.3"])
 class TestDotInTheLastPart:
     @pytest.mark.parametrize("headers", NAVIGATIONS)
-    def test_is_the_applications_in_a_navigation(self, uri: str, headers: dict[str, str]) -> None:
+    def test_is_a_page_of_the_application_in_a_navigation(
+        self, uri: str, headers: dict[str, str]
+    ) -> None:
         assert served(uri, headers) == "/index.html"
 
     @pytest.mark.parametrize("headers", OTHERS)

@@ -139,7 +139,7 @@ class TestTrust:
 
 
 class TestProvider:
-    def test_makes_one(self, stack: Stack, make: Make) -> None:
+    def test_creates_one_when_none_is_given(self, stack: Stack, make: Make) -> None:
         role = make()
 
         template = synthesize(stack)
@@ -314,7 +314,7 @@ class TestCheckStatus:
         assert all("CheckStatus" in logical_id for logical_id in checked)
         assert {paths[logical_id] for logical_id in checked} == {'"/Stack/Backend/check-status/"'}
 
-    def test_may_not_without_it(self, stack: Stack, make: Make) -> None:
+    def test_may_not_run_the_check_by_default(self, stack: Stack, make: Make) -> None:
         make()
 
         assert not Can(synthesize(stack))("ecs:DescribeTaskDefinition")
@@ -346,7 +346,7 @@ class TestBroad:
         Annotations.from_stack(stack).has_no_warning("*", Match.any_value())
 
 
-def test_others_can_grant_it_something() -> None:
+def test_can_be_granted_permissions() -> None:
     stack = regional_stack()
     s3.Bucket.from_bucket_name(stack, "Bucket", "ours").grant_read(role_in(stack))
 

@@ -99,13 +99,13 @@ def test_matches_every_repository_of_an_organization() -> None:
     "repository",
     ["octo-repo", "octo-org/*", "*/octo-repo", "https://github.com/octo-org/octo-repo", "", None],
 )
-def test_refuses_what_is_not_one_repository(repository: Any) -> None:
+def test_refuses_an_invalid_repository(repository: Any) -> None:
     with pytest.raises(ValueError, match=r"repository must be one repository, such as 'octo-org/"):
         GitHubSubject.branch(repository, "main")
 
 
 @pytest.mark.parametrize("ref", ["", "a b", "a?", "${aws:username}", None])
-def test_refuses_what_is_no_name_of_a_branch_or_tag(ref: Any) -> None:
+def test_refuses_an_invalid_branch_or_tag(ref: Any) -> None:
     with pytest.raises(ValueError, match="branch must be the name of a branch"):
         GitHubSubject.branch(REPOSITORY, ref)
     with pytest.raises(ValueError, match="tag must be the name of a tag"):
@@ -120,13 +120,13 @@ def test_refuses_a_whole_ref() -> None:
 
 
 @pytest.mark.parametrize("environment", ["", "*", "prod*", "prod?", "${x}", None])
-def test_refuses_what_is_not_one_environment(environment: Any) -> None:
+def test_refuses_an_invalid_environment(environment: Any) -> None:
     with pytest.raises(ValueError, match="environment must be the name of one environment"):
         GitHubSubject.environment(REPOSITORY, environment)
 
 
 @pytest.mark.parametrize("owner", ["*", "octo-org/octo-repo", "", None])
-def test_refuses_what_is_no_owner(owner: Any) -> None:
+def test_refuses_an_invalid_owner(owner: Any) -> None:
     with pytest.raises(ValueError, match="owner must be the name of an organization or user"):
         GitHubSubject.organization(owner)
 
@@ -138,7 +138,7 @@ def test_refuses_what_is_no_owner(owner: Any) -> None:
         ({"owner_id": 1, "repository_id": 0}, "repository_id must be from 1 to"),
     ],
 )
-def test_refuses_ids_that_are_none(ids: Any, message: str) -> None:
+def test_refuses_invalid_ids(ids: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GitHubSubject.pull_request(REPOSITORY, **ids)
 
@@ -180,7 +180,7 @@ class TestConditions:
     @pytest.mark.parametrize(
         "ref", ["main", "refs/pull/1/merge", "refs/heads/", "refs/heads/a?", 1]
     )
-    def test_refuses_what_is_no_full_ref(self, ref: Any) -> None:
+    def test_refuses_an_incomplete_ref(self, ref: Any) -> None:
         with pytest.raises(ValueError, match="ref must be the full name of a branch or tag"):
             GitHubSubject.environment(REPOSITORY, "production", ref=ref)
 
@@ -194,6 +194,6 @@ class TestConditions:
             7,
         ],
     )
-    def test_refuses_what_is_no_workflow(self, ref: Any) -> None:
+    def test_refuses_an_invalid_workflow(self, ref: Any) -> None:
         with pytest.raises(ValueError, match="workflow_ref must be a workflow file"):
             GitHubSubject.environment(REPOSITORY, "production", workflow_ref=ref)

@@ -78,7 +78,7 @@ def test_creates_the_provider(template: Json) -> None:
     assert only_id(template, "AWS::IAM::OIDCProvider")
 
 
-def test_others_can_grant_it_something() -> None:
+def test_can_be_granted_permissions() -> None:
     stack = Stack(new_app(), "Stack")
     role = GalvReviewRole(stack, "Role", subjects=[REVIEW], stacks=["galv-*"])
 

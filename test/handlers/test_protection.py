@@ -105,12 +105,12 @@ def event(kind: str, *, protected: bool = True, **properties: object) -> Json:
 
 
 class TestADeployment:
-    def test_closes_the_protection_when_it_is_created(self, cloud: FakeAws) -> None:
+    def test_turns_on_deletion_protection_when_it_is_created(self, cloud: FakeAws) -> None:
         assert on_event(event("Create"), None) == {"PhysicalResourceId": "Protection-0a1b2c3d-0000"}
 
         assert cloud.protected == (True, True)
 
-    def test_leaves_it_open_where_none_is_wanted(self, cloud: FakeAws) -> None:
+    def test_leaves_deletion_protection_off_where_none_is_wanted(self, cloud: FakeAws) -> None:
         on_event(event("Create", protected=False), None)
 
         assert cloud.protected == (False, False)
@@ -176,7 +176,7 @@ class TestARollback:
             "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
         ],
     )
-    def test_opens_what_the_deployment_created(self, cloud: FakeAws, status: str) -> None:
+    def test_turns_off_the_protection_of_new_resources(self, cloud: FakeAws, status: str) -> None:
         cloud.database = cloud.balancer = True
         cloud.status = status
 
@@ -186,7 +186,7 @@ class TestARollback:
         # A nested stack is only deleted in a rollback.
         assert cloud.queries("describe_stacks") == [{"StackName": ROOT}]
 
-    def test_does_not_mind_what_is_gone(self, cloud: FakeAws) -> None:
+    def test_ignores_resources_that_are_gone(self, cloud: FakeAws) -> None:
         cloud.status = "ROLLBACK_IN_PROGRESS"
         cloud.database = cloud.balancer = None
 
@@ -202,7 +202,7 @@ class TestADeletion:
             (None, True, [BALANCER], ["galv-db"]),
         ],
     )
-    def test_is_refused_with_the_way_on(
+    def test_is_refused_with_the_next_steps(
         self,
         cloud: FakeAws,
         database: bool | None,
@@ -253,7 +253,9 @@ class TestADeletion:
         with pytest.raises(ClientError, match="AccessDenied"):
             on_event(event("Delete"), None)
 
-    def test_leaves_the_protection_of_what_a_stack_that_stays_lets_go(self, cloud: FakeAws) -> None:
+    def test_keeps_deletion_protection_when_the_construct_leaves_the_stack(
+        self, cloud: FakeAws
+    ) -> None:
         """Somebody took the construct out of the app: the database must not go with it."""
         cloud.status = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
         cloud.database = cloud.balancer = True

@@ -96,7 +96,7 @@ def test_bytes_are_left_out_as_texts_are(text: str, expected: str) -> None:
         "PGSSLMODE=require",
     ],
 )
-def test_what_helps_stays(text: str) -> None:
+def test_useful_text_stays(text: str) -> None:
     assert redact(text) == text
     assert not has_secret(text)
 
@@ -134,7 +134,7 @@ def test_an_environment_is_left_out(dump: str) -> None:
     assert shown.endswith(end)
 
 
-def test_two_variables_are_no_environment() -> None:
+def test_two_variables_are_not_taken_for_an_environment() -> None:
     assert redact("A_NAME=1\nANOTHER=2\nmigrated") == "A_NAME=1\nANOTHER=2\nmigrated"
 
 
@@ -170,7 +170,7 @@ def test_of_a_long_line_the_end_is_cut_off() -> None:
     assert shown == "error …"
 
 
-def test_each_handler_that_reads_a_log_reads_it_for_reasons() -> None:
+def test_no_handler_reads_a_log_without_redacting_it() -> None:
     """One that asked for the events itself would quote them as they are."""
     asking = [
         path.name

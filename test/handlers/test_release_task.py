@@ -227,7 +227,9 @@ class TestOnEvent:
         assert deployment.poll()
         assert deployment.aws.calls == []
 
-    def test_the_run_of_what_is_replaced_waits_for_the_end(self, deployment: Deployment) -> None:
+    def test_the_run_for_a_replaced_resource_waits_for_the_end_of_the_update(
+        self, deployment: Deployment
+    ) -> None:
         """The new value has an id of its own, so that CloudFormation deletes the old one."""
         deployment.event["ResourceProperties"] |= RETIRE
         made = deployment.start()
@@ -244,7 +246,7 @@ class TestOnEvent:
         "status",
         ["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"],
     )
-    def test_what_is_replaced_is_run_for_when_nothing_goes_back(
+    def test_deleting_a_replaced_resource_runs_the_task_once_no_rollback_follows(
         self, deployment: Deployment, status: str
     ) -> None:
         deployment.event["ResourceProperties"] |= {**RETIRE, "TaskDefinition": "release"}
@@ -263,9 +265,7 @@ class TestOnEvent:
         assert deployment.poll()
 
     @pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", ""])
-    def test_nothing_is_run_for_what_goes_with_its_stack(
-        self, deployment: Deployment, status: str
-    ) -> None:
+    def test_deleting_the_stack_runs_nothing(self, deployment: Deployment, status: str) -> None:
         deployment.event["ResourceProperties"] |= RETIRE
         deployment.event |= {"RequestType": "Delete", "PhysicalResourceId": "Release-galv_tasks_1"}
         deployment.aws.stack_status = status
@@ -344,7 +344,7 @@ class TestOnEvent:
         ],
         ids=str,
     )
-    def test_tries_again_what_passes(self, deployment: Deployment, fault: Any) -> None:
+    def test_retries_transient_errors(self, deployment: Deployment, fault: Any) -> None:
         deployment.aws.faults["run_task"] = [fault, fault]
 
         assert deployment.start()["Data"]["TaskArn"]
@@ -352,7 +352,7 @@ class TestOnEvent:
         assert len(tokens) == 1
         assert deployment.pauses == [2, 4]
 
-    def test_gives_up_on_what_does_not_pass_in_time(self, deployment: Deployment) -> None:
+    def test_gives_up_on_transient_errors_that_last(self, deployment: Deployment) -> None:
         fault = {"tasks": [], "failures": [{"reason": "RESOURCE:FARGATE", "detail": "none left"}]}
         deployment.aws.faults["run_task"] = [fault] * 9
 
@@ -380,7 +380,7 @@ class TestOnEvent:
         ],
         ids=str,
     )
-    def test_fails_at_once_on_what_lasts(
+    def test_fails_at_once_on_a_permanent_error(
         self, deployment: Deployment, fault: Any, text: str
     ) -> None:
         deployment.aws.faults["run_task"] = [fault]
@@ -626,7 +626,7 @@ class TestIsComplete:
             "exec format error",
         ],
     )
-    def test_what_lasts_is_not_repeated_whatever_else_is_said(
+    def test_a_permanent_reason_is_not_retried_whatever_else_is_said(
         self, deployment: Deployment, lasts: str
     ) -> None:
         deployment.start()
@@ -736,7 +736,9 @@ class TestDeadline:
         assert dict(deployment.aws.calls)["stop_task"]["task"] == deployment.task["taskArn"]
 
     @pytest.mark.parametrize("error", [THROTTLED, DENIED, aws.ReadTimeoutError(endpoint_url="ecs")])
-    def test_a_failing_stop_is_told(self, deployment: Deployment, error: Exception) -> None:
+    def test_a_failing_stop_is_in_the_reason(
+        self, deployment: Deployment, error: Exception
+    ) -> None:
         deployment.start()
         deployment.now += 900
         deployment.aws.faults["stop_task"] = [error]
@@ -898,14 +900,16 @@ class TestReason:
         assert "no log" not in reason
         assert "Log: " not in reason
 
-    def test_an_empty_log_is_told(self, deployment: Deployment) -> None:
+    def test_an_empty_log_is_mentioned(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.stopped(exit_code=1)
 
         assert deployment.refusal().endswith("\n(no log lines)")
 
     @pytest.mark.parametrize("letter", ["x", "ß", "語", "🙈", "\ud800"])
-    def test_log_lines_give_way_from_the_front(self, deployment: Deployment, letter: str) -> None:
+    def test_the_first_log_lines_are_dropped_first(
+        self, deployment: Deployment, letter: str
+    ) -> None:
         deployment.start()
         deployment.stopped(exit_code=7)
         deployment.aws.lines = [f"{number} {letter * 97}" for number in range(20)] + ["the end"]
@@ -918,7 +922,7 @@ class TestReason:
         # No more is lost than the parts of one letter.
         assert len(reason.encode()) > _aws.REASON_LIMIT - 4
 
-    def test_all_that_is_long_gives_way(self, deployment: Deployment) -> None:
+    def test_every_long_part_of_the_reason_is_shortened(self, deployment: Deployment) -> None:
         deployment.event["ResourceProperties"]["Command"] = "語" * 500
         deployment.start()
         deployment.stopped(reason=f"{NO_IMAGE} " + "語" * 500, startedAt=True)
@@ -932,7 +936,9 @@ class TestReason:
         assert lines.startswith("…ß")
 
     @pytest.mark.parametrize("left", range(8))
-    def test_lines_give_way_to_the_link(self, deployment: Deployment, left: int) -> None:
+    def test_log_lines_are_shortened_before_the_link(
+        self, deployment: Deployment, left: int
+    ) -> None:
         deployment.start()
         deployment.stopped(exit_code=9)
         bare = len(deployment.refusal().removesuffix("\n(no log lines)"))
@@ -946,7 +952,7 @@ class TestReason:
         assert link.endswith("release$252Fmain$252F1")
         assert bool(lines) is (left > 4)
 
-    def test_what_happened_gives_way_to_the_link(self, deployment: Deployment) -> None:
+    def test_the_cause_is_shortened_before_the_link(self, deployment: Deployment) -> None:
         deployment.event["ResourceProperties"]["LogGroup"] = "g" * 512
         deployment.start()
         deployment.stopped(reason=f"{NO_IMAGE} " + "x" * 500, startedAt=True)

@@ -245,7 +245,7 @@ class TestRetries:
         "fault", [client_error("ThrottlingException"), ReadTimeoutError(endpoint_url="https://ecs")]
     )
     @pytest.mark.parametrize("call", ["list_tasks", "run_task", "create_schedule"])
-    def test_a_fault_is_raised_and_the_next_attempt_mends_it(
+    def test_a_fault_is_raised_and_the_next_attempt_succeeds(
         self, schedule: Schedule, call: str, fault: Exception
     ) -> None:
         schedule.aws.faults[call] = [fault]
@@ -257,7 +257,7 @@ class TestRetries:
         assert schedule.status() == ["RUNNING"]
         assert len(schedule.aws.deadlines) == 1
 
-    def test_a_fault_while_describing_is_mended_too(self, schedule: Schedule) -> None:
+    def test_a_fault_while_describing_is_retried_too(self, schedule: Schedule) -> None:
         schedule.due()
         schedule.aws.deadlines.clear()
         schedule.aws.faults["describe_tasks"] = [client_error("ServerException")]
@@ -290,7 +290,7 @@ class TestRetries:
         assert not schedule.aws.tasks
         assert len(schedule.aws.deadlines) == 1
 
-    def test_raises_what_ecs_answers_without_a_task(self, schedule: Schedule) -> None:
+    def test_raises_the_reason_of_ecs_when_no_task_starts(self, schedule: Schedule) -> None:
         failures = [{"reason": "Capacity is unavailable", "detail": "now"}, {"reason": "AGENT"}]
         schedule.aws.faults["run_task"] = [{"tasks": [], "failures": failures}]
 
@@ -412,7 +412,7 @@ class TestFailedRuns:
             ({"containers": []}, "never started ()"),
         ],
     )
-    def test_says_what_became_of_a_run(
+    def test_reports_the_outcome_of_a_run(
         self, schedule: Schedule, task: Json, what: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         task_arn = f"{CLUSTER.replace(':cluster', ':task')}/abc"

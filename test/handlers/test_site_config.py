@@ -114,7 +114,7 @@ class TestTemplate:
             "env.js: pass it as a plain variable if it may be public"
         )
 
-    def test_that_names_no_api_is_refused(self) -> None:
+    def test_a_template_that_names_no_api_is_refused(self) -> None:
         files = {**AT_RUN_TIME, "env.template.js": b"window.__ENV__ = {API: '$VITE_API'}"}
 
         assert refusal(files) == (

@@ -126,13 +126,13 @@ def test_a_long_answer_is_cut(site: Site) -> None:
 
 
 @pytest.mark.parametrize("fault", [(0, b""), (301, b"")])
-def test_no_answer_and_another_place_are_failures(site: Site, fault: tuple[int, bytes]) -> None:
+def test_a_missing_answer_or_a_redirect_is_a_failure(site: Site, fault: tuple[int, bytes]) -> None:
     site.faults["/"] = [fault] * 99
 
     assert site.refusal().startswith("/ fails: " if fault[0] == 0 else "/ answers 301")
 
 
-def test_what_cannot_be_reached_yet_is_asked_for_again(site: Site) -> None:
+def test_a_page_that_cannot_be_reached_yet_is_asked_for_again(site: Site) -> None:
     with pytest.raises(PageError, match=r"http://127\.0\.0\.1:9/ fails: .*Connection refused"):
         check_page("http://127.0.0.1:9", FILES, api_url=API)
     assert site.now >= _site_page.PATIENCE
@@ -159,7 +159,7 @@ def test_another_api_is_a_failure(site: Site) -> None:
     assert "/env.js: env.js names https://api.example.org" in site.refusal()
 
 
-def test_what_is_not_yet_invalidated_is_waited_for(site: Site) -> None:
+def test_waits_for_the_invalidation(site: Site) -> None:
     site.faults["/"] = [(200, FILES["index.html"] + b"<!-- old -->")] * 3
 
     site.check()
@@ -182,7 +182,7 @@ class TestWebAcl:
         site.check(has_web_acl=True)
         assert len(site.asked) == 1
 
-    def test_excuses_nothing_else(self, site: Site) -> None:
+    def test_excuses_no_other_status(self, site: Site) -> None:
         site.faults["/"] = [(503, b"")] * 99
 
         assert "/ answers 503" in site.refusal(has_web_acl=True)

@@ -360,7 +360,7 @@ class TestStart:
         assert deployment.start() == deployment.start()
         assert len(deployment.aws.builds) == 1
 
-    def test_delete_removes_what_is_recorded_and_nothing_else(self, deployment: Deployment) -> None:
+    def test_delete_removes_the_records_and_nothing_else(self, deployment: Deployment) -> None:
         deployment.deploy()
         deployment.event["RequestType"] = "Delete"
         calls = len(deployment.aws.calls)
@@ -371,7 +371,7 @@ class TestStart:
         assert deployment.aws.checksums is None
         assert deployment.served() == SITE
 
-    def test_delete_of_what_never_was_published_works(self, deployment: Deployment) -> None:
+    def test_deletes_a_site_that_was_never_published(self, deployment: Deployment) -> None:
         deployment.event["RequestType"] = "Delete"
 
         assert deployment.start()["Key"] == ""
@@ -393,7 +393,7 @@ class TestStart:
 
         assert deployment.event["PhysicalResourceId"] == "as-it-was"
 
-    def test_what_passes_is_tried_again(self, deployment: Deployment) -> None:
+    def test_retries_transient_errors(self, deployment: Deployment) -> None:
         role = client_error(
             "InvalidInputException", message="not authorized to perform: sts:AssumeRole on role"
         )
@@ -442,7 +442,7 @@ class TestBuild:
 
         assert deployment.poll() == {"IsComplete": False}
 
-    def test_fails_when_it_may_not_look(self, deployment: Deployment) -> None:
+    def test_fails_when_it_may_not_describe_the_build(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.aws.faults["batch_get_builds"] = [DENIED]
 
@@ -482,7 +482,7 @@ class TestBuild:
         assert deployment.published() == []
 
     @pytest.mark.parametrize("status", ["FAULT", "STOPPED", "TIMED_OUT"])
-    def test_fails_without_a_word_about_phases(self, deployment: Deployment, status: str) -> None:
+    def test_fails_without_phases(self, deployment: Deployment, status: str) -> None:
         deployment.start()
         deployment.build["buildStatus"] = status
 
@@ -587,7 +587,7 @@ class TestBuild:
 
         assert "the build hung: not done after 1200 s, and was stopped" in deployment.refusal()
 
-    def test_one_that_hangs_tells_no_secret(self, deployment: Deployment) -> None:
+    def test_the_reason_of_a_hanging_build_has_no_secret(self, deployment: Deployment) -> None:
         deployment.event["ResourceProperties"]["Inputs"]["Secrets"] = {"VITE_MAPS": "maps:KEY"}
         deployment.start()
         deployment.aws.lines = ["VITE_MAPS: hunter2"]
@@ -694,14 +694,14 @@ class TestPublish:
             "parquet.WASM": ("application/wasm", "no-cache"),
         }
 
-    def test_invalidates_what_has_no_hash(self, deployment: Deployment) -> None:
+    def test_invalidates_files_without_a_hash(self, deployment: Deployment) -> None:
         deployment.deploy()
 
         assert deployment.aws.invalidations == {
             "request-1": ["/", "/icons/a%20b.png", "/manifest.json", "/index.html"]
         }
 
-    def test_invalidates_all_when_that_is_much(self, deployment: Deployment) -> None:
+    def test_invalidates_everything_when_there_are_many_files(self, deployment: Deployment) -> None:
         deployment.deploy({**SITE, **{f"icons/{n}.png": b"" for n in range(100)}})
 
         assert deployment.aws.invalidations == {"request-1": ["/*"]}
@@ -715,7 +715,7 @@ class TestPublish:
         assert deployment.aws.objects == before
         assert list(deployment.aws.invalidations) == ["request-1"]
 
-    def test_what_passes_is_tried_again(self, deployment: Deployment) -> None:
+    def test_retries_transient_errors(self, deployment: Deployment) -> None:
         slow_down = client_error("SlowDown", 503)
         too_many = client_error("TooManyInvalidationsInProgress")
         deployment.aws.faults = {
@@ -932,7 +932,7 @@ class TestIntegrity:
         assert deployment.poll()["IsComplete"]
         assert deployment.served() == SITE
 
-    def test_says_what_its_build_said_and_nothing_else(self, deployment: Deployment) -> None:
+    def test_keeps_the_metadata_of_its_build_and_nothing_else(self, deployment: Deployment) -> None:
         deployment.start()
         deployment.succeed()
         deployment.aws.objects[deployment.left]["Metadata"]["x"] = "y"
@@ -986,7 +986,7 @@ class TestIntegrity:
         assert deployment.deploy() == {"Version": "", "Commit": ""}
         assert deployment.served() == NEW
 
-    def test_builds_one_again_of_which_nothing_is_recorded(self, deployment: Deployment) -> None:
+    def test_builds_a_release_again_that_has_no_record(self, deployment: Deployment) -> None:
         deployment.deploy()
         deployment.aws.checksums = None
         deployment.update(TimeoutSeconds="600")
@@ -1036,7 +1036,7 @@ class TestNextRelease:
         assert script["ContentType"] == "text/javascript; charset=utf-8"
         assert script["CacheControl"] == "public, max-age=31536000, immutable"
 
-    def test_marks_once(self, deployment: Deployment) -> None:
+    def test_marks_superseded_files_once(self, deployment: Deployment) -> None:
         """Otherwise frequent releases would keep files for ever."""
         deployment.deploy()
         first = deployment.key
@@ -1129,7 +1129,7 @@ class TestRollback:
         assert len(deployment.aws.builds) == 2
 
     @pytest.mark.parametrize("lost", ["release", "records"])
-    def test_builds_again_what_is_gone(self, deployment: Deployment, lost: str) -> None:
+    def test_builds_a_release_again_that_is_gone(self, deployment: Deployment, lost: str) -> None:
         """Otherwise a page that does not load would stay."""
         deployment.deploy()
         deployment.release("v1.1.0")
@@ -1154,7 +1154,7 @@ class TestRollback:
         assert deployment.served() == SITE
 
     @pytest.mark.parametrize("fault", ["start", "end"])
-    def test_says_that_what_is_gone_could_not_be_built(
+    def test_says_that_a_missing_release_could_not_be_built(
         self, deployment: Deployment, fault: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         deployment.deploy()
@@ -1248,7 +1248,7 @@ class TestDirectory:
         assert deployment.served() == SITE
 
 
-def test_a_client_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_is_created_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     _aws.client.cache_clear()
 

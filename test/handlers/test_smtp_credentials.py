@@ -189,7 +189,7 @@ class TestIdentityToCreate:
         monkeypatch.setattr(smtp_credentials, "stack_status", lambda stack: status[stack])
         return status
 
-    def test_one_that_exists_is_refused_before_anything_is_made(
+    def test_refuses_an_existing_identity_before_anything_is_created(
         self, aws: FakeAws, resource: Resource
     ) -> None:
         aws.identities.add("lab.org")
@@ -203,14 +203,18 @@ class TestIdentityToCreate:
         assert len(reason) < 900
         assert aws.keys == []
 
-    def test_one_that_does_not_is_fine(self, aws: FakeAws, resource: Resource) -> None:
+    def test_accepts_an_identity_that_does_not_exist(
+        self, aws: FakeAws, resource: Resource
+    ) -> None:
         resource.properties["NewIdentity"] = "lab.org"
 
         resource.create()
 
         assert aws.keys == [resource.physical_id]
 
-    def test_nobody_asks_where_none_is_created(self, aws: FakeAws, resource: Resource) -> None:
+    def test_does_not_look_for_an_identity_where_none_is_created(
+        self, aws: FakeAws, resource: Resource
+    ) -> None:
         resource.create()
 
         assert "get_email_identity" not in aws.names()
@@ -247,7 +251,9 @@ class TestIdentityToCreate:
 
         assert aws.keys == [resource.physical_id]
 
-    def test_who_may_not_ask_goes_on(self, aws: FakeAws, resource: Resource) -> None:
+    def test_continues_without_the_permission_to_look(
+        self, aws: FakeAws, resource: Resource
+    ) -> None:
         aws.faults["get_email_identity"] = [fault("AccessDeniedException")]
         resource.properties["NewIdentity"] = "lab.org"
 
@@ -289,7 +295,7 @@ def test_nothing_secret_is_logged(
         assert PASSWORD not in text
 
 
-def test_a_create_delivered_twice_makes_one_key(aws: FakeAws, resource: Resource) -> None:
+def test_a_create_delivered_twice_creates_one_key(aws: FakeAws, resource: Resource) -> None:
     resource.create()
     first = (resource.physical_id, resource.version_id)
 
@@ -386,7 +392,7 @@ def test_a_rollback_of_a_rotation_that_failed_changes_nothing(
     assert aws.keys == [old]
 
 
-def test_makes_a_version_current_when_none_is(aws: FakeAws, resource: Resource) -> None:
+def test_sets_a_current_version_when_there_is_none(aws: FakeAws, resource: Resource) -> None:
     resource.create()
     aws.stages = {resource.version_id: ["labelled-by-hand"]}
 
@@ -459,7 +465,7 @@ def test_a_cancelled_create_is_cleaned_up(aws: FakeAws, resource: Resource) -> N
         ("list_access_keys", "NoSuchEntity"),
     ],
 )
-def test_a_cancelled_create_without_user_or_secret_is_nothing(
+def test_a_cancelled_create_without_user_or_secret_needs_no_cleanup(
     aws: FakeAws, resource: Resource, pauses: list[float], call: str, code: str
 ) -> None:
     aws.faults[call] = [fault(code)]
@@ -534,7 +540,7 @@ def test_a_key_to_take_back_may_be_gone(aws: FakeAws, resource: Resource) -> Non
     assert "is left" not in refusal(resource.create)
 
 
-def test_waits_for_a_user_made_just_now(
+def test_waits_for_a_user_created_just_now(
     aws: FakeAws, resource: Resource, pauses: list[float]
 ) -> None:
     aws.faults["list_access_keys"] = [fault("NoSuchEntity")] * 2
@@ -554,7 +560,7 @@ def test_does_not_wait_for_ever(aws: FakeAws, resource: Resource, pauses: list[f
     assert pauses == [2, 4, 8, 16]
 
 
-def test_does_not_wait_for_what_does_not_pass(
+def test_does_not_wait_for_a_permanent_error(
     aws: FakeAws, resource: Resource, pauses: list[float]
 ) -> None:
     aws.faults["list_access_keys"] = [fault("AccessDenied")]

@@ -55,7 +55,7 @@ class TestImage:
         "digest",
         ["", "sha256:", "sha256:0a1b", DIGEST.upper(), f"{DIGEST}0", f"md5:{'0' * 64}", "latest"],
     )
-    def test_refuses_what_is_no_digest(self, refused_backend: RefusedBackend, digest: str) -> None:
+    def test_refuses_an_invalid_digest(self, refused_backend: RefusedBackend, digest: str) -> None:
         text = refused_backend(version=f"v2.11.4@{digest}")
 
         assert "version must have the digest of the image after '@'" in text
@@ -83,7 +83,7 @@ class TestImage:
             ({"production": False}, False),
         ],
     )
-    def test_says_what_latest_means_for_each_kind_of_task(
+    def test_warns_about_latest_for_each_kind_of_task(
         self, stack: Stack, make_backend: MakeBackend, arguments: Json, warns: bool
     ) -> None:
         make_backend(**{"production": True, **arguments})
@@ -119,7 +119,7 @@ class TestImage:
     def test_pulls_without_credentials_when_none_are_given(self, default: Json) -> None:
         assert "RepositoryCredentials" not in container(default, "web")
 
-    def test_takes_a_version_that_is_not_known_yet(self, deferred: Json) -> None:
+    def test_accepts_a_version_that_is_not_known_at_synthesis(self, deferred: Json) -> None:
         assert container(deferred, "web")["Image"] == {
             "Fn::Join": ["", ["ghcr.io/galv-team/galv-backend:", {"Ref": "Version"}]]
         }
@@ -141,7 +141,7 @@ class TestImage:
     def test_takes_versions_that_are_not_too_old(self, version: str) -> None:
         check_image(Stack(), version, None, registry_credentials=None, network=None)
 
-    def test_refuses_what_is_no_version(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_an_invalid_version(self, refused_backend: RefusedBackend) -> None:
         text = refused_backend(version="galv-backend:2.11.4")
 
         assert "version must be the tag of an image, such as 'v2.11.4'" in text
@@ -235,7 +235,9 @@ class TestArchitecture:
         assert "pass image=…" in text
 
     @pytest.mark.parametrize("given", ["arm64", None, ecs.CpuArchitecture.ARM64])
-    def test_refuses_what_is_none(self, refused_backend: RefusedBackend, given: object) -> None:
+    def test_refuses_an_invalid_architecture(
+        self, refused_backend: RefusedBackend, given: object
+    ) -> None:
         text = refused_backend(architecture=given)
 
         assert text.startswith("architecture must be one of X86_64, ARM64, got ")
@@ -272,7 +274,7 @@ class TestUser:
         assert first["MountPoints"] == main["MountPoints"]
         assert "Secrets" not in first
 
-    def test_there_is_nothing_to_open_where_all_is_writable(self, template: Json) -> None:
+    def test_a_writable_root_needs_no_preparation(self, template: Json) -> None:
         _, definition = task_definition(template, "web")
         (only,) = definition["ContainerDefinitions"]
 
@@ -302,7 +304,7 @@ class TestUser:
         assert ends("setup-db", **shell) == 0
 
     @pytest.mark.parametrize("given", ["", "a b", 1000, "galv:"])
-    def test_refuses_what_is_none(self, refused_backend: RefusedBackend, given: object) -> None:
+    def test_refuses_an_invalid_user(self, refused_backend: RefusedBackend, given: object) -> None:
         assert refused_backend(user=given).startswith("user must be a user such as 'galv', '1000'")
 
 

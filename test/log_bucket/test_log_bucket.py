@@ -130,7 +130,7 @@ def logs(stack: Stack) -> Json:
 
 
 class TestBucket:
-    def test_is_named_so_that_waf_takes_it_and_nothing_collides(self, logs: Json) -> None:
+    def test_has_a_unique_name_that_waf_accepts(self, logs: Json) -> None:
         bucket = only(logs, BUCKET)
 
         assert bucket["BucketNamespace"] == "account-regional"
@@ -228,7 +228,9 @@ class TestBucket:
             ),
         ],
     )
-    def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
+    def test_refuses_invalid_arguments(
+        self, stack: Stack, refusal: Refusal, arguments: Json, message: str
+    ) -> None:
         assert refusal(lambda: GalvLogBucket(stack, "Logs", **arguments)) == message
 
 
@@ -369,7 +371,9 @@ class TestObjectLock:
             ),
         ],
     )
-    def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
+    def test_refuses_invalid_arguments(
+        self, stack: Stack, refusal: Refusal, arguments: Json, message: str
+    ) -> None:
         assert refusal(lambda: locked(stack, **arguments)).startswith(message)
 
     def test_refuses_a_bucket_of_ones_own_that_takes_no_logs_of_buckets(
@@ -410,7 +414,7 @@ class TestPolicy:
         elsewhere = {**REQUESTS[writer], "resource": "arn:aws:s3:::logs/other/x"}
         assert not allows(logs, elsewhere)
 
-    def test_has_nothing_to_amend(self, logs: Json) -> None:
+    def test_no_service_has_to_add_to_the_policy(self, logs: Json) -> None:
         """The ids by which AWS knows its own statements; with them it adds none."""
         sids = [statement.get("Sid") for statement in policy_statements(logs)]
 
@@ -495,7 +499,7 @@ class TestEveryLogKind:
         assert "Logging" not in only(template, DISTRIBUTION)["DistributionConfig"]
 
     @pytest.mark.parametrize("production", [True, False])
-    def test_no_one_writes_before_it_may_and_after_the_bucket_is_emptied(
+    def test_services_log_only_while_the_policy_exists(
         self, synth: Synth, production: bool
     ) -> None:
         template = synth(production=production)
@@ -545,7 +549,7 @@ class TestWhereItIs:
         sids = [statement.get("Sid") for statement in policy_statements(alone)]
         assert len(sids) == 5
 
-    def test_anywhere_else_with_the_name_that_waf_wants(
+    def test_in_another_place_with_the_name_that_waf_requires(
         self, stack: Stack, make_backend: MakeBackend
     ) -> None:
         logs = s3.Bucket.from_bucket_name(stack, "Logs", "aws-waf-logs-of-everyone")
@@ -570,7 +574,7 @@ class TestWhereItIs:
 
         assert of_type(synth(log_bucket=logs), WAF_LOGGING)
 
-    def test_refuses_a_name_that_waf_does_not_take(
+    def test_refuses_a_name_that_waf_does_not_accept(
         self, stack: Stack, refused_backend: RefusedBackend
     ) -> None:
         logs = s3.Bucket.from_bucket_name(stack, "Logs", "the-logs")
@@ -600,7 +604,7 @@ class TestWhereItIs:
             "log_bucket must be an aws_s3.IBucket, got a GalvLogBucket: pass .bucket"
         )
 
-    def test_refuses_a_switch_that_is_none(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_a_flag_that_is_not_a_boolean(self, refused_backend: RefusedBackend) -> None:
         message = "access_logs must be true or false, got 'no' (str)"
         assert refused_backend(access_logs="no") == message
 

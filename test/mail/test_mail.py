@@ -56,9 +56,7 @@ def test_sends_through_the_given_server(tuned: Json) -> None:
     assert open_ports(tuned) == {443, 2525}
 
 
-def test_encrypts_from_the_start_on_the_port_for_that(
-    synth: Synth, secret: secretsmanager.ISecret
-) -> None:
+def test_uses_implicit_tls_on_port_465(synth: Synth, secret: secretsmanager.ISecret) -> None:
     mail = GalvMail.from_secret(secret, sender="galv@example.org", host="mx.example.org", port=465)
 
     template = synth(mail=mail)
@@ -72,7 +70,7 @@ def test_encrypts_from_the_start_on_the_port_for_that(
     assert open_ports(template) == {443, 465}
 
 
-def test_opens_a_port_once(synth: Synth, secret: secretsmanager.ISecret) -> None:
+def test_opens_port_443_only_once(synth: Synth, secret: secretsmanager.ISecret) -> None:
     template = synth(mail=GalvMail.from_secret(secret, sender="galv@example.org", port=443))
 
     assert open_ports(template) == {443}
@@ -126,7 +124,7 @@ def test_refuses_invalid_arguments(
     assert message in refusal(lambda: GalvMail.from_secret(secret, **given))
 
 
-def test_refuses_a_port_that_is_not_known_yet(
+def test_refuses_a_port_that_is_not_known_at_synthesis(
     stack: Stack, refusal: Refusal, secret: secretsmanager.ISecret
 ) -> None:
     port: Any = CfnParameter(stack, "Port", type="Number").value_as_number

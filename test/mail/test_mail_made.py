@@ -168,7 +168,7 @@ class TestIdentity:
 
 
 class TestDns:
-    def test_makes_all_records_in_the_given_zone(self) -> None:
+    def test_creates_all_records_in_the_given_zone(self) -> None:
         stack = Stack(new_app(), "Stack")
         GalvMail(stack, "Mail", sender=SENDER, hosted_zone=zone_in(stack))
 
@@ -186,7 +186,7 @@ class TestDns:
         assert ("_dmarc.mail.example.com.", "TXT", ['"v=DMARC1; p=quarantine;"']) in made
         assert len(made) == 6
 
-    def test_says_which_records_to_create_elsewhere(self) -> None:
+    def test_lists_the_records_to_create_without_a_zone(self) -> None:
         stack = regional_stack()
         mail = GalvMail(stack, "Mail", sender=SENDER)
 
@@ -333,7 +333,7 @@ class TestCredentials:
         }
         assert kept == {"AWS::Logs::LogGroup", RECORD, SET, IDENTITY}
 
-    def test_a_sending_identity_is_lost_with_none_of_its_parts(self, mail_in_zone: Json) -> None:
+    def test_removal_protection_keeps_every_part_of_the_identity(self, mail_in_zone: Json) -> None:
         """Others may send through it: it needs its records, and the configuration set it names."""
         parts = {
             id: resource
@@ -412,7 +412,7 @@ class TestInTheBackend:
         version = {"Fn::GetAtt": [only_id(template, CREDENTIALS), "VersionId"]}
         assert value == {"Fn::Join": ["", [secret, f":{key}::", version]]}
 
-    def test_a_rotation_replaces_the_tasks_after_the_credentials_are_made(self) -> None:
+    def test_a_rotation_replaces_the_tasks_after_the_credentials_are_created(self) -> None:
         """The new version is in the task definition, and the service waits for it.
 
         CloudFormation deletes the old key only when it cleans up after the whole stack.
@@ -479,7 +479,7 @@ class TestInTheBackend:
         assert len(endpoints) == 6
         assert "email-smtp" not in str(endpoints)
 
-    def test_the_endpoint_serves_what_is_made(self) -> None:
+    def test_the_endpoint_is_that_of_smtp(self) -> None:
         stack = Stack(new_app(), "Stack")
         network = GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
         mail = GalvMail(stack, "Mail", sender=SENDER)
@@ -499,7 +499,7 @@ class TestInTheBackend:
 
 
 class TestProperties:
-    def test_name_what_was_made(self) -> None:
+    def test_expose_its_resources(self) -> None:
         stack = Stack(new_app(), "Stack")
         mail = GalvMail(stack, "Mail", sender=SENDER)
         template = synthesize(stack)
@@ -549,7 +549,9 @@ class TestRefusals:
             ({"removal_protection": "yes"}, "removal_protection must be true or false"),
         ],
     )
-    def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
+    def test_refuses_invalid_arguments(
+        self, stack: Stack, refusal: Refusal, arguments: Json, message: str
+    ) -> None:
         given: Json = {"sender": SENDER, **arguments}
 
         assert refusal(lambda: GalvMail(stack, "Mail", **given)).startswith(message)
@@ -565,7 +567,9 @@ class TestRefusals:
         )
 
     @pytest.mark.parametrize("name", ["sender", "rotation"])
-    def test_refuses_what_is_not_known_yet(self, stack: Stack, refusal: Refusal, name: str) -> None:
+    def test_refuses_values_that_are_not_known_at_synthesis(
+        self, stack: Stack, refusal: Refusal, name: str
+    ) -> None:
         parameter = CfnParameter(stack, "Parameter", type="Number" if name == "rotation" else None)
         token = parameter.value_as_number if name == "rotation" else parameter.value_as_string
         given: Json = {"sender": SENDER, name: token}
@@ -601,7 +605,7 @@ class TestGivenIdentity:
     def test_one_is_created_when_none_is_given(self, mail: Json) -> None:
         assert only(mail, IDENTITY)["EmailIdentity"] == "mail.example.com"
 
-    def test_one_that_exists_is_noticed_first(self, mail_in_zone: Json, shared: Json) -> None:
+    def test_an_existing_identity_is_noticed_first(self, mail_in_zone: Json, shared: Json) -> None:
         """CloudFormation's own words for it name nothing that could be set."""
         assert only(mail_in_zone, CREDENTIALS)["NewIdentity"] == "mail.example.com"
         credentials = only_id(mail_in_zone, CREDENTIALS)
@@ -619,7 +623,7 @@ class TestGivenIdentity:
             ("notification_topic", lambda stack: sns.Topic(stack, "Topic")),
         ],
     )
-    def test_refuses_what_is_for_a_new_one(
+    def test_refuses_arguments_for_a_new_identity(
         self, stack: Stack, refusal: Refusal, argument: str, value: Any
     ) -> None:
         identity = ses.EmailIdentity.from_email_identity_name(stack, "Domain", "mail.example.com")

@@ -176,7 +176,7 @@ def listener(kind: str) -> Json:
     return {"Listeners": [{"Protocol": "HTTP", "Port": 80, "DefaultActions": [{"Type": kind}]}]}
 
 
-def test_nothing_is_found_where_nothing_is_weak(account: Recorded) -> None:
+def test_finds_nothing_in_a_deployment_without_weaknesses(account: Recorded) -> None:
     result = account.run("audit")
 
     assert (result.stdout, result.exit_code) == ("Nothing was found.\n", 0), result.output
@@ -188,7 +188,7 @@ def test_it_changes_nothing(account: Recorded) -> None:
     assert all(re.match(r"(Describe|Get|List)", call.partition(".")[2]) for call in account.calls)
 
 
-def test_what_it_calls_is_among_the_permissions(account: Recorded) -> None:
+def test_its_calls_are_among_the_documented_permissions(account: Recorded) -> None:
     account.answers["iam.ListAttachedRolePolicies"] = attached("Wide")
     account.answers["iam.GetPolicy"] = {"Policy": {"DefaultVersionId": "v1"}}
     account.answers["iam.GetPolicyVersion"] = {"PolicyVersion": {"Document": quote("{}")}}
@@ -340,7 +340,7 @@ def test_what_it_calls_is_among_the_permissions(account: Recorded) -> None:
         ),
     ],
 )
-def test_a_weakness_is_found(
+def test_finds_each_weakness(
     account: Recorded, call: str, answer: Answer, severity: str, text: str
 ) -> None:
     account.answers[call] = answer
@@ -370,7 +370,7 @@ def test_a_weakness_is_found(
         ("ecr.DescribeImageScanFindings", "ScanNotFoundException", "was never scanned"),
     ],
 )
-def test_what_was_never_set_is_found(account: Recorded, call: str, code: str, text: str) -> None:
+def test_finds_a_missing_setting(account: Recorded, call: str, code: str, text: str) -> None:
     account.refuse(call, code)
 
     result = account.run("audit")
@@ -404,13 +404,13 @@ def test_a_policy_of_ones_own_is_read(account: Recorded) -> None:
         roles({"sub": "repo:o@*/r@*:environment:production"}),
     ],
 )
-def test_a_trust_that_names_its_runs_is_well(account: Recorded, trusted: Json) -> None:
+def test_accepts_a_trust_that_names_its_runs(account: Recorded, trusted: Json) -> None:
     account.answers["iam.ListRoles"] = trusted
 
     assert account.run("audit").exit_code == 0
 
 
-def test_the_role_of_this_library_is_well(account: Recorded) -> None:
+def test_accepts_the_role_of_this_library(account: Recorded) -> None:
     stack = Stack(new_app(), "Stack")
     subjects = [
         GitHubSubject.environment("octo-org/octo-repo", "production"),
@@ -455,7 +455,7 @@ def test_a_redirect_is_no_plain_http(account: Recorded) -> None:
     assert account.run("audit").exit_code == 0
 
 
-def test_a_bucket_without_a_policy_is_well(account: Recorded) -> None:
+def test_accepts_a_bucket_without_a_policy(account: Recorded) -> None:
     account.refuse("s3.GetBucketPolicyStatus", "NoSuchBucketPolicy")
 
     assert account.run("audit").exit_code == 0
@@ -467,7 +467,7 @@ def test_a_secret_that_is_gone_is_not_old(account: Recorded) -> None:
     assert account.run("audit").exit_code == 0
 
 
-def test_images_elsewhere_are_not_asked_for(account: Recorded, recorded: Recorded) -> None:
+def test_does_not_look_up_images_outside_ecr(account: Recorded, recorded: Recorded) -> None:
     del account.answers["ecr.DescribeImageScanFindings"]
     answer = account.answers["ecs.DescribeTaskDefinition"]
 
@@ -508,7 +508,7 @@ CALLS = (
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_may_not_be_read_was_not_looked_at(account: Recorded, call: str) -> None:
+def test_says_which_subjects_may_not_be_read(account: Recorded, call: str) -> None:
     account.refuse(call, "AccessDenied", "no")
 
     result = account.run("audit")
@@ -521,7 +521,7 @@ def test_what_may_not_be_read_was_not_looked_at(account: Recorded, call: str) ->
     assert "Nothing was found" not in result.stdout
 
 
-def test_programs_are_told_what_was_not_looked_at(account: Recorded) -> None:
+def test_json_lists_the_subjects_that_may_not_be_read(account: Recorded) -> None:
     account.refuse("iam.GetAccountSummary", "AccessDenied", "no")
 
     data = json.loads(account.run("audit", "--json").stdout)
@@ -562,13 +562,13 @@ def test_the_most_severe_comes_first(account: Recorded) -> None:
 
 
 @pytest.mark.parametrize(("least", "code"), [("low", 1), ("medium", 0), ("high", 0)])
-def test_what_is_less_severe_can_be_left_out(account: Recorded, least: str, code: int) -> None:
+def test_less_severe_findings_can_be_left_out(account: Recorded, least: str, code: int) -> None:
     account.answers["sesv2.GetAccount"] = {"ProductionAccessEnabled": False}
 
     assert account.run("audit", "--at-least", least).exit_code == code
 
 
-def test_without_a_backend_the_account_is_looked_at(account: Recorded) -> None:
+def test_audits_the_account_without_a_backend(account: Recorded) -> None:
     account.resources[BACKEND] = []
     account.answers["guardduty.ListDetectors"] = {"DetectorIds": []}
 

@@ -25,7 +25,7 @@ def test_takes_the_last_of_several() -> None:
 
 
 @pytest.mark.parametrize("lines", [[], ["all is well"], ['{"cut": '], ["3"]])
-def test_finds_none(lines: list[str]) -> None:
+def test_finds_no_report(lines: list[str]) -> None:
     assert find_json(lines) is None
     assert rows(None) == []
 
@@ -39,7 +39,7 @@ def test_finds_none(lines: list[str]) -> None:
         {"results": [{"check": name, **check} for name, check in CHECKS.items()]},
     ],
 )
-def test_makes_a_row_of_each_check(report: Any) -> None:
+def test_shows_each_check_in_a_row(report: Any) -> None:
     assert rows(report) == [
         ["database", "OK", "PostgreSQL 17.5"],
         ["smtp", "ERROR", "refused; email-smtp"],

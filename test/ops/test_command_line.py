@@ -65,7 +65,7 @@ def test_the_region_is_that_of_the_aws_cli(
     assert aws.in_region("us-east-1").acm.meta.region_name == "us-east-1"
 
 
-def test_a_region_that_nothing_names(shell: pytest.MonkeyPatch) -> None:
+def test_fails_if_no_region_is_set(shell: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.OpsError, match="no region is set: pass --region, or set AWS_REGION"):
         _ = Aws.of(None, "bare").region
 
@@ -107,7 +107,7 @@ def test_options_before_the_command_mean_the_same(recorded: Recorded) -> None:
 
 
 @pytest.mark.slow
-def test_what_stands_behind_the_command_wins(recorded: Recorded) -> None:
+def test_an_option_behind_the_command_wins(recorded: Recorded) -> None:
     result = recorded.run("--region", "eu-north-1", "status", "--json", "--region", REGION)
 
     assert f'"region": "{REGION}"' in result.stdout
@@ -146,7 +146,9 @@ def test_summaries_of_commands_are_whole() -> None:
         ({"TERM": "dumb"}, False),
     ],
 )
-def test_colors(recorded: Recorded, variables: dict[str, str], *, colored: bool) -> None:
+def test_colors_only_where_they_are_wanted(
+    recorded: Recorded, variables: dict[str, str], *, colored: bool
+) -> None:
     done = CliRunner().invoke(galv_ops, ["status"], env=variables, color=True)
 
     assert ("\x1b[" in done.stdout) is colored
@@ -173,7 +175,7 @@ def test_signals_interrupt(recorded: Recorded, request: pytest.FixtureRequest, n
 
 
 @pytest.mark.slow
-def test_a_fault_of_its_own_is_no_verdict(recorded: Recorded) -> None:
+def test_an_internal_error_has_its_own_exit_code(recorded: Recorded) -> None:
     """Python would exit with 1, which says that the deployment fails."""
     del recorded.answers["cloudformation.DescribeStacks"]
 

@@ -52,7 +52,7 @@ def release_fails(recorded: Recorded, reason: str) -> None:
     recorded.stacks[REGION] = [stack(BACKEND, "UPDATE_ROLLBACK_COMPLETE")]
 
 
-def test_finds_nothing_where_nothing_is_wrong(recorded: Recorded) -> None:
+def test_finds_nothing_in_a_healthy_deployment(recorded: Recorded) -> None:
     result = recorded.run("doctor")
 
     assert (result.exit_code, result.output) == (0, "Nothing wrong was found.\n")
@@ -329,7 +329,7 @@ def test_a_server_that_ends(recorded: Recorded) -> None:
     assert "| ModuleNotFoundError: No module named 'config'\n" in text
 
 
-def test_what_nginx_says_of_requests_does_not_hide_why_the_server_ended(recorded: Recorded) -> None:
+def test_lines_of_nginx_do_not_hide_why_the_server_ended(recorded: Recorded) -> None:
     recorded.tasks = [ran("web", exit_code=3)]
     refused = "2026/05/01 02:03:05 [crit] 14#14: *1 connect() to unix:gunicorn.sock failed"
     emergency = "2026/05/01 02:03:06 [emerg] 14#14: no space left"
@@ -342,7 +342,7 @@ def test_what_nginx_says_of_requests_does_not_hide_why_the_server_ended(recorded
     assert refused not in text
 
 
-def test_a_traceback_in_the_log_is_told_to_its_last_line(recorded: Recorded) -> None:
+def test_shows_a_traceback_to_its_last_line(recorded: Recorded) -> None:
     recorded.tasks = [ran("web", exit_code=1)]
     recorded.log_lines["web/web/0a1b2c3d4e5f"] = [
         "Traceback (most recent call last):",
@@ -375,14 +375,14 @@ def test_a_server_without_memory(recorded: Recorded, exit_code: int, reason: str
     assert "1. A web task used more memory than it has" in text_of(recorded)
 
 
-def test_what_was_before_the_last_change_explains_nothing(recorded: Recorded) -> None:
+def test_ignores_events_before_the_last_change(recorded: Recorded) -> None:
     before = DEPLOYED - timedelta(minutes=5)
     recorded.tasks = [ran("web", exit_code=3, at=before)]
 
     assert recorded.run("doctor").exit_code == 0
 
 
-def test_what_service_events_say(recorded: Recorded) -> None:
+def test_shows_the_events_of_the_service(recorded: Recorded) -> None:
     said = (
         "(service galv) was unable to start tasks: CannotPullContainerError: failed to resolve ref "
         "ghcr.io/a/b:1: ghcr.io/a/b:1: not found"
@@ -423,7 +423,7 @@ def test_a_first_deployment_that_was_rolled_back(recorded: Recorded) -> None:
     assert text_of(recorded).startswith("1. The database migrations failed with exit code 1.\n")
 
 
-def test_what_it_does_not_know_it_quotes(recorded: Recorded) -> None:
+def test_quotes_a_reason_that_it_does_not_know(recorded: Recorded) -> None:
     quota = "The maximum number of VPCs has been reached. (Service: Ec2, Status Code: 400)"
     recorded.events[BACKEND] = [
         event(BACKEND, "NetworkVpc1", "AWS::EC2::VPC", "CREATE_FAILED", quota, LATER)
@@ -443,7 +443,7 @@ def test_a_task_that_never_starts_for_another_reason(recorded: Recorded) -> None
     )
 
 
-def test_what_was_deleted_by_hand_hides_nothing_else(recorded: Recorded) -> None:
+def test_a_resource_deleted_by_hand_hides_no_other_cause(recorded: Recorded) -> None:
     recorded.refuse("elastic-load-balancing-v2.DescribeTargetHealth", "TargetGroupNotFound", "gone")
     recorded.tasks = [ran("web", exit_code=3)]
 
@@ -453,7 +453,7 @@ def test_what_was_deleted_by_hand_hides_nothing_else(recorded: Recorded) -> None
     assert "Not seen: AWS refused DescribeTargetHealth: gone" in text
 
 
-def test_says_what_it_was_not_allowed_to_see(recorded: Recorded) -> None:
+def test_names_the_denied_calls(recorded: Recorded) -> None:
     recorded.refuse("acm.DescribeCertificate", "AccessDeniedException", "User is not authorized")
 
     result = recorded.run("doctor")
@@ -544,7 +544,7 @@ def test_two_failures_of_a_stack_are_both_told_in_their_order(recorded: Recorded
 
 
 @pytest.mark.parametrize("what", ["creation", "update", "deletion"])
-def test_what_another_failure_cancelled_is_no_failure(recorded: Recorded, what: str) -> None:
+def test_a_cancelled_resource_is_not_a_failure(recorded: Recorded, what: str) -> None:
     said = f"Resource {what} cancelled"
     recorded.events[BACKEND] = [
         event(BACKEND, "Topic1", "AWS::SNS::Topic", "CREATE_FAILED", said),
@@ -554,7 +554,7 @@ def test_what_another_failure_cancelled_is_no_failure(recorded: Recorded, what: 
     assert causes(recorded) == ["Bucket1 (AWS::S3::Bucket) of galv-BackendStack failed."]
 
 
-def test_what_follows_from_a_known_cause_is_not_told_again(recorded: Recorded) -> None:
+def test_does_not_repeat_consequences_of_a_known_cause(recorded: Recorded) -> None:
     said = "Resource handler returned message: ECS Deployment Circuit Breaker was triggered"
     recorded.events[BACKEND] = [
         event(BACKEND, "BackendWebService9481D844", "AWS::ECS::Service", "UPDATE_FAILED", said,
@@ -593,7 +593,7 @@ def test_a_failed_setup_by_hand_is_told_beside_a_failed_deployment(recorded: Rec
 
 
 @pytest.mark.parametrize("options", [("--project", "galv"), ("--stack", "galv-LogBucketStack")])
-def test_without_a_backend_in_view_nothing_is_called_well(
+def test_does_not_call_it_healthy_without_a_visible_backend(
     recorded: Recorded, options: tuple[str, ...]
 ) -> None:
     recorded.stacks[REGION] = [stack("galv-LogBucketStack")]
@@ -606,7 +606,7 @@ def test_without_a_backend_in_view_nothing_is_called_well(
     assert "pass --region" in result.stdout
 
 
-def test_where_us_east_1_may_not_be_seen_the_site_is_not_called_well(recorded: Recorded) -> None:
+def test_does_not_call_the_site_healthy_if_us_east_1_may_not_be_read(recorded: Recorded) -> None:
     recorded.stacks[REGION].append(stack(FRONTEND))
     recorded.resources[FRONTEND] = [resource("Release12345678", "Custom::GalvSiteRelease", "r")]
     answer = recorded.answers["cloudformation.DescribeStacks"]
@@ -694,7 +694,7 @@ def test_events_without_anything_that_may_be_left_out(recorded: Recorded) -> Non
     assert recorded.run("doctor").exit_code == 1
 
 
-def test_the_reason_of_a_custom_resource_is_ours_alone(recorded: Recorded) -> None:
+def test_a_reason_of_a_custom_resource_loses_the_text_of_cloudformation(recorded: Recorded) -> None:
     front = FRONTEND
     recorded.stacks[REGION].append(stack(front, "UPDATE_ROLLBACK_COMPLETE"))
     recorded.resources[front] = []
@@ -847,7 +847,7 @@ def test_the_admin_is_closed_to_the_address_of_an_administrator(recorded: Record
         ({"Authorization": "Bearer 0a1b"}, "COUNT"),
     ],
 )
-def test_what_the_waf_is_for_is_no_fault(
+def test_blocked_attacks_are_not_a_cause(
     recorded: Recorded, headers: dict[str, str], action: str
 ) -> None:
     web_acl(recorded, sample(headers, action))

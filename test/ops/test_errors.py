@@ -100,7 +100,7 @@ def test_no_such_profile(real: pytest.MonkeyPatch) -> None:
     assert "(nix) could not be found: `aws configure list-profiles`" in said("--profile", "nix")
 
 
-def test_what_is_no_region(real: pytest.MonkeyPatch) -> None:
+def test_an_invalid_region(real: pytest.MonkeyPatch) -> None:
     real.setenv("AWS_ACCESS_KEY_ID", "a")
     real.setenv("AWS_SECRET_ACCESS_KEY", "b")
 
@@ -120,5 +120,5 @@ def test_what_is_no_region(real: pytest.MonkeyPatch) -> None:
         (aws.ParamValidationError(report="x"), "AWS could not be asked: "),
     ],
 )
-def test_what_boto3_says_before_it_reaches_aws(error: Exception, text: str) -> None:
+def test_an_error_of_boto3_before_any_call(error: Exception, text: str) -> None:
     assert text in explain(error)

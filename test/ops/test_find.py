@@ -37,7 +37,7 @@ def two(recorded: Recorded) -> Recorded:
     return recorded
 
 
-def test_the_only_one(recorded: Recorded) -> None:
+def test_finds_the_only_deployment(recorded: Recorded) -> None:
     assert found(status(recorded)) == [LOGS, BACKEND]
 
 
@@ -48,7 +48,7 @@ def test_projects_that_are_no_galv_do_not_count(recorded: Recorded) -> None:
     assert found(status(recorded)) == [LOGS, BACKEND]
 
 
-def test_of_several_one_is_to_be_chosen(two: Recorded) -> None:
+def test_refuses_to_choose_among_several_deployments(two: Recorded) -> None:
     result = status(two)
 
     assert result.exit_code == 2
@@ -61,7 +61,9 @@ def test_of_several_one_is_to_be_chosen(two: Recorded) -> None:
     assert found(status(two, "--stack", LOGS)) == [LOGS, BACKEND]
 
 
-def test_the_shell_may_choose(two: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_chooses_the_deployment(
+    two: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GALV_PROJECT", "staging")
     assert found(status(two)) == [OTHER]
 
@@ -130,7 +132,7 @@ def test_several_backends_with_one_tag(two: Recorded) -> None:
     assert found(status(two, "--stack", OTHER)) == [OTHER]
 
 
-def test_what_an_application_adds_is_no_backend(recorded: Recorded) -> None:
+def test_a_release_task_of_the_application_is_no_backend(recorded: Recorded) -> None:
     other, task = "galv-ReportsStack", "AWS::ECS::TaskDefinition"
     recorded.stacks[REGION].append(stack(other))
     recorded.resources[other] = [resource("ReindexRun12345678", "Custom::GalvReleaseTask", "r")]

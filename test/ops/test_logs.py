@@ -27,12 +27,12 @@ NOW = datetime(2026, 5, 1, 12, 0, tzinfo=timezone.utc)
         ("2026-05-01T02:00+02:00", datetime(2026, 5, 1, tzinfo=timezone.utc)),
     ],
 )
-def test_since(text: str, when: datetime) -> None:
+def test_parses_since(text: str, when: datetime) -> None:
     assert parse_since(text, NOW) == when
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5", "-1h", "2h30m", "2026-13-01"])
-def test_refuses_what_is_no_time(text: str) -> None:
+def test_refuses_an_invalid_time(text: str) -> None:
     with pytest.raises(OpsError, match="--since must be how long ago"):
         parse_since(text, NOW)
 
@@ -59,7 +59,7 @@ def answer(recorded: Recorded) -> list[Json]:
         ),
     ],
 )
-def test_a_log_by_its_name(recorded: Recorded, name: str, group: str) -> None:
+def test_shows_a_log_by_its_name(recorded: Recorded, name: str, group: str) -> None:
     asked = answer(recorded)
 
     result = recorded.run("logs", name, "--filter", "ERROR")

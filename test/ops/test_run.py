@@ -106,7 +106,7 @@ def test_another_task_can_be_taken(ecs: Recorded) -> None:
     assert request(ecs)["taskDefinition"].endswith("/galvBackendWebTask:3")
 
 
-def test_an_unknown_task_is_answered_with_those_there_are(ecs: Recorded) -> None:
+def test_an_unknown_task_lists_the_tasks(ecs: Recorded) -> None:
     result = ecs.run("run", "--task", "wbe", "--", "env")
 
     assert result.exit_code == 2
@@ -118,7 +118,7 @@ def test_an_unknown_task_is_answered_with_those_there_are(ecs: Recorded) -> None
 @pytest.mark.parametrize("command", ["setup", "check"])
 @pytest.mark.parametrize("code", [0, 3])
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_what_was_run_says_the_exit_code(
+def test_shows_the_exit_code(
     ecs: Recorded, command: str, code: int, options: tuple[str, ...]
 ) -> None:
     ends(ecs, {"setup": "setup-db", "check": "check-status"}[command], exit_code=code)
@@ -126,7 +126,7 @@ def test_what_was_run_says_the_exit_code(
     assert ecs.run(command, *options).exit_code == code
 
 
-def test_a_minute_is_one(ecs: Recorded) -> None:
+def test_one_minute_is_singular(ecs: Recorded) -> None:
     running = ran("check-status", lastStatus="RUNNING", desiredStatus="RUNNING")
     ecs.tasks = [running]
     ecs.answers["ecs.RunTask"] = {"tasks": [running]}
@@ -248,7 +248,7 @@ def test_setup_loads_fixtures_when_it_is_asked_to(ecs: Recorded) -> None:
     assert override["environment"] == [{"name": "GALV_RELEASE_EVENT", "value": "Create"}]
 
 
-def test_setup_says_for_what_it_runs(ecs: Recorded) -> None:
+def test_setup_runs_as_in_an_update_of_the_stack(ecs: Recorded) -> None:
     ecs.tasks = []
     ecs.answers["ecs.StopTask"] = {}
     assert ecs.run("setup", "--timeout", "1").exit_code == 124, "ECS never tells of the task"
@@ -320,7 +320,7 @@ def test_a_run_that_cannot_be_watched_goes_on(ecs: Recorded) -> None:
     assert "AWS throttles DescribeTasks" in result.stderr
 
 
-def test_the_log_is_shown_to_its_end(ecs: Recorded) -> None:
+def test_shows_the_log_to_its_end(ecs: Recorded) -> None:
     ecs.log_lines["web/web/0a1b2c3d4e5f"] = ["one", "two"]
 
     result = ecs.run("run", "--", "env")
@@ -329,7 +329,7 @@ def test_the_log_is_shown_to_its_end(ecs: Recorded) -> None:
     assert "web: STOPPED after 0 s" in result.stderr
 
 
-def test_check_asks_for_what_github_may_do(ecs: Recorded) -> None:
+def test_check_makes_only_the_calls_that_the_github_role_allows(ecs: Recorded) -> None:
     """What `GalvDeployRole` allows: another call here is another statement there."""
     ends(ecs, "check-status", exit_code=0)
     sends_by_ses(ecs)
@@ -367,7 +367,7 @@ def test_setup_waits_for_another_setup(ecs: Recorded) -> None:
     assert "ecs.RunTask" not in ecs.calls
 
 
-def test_nothing_runs_before_there_is_a_web_service(ecs: Recorded) -> None:
+def test_refuses_to_run_before_there_is_a_web_service(ecs: Recorded) -> None:
     resources = ecs.resources["galv-BackendStack"]
     ecs.resources["galv-BackendStack"] = [
         one for one in resources if one["ResourceType"] != "AWS::ECS::Service"

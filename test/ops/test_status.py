@@ -34,7 +34,7 @@ def line(recorded: Recorded, name: str, code: int = 1) -> str:
     return " ".join(found.split())
 
 
-def test_all_is_well(recorded: Recorded) -> None:
+def test_shows_a_healthy_deployment(recorded: Recorded) -> None:
     result = recorded.run("status")
 
     assert result.exit_code == 0
@@ -54,7 +54,9 @@ def test_all_is_well(recorded: Recorded) -> None:
         ("ROLLBACK_FAILED", "bad", 1),
     ],
 )
-def test_stacks(recorded: Recorded, status: str, state: str, code: int) -> None:
+def test_shows_the_state_of_the_stacks(
+    recorded: Recorded, status: str, state: str, code: int
+) -> None:
     recorded.stacks[REGION] = [stack(BACKEND, status)]
 
     assert line(recorded, "stack", code).startswith(f"{state} stack {BACKEND} {status} 2026-05-01")
@@ -70,7 +72,7 @@ def test_stacks(recorded: Recorded, status: str, state: str, code: int) -> None:
         ({"deployments": [{"rolloutState": "IN_PROGRESS"}], "runningCount": 1}, "busy", 0),
     ],
 )
-def test_the_web_service(
+def test_shows_the_web_service(
     recorded: Recorded, changes: dict[str, Any], state: str, code: int
 ) -> None:
     recorded.answers["ecs.DescribeServices"] = {
@@ -80,7 +82,7 @@ def test_the_web_service(
     assert line(recorded, "web", code).startswith(f"{state} web ")
 
 
-def test_no_web_service(recorded: Recorded) -> None:
+def test_shows_a_missing_web_service(recorded: Recorded) -> None:
     recorded.resources[BACKEND] = [
         one for one in recorded.resources[BACKEND] if one["ResourceType"] != "AWS::ECS::Service"
     ]
@@ -177,7 +179,7 @@ def test_a_schedule_that_is_off(recorded: Recorded) -> None:
     assert line(recorded, "validation-monitor", 0).startswith("off validation-monitor disabled by")
 
 
-def test_the_sandbox_of_ses(recorded: Recorded) -> None:
+def test_warns_of_the_sandbox_of_ses(recorded: Recorded) -> None:
     recorded.answers["sesv2.GetAccount"] = {"ProductionAccessEnabled": False}
     recorded.answers["sesv2.GetEmailIdentity"] = {"VerifiedForSendingStatus": False}
 
@@ -187,7 +189,7 @@ def test_the_sandbox_of_ses(recorded: Recorded) -> None:
     assert "the account is in the sandbox of SES" in result.stdout
 
 
-def test_the_site(recorded: Recorded) -> None:
+def test_shows_the_site(recorded: Recorded) -> None:
     front = stack("galv-FrontendStack")
     front["Outputs"] = [{"OutputKey": "FrontendVersion", "OutputValue": "2.3.1"}]
     recorded.stacks[REGION].append(front)
@@ -231,7 +233,7 @@ def test_a_first_deployment_that_goes_on_is_not_bad(recorded: Recorded) -> None:
         assert not re.search("^bad", result.stdout, re.MULTILINE), result.stdout
 
 
-def test_after_a_rollback_setup_of_what_was_rolled_back_is_past(recorded: Recorded) -> None:
+def test_says_that_the_deployment_of_a_failed_setup_was_rolled_back(recorded: Recorded) -> None:
     recorded.stacks[REGION] = [stack(BACKEND, "UPDATE_ROLLBACK_COMPLETE")]
     recorded.tasks = [ran("setup-db", exit_code=3, at=LATER - timedelta(minutes=5))]
 
@@ -373,7 +375,7 @@ def test_only_an_identity_that_is_not_verified_is_told_to_wait(
     assert ("has stopped looking" in result.stdout) is (state == "bad")
 
 
-def test_one_task_is_one(recorded: Recorded) -> None:
+def test_one_task_is_singular(recorded: Recorded) -> None:
     recorded.answers["ecs.DescribeServices"] = {
         "services": [service(desiredCount=1, runningCount=1)]
     }
@@ -390,7 +392,7 @@ def test_one_task_is_one(recorded: Recorded) -> None:
     ],
 )
 @pytest.mark.parametrize("code", ["Throttling", "ExpiredToken", "UnrecognizedClientException"])
-def test_what_stops_every_call_is_told_once_and_alone(
+def test_an_error_that_stops_every_call_is_shown_once(
     recorded: Recorded, command: str, call: str, code: str
 ) -> None:
     recorded.refuse(call, code)

@@ -201,7 +201,7 @@ def test_an_error_of_aws_shows_controls_as_text(recorded: Recorded, name: str) -
 
 
 @pytest.mark.slow
-def test_a_fault_of_its_own_shows_controls_as_text(recorded: Recorded) -> None:
+def test_an_internal_error_shows_controls_as_text(recorded: Recorded) -> None:
     def answer(_request: Json, _region: str) -> Json:
         raise ValueError(MARK + HOSTILE)
 
@@ -226,12 +226,12 @@ def test_a_wrong_use_shows_controls_as_text(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("code", range(0x20))
-def test_c0(code: int) -> None:
+def test_escapes_c0_controls(code: int) -> None:
     assert printable(chr(code)) == {9: "\t", 10: r"\n", 13: r"\r"}.get(code, f"\\x{code:02x}")
 
 
 @pytest.mark.parametrize("code", range(0x7F, 0xA0))
-def test_del_and_c1(code: int) -> None:
+def test_escapes_del_and_c1_controls(code: int) -> None:
     assert printable(chr(code)) == f"\\x{code:02x}"
 
 
@@ -248,17 +248,17 @@ def test_del_and_c1(code: int) -> None:
         0xD800,
     ],
 )
-def test_direction_lines_and_surrogates(code: int) -> None:
+def test_escapes_bidirectional_controls_line_separators_and_surrogates(code: int) -> None:
     assert printable(chr(code)) == f"\\u{code:04x}"
 
 
-def test_what_people_write_stays() -> None:
+def test_keeps_letters_of_every_language() -> None:
     text = "Zelle 4: 3,7 V · Ωμέγα · 電池 · 🔋 · été"
 
     assert printable(text) == text
 
 
-def test_a_table_is_as_wide_as_what_it_shows() -> None:
+def test_a_table_is_as_wide_as_its_cells() -> None:
     assert table([["a\x1b", "x"], ["bbbbb", "y"]]) == [r"a\x1b  x", "bbbbb  y"]
 
 

@@ -21,7 +21,7 @@ from templates import (
 RUN = "Custom::GalvReleaseTask"
 
 
-def test_is_ready_to_be_run(default: Json) -> None:
+def test_is_defined_and_can_be_run_by_hand(default: Json) -> None:
     _, properties = task_definition(default, "check-status")
 
     assert container(default, "check-status")["Command"] == ["python", "manage.py", "check_status"]
@@ -58,14 +58,14 @@ def test_fails_the_deployment_if_asked_to(synth: Synth) -> None:
 
 
 @pytest.mark.parametrize("run", ["on", "", None, True])
-def test_refuses_what_it_cannot_do(refused_backend: RefusedBackend, run: object) -> None:
+def test_refuses_an_invalid_reaction(refused_backend: RefusedBackend, run: object) -> None:
     assert refused_backend(check_status=run) == (
         f"check_status must be one of off, warn, fail, got {run!r}"
     )
 
 
 @pytest.mark.parametrize("command", ["check_status", [], ["python", 7]])
-def test_refuses_what_is_no_command(refused_backend: RefusedBackend, command: object) -> None:
+def test_refuses_an_invalid_command(refused_backend: RefusedBackend, command: object) -> None:
     text = refused_backend(check_status_command=command)
 
     assert text.startswith("check_status_command must be a list of words such as ['python'")
@@ -101,7 +101,7 @@ def test_runs_in_each_deployment_that_changes_something() -> None:
     assert len(set(found.values())) == len(found)
 
 
-def test_sees_what_others_put_into_the_stack() -> None:
+def test_notices_other_resources_of_the_stack() -> None:
     def told_beside(retention: logs.RetentionDays) -> str:
         stack = Stack(new_app(), "Stack")
         backend_in(stack, check_status="warn")
@@ -121,12 +121,12 @@ def test_two_checks_in_one_stack_do_not_wait_for_each_other() -> None:
     assert len(told - {None}) == 1
 
 
-def test_setup_is_told_nothing_of_the_rest(development: Json) -> None:
+def test_setup_does_not_depend_on_the_rest_of_the_stack(development: Json) -> None:
     """It runs for a new task definition only: a change of the network migrates nothing."""
     assert "Deployment" not in only(development, RUN, "BackendSetup")
 
 
-def test_runs_after_all_that_answers_requests(development: Json) -> None:
+def test_runs_after_the_web_service_and_its_routes(development: Json) -> None:
     before = needs(development, only_id(development, RUN, "BackendCheckStatus"))
 
     assert {development["Resources"][id]["Type"] for id in before} >= {

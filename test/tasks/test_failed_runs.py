@@ -287,17 +287,17 @@ def test_matches_a_failed_run(pattern: Json, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SUCCEEDED)
-def test_leaves_a_successful_run(pattern: Json, name: str) -> None:
+def test_ignores_a_successful_run(pattern: Json, name: str) -> None:
     assert not matches(pattern, SUCCEEDED[name])
 
 
 @pytest.mark.parametrize("name", GOING_ON)
-def test_leaves_a_run_that_is_not_over(pattern: Json, name: str) -> None:
+def test_ignores_a_run_that_is_not_over(pattern: Json, name: str) -> None:
     assert not matches(pattern, GOING_ON[name])
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_leaves_what_is_not_its_own(pattern: Json, name: str) -> None:
+def test_ignores_runs_of_other_tasks(pattern: Json, name: str) -> None:
     assert not matches(pattern, OTHERS[name])
 
 
@@ -319,7 +319,7 @@ def test_leaves_what_is_not_its_own(pattern: Json, name: str) -> None:
         ({"$or": [{"one": [2]}, {"a": ["x"]}], "one": [2]}, False),
     ],
 )
-def test_the_evaluator_does_as_documented(pattern: Json, expected: bool) -> None:
+def test_the_evaluator_matches_as_documented_by_eventbridge(pattern: Json, expected: bool) -> None:
     sample = {"a": ["x", "y"], "one": 1, "list": [{"k": 1, "v": 2}, {"k": 2}]}
 
     assert matches(pattern, sample) is expected

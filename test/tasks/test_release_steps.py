@@ -192,7 +192,7 @@ def test_patterns_become_the_files_that_match(container: Container) -> None:
     ]
 
 
-def test_words_arrive_as_they_are(container: Container) -> None:
+def test_words_are_passed_unchanged(container: Container) -> None:
     words = [
         "",
         "two words",
@@ -250,7 +250,9 @@ def test_a_step_for_the_first_release_fails_the_task_too(container: Container) -
 
 
 @pytest.mark.parametrize(("event", "loads"), [("Create", True), ("Update", False)])
-def test_the_default_steps_set_galv_up(container: Container, event: str, loads: bool) -> None:
+def test_the_default_steps_migrate_and_set_up_galv(
+    container: Container, event: str, loads: bool
+) -> None:
     fixtures = container.directory / "galv" / "fixtures"
     fixtures.mkdir(parents=True)
     (fixtures / "demo.json").touch()
@@ -277,7 +279,7 @@ def test_tokens_stay_whole() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "1st", "two words", "a;b", "ä", "a\n", "x" * 64, 7])
-def test_refuses_what_is_no_name(name: Any) -> None:
+def test_refuses_an_invalid_name(name: Any) -> None:
     with pytest.raises(ValueError, match="lower-case letters, digits") as caught:
         ReleaseStep(name=name, command=["true"])
 
@@ -285,7 +287,7 @@ def test_refuses_what_is_no_name(name: Any) -> None:
 
 
 @pytest.mark.parametrize("command", ["python manage.py", b"python", [], None, ["python", 7], {"a"}])
-def test_refuses_what_is_no_list_of_words(command: Any) -> None:
+def test_refuses_a_command_that_is_not_a_list_of_words(command: Any) -> None:
     with pytest.raises(ValueError, match="command of step 'go' must be a list of words") as caught:
         ReleaseStep(name="go", command=command)
 

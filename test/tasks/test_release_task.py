@@ -259,7 +259,7 @@ class TestRefusals:
         assert refuse(command=None).endswith("steps for several that run one after another")
 
     @pytest.mark.parametrize("steps", [[], "migrate", [["python"]]])
-    def test_refuses_what_is_no_list_of_steps(self, refuse: Any, steps: Any) -> None:
+    def test_refuses_anything_but_a_list_of_steps(self, refuse: Any, steps: Any) -> None:
         assert refuse(command=None, steps=steps) == (
             f"steps must be a list of at least one ReleaseStep, got {steps!r}"
         )
@@ -315,6 +315,6 @@ def test_refuses_a_name_that_another_task_has(stack: Stack) -> None:
         GalvReleaseTask(stack, "Web", runtime=backend.runtime, command=["x"])
 
 
-def test_refuses_what_is_no_runtime(stack: Stack) -> None:
+def test_refuses_anything_but_a_task_runtime(stack: Stack) -> None:
     with pytest.raises(ValueError, match="runtime must be a TaskRuntime, got 'x'"):
         GalvReleaseTask(stack, "Reindex", runtime="x", command=["x"])  # type: ignore[arg-type]  # wrong

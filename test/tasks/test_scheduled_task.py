@@ -385,7 +385,7 @@ class TestBounds:
         assert invocations["MaximumEventAgeInSeconds"] == 240
         assert invocations["MaximumRetryAttempts"] == 0
 
-    def test_what_is_given_up_ends_in_an_encrypted_queue(
+    def test_a_start_that_is_given_up_ends_in_an_encrypted_queue(
         self, template: Callable[..., Json]
     ) -> None:
         result = template()
@@ -468,7 +468,7 @@ class TestBounds:
 
 
 class TestDisabled:
-    def test_leaves_only_the_task(self, template: Callable[..., Json]) -> None:
+    def test_defines_only_the_task(self, template: Callable[..., Json]) -> None:
         result = template(enabled=False)
 
         types = {
@@ -554,11 +554,11 @@ class TestAlarms:
             only_id(result, "AWS::Logs::LogGroup", "NightlyReportRuns")
         }
 
-    def test_tell_nobody_unless_given_a_topic(self, template: Callable[..., Json]) -> None:
+    def test_notify_nobody_without_a_topic(self, template: Callable[..., Json]) -> None:
         for alarm in of_type(template(), "AWS::CloudWatch::Alarm").values():
             assert "AlarmActions" not in alarm["Properties"]
 
-    def test_tell_the_given_topic(self, stack: Stack, template: Callable[..., Json]) -> None:
+    def test_notify_the_given_topic(self, stack: Stack, template: Callable[..., Json]) -> None:
         result = template(alarm_topic=sns.Topic(stack, "Topic"))
 
         topic = {"Ref": only_id(result, "AWS::SNS::Topic")}
@@ -602,7 +602,7 @@ class TestRefusals:
             ({"alarm_topic": "arn:aws:sns:x"}, "alarm_topic must be an aws_sns.ITopic"),
         ],
     )
-    def test_refuses_what_cannot_work(
+    def test_refuses_invalid_arguments(
         self,
         refusal: Refusal,
         make: Callable[..., GalvScheduledTask],
@@ -626,7 +626,7 @@ class TestRefusals:
             "",
         ],
     )
-    def test_refuses_an_interval_that_is_none(
+    def test_refuses_an_invalid_interval(
         self,
         refusal: Refusal,
         make: Callable[..., GalvScheduledTask],
@@ -637,7 +637,7 @@ class TestRefusals:
         message = refusal(lambda: make(schedule=schedule))
         assert f"got {expression!r}: use enabled=False" in message
 
-    def test_leaves_an_expression_that_is_not_known_yet(
+    def test_accepts_an_expression_that_is_not_known_at_synthesis(
         self, template: Callable[..., Json]
     ) -> None:
         schedule = ScheduleExpression.expression(Token.as_string({"Ref": "AWS::StackName"}))

@@ -73,7 +73,9 @@ def test_each_task_has_the_secrets_that_it_uses(template: Json, name: str) -> No
 
 
 @pytest.mark.parametrize("name", USED)
-def test_what_sends_no_mail_knows_and_reaches_no_server(template: Json, name: str) -> None:
+def test_tasks_without_mail_get_no_mail_settings_and_reach_no_mail_server(
+    template: Json, name: str
+) -> None:
     mails = USED[name] >= SMTP
 
     assert any("EMAIL" in variable for variable in environment(template, name)) is mails

@@ -49,7 +49,7 @@ def stop(template: Json, name: str, folder: Path, **others: Any) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_task_ends_when_it_is_told(
+def test_a_task_ends_at_sigterm(
     kind: str, stack: Stack, make_backend: MakeBackend, tmp_path: Path
 ) -> None:
     make, arguments = KINDS[kind]
@@ -66,7 +66,7 @@ def test_a_step_has_time_to_end(stack: Stack, make_backend: MakeBackend, tmp_pat
     assert stop(synthesize(stack), "report", tmp_path) == 5
 
 
-def test_the_check_ends_when_it_is_told(default: Json, tmp_path: Path) -> None:
+def test_the_check_ends_at_sigterm(default: Json, tmp_path: Path) -> None:
     code = stop(default, "check-status", tmp_path, command=WAITS)
 
     assert code == 128 + signal.SIGTERM

@@ -326,7 +326,7 @@ def test_other_servers_spellings_are_counted_too(rules: Json, target: str) -> No
         ("POST", "/users_of_labs/"),
     ],
 )
-def test_what_has_no_password_is_not_counted(rules: Json, method: str, target: str) -> None:
+def test_requests_without_a_password_are_not_counted(rules: Json, method: str, target: str) -> None:
     assert not counted(rules, "Credentials", target, method)
 
 

@@ -139,13 +139,13 @@ class TestUploads:
         ],
         ids=lambda request: f"{request.path} {request.content_type}",
     )
-    def test_forms_do_not(self, template: Json, request_: Request, matched: str) -> None:
+    def test_forms_do_not_pass(self, template: Json, request_: Request, matched: str) -> None:
         assert is_blocked(template, request_, matched)
 
     def test_bodies_of_any_size_pass(self, template: Json) -> None:
         assert not is_blocked(template, Request("/users/", FORM), "SizeRestrictions_BODY")
 
-    def test_what_is_no_body_is_searched_in_uploads_too(self, template: Json) -> None:
+    def test_path_and_headers_of_uploads_are_inspected(self, template: Json) -> None:
         upload = Request("/files/", FILES)
 
         for matched in ("CrossSiteScripting_QUERYARGUMENTS", "Log4JRCE_HEADER", "SQLi_COOKIE"):
@@ -252,7 +252,7 @@ class TestRules:
         assert len(rules(template)) == 8
         assert of_type(template, IP_SET) == {}
 
-    def test_lets_pass_before_and_blocks_first_whom_it_is_told_to(self) -> None:
+    def test_allow_list_and_block_list_come_first(self) -> None:
         template = synth_acl(
             allowed_cidrs=["192.0.2.0/24", "198.51.100.7"],
             denied_cidrs=["203.0.113.0/24", "2001:db8::/32"],
@@ -287,7 +287,7 @@ class TestRules:
 
         assert {**without, "Denied": with_list["Denied"]} == with_list
 
-    def test_lets_pass_what_no_rule_blocks(self) -> None:
+    def test_allows_requests_that_no_rule_blocks(self) -> None:
         assert only(synth_acl(), WEB_ACL)["DefaultAction"] == {"Allow": {}}
 
 
@@ -374,7 +374,7 @@ class TestCredentials:
             names = {one["Name"] for one in alarm["Properties"]["Dimensions"]}
             assert names == {"Rule", "WebACL"}
 
-    def test_tells_the_given_topic(self) -> None:
+    def test_notifies_the_given_topic(self) -> None:
         stack = Stack(new_app(), "Stack")
         acl = GalvWebAcl(stack, "WebAcl", alarm_topic=sns.Topic(stack, "Topic"))
 
@@ -490,7 +490,7 @@ class TestMetrics:
 
         assert len(set(names)) == len(names) == 18
 
-    def test_names_are_such_as_cloudwatch_takes(self) -> None:
+    def test_names_are_valid_for_cloudwatch(self) -> None:
         stack = Stack(new_app(), "Stack" * 20)
         acl = GalvWebAcl(stack, "WebAcl")
 
@@ -502,14 +502,14 @@ class TestMetrics:
 
 
 class TestLogging:
-    def test_leaves_out_what_others_could_sign_in_with(self, default: Json) -> None:
+    def test_redacts_credentials(self, default: Json) -> None:
         assert only(default, LOGGING)["RedactedFields"] == [
             {"SingleHeader": {"Name": "authorization"}},
             {"SingleHeader": {"Name": "cookie"}},
             {"QueryString": {}},
         ]
 
-    def test_keeps_the_same_out_of_samples(self) -> None:
+    def test_redacts_credentials_in_samples_too(self) -> None:
         """A redacted field "has no impact on request sampling":
 
         https://docs.aws.amazon.com/waf/latest/APIReference/API_LoggingConfiguration.html
@@ -550,7 +550,7 @@ class TestScope:
         template = synthesize(stack)
         assert only(template, WEB_ACL)["Scope"] == only(template, IP_SET)["Scope"] == "CLOUDFRONT"
 
-    def test_takes_a_region_that_is_not_known_yet(self) -> None:
+    def test_accepts_a_region_that_is_not_known_at_synthesis(self) -> None:
         assert only(synth_acl(cloudfront=True), WEB_ACL)["Scope"] == "CLOUDFRONT"
 
     def test_refuses_cloudfront_elsewhere(self) -> None:
@@ -605,7 +605,7 @@ class TestOfTheBackend:
             "arn:aws:waf-regional:eu-west-1:111122223333:webacl/0a1b2c3d",
         ],
     )
-    def test_refuses_what_a_load_balancer_cannot_have(
+    def test_refuses_a_web_acl_that_a_load_balancer_cannot_have(
         self, refused_backend: RefusedBackend, arn: str
     ) -> None:
         message = refused_backend(web_acl_arn=arn)
@@ -618,7 +618,7 @@ class TestOfTheBackend:
             "web_acl_arn is given with web_acl=False: drop one of them"
         )
 
-    def test_closes_the_admin_and_tells_the_topic(self, stack: Stack) -> None:
+    def test_closes_the_admin_and_notifies_the_topic(self, stack: Stack) -> None:
         topic = sns.Topic(stack, "Topic")
         backend_in(stack, admin_cidrs=["192.0.2.0/24"], alarm_topic=topic)
 
@@ -627,7 +627,7 @@ class TestOfTheBackend:
         for alarm in of_type(template, ALARM).values():
             assert alarm["Properties"]["AlarmActions"] == [stack.resolve(topic.topic_arn)]
 
-    def test_leaves_the_admin_open_and_tells_nobody(self, default: Json) -> None:
+    def test_leaves_the_admin_open_and_notifies_nobody_by_default(self, default: Json) -> None:
         assert "Admin" not in rules(default)
         assert len(of_type(default, ALARM)) == 2
         for alarm in of_type(default, ALARM).values():
@@ -651,11 +651,11 @@ class TestOfTheBackend:
             "admin_cidrs is given with web_acl=False, and is for the web ACL: drop one of them"
         )
 
-    def test_refuses_ranges_that_are_none(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_invalid_ranges(self, refused_backend: RefusedBackend) -> None:
         message = refused_backend(admin_cidrs=["10.0.0.1/8"])
         assert message.startswith("admin_cidrs[0] must be an IP range such as '192.0.2.0/24'")
 
-    def test_refuses_a_switch_that_is_none(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_a_flag_that_is_not_a_boolean(self, refused_backend: RefusedBackend) -> None:
         message = "web_acl must be true or false, got 'yes' (str)"
         assert refused_backend(web_acl="yes") == message
 
@@ -794,5 +794,7 @@ class TestRefusals:
             ),
         ],
     )
-    def test_refuses(self, stack: Stack, refusal: Refusal, arguments: Json, message: str) -> None:
+    def test_refuses_invalid_arguments(
+        self, stack: Stack, refusal: Refusal, arguments: Json, message: str
+    ) -> None:
         assert refusal(lambda: GalvWebAcl(stack, "WebAcl", **arguments)) == message
