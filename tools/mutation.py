@@ -46,8 +46,8 @@ class Part:
     """Some code, and the tests that have to notice its changes."""
 
     code: str
-    tests: str
-    without: str = "-"
+    tests: tuple[str, ...]
+    without: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -55,22 +55,28 @@ PARTS = {
     # No fixture of a construct is needed, and loading CDK takes longer than the tests.
     "handlers": Part(
         code="src/galv_constructs/handlers/*.py",
-        tests="test/handlers/test_*.py",
-        without="*_emulated.py",
+        tests=("test/handlers/test_*.py",),
+        without=("*_emulated.py",),
         options=("--noconftest",),
     ),
     "site": Part(
         code="src/galv_constructs/site/*.py",
-        tests="test/frontend_site/test_build_site.py",
+        tests=("test/frontend_site/test_build_site.py",),
         options=("--noconftest", "-m", ""),
     ),
     "container": Part(
         code="src/galv_constructs/container/**/*.py",
-        tests="test/container/test_*.py",
-        without="*slow_clients.py",
-        options=("-m", ""),
+        # PostgreSQL's is there for what hands the database over; `serve.sh` is no Python.
+        tests=("test/container/test_*.py", "test/e2e/test_database_owner.py"),
+        without=("*_slow_clients.py", "*_serve.py"),
+        options=("--noconftest", "-m", "", "-k", "not TestTemplate"),
     ),
-    "ops": Part(code="src/galv_ops/**/*.py", tests="test/ops/test_*.py"),
+    "ops": Part(
+        code="src/galv_ops/**/*.py",
+        tests=("test/ops/test_*.py",),
+        without=("*_constructs.py",),
+        options=("--confcutdir=test/ops", "-m", ""),
+    ),
 }
 
 
@@ -218,9 +224,10 @@ def mutants(files: Iterable[Path], session: Path) -> list[list[MutationSpec]]:
 
 def command(part: Part, file: Path | None) -> str:
     """Return what runs the tests, those of the file first."""
-    own = file.stem.strip("_") if file else ""
-    tests = [path for path in sorted(Path().glob(part.tests)) if not path.match(part.without)]
-    tests.sort(key=lambda path: own not in path.stem)
+    own = {file.parent.name, *file.stem.strip("_").split("_")} if file else set()
+    found = (path for pattern in part.tests for path in sorted(Path().glob(pattern)))
+    tests = [path for path in found if not any(path.match(one) for one in part.without)]
+    tests.sort(key=lambda path: not any(name in path.stem for name in own))
     python = str(ROOT / ".venv" / "bin" / "python")
     options = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *part.options]
     return shlex.join([python, *options, *map(str, tests)])

@@ -24,6 +24,7 @@ from ops.recorded import (
     sends_by_ses,
     service,
 )
+from ops.transcript import transcript
 from templates import only, synthesize
 
 from galv_constructs import GalvDeployRole, GitHubSubject
@@ -588,3 +589,73 @@ def test_logs_are_those_of_the_stacks(account: Recorded) -> None:
     account.answers["cloudwatch-logs.DescribeLogGroups"] = kept(None)
 
     assert log_group("web") in account.run("audit").stdout
+
+
+def test_what_is_said_of_every_weakness(account: Recorded) -> None:
+    account.answers |= {
+        "iam.GetAccountSummary": {"SummaryMap": {"AccountAccessKeysPresent": 1}},
+        "iam.ListAttachedRolePolicies": attached("AdministratorAccess"),
+        "iam.ListRoles": {
+            "Roles": [
+                role(claims, RoleName=name)
+                for name, claims in {
+                    "any": {},
+                    "strangers": {"sub": "repo:*"},
+                    "owner": {"sub": "repo:o/*"},
+                    "repository": {"sub": "repo:o/r:*"},
+                }.items()
+            ],
+            "IsTruncated": False,
+        },
+        "iam.GetRole": {"Role": role({})},
+        "cloudtrail.DescribeTrails": {"trailList": []},
+        "guardduty.ListDetectors": {"DetectorIds": []},
+        "s3-control.GetPublicAccessBlock": {"PublicAccessBlockConfiguration": {}},
+        "s3.GetPublicAccessBlock": {"PublicAccessBlockConfiguration": {}},
+        "s3.GetBucketPolicyStatus": {"PolicyStatus": {"IsPublic": True}},
+        "rds.DescribeDBInstances": database(
+            PubliclyAccessible=True,
+            StorageEncrypted=False,
+            BackupRetentionPeriod=0,
+            DeletionProtection=False,
+        ),
+        "elastic-load-balancing-v2.DescribeLoadBalancerAttributes": {
+            "Attributes": [{"Key": "deletion_protection.enabled", "Value": "false"}]
+        },
+        "elastic-load-balancing-v2.DescribeListeners": listener("forward"),
+        "ec2.DescribeSecurityGroups": rules((5432, "0.0.0.0/0")),
+        "secrets-manager.ListSecretVersionIds": lambda request, _region: {
+            **versions(OLD),
+            "Name": request["SecretId"].rpartition(":")[2],
+        },
+        "ecr.DescribeImageScanFindings": {
+            "imageScanFindings": {"findingSeverityCounts": {"CRITICAL": 2, "HIGH": 5}}
+        },
+        "cloudwatch.DescribeAlarms": {"MetricAlarms": [{"AlarmName": "a", "AlarmActions": []}]},
+        "cloudwatch-logs.DescribeLogGroups": kept(7),
+        "sesv2.GetAccount": {"ProductionAccessEnabled": False},
+    }
+
+    transcript("audit", account.run("audit").stdout)
+
+
+def test_what_is_said_of_weaknesses_that_exclude_those(account: Recorded) -> None:
+    account.answers["cloudtrail.DescribeTrails"] = {
+        "trailList": [{"TrailARN": "arn:trail", "IsMultiRegionTrail": True}]
+    }
+    account.answers["cloudwatch-logs.DescribeLogGroups"] = kept(None)
+    account.refuse("ecr.DescribeImageScanFindings", "ScanNotFoundException")
+    account.refuse("iam.GetAccountSummary", "AccessDenied", "no")
+
+    transcript("audit-more", account.run("audit").stdout)
+    transcript("audit-more-json", account.run("audit", "--json").stdout)
+
+
+def test_a_stack_that_cdk_s_bootstrap_did_not_deploy_is_no_fault(account: Recorded) -> None:
+    for one in account.stacks[REGION]:
+        one["Parameters"] = []
+
+    result = account.run("audit")
+
+    assert (result.stdout, result.exit_code) == ("Nothing was found.\n", 0)
+    assert "iam.ListAttachedRolePolicies" not in account.calls

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import boto3
 import pytest
 from ops.recorded import (
     DEPLOYED,
     LATER,
     REGION,
+    SECRET,
     AwsError,
     Json,
     Recorded,
@@ -22,6 +25,7 @@ from ops.recorded import (
     stack,
     stack_id,
 )
+from ops.transcript import transcript
 
 # Clients of a dozen services for each test.
 pytestmark = pytest.mark.slow
@@ -875,3 +879,124 @@ def test_the_web_acl_of_the_site_is_asked_in_us_east_1(recorded: Recorded) -> No
     assert "The WAF blocked 1 request of" in text_of(recorded)
     asked = [request for call, request in recorded.requests if call == "wafv2.GetSampledRequests"]
     assert {(one["WebAclArn"], one["Scope"]) for one in asked} == {(EDGE_ACL, "CLOUDFRONT")}
+
+
+def never_starts(name: str, reason: str) -> Callable[[Recorded], None]:
+    def arrange(recorded: Recorded) -> None:
+        recorded.tasks = [ran(name, reason=reason, stop_code=NEVER_STARTED)]
+
+    return arrange
+
+
+def release_ends(reason: str) -> Callable[[Recorded], None]:
+    return lambda recorded: release_fails(recorded, reason)
+
+
+def web_ends(code: int, *log: str) -> Callable[[Recorded], None]:
+    def arrange(recorded: Recorded) -> None:
+        recorded.tasks = [ran("web", exit_code=code)]
+        recorded.log_lines["web/web/0a1b2c3d4e5f"] = list(log)
+
+    return arrange
+
+
+def is_unhealthy(description: str) -> Callable[[Recorded], None]:
+    return lambda recorded: unhealthy(recorded, "Target.ResponseCodeMismatch", description)
+
+
+def backend_is(status: str) -> Callable[[Recorded], None]:
+    def arrange(recorded: Recorded) -> None:
+        recorded.stacks[REGION] = [stack(BACKEND, status)]
+
+    return arrange
+
+
+def certificate_is(status: str, **more: Any) -> Callable[[Recorded], None]:
+    def arrange(recorded: Recorded) -> None:
+        found = {"DomainName": "api.example.com", "Status": status, **more}
+        recorded.answers["acm.DescribeCertificate"] = {"Certificate": found}
+
+    return arrange
+
+
+def is_blocked_by(rule: str) -> Callable[[Recorded], None]:
+    return lambda recorded: web_acl(recorded, sample({"cookie": "sessionid=2"}, rule=rule))
+
+
+def site_is_not_built(recorded: Recorded) -> None:
+    site_fails(recorded, LATER)
+    recorded.events[FRONTEND] = [
+        event(FRONTEND, "Release1", "Custom::GalvSiteRelease", "UPDATE_FAILED", "TS2304", LATER)
+    ]
+
+
+def is_not_bootstrapped(recorded: Recorded) -> None:
+    recorded.refuse("ssm.GetParameter", "ParameterNotFound")
+
+
+PULL = "CannotPullContainerError: failed to resolve ref ghcr.io/galv-team/a:1: "
+STEP = "Release task exited with code 2\n[release] {}: failed with exit code 2"
+RECORD = {"Name": "_3f.api.example.com.", "Type": "CNAME", "Value": "_9a.acm-validations.aws."}
+FAULTS: dict[str, Callable[[Recorded], None]] = {
+    "an image that is not there": never_starts("web", f"{PULL}not found"),
+    "an image that is refused": never_starts("web", f"{PULL}403 Forbidden"),
+    "an image that is out of reach": never_starts("web", f"{PULL}i/o timeout"),
+    "a secret without a key": never_starts(
+        "setup-db", f"{SECRETS}retrieved secret did not contain json key TOKEN"
+    ),
+    "a secret without a key that no task asks for": never_starts(
+        "web", f"{SECRETS}retrieved secret did not contain json key OTHER"
+    ),
+    "a secret that is no JSON": never_starts("web", f"{SECRETS}invalid character 'p'"),
+    "a secret that does not exist": never_starts(
+        "web",
+        f"{SECRETS}failed to fetch secret {SECRET}:galv-smtp from secrets manager: Secrets "
+        "Manager can't find the specified secret.",
+    ),
+    "migrations": release_ends(STEP.format("migrate")),
+    "the superuser": release_ends(STEP.format("create_superuser")),
+    "fixtures": release_ends(STEP.format("loaddata")),
+    "static files": release_ends(STEP.format("collectstatic")),
+    "another step": release_ends(STEP.format("reindex")),
+    "setup that hung": release_ends("Release task hung: not done after 900 s, and was stopped"),
+    "another release task": release_ends("Release task exited with code 5\nno more room"),
+    "a health check that Django refuses": is_unhealthy("Health checks failed with [400]"),
+    "a health check that fails otherwise": is_unhealthy("Health checks failed with [502]"),
+    "a server that ends": web_ends(3, "ModuleNotFoundError: No module named 'config'"),
+    "a server without memory": web_ends(137, "[CRITICAL] WORKER TIMEOUT"),
+    "a site that cannot be built": site_is_not_built,
+    "a certificate that waits": certificate_is(
+        "PENDING_VALIDATION",
+        DomainValidationOptions=[{"DomainName": "api.example.com", "ResourceRecord": RECORD}],
+    ),
+    "a certificate that is refused": certificate_is("FAILED", FailureReason="CAA_ERROR"),
+    "the addresses of the admin": is_blocked_by("Admin"),
+    "the limit for passwords": is_blocked_by("Credentials"),
+    "the rate limit": is_blocked_by("RateLimit"),
+    "the limit for resets": is_blocked_by("ResetTotal"),
+    "another rule": is_blocked_by("Common"),
+    "no bootstrap": is_not_bootstrapped,
+    "a stack that cannot be deleted": backend_is("DELETE_FAILED"),
+    "a stack that cannot go back": backend_is("UPDATE_ROLLBACK_FAILED"),
+    "a resource that fails": lambda recorded: site_fails(recorded, LATER),
+    "a task that does not start": never_starts("web", "ResourceInitializationError: no logger"),
+}
+
+
+def test_what_is_said_of_every_fault(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+    for fault, arrange in FAULTS.items():
+        fresh = Recorded()
+        monkeypatch.setattr(boto3, "Session", fresh.session)
+        arrange(fresh)
+        said.append(f"# {fault}\n{fresh.run('doctor').stdout}")
+
+    transcript("doctor", "\n".join(said))
+
+
+def test_what_programs_are_told_of_a_fault(recorded: Recorded) -> None:
+    release_fails(recorded, STEP.format("migrate"))
+    site_fails(recorded, LATER + timedelta(minutes=1))
+    recorded.refuse("acm.DescribeCertificate", "AccessDeniedException", "no")
+
+    transcript("doctor-json", recorded.run("doctor", "--json").stdout)

@@ -65,6 +65,15 @@ def test_a_command_runs_where_the_web_service_does_but_as_its_task(ecs: Recorded
     ]
 
 
+def test_a_task_runs_in_its_own_security_group(ecs: Recorded) -> None:
+    ends(ecs, "check-status", exit_code=0)
+
+    ecs.run("check")
+
+    network = request(ecs)["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["securityGroups"] == ["sg-check-status"]
+
+
 @pytest.mark.parametrize(
     "words",
     [

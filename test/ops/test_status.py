@@ -19,6 +19,7 @@ from ops.recorded import (
     service,
     stack,
 )
+from ops.transcript import transcript
 
 # Clients of a dozen services for each test.
 pytestmark = pytest.mark.slow
@@ -418,3 +419,99 @@ def test_mail_without_an_identity_of_its_own(recorded: Recorded, made: bool, tex
     sends_by_ses(recorded)
 
     assert text in recorded.run("status").stdout
+
+
+def test_what_is_said_of_a_deployment_that_is_well(recorded: Recorded) -> None:
+    with_site(recorded, "UPDATE_COMPLETE")
+
+    transcript("status", recorded.run("status").stdout)
+    transcript("status-json", recorded.run("status", "--json").stdout)
+
+
+def test_what_is_said_of_a_deployment_in_which_all_is_bad(recorded: Recorded) -> None:
+    with_site(recorded, "UPDATE_FAILED")
+    recorded.stacks[REGION][1]["StackStatus"] = "UPDATE_ROLLBACK_COMPLETE"
+    failed = {"rolloutState": "FAILED", "rolloutStateReason": "circuit breaker"}
+    recorded.answers["ecs.DescribeServices"] = {
+        "services": [service(runningCount=0, pendingCount=1, deployments=[failed])]
+    }
+    recorded.answers["rds.DescribeDBInstances"] = {
+        "DBInstances": [
+            {
+                "DBInstanceIdentifier": "db",
+                "DBInstanceStatus": "failed",
+                "Engine": "postgres",
+                "EngineVersion": "17.5",
+                "DBInstanceClass": "db.t4g.micro",
+                "AllocatedStorage": 20,
+            }
+        ]
+    }
+    recorded.answers["acm.DescribeCertificate"] = {
+        "Certificate": {"DomainName": "api.example.com", "Status": "EXPIRED", "NotAfter": LATER}
+    }
+    recorded.answers["sesv2.GetEmailIdentity"] = {
+        "VerifiedForSendingStatus": False,
+        "DkimAttributes": {"Status": "FAILED"},
+    }
+    recorded.answers["sesv2.GetAccount"] = {"SendingEnabled": False}
+    recorded.tasks = [
+        ran(name, exit_code=3, id=name) for name in ("setup-db", "validation-monitor")
+    ]
+
+    transcript("status-bad", recorded.run("status").stdout)
+    transcript("status-bad-json", recorded.run("status", "--json").stdout)
+
+
+def with_site(recorded: Recorded, status: str) -> None:
+    front = stack("galv-FrontendStack")
+    front["Outputs"] = [{"OutputKey": "FrontendVersion", "OutputValue": "2.3.1"}]
+    recorded.stacks[REGION].append(front)
+    recorded.resources["galv-FrontendStack"] = [
+        resource("FrontendReleaseF29AC28F", "Custom::GalvSiteRelease", "r", status)
+    ]
+
+
+def test_a_site_whose_stack_tells_no_version(recorded: Recorded) -> None:
+    with_site(recorded, "UPDATE_COMPLETE")
+    del recorded.stacks[REGION][-1]["Outputs"]
+
+    assert line(recorded, "site", 0) == "ok site UPDATE_COMPLETE 2026-05-01 02:05 UTC"
+
+
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
+@pytest.mark.parametrize(
+    ("state", "statuses"),
+    [
+        (
+            "ok",
+            [
+                "available",
+                "backing-up",
+                "configuring-enhanced-monitoring",
+                "storage-optimization",
+            ],
+        ),
+        (
+            "busy",
+            [
+                "creating",
+                "modifying",
+                "rebooting",
+                "starting",
+                "upgrading",
+                "maintenance",
+                "renaming",
+            ],
+        ),
+        ("bad", ["failed", "storage-full", "stopped", "incompatible-parameters"]),
+    ],
+)
+def test_the_database(recorded: Recorded, state: str, statuses: list[str]) -> None:
+    for status in statuses:
+        recorded.answers["rds.DescribeDBInstances"] = {
+            "DBInstances": [{"DBInstanceIdentifier": "db", "DBInstanceStatus": status}]
+        }
+
+        said = line(recorded, "database", 1 if state == "bad" else 0)
+        assert said.startswith(f"{state} database {status}: ")
