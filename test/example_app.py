@@ -22,7 +22,7 @@ def certificate_arn(region: str = "us-east-1", account: str = ACCOUNT) -> str:
 
 
 class Assembly:
-    """What the application synthesized."""
+    """The output of the application's synthesis."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -1,4 +1,4 @@
-"""What IAM answers, worked out from the policies of templates.
+"""The decisions of IAM, worked out from the policies of templates.
 
 After https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html, as
 far as the policies here go: one account, no boundaries. What it does not know it refuses.

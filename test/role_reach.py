@@ -1,4 +1,4 @@
-"""What each role of the templates reaches, of what is worth attacking.
+"""The assets that each role of the templates reaches.
 
 An upper bound: conditions are taken for true, and what a policy denies under a condition is not
 counted.
@@ -132,7 +132,7 @@ def dict_of(principal: Any) -> Json:
 
 
 def probes(templates: Iterable[Template]) -> dict[str, list[Probe]]:
-    """What reaches each asset: one of these requests is enough."""
+    """Return the requests that reach each asset: one of them is enough."""
     found = list(templates)
 
     def objects(start: str, *actions: str, key: str = "x") -> list[Probe]:
@@ -233,7 +233,7 @@ def table(found: Mapping[str, list[str]]) -> str:
 
 
 def reach(templates: Mapping[str, Json]) -> dict[str, list[str]]:
-    """What each role reaches, by its stack and its name in the template."""
+    """Return the assets that each role reaches, by its stack and its name in the template."""
     resolved = {name: Template(template) for name, template in templates.items()}
     asked = probes(resolved.values())
     found = {}

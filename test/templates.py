@@ -93,7 +93,7 @@ def references(value: object) -> set[str]:
 
 
 def needs(template: Json, logical_id: str) -> set[str]:
-    """What CloudFormation makes before a resource: DependsOn and references, and theirs."""
+    """The resources that CloudFormation creates before another: by DependsOn and references."""
     found: set[str] = set()
     todo = [logical_id]
     while todo:

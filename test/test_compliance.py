@@ -1,4 +1,4 @@
-"""What cdk-nag, CloudFormation-Validate and cfn-lint say of backends of many shapes."""
+"""Findings of cdk-nag, CloudFormation-Validate and cfn-lint in backends of many shapes."""
 
 import json
 from collections.abc import Iterable

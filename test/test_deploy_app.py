@@ -176,7 +176,7 @@ def test_code_of_a_pull_request_does_not_run_with_a_token() -> None:
 
 
 def step(job: str, name: str) -> str:
-    """What a step of the workflow runs."""
+    """The commands of a step of the workflow."""
     (found,) = (step["run"] for step in JOBS[job]["steps"] if step.get("name") == name)
     return str(found)
 

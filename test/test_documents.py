@@ -15,7 +15,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def anchors(page: Path) -> set[str]:
-    """What can follow a `#`: headings, as GitHub spells them, and anchors of their own."""
+    """The anchors of a page: headings, as GitHub spells them, and explicit ones."""
     text = page.read_text()
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     plain = (re.sub(r"\[([^]]+)\]\([^)]*\)|<[^>]*>", r"\1", heading) for heading in headings)

@@ -355,7 +355,7 @@ def test_a_zone_with_an_id_is_not_looked_up(run: Run) -> None:
 
 
 def not_found(key: str) -> dict[str, Any]:
-    """What the CDK CLI puts into the context when a look-up found nothing."""
+    """The context of the CDK CLI after a look-up that found nothing."""
     return {key: {"$providerError": "Found zones: []", "$dontSaveContext": True}}
 
 

@@ -1,4 +1,4 @@
-"""What the snippets of docs/extending.md do to a template."""
+"""The effect of the snippets of docs/extending.md on a template."""
 
 from collections.abc import Callable
 

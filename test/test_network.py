@@ -476,7 +476,7 @@ class TestChosenSubnets:
 
 
 class TestLayout:
-    """What a public load balancer and a database cannot be created in."""
+    """Subnets that a public load balancer or a database cannot be created in."""
 
     def test_refuses_a_vpc_in_one_az(self, stack: Stack, refused_backend: RefusedBackend) -> None:
         vpc = ec2.Vpc.from_vpc_attributes(

@@ -25,7 +25,7 @@ APP = Path(__file__).parent.parent / "examples" / "platform-app"
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What main.py synthesizes, looked at by cdk-nag."""
+    """The templates of main.py, checked by cdk-nag."""
     directory = tmp_path_factory.mktemp("assembly")
     app = aws_cdk.App(
         context=json.loads((APP / "cdk.json").read_text())["context"],

@@ -81,7 +81,7 @@ def serve(page: str) -> Iterator[str]:
 
 
 def sign_in(browser: Browser, api: str, page: str, password: str = "secret") -> str:
-    """What the check says of a site with this page."""
+    """The result of the check for a site with this page."""
     for host in serve(page):
         world: Any = SimpleNamespace(site=f"http://{host}", user="admin", password=password)
         return _SignIn(browser, world).outcome(api)

@@ -1,4 +1,4 @@
-"""What `npm run galv` says of pages that a content security policy breaks."""
+"""The results of `npm run galv` for pages that a content security policy breaks."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What a construct creates can be reached from it, so that nobody has to look for it by its id."""
+"""Every resource is an attribute of its construct, so that nobody has to look for it by its id."""
 
 from collections.abc import Callable, Iterator, Sequence
 

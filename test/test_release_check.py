@@ -1,4 +1,4 @@
-"""What has to be true of a version before it is released, and of the changelog always."""
+"""Conditions of a version before its release, and of the changelog always."""
 
 import re
 from pathlib import Path

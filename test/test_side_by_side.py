@@ -59,7 +59,7 @@ def names(properties: Json) -> Iterator[tuple[str, str]]:
 
 
 def taken(templates: dict[str, Json]) -> set[tuple[str, str, str]]:
-    """What a deployment takes that no other in the account can have."""
+    """The names of a deployment that no other in the account can have."""
     found = {("stack", "name", stack) for stack in templates}
     for template in templates.values():
         found |= {
@@ -114,7 +114,7 @@ def test_two_deployments_with_mail_of_their_own_need_no_key_for_it(tmp_path: Pat
 
 
 def test_two_that_create_one_identity_would_collide(tmp_path: Path) -> None:
-    """What the comparison above must be able to see."""
+    """The comparison above notices a shared identity."""
     both = [
         deployment(tmp_path, name, mailFromDomain=ZONE, projectNameTag="lab")
         for name in ("galv", "galv-stage")

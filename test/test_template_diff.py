@@ -1,4 +1,4 @@
-"""What an upgrade is said to do to resources."""
+"""The predicted effect of an upgrade on resources."""
 
 import shutil
 from pathlib import Path

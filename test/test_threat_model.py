@@ -26,7 +26,7 @@ def threats(page: str) -> Iterator[list[str]]:
 
 
 def missing(named: str) -> str:
-    """What is wrong with the name of a test; empty if there is such a test."""
+    """Return the mistake in the name of a test; empty if there is such a test."""
     file, *names = named.split("::")
     path = TESTS / file
     if not path.is_file():

@@ -25,7 +25,7 @@ NODE_MODULES = ROOT / "node_modules" / ".bin"
 def run(
     *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, code: int = 0
 ) -> str:
-    """What a command prints, which has to end with this code."""
+    """Return the output of a command, which has to end with this code."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -61,7 +61,7 @@ def wheel(wheels: Mapping[str, Path]) -> Path:
 
 
 def metadata(wheel: Path) -> Message:
-    """What a wheel says of itself."""
+    """The metadata of a wheel."""
     with ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         return message_from_bytes(archive.read(name))

@@ -1,4 +1,4 @@
-"""What GitHub jobs that can get a token may run: what is locked, and nothing else."""
+"""Commands of GitHub jobs that can get a token: only those of locked packages are allowed."""
 
 import re
 
@@ -25,7 +25,7 @@ def can_get_a_token(job: Json, workflow: Json) -> bool:
 
 
 def unlocked(workflow: Json) -> list[str]:
-    """What the jobs that can get a token install without a lock, and run of others."""
+    """Find unlocked installs and foreign programs in the jobs that can get a token."""
     steps = [
         step
         for job in workflow["jobs"].values()

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 class Documents:
-    """What is written from the declarations of a class of configurations."""
+    """The documents that come from the declarations of a class of configurations."""
 
     def __init__(self, config: type = GalvConfig, declarations: Path = DECLARATIONS) -> None:
         """Read the docstrings of the keys in the source of their class."""

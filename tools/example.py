@@ -14,4 +14,4 @@ CONTEXT: Final[dict[str, object]] = {
     **FEATURE_FLAGS,
     **json.loads((EXAMPLE / "cdk.json").read_text())["context"],
 }
-"""What its app gets when it is deployed: its feature flags, and what is in its cdk.json."""
+"""The context of the example when it is deployed: its feature flags and its cdk.json."""

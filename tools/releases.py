@@ -1,4 +1,4 @@
-"""What was released last, and its files."""
+"""The last release and its files."""
 
 import re
 import subprocess

@@ -53,7 +53,7 @@ SYNC = [
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is asked for: the port, paths of the application, and what signs in."""
+    """The target: the port, paths of the application, and the credentials."""
 
     port: int
     query: str = "/query/"

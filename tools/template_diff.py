@@ -44,7 +44,7 @@ LEFT_BEHIND = {
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What becomes of one resource."""
+    """The change of one resource."""
 
     kind: str
     logical_id: str
@@ -94,14 +94,14 @@ def changes(old: Json, new: Json) -> list[Change]:
 
 
 def _replaces(was: Json, now: Json) -> list[str]:
-    """What makes CloudFormation replace a resource."""
+    """Return the changes for which CloudFormation replaces a resource."""
     if was["Type"] != now["Type"]:
         return ["its type"]
     return _changed_paths(was, now, "createOnlyProperties")
 
 
 def _may_replace(was: Json, now: Json) -> list[str]:
-    """What makes CloudFormation replace a resource in some cases."""
+    """Return the changes for which CloudFormation replaces a resource in some cases."""
     return _changed_paths(was, now, "conditionalCreateOnlyProperties")
 
 
@@ -114,7 +114,7 @@ def _changed(was: Json, now: Json) -> list[str]:
 def _following(
     both: Mapping[str, tuple[Json, Json]], replaced: Mapping[str, list[str]]
 ) -> dict[str, list[str]]:
-    """What names a replaced resource where a change replaces it too, if it is one."""
+    """Return references to replaced resources that replace the resource too, if they change."""
     found: dict[str, list[str]] = {}
     while True:
         more = {
@@ -148,7 +148,7 @@ def _paths(resource_type: str, kind: str) -> list[list[str]]:
 
 
 def _values(value: Any, path: list[str]) -> list[Any]:
-    """What is at a path, in which `*` is every element of a list."""
+    """Return the values at a path, in which `*` is every element of a list."""
     if not path:
         return [] if value is None else [value]
     if isinstance(value, list):

@@ -96,7 +96,7 @@ def _job(
 
 
 def _add_build(github: GitHub, pythons: Sequence[str]) -> None:
-    """What a pull request has to pass, and what its reviewer should know."""
+    """The workflow that a pull request has to pass, with notes for its reviewer."""
     workflow = GithubWorkflow(
         github,
         "build",

@@ -1,4 +1,4 @@
-"""What is uploaded for a function of `handlers/`."""
+"""The assets of the functions of `handlers/`."""
 
 import subprocess
 import sys

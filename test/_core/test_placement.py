@@ -1,4 +1,4 @@
-"""What is given has to be where the stack can use it: each argument x region, account and VPC."""
+"""The place of given resources: each argument with each wrong region, account and VPC."""
 
 import inspect
 import re
@@ -266,7 +266,7 @@ def stack() -> Stack:
 
 
 def arguments(make: Make, argument: str, thing: object) -> Json:
-    """What to call `make` with, of which the thing is what is wrong."""
+    """Return arguments of `make`, of which only `thing` is wrong."""
     more = {"hosted_zone": None} if make is backend and argument == "certificate" else {}
     return {argument: thing, **more}
 

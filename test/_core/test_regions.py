@@ -1,4 +1,4 @@
-"""What differs from region to region, and the same application in two of them."""
+"""Differences between regions, and the same application in two of them."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What every argument is checked with: the bounds, and what a refusal says."""
+"""The checks of arguments: their bounds and their messages."""
 
 import re
 from collections.abc import Callable

@@ -257,7 +257,7 @@ def task() -> Iterator[Task]:
 
 @NGINX
 class TestSize:
-    """What is refused is refused before a byte of the body is sent, and so kept."""
+    """The server refuses a request before a byte of its body is sent and stored."""
 
     @pytest.mark.parametrize(
         "path",

@@ -1,4 +1,4 @@
-"""What a sign-in leaves in the log, by real Django in the container of the task."""
+"""The log line of a sign-in, by real Django in the container of the task."""
 
 import sys
 from pathlib import Path

@@ -17,7 +17,7 @@ _ETC = (
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """What `docker build` would have put into an image, and the image's own settings.
+    """The files that `docker build` would have put into an image, and the image's settings.
 
     Attributes:
         python: Interpreter of the environment that has the application's dependencies.

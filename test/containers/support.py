@@ -1,4 +1,4 @@
-"""What this machine can do, found out by doing it."""
+"""Capabilities of this machine, found out by trying."""
 
 import os
 import shutil

@@ -11,7 +11,7 @@ from e2e.stack import Json, Stack
 
 
 class Backend(Stack):
-    """What the stack of the backend made."""
+    """The resources that the stack of the backend created."""
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         super().__init__(cloud, name)

@@ -1,4 +1,4 @@
-"""What must hold of a backend after every deployment, read through the service APIs."""
+"""Invariants of a backend after every deployment, read through the service APIs."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What must hold of the buckets of a stack, and of who writes logs to one."""
+"""Invariants of the buckets of a stack, and of the services that write logs to one."""
 
 import json
 from collections.abc import Iterator

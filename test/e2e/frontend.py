@@ -4,7 +4,7 @@ from e2e.stack import Json, Stack
 
 
 class Frontend(Stack):
-    """What the stack of the frontend made."""
+    """The resources that the stack of the frontend created."""
 
     @property
     def bucket(self) -> str:

@@ -1,4 +1,4 @@
-"""What must hold of a site after every deployment, read through the service APIs."""
+"""Invariants of a site after every deployment, read through the service APIs."""
 
 from collections.abc import Iterator
 

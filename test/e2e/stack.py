@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 class Stack:
-    """What CloudFormation says of a stack."""
+    """A stack, as CloudFormation describes it."""
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self.cloud = cloud

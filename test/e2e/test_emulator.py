@@ -139,7 +139,8 @@ def test_refuses_a_type_that_nobody_knows(cloud: Cloud) -> None:
 
 
 class TestNamesThatAreTaken:
-    """What an earlier deployment left, or somebody made: the next one of that name must not be."""
+    """Names that an earlier deployment or a person took: another resource of the name is
+    refused."""
 
     def create(self, cloud: Cloud, stack: str, kind: str, **properties: Any) -> str:
         template = {"Resources": {"It": {"Type": kind, "Properties": properties}}}

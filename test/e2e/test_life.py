@@ -98,7 +98,7 @@ def setups(backend: Backend) -> int:
 
 
 def steps(backend: Backend) -> list[str]:
-    """What became of each step when setup ran last."""
+    """Return the outcome of each step of the last setup."""
     return steps_of(backend, backend.tasks("setup-db")[-1])
 
 

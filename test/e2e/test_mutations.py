@@ -152,7 +152,7 @@ FOUND: dict[Mutation, str] = {
 
 @pytest.fixture(scope="module")
 def failed(deployed: Application) -> dict[str, Backend]:
-    """What was deployed with each mistake, a few at a time."""
+    """The deployments with one mistake each, a few at a time."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         names = [mutate.__name__.replace("_", "-") for mutate in FAIL]
         made = pool.map(lambda name, mutate: deploy_mutant(deployed, name, mutate), names, FAIL)
@@ -161,7 +161,7 @@ def failed(deployed: Application) -> dict[str, Backend]:
 
 @pytest.fixture(scope="module")
 def found(deployed: Application) -> str:
-    """What was found out after a deployment with many mistakes."""
+    """The violations found after a deployment with many mistakes."""
     backend = deploy_mutant(deployed, "mistaken", *FOUND)
     assert backend.status == "CREATE_COMPLETE", backend.reasons()
     return "\n".join(backend_problems(backend))

@@ -35,7 +35,7 @@ def mail_secret(app: Application) -> str:
 
 
 def kept(app: Application) -> list[str]:
-    """What has data in it."""
+    """The resources that hold data."""
     return [*app.backend.ids("AWS::RDS::DBInstance"), *app.backend.ids("AWS::S3::Bucket")]
 
 

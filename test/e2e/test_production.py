@@ -48,7 +48,7 @@ def before(app: Application, cloud: Cloud) -> set[str]:
 
 
 def is_kept(name: str) -> bool:
-    """What docs/operations.md says of a stack that is deleted: buckets, logs, secrets, mail."""
+    """Whether a resource outlives its stack by docs/operations.md: buckets, logs, secrets, mail."""
     service, _, id = name.partition(": ")
     # What sends through the identity goes on sending.
     of_mail = service in ("sesv2", "route53") and "mail-lab.example.com" in id
@@ -67,7 +67,7 @@ def is_kept(name: str) -> bool:
 
 
 def is_left_by_a_failure(name: str) -> bool:
-    """What it says of one whose creation failed: buckets, and a snapshot of an empty database."""
+    """Whether it outlives a failed creation: buckets, and a snapshot of an empty database."""
     own_logs = name.startswith(("logs: /aws/lambda/", "logs: /aws/rds/"))
     return own_logs or name.startswith("s3: ") or is_snapshot(name)
 

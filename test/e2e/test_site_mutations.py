@@ -80,7 +80,7 @@ FOUND: dict[Mutation, str] = {
 
 @pytest.fixture(scope="module")
 def failed(deployed: Application) -> dict[str, Frontend]:
-    """What was deployed with each mistake, a few at a time."""
+    """The deployments with one mistake each, a few at a time."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         names = [mutate.__name__.replace("_", "-") for mutate in FAIL]
         made = pool.map(lambda name, one: deploy_mutant_site(deployed, name, one), names, FAIL)
@@ -89,7 +89,7 @@ def failed(deployed: Application) -> dict[str, Frontend]:
 
 @pytest.fixture(scope="module")
 def found(deployed: Application) -> str:
-    """What was found out after a deployment with many mistakes."""
+    """The violations found after a deployment with many mistakes."""
     frontend = deploy_mutant_site(deployed, "mistaken-site", *FOUND)
     assert frontend.status == "CREATE_COMPLETE", frontend.reasons()
     return "\n".join(frontend_problems(frontend, "https://api-mistaken-site.example.com"))

@@ -1141,7 +1141,7 @@ class TestSource:
 
 @pytest.mark.slow
 class TestLint:
-    """What cfn-lint and CloudFormation-Validate say."""
+    """The findings of cfn-lint and CloudFormation-Validate."""
 
     @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
     def test_cfn_lint_finds_nothing_of_ours(self, region: str, tmp_path: Path) -> None:

@@ -140,11 +140,11 @@ class Tab:
         return answer["result"].get("value")
 
     def log(self) -> list[str]:
-        """What the browser said about the page."""
+        """Return the browser's messages about the page."""
         return [entry["entry"]["text"] for entry in self.events("Log.entryAdded")]
 
     def events(self, method: str) -> list[Json]:
-        """What came of a kind of event since the tab was opened."""
+        """Return the events of a kind since the tab was opened."""
         return [
             event["params"]
             for event in self._browser.events

@@ -1,4 +1,4 @@
-"""What is between a browser and the published files: nginx, in place of CloudFront.
+"""nginx between a browser and the published files, in place of CloudFront.
 
 nginx runs the CloudFront Function of a template in njs, before its requests to the origin, and
 adds the headers of the template's response headers policy. The origin is any server that answers

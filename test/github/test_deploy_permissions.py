@@ -1,4 +1,4 @@
-"""What the CDK CLI needs, asked of the deploy role and the real bootstrap, action by action."""
+"""The permissions of the CDK CLI, checked in the deploy role and the real bootstrap."""
 
 import json
 import os

@@ -39,7 +39,7 @@ def bootstrap(name: str, qualifier: str = "hnb659fds", region: str = REGION) -> 
 
 
 class Can:
-    """What the role of a template may do."""
+    """The permissions of the role of a template."""
 
     def __init__(self, template: Json) -> None:
         resolved, logical_id = Resolved(template), only_id(template, "AWS::IAM::Role")
@@ -62,7 +62,7 @@ class Can:
 
 @pytest.fixture(scope="module")
 def can() -> Can:
-    """What a role with nothing but a subject may do."""
+    """The permissions of a role with nothing but a subject."""
     stack = Stack(new_app(), "Stack")
     role_in(stack)
     return Can(synthesize(stack))
@@ -70,7 +70,7 @@ def can() -> Can:
 
 @pytest.fixture(scope="module")
 def checks() -> Can:
-    """What a role may do that runs check_status afterwards."""
+    """The permissions of a role that runs check_status afterwards."""
     stack = Stack(new_app(), "Stack")
     role_in(stack, check_backends=["galv-BackendStack/Backend"])
     return Can(synthesize(stack))

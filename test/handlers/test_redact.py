@@ -1,4 +1,4 @@
-"""What may be a secret is left out of reasons, and the rest stays."""
+"""Possible secrets are left out of reasons, and the rest stays."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ class Deployment:
         self.now += seconds
 
     def get(self, url: str) -> tuple[int, bytes]:
-        """What CloudFront answers: what is in the bucket, or the next of the faults."""
+        """Answer as CloudFront does: with the content of the bucket, or the next of the faults."""
         self.asked.append(url)
         if self.faults:
             return self.faults.pop(0)
@@ -322,7 +322,7 @@ class Deployment:
         return [key for key in keys if key.startswith("site/")]
 
     def served(self) -> dict[str, bytes]:
-        """What is in the site that no lifecycle rule will expire."""
+        """Return the files of the site that no lifecycle rule expires."""
         return {
             key.removeprefix("site/"): item["Body"]
             for key, item in self.aws.objects.items()

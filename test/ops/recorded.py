@@ -42,7 +42,7 @@ _STEMS = {
 
 
 class AwsError(Exception):
-    """What AWS refuses a call with."""
+    """The error with which AWS refuses a call."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

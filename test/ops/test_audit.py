@@ -1,4 +1,4 @@
-"""What the audit finds, each weakness by itself, and what it says where it may not look."""
+"""The findings of the audit, each weakness by itself, and its answer if it may not look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `galv-ops check` calls, asked of the role that GitHub Actions has."""
+"""The calls of `galv-ops check`, checked in the role that GitHub Actions has."""
 
 from __future__ import annotations
 

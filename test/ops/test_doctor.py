@@ -39,7 +39,7 @@ SECRETS = (
 
 
 def text_of(recorded: Recorded, *arguments: str) -> str:
-    """What doctor finds."""
+    """Return the output of doctor, which finds something."""
     result = recorded.run("doctor", *arguments)
     assert result.exit_code == 1, result.output
     return result.stdout

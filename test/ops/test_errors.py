@@ -1,4 +1,4 @@
-"""What goes wrong on the way to AWS: one line that says what to do, and no traceback."""
+"""Errors on the way to AWS: one line that says what to do, and no traceback."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_no_arrow_runs_up(name: str) -> None:
 
 
 def test_only_what_a_person_sees_knows_of_a_terminal() -> None:
-    """What asks and what diagnoses returns its findings."""
+    """Queries and diagnoses return their findings."""
     knows = {
         part(file)
         for file in FILES

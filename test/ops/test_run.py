@@ -339,7 +339,7 @@ def test_shows_the_log_to_its_end(ecs: Recorded) -> None:
 
 
 def test_check_makes_only_the_calls_that_the_github_role_allows(ecs: Recorded) -> None:
-    """What `GalvDeployRole` allows: another call here is another statement there."""
+    """`GalvDeployRole` allows these calls: another call here needs another statement there."""
     ends(ecs, "check-status", exit_code=0)
     sends_by_ses(ecs)
 

@@ -28,7 +28,7 @@ BACKEND = "galv-BackendStack"
 
 
 def line(recorded: Recorded, name: str, code: int = 1) -> str:
-    """What status says of a part, with one space between columns."""
+    """Return the line of status about a part, with one space between columns."""
     result = recorded.run("status")
     assert result.exit_code == code, result.output
     (found,) = re.findall(rf"^\w+ +{name} .*$", result.stdout, re.MULTILINE)

@@ -73,7 +73,7 @@ def test_refuses_an_invalid_command(refused_backend: RefusedBackend, command: ob
 
 
 def digest(**arguments: object) -> str:
-    """What the check is told of the deployment that it is in."""
+    """The property with which the check knows the contents of its deployment."""
     stack = Stack(new_app(), "Stack")
     backend_in(stack, **{"check_status": "warn", **arguments})
     return str(only(synthesize(stack), RUN, "BackendCheckStatus")["Deployment"])

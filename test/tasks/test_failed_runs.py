@@ -1,4 +1,4 @@
-"""What counts as a failed run: the rule of `GalvScheduledTask` against events as ECS sends them."""
+"""Failed runs: the rule of `GalvScheduledTask` against events as ECS sends them."""
 
 import json
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def fits(value: Any, wanted: Any) -> bool:
 
 
 def matches(pattern: Json, event: Json) -> bool:
-    """What EventBridge makes of a pattern, in as much as the rule uses it.
+    """Match a pattern as EventBridge does, as far as the rule uses it.
 
     As https://github.com/aws/event-ruler describes it: conditions on the elements of an array hold
     for one and the same element; `exists: false` is about the whole event.

@@ -47,7 +47,7 @@ EVERY_FIVE_MINUTES = ScheduleExpression.rate(Duration.minutes(5))
 
 
 def runtime_in(stack: Stack, **overrides: Any) -> TaskRuntime:
-    """What someone has who has no Galv: a cluster and an image of their own."""
+    """A runtime without Galv: a cluster and an image of its own."""
     cluster = ecs.Cluster(stack, "Cluster", vpc=ec2.Vpc(stack, "Vpc", max_azs=1))
     arguments: Json = {
         "cluster": cluster,

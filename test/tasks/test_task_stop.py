@@ -1,4 +1,4 @@
-"""What becomes of a task that is stopped before its command has ended."""
+"""Tasks that are stopped before their command has ended."""
 
 import signal
 import sys

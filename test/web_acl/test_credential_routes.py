@@ -70,7 +70,7 @@ PATHS = sorted({path.rpartition(" ")[2] for path in DEFAULT_CREDENTIAL_PATHS})
 
 @dataclass(frozen=True)
 class Request:
-    """What the rules look at."""
+    """The parts of a request that the rules inspect."""
 
     target: str
     method: str = "GET"

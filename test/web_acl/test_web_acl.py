@@ -47,7 +47,7 @@ def counted(template: Json) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Request:
-    """What the statements here look at."""
+    """The parts of a request that the statements here inspect."""
 
     path: str
     content_type: str

@@ -15,7 +15,7 @@ _PATIENCE = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back."""
+    """An answer."""
 
     status: int
     headers: Mapping[str, str]

@@ -19,7 +19,7 @@ _OUTPUTS = ("work/site", "work/source/dist")
 
 @dataclass(frozen=True, kw_only=True)
 class Frontend:
-    """What `--frontend` names."""
+    """The site that `--frontend` names."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""What was looked at, and what came out."""
+"""The report: the checks and their results."""
 
 import json
 import time
@@ -27,7 +27,7 @@ class Skip(Exception):  # noqa: N818 - not an error
 
 @dataclass
 class Fact:
-    """What a check finds, for the table."""
+    """The result of a check, for the table."""
 
     detail: str = ""
 

@@ -206,7 +206,7 @@ def _none(found: list[str]) -> None:
 
 
 class _Visit:
-    """What a browser saw on one page."""
+    """The events of a browser on one page."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         tab = browser.tab()
@@ -244,7 +244,7 @@ class _Visit:
 
 
 class _SignIn(_Visit):
-    """What a browser sees when the superuser signs in through the page, as people do."""
+    """The sign-in of the superuser through the page, as people do it."""
 
     def __init__(self, browser: Browser, world: World) -> None:
         self._world = world
@@ -270,7 +270,7 @@ class _SignIn(_Visit):
                 break
 
     def outcome(self, api: str) -> str:
-        """What came of it.
+        """Return the result.
 
         Args:
             api: Host name of the API.

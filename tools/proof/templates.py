@@ -1,4 +1,4 @@
-"""What a cloud assembly says of the deployment, with values in place of references."""
+"""The templates of a cloud assembly, with values in place of references."""
 
 import json
 import re

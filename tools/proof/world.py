@@ -1,4 +1,4 @@
-"""What a task finds around it: names, addresses, a database, storage, mail and a load balancer."""
+"""The services around a task: names, addresses, a database, storage, mail, a load balancer."""
 
 from contextlib import ExitStack
 from pathlib import Path

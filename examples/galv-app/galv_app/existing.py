@@ -1,4 +1,4 @@
-"""What is in the account already: the hosted zone, and perhaps a VPC."""
+"""Existing resources of the account: the hosted zone, and perhaps a VPC."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a platform has before Galv comes."""
+"""The resources that a platform has before Galv."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What CloudFront refuses and MiniStack does not."""
+"""Refusals of CloudFront that MiniStack lacks."""
 
 from fnmatch import fnmatchcase
 

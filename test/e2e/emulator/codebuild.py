@@ -39,7 +39,7 @@ _stop_build = codebuild.stop_build
 
 
 class _PhaseFailed(Exception):  # noqa: N818 - it ends a build as it should
-    """What CodeBuild says of the phase."""
+    """The message of CodeBuild about the phase."""
 
 
 class _Build:

@@ -1,4 +1,4 @@
-"""What is missing of EC2: rules of their own, addresses, NAT gateways, flow logs."""
+"""Parts of EC2 that MiniStack lacks: rules as resources, addresses, NAT gateways, flow logs."""
 
 from functools import partial
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""What ECS does around a task, and what CloudFormation waits for."""
+"""The work of ECS around a task, and the states that CloudFormation waits for."""
 
 import json
 import re

@@ -67,7 +67,7 @@ def _condition_key(key: str, context: Any) -> Any:
 
 
 def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
-    """What ECS authorizes: actions, resources and condition keys, by its reference.
+    """Return the actions, resources and condition keys that ECS authorizes, by its reference.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
     """
@@ -99,7 +99,7 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[str, str, Json]]:
-    """What EventBridge Scheduler authorizes: a schedule in its group, which is in the body."""
+    """Return the resource that EventBridge Scheduler authorizes: a schedule in its group."""
     name = resource.rpartition("/")[2]
     here = f"arn:aws:scheduler:{responses.get_region()}:{responses.get_account_id()}"
     yield action, f"{here}:schedule/{body.get('GroupName', 'default')}/{name}", {}
@@ -108,7 +108,7 @@ def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[
 
 
 def _codebuild_resource(body: Json) -> str:
-    """What CodeBuild authorizes: the project, by which ids of builds start."""
+    """Return the resource that CodeBuild authorizes: the project of a build."""
     (project,) = {id.partition(":")[0] for id in body.get("ids", [body.get("id")])}
     return (
         f"arn:aws:codebuild:{responses.get_region()}:{responses.get_account_id()}:project/{project}"
@@ -116,7 +116,7 @@ def _codebuild_resource(body: Json) -> str:
 
 
 def _log_resource(group: str) -> str:
-    """What CloudWatch Logs authorizes: a stream, which is empty where only a group is named."""
+    """Return the log stream that CloudWatch Logs authorizes; empty where only a group is named."""
     stream = json.loads(_body.get() or b"{}").get("logStreamName", "")
     return f"{group.removesuffix(':*').partition(':log-stream:')[0]}:log-stream:{stream}"
 

@@ -1,4 +1,4 @@
-"""What is missing of WAF: associations and logging as resources of their own, and samples."""
+"""Parts of WAF that MiniStack lacks: associations and logging as resources, and samples."""
 
 import json
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""What differs between releases; an image of another release has another file here."""
+"""The settings that differ between releases; an image of another release has another file here."""
 
 VERSION = "v2.11.4"
 # Since 3.0.0 logs go to the console too.
