@@ -74,20 +74,23 @@ def ask(
 
 def _answer(question: Question, world: World, kinds: Mapping[str, Kind]) -> list[Finding]:
     """Return the findings of one question, whatever becomes of it."""
+    found: list[Finding] = []
     try:
-        return list(_kind(question, kinds).answer(question, world))
+        # One at a time, so that an error does not take those before it.
+        found.extend(_kind(question, kinds).answer(question, world))
     except ArgumentError as error:
-        return [
+        found.append(
             question.error(
                 "the question of this check cannot be asked",
                 str(error),
                 "correct the arguments of the check",
             )
-        ]
+        )
     except UnreachableError as error:
-        return [_unreachable(question, error)]
+        found.append(_unreachable(question, error))
     except Exception as error:  # noqa: BLE001 - no check may take the others with it
-        return [_refused(question, error)]
+        found.append(_refused(question, error))
+    return found
 
 
 def _kind(question: Question, kinds: Mapping[str, Kind]) -> Kind:

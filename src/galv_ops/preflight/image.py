@@ -114,11 +114,16 @@ def _in_registry(
         wrong_ = f"{reference.host} does not show the image {image}"
         how = "with the credentials given" if credentials else "without credentials"
         return [question.error(wrong_, f"{error} ({how})", fix)]
-    platforms = _platforms_of(manifest)
-    if platforms is None:
+    return platforms(registry, manifest)
+
+
+def platforms(registry: Registry, manifest: dict[str, Any]) -> set[str]:
+    """Return what an image is for; nothing where it does not say."""
+    found = _platforms_of(manifest)
+    if found is None:
         digest = manifest.get("config", {}).get("digest")
-        platforms = {_platform(registry.config(digest))} if digest else set()
-    return platforms
+        found = {_platform(registry.config(digest))} if digest else set()
+    return found
 
 
 def _in_ecr(
@@ -150,14 +155,14 @@ def _in_ecr(
         said = f"{failures[0].get('failureCode')}: {failures[0].get('failureReason')}"
         return [_no_image(question, said, [], reference.version)]
     manifest = json.loads(reply["images"][0]["imageManifest"])
-    platforms = _platforms_of(manifest)
-    if platforms is None:
+    found = _platforms_of(manifest)
+    if found is None:
         digest = manifest.get("config", {}).get("digest")
         if not digest:
             return set()
         url = ecr.get_download_url_for_layer(**which, layerDigest=digest)["downloadUrl"]
-        platforms = {_platform(world.get(url).json())}
-    return platforms
+        found = {_platform(world.get(url).json())}
+    return found
 
 
 def _no_image(question: Question, said: str, tags: list[str], version: str) -> Finding:

@@ -6,7 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from . import image, secret
+from . import (
+    certificate,
+    database,
+    hosted_zone,
+    image,
+    mail_identity,
+    mail_sandbox,
+    quotas,
+    records,
+    secret,
+    service_linked_roles,
+    site_source,
+    snapshot,
+    subnets,
+)
 from .finding import Finding
 from .question import Question
 from .world import World
@@ -28,6 +42,17 @@ def _kind(module: ModuleType) -> Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    "certificate": _kind(certificate),
+    "database": _kind(database),
+    "hosted-zone": _kind(hosted_zone),
     "image": _kind(image),
+    "mail-identity": _kind(mail_identity),
+    "mail-sandbox": _kind(mail_sandbox),
+    "quotas": _kind(quotas),
+    "records": _kind(records),
     "secret": _kind(secret),
+    "service-linked-roles": _kind(service_linked_roles),
+    "site-source": _kind(site_source),
+    "snapshot": _kind(snapshot),
+    "subnets": _kind(subnets),
 }

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import ipaddress
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -92,6 +93,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         type(self).respond(self)
 
+    def do_HEAD(self) -> None:
+        type(self).respond(self)
+
     def answer(
         self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> None:
@@ -99,7 +103,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
@@ -306,3 +311,75 @@ _DOCKER = (
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+
+
+@contextlib.contextmanager
+def name_server(program: str, folder: Path, zones: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """NSD with these zones: its address and port."""
+    port = free_port()
+    lines = [
+        "server:",
+        f"  ip-address: 127.0.0.1@{port}",
+        f"  port: {port}",
+        "  server-count: 1",
+        '  username: ""',
+        '  chroot: ""',
+        '  database: ""',
+        f'  zonesdir: "{folder}"',
+        f'  pidfile: "{folder}/nsd.pid"',
+        f'  xfrdfile: "{folder}/xfrd.state"',
+        f'  zonelistfile: "{folder}/zone.list"',
+        f'  xfrdir: "{folder}"',
+        # It limits how often one client may ask.
+        "  rrl-ratelimit: 0",
+        "remote-control:",
+        "  control-enable: no",
+    ]
+    for name, records in zones.items():
+        lines += ["zone:", f"  name: {name}", f"  zonefile: {name}.zone"]
+        soa = "@ 60 IN SOA ns.invalid. hostmaster.invalid. 1 60 60 60 60\n"
+        (folder / f"{name}.zone").write_text(f"$ORIGIN {name}.\n$TTL 60\n{soa}{records}\n")
+    settings = folder / "nsd.conf"
+    settings.write_text("\n".join(lines) + "\n")
+
+    def is_ready() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+                return True
+        except OSError:
+            return False
+
+    with running([program, "-d", "-c", str(settings)], folder / "nsd.log", is_ready):
+        yield "127.0.0.1", port
+
+
+def git_backend(program: str, root: Path, files: Mapping[str, bytes]) -> Callable[[Handler], None]:
+    """Repositories below a folder as git's own server has them, and files beside them."""
+
+    def respond(request: Handler) -> None:
+        path, _, query = request.path.partition("?")
+        if path in files:
+            request.answer(200, files[path])
+            return
+        if not query:
+            request.answer(404)
+            return
+        done = subprocess.run(
+            [program, "http-backend"],
+            env={
+                "GIT_PROJECT_ROOT": str(root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "REQUEST_METHOD": "GET",
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "PATH": os.environ["PATH"],
+            },
+            capture_output=True,
+            check=False,
+        )
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        status = int(headers.pop("Status", "200").split()[0])
+        request.answer(status, body, headers)
+
+    return respond

@@ -6,6 +6,7 @@ import json
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from ops.preflight.servers import PASSWORD, USER, Handler, Identity, Pusher, https_server
 
 from galv_ops.preflight.ask import ask
@@ -231,6 +232,42 @@ class TestInEcr:
         (found,) = asked(world, f"{self.HOST}/galv:v1", Architecture="X86_64")
 
         assert found.found == "it is for linux/arm64"
+
+    @pytest.mark.parametrize(("built", "count"), [("amd64", 0), ("arm64", 1)])
+    def test_reads_the_platform_of_a_single_image(
+        self, world: World, identity: Identity, built: str, count: int
+    ) -> None:
+        """moto has no GetDownloadUrlForLayer."""
+        config = json.dumps({"os": "linux", "architecture": built}).encode()
+        digest = "sha256:" + "1" * 64
+        manifest = json.dumps({"schemaVersion": 2, "config": {"digest": digest}, "layers": []})
+        which = {"registryId": "123456789012", "repositoryName": "galv"}
+
+        def respond(request: Handler) -> None:
+            request.answer(200, config)
+
+        with (
+            https_server(identity, respond) as host,
+            Stubber(world.client("ecr", "eu-west-1")) as stub,
+        ):
+            stub.add_response("batch_get_image", {"images": [{"imageManifest": manifest}]})
+            stub.add_response(
+                "get_download_url_for_layer",
+                {"downloadUrl": f"https://{host}/config"},
+                {**which, "layerDigest": digest},
+            )
+            found = asked(world, f"{self.HOST}/galv:v3", Architecture="X86_64")
+
+        assert len(found) == count
+        assert all(finding.found == "it is for linux/arm64" for finding in found)
+
+    def test_asks_for_a_digest(self, world: World) -> None:
+        digest = "sha256:" + "2" * 64
+        with Stubber(world.client("ecr", "eu-west-1")) as stub:
+            stub.add_response("batch_get_image", {"images": []})
+            (found,) = asked(world, f"{self.HOST}/galv@{digest}")
+
+        assert found.wrong == f"the image {self.HOST}/galv@{digest} does not exist"
 
     def test_tells_a_tag_that_is_not_there(self, world: World) -> None:
         (found,) = asked(world, f"{self.HOST}/galv:v2")

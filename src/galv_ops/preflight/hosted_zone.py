@@ -1,0 +1,157 @@
+"""Whether the world asks a hosted zone, and whether Amazon may issue certificates for its names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .aws_errors import AWS_ERRORS, error_code, error_message
+from .names import is_in, plain
+from .unreachable import UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .finding import Finding
+    from .question import Question
+    from .world import World
+
+ACTIONS = ("route53:GetHostedZone", "route53:ListResourceRecordSets")
+
+# https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html
+AMAZON = ("amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com")
+_KNOWN_TAGS = (
+    "issue",
+    "issuewild",
+    "iodef",
+    "issuemail",
+    "issuevmc",
+    "contactemail",
+    "contactphone",
+)
+_CRITICAL = 128
+
+
+def answer(question: Question, world: World) -> Iterable[Finding]:
+    """Ask for `HostedZoneId`, in which `DomainName` is, and with `CertificateWanted` for CAA."""
+    zone_id, name = question.text("HostedZoneId"), plain(question.text("DomainName"))
+    route53 = world.client("route53")
+    try:
+        reply = route53.get_hosted_zone(Id=zone_id)
+    except AWS_ERRORS as error:
+        if error_code(error) != "NoSuchHostedZone":
+            raise
+        yield question.error(
+            f"the hosted zone {zone_id} does not exist",
+            error_message(error),
+            "pass the hosted zone of the domain; `aws route53 list-hosted-zones` lists them",
+        )
+        return
+    zone = plain(reply["HostedZone"]["Name"])
+    if not is_in(name, zone):
+        yield question.error(
+            f"{name} does not lie in the hosted zone {zone_id}",
+            f"the zone is {zone}",
+            "pass the hosted zone of the domain, or correct the domain name",
+        )
+        return
+    if reply["HostedZone"].get("Config", {}).get("PrivateZone"):
+        yield question.error(
+            f"the hosted zone {zone} is private",
+            f"{zone_id} answers in {len(reply.get('VPCs', []))} VPCs only",
+            "pass the public hosted zone of the domain",
+        )
+        return
+    own = {plain(server) for server in reply.get("DelegationSet", {}).get("NameServers", [])}
+    records = route53.list_resource_record_sets(
+        HostedZoneId=zone_id, StartRecordName=zone, StartRecordType="NS", MaxItems="1"
+    )
+    # A zone may name its servers after itself:
+    # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/white-label-name-servers.html
+    for record in records["ResourceRecordSets"]:
+        if plain(record["Name"]) == zone and record["Type"] == "NS":
+            own |= {plain(one["Value"]) for one in record["ResourceRecords"]}
+    yield from _delegation(question, world, zone, own)
+    if question.flag("CertificateWanted"):
+        yield from _authority(question, world, name)
+
+
+def _delegation(question: Question, world: World, zone: str, own: set[str]) -> Iterator[Finding]:
+    """Tell where the world does not ask the servers of the zone."""
+    try:
+        told = world.dns(zone, "NS")
+    except UnreachableError as error:
+        yield _untold(question, zone, error)
+        return
+    found = {plain(server) for server in told.values("NS")}
+    if found and found <= own:
+        return
+    servers = ", ".join(sorted(own))
+    # Without a certificate the deployment succeeds, and only the name leads nowhere.
+    say = question.error if question.flag("CertificateWanted") else question.warning
+    if found & own:
+        yield say(
+            f"some of the name servers that the world asks for {zone} are not the zone's",
+            f"foreign are {', '.join(sorted(found - own))}",
+            f"let the registrar, or the zone above, name these only: {servers}",
+        )
+    elif found:
+        yield say(
+            f"the world asks other name servers for {zone} than those of the hosted zone",
+            f"it asks {', '.join(sorted(found))}",
+            f"let the registrar, or the zone above, name these: {servers}; or pass the hosted zone "
+            "that is asked",
+        )
+    else:
+        yield say(
+            f"nobody in the world asks the hosted zone {zone}",
+            "there is no such name" if not told.exists else "the name has no name servers",
+            f"register the domain, and let the registrar, or the zone above, name these: {servers}",
+        )
+
+
+def _authority(question: Question, world: World, name: str) -> Iterator[Finding]:
+    """Tell which CAA records forbid Amazon to issue a certificate.
+
+    The first records count that are found on the way up from the name:
+    https://www.rfc-editor.org/rfc/rfc8659#section-3
+    """
+    is_wild = name.startswith("*.")
+    labels = name.removeprefix("*.").split(".")
+    for number in range(len(labels)):
+        at = ".".join(labels[number:])
+        try:
+            records = world.dns(at, "CAA").values("CAA")
+        except UnreachableError as error:
+            yield _untold(question, at, error)
+            return
+        if records:
+            if not _is_allowed([record.split(" ", 2) for record in records], is_wild=is_wild):
+                yield question.error(
+                    f"CAA records forbid Amazon to issue a certificate for {name}",
+                    f"{at} has CAA {'; '.join(sorted(records))}",
+                    f"add a CAA record to {at}: 0 issue {AMAZON[0]}",
+                )
+            return
+
+
+def _is_allowed(records: list[list[str]], *, is_wild: bool) -> bool:
+    """Tell whether records allow one of Amazon's names."""
+    for flags, tag, _ in records:
+        if int(flags) & _CRITICAL and tag not in _KNOWN_TAGS:
+            return False
+    tags = {tag for _, tag, _ in records}
+    decides = "issuewild" if is_wild and "issuewild" in tags else "issue"
+    allowed = [
+        value.partition(";")[0].strip().lower() for _, tag, value in records if tag == decides
+    ]
+    # Records of other tags alone restrict nothing.
+    return not allowed or any(value in AMAZON for value in allowed)
+
+
+def _untold(question: Question, name: str, error: UnreachableError) -> Finding:
+    return question.unanswered(
+        f"the DNS could not be asked about {name}",
+        str(error),
+        "see whether the name resolves, such as with `dig`, and deploy again, or leave the check "
+        f"{question.check} out",
+    )

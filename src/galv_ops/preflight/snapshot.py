@@ -1,0 +1,76 @@
+"""Whether a snapshot to restore is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .aws_errors import AWS_ERRORS, error_code, error_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .finding import Finding
+    from .question import Question
+    from .world import World
+
+ACTIONS = ("rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots")
+_ENGINES = ("postgres", "aurora-postgresql")
+
+
+def answer(question: Question, world: World) -> Iterable[Finding]:
+    """Ask for `SnapshotArn`, which is of an instance or of a cluster."""
+    arn = question.text("SnapshotArn")
+    rds = world.client("rds")
+    parts = arn.split(":")
+    # Of a name alone nobody can tell which of both it is, and an instance's is the usual one.
+    is_cluster = len(parts) > 6 and parts[5] == "cluster-snapshot"
+    if len(parts) > 6 and parts[3] != rds.meta.region_name:
+        yield question.error(
+            f"the snapshot {arn} is in another region",
+            f"it is in {parts[3]}, and the database is created in {rds.meta.region_name}",
+            f"copy it into {rds.meta.region_name} and pass the copy",
+        )
+        return
+    found, said = _found(rds, arn, is_cluster=is_cluster)
+    if found is None:
+        yield question.error(
+            f"the snapshot {arn} does not exist",
+            said,
+            "correct its ARN; `aws rds describe-db-snapshots` lists those that there are",
+        )
+        return
+    if found["Status"] != "available":
+        yield question.error(
+            f"the snapshot {arn} cannot be restored",
+            f"its status is {found['Status']}, {found.get('PercentProgress', 0)} % done",
+            "wait until it is available, or pass another one",
+        )
+    if found["Engine"] not in _ENGINES:
+        yield question.error(
+            f"the snapshot {arn} is not of PostgreSQL",
+            f"its engine is {found['Engine']}",
+            f"pass one of the engine {' or '.join(_ENGINES)}",
+        )
+
+
+def _found(rds: Any, arn: str, *, is_cluster: bool) -> tuple[Any, str]:
+    """Return the snapshot, or None and what AWS says.
+
+    One of another account is known by its ARN only:
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBSnapshots.html
+    """
+    kind = "DBClusterSnapshot" if is_cluster else "DBSnapshot"
+    describe = rds.describe_db_cluster_snapshots if is_cluster else rds.describe_db_snapshots
+    said = ""
+    for name in dict.fromkeys((":".join(arn.split(":")[6:]) or arn, arn)):
+        try:
+            reply = describe(**{f"{kind}Identifier": name}, IncludeShared=True)
+        except AWS_ERRORS as error:
+            if "NotFound" not in error_code(error):
+                raise
+            said = error_message(error)
+            continue
+        for found in reply[f"{kind}s"]:
+            if arn in (found.get(f"{kind}Arn"), name):
+                return found, ""
+    return None, said or "RDS knows none with that ARN"

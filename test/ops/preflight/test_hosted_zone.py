@@ -1,0 +1,316 @@
+"""Hosted zones as moto has them, in a world that NSD tells of."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from frontend_site.programs import need
+from ops.preflight.conftest import REGION, session
+from ops.preflight.servers import name_server
+
+from galv_ops.preflight import dns
+from galv_ops.preflight.ask import ask
+from galv_ops.preflight.finding import Finding
+from galv_ops.preflight.names import is_covered, is_in
+from galv_ops.preflight.unreachable import UnreachableError
+from galv_ops.preflight.world import World
+
+# Those that moto gives to each zone.
+OWN = [
+    "ns-2048.awsdns-64.com",
+    "ns-2049.awsdns-65.net",
+    "ns-2050.awsdns-66.org",
+    "ns-2051.awsdns-67.co.uk",
+]
+SERVERS = "".join(f"@ IN NS {name}.\n" for name in OWN)
+# Together more than a datagram of 512 bytes.
+MANY = "".join(f'@ IN CAA 0 issue "certificates-{number:03}.example"\n' for number in range(40))
+ZONES = {
+    "test": "@ IN NS ns.invalid.\nhost IN A 192.0.2.1\n",
+    "lab.test": SERVERS,
+    "foreign.test": "@ IN NS ns1.elsewhere.example.\n@ IN NS ns2.elsewhere.example.\n",
+    "mixed.test": SERVERS + "@ IN NS ns1.elsewhere.example.\n",
+    "vanity.test": "@ IN NS ns1.vanity.test.\n@ IN NS ns2.vanity.test.\n",
+    "forbidden.test": SERVERS
+    + '@ IN CAA 0 issue "letsencrypt.org"\nfree IN CAA 0 issue "amazon.com"\n',
+    "allowed.test": SERVERS + MANY + '@ IN CAA 0 issue "amazontrust.com; a=b"\n',
+    "many.test": SERVERS + MANY,
+    "nobody.test": SERVERS + '@ IN CAA 0 issue ";"\n',
+    "wild.test": SERVERS + '@ IN CAA 0 issue "amazon.com"\n@ IN CAA 0 issuewild ";"\n',
+    "iodef.test": SERVERS + '@ IN CAA 0 iodef "mailto:a@example.com"\n',
+    "critical.test": SERVERS + '@ IN CAA 0 issue "amazon.com"\n@ IN CAA 128 unknown "x"\n',
+}
+
+
+@pytest.fixture(scope="module")
+def resolver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    (program,) = need("nsd")
+    with name_server(program, tmp_path_factory.mktemp("nsd"), ZONES) as address:
+        yield address
+
+
+@pytest.fixture
+def world(aws: None, resolver: tuple[str, int]) -> World:
+    return World(region=REGION, session=session(), resolver=resolver)
+
+
+def zone(name: str) -> str:
+    made = boto3.client("route53").create_hosted_zone(Name=name, CallerReference="1")
+    assert sorted(made["DelegationSet"]["NameServers"]) == sorted(OWN)
+    return str(made["HostedZone"]["Id"].rpartition("/")[2])
+
+
+def asked(
+    world: World, zone_id: str, name: str, *, certificate: bool = True, needed: bool = False
+) -> list[Finding]:
+    question = {
+        "Ask": "hosted-zone",
+        "HostedZoneId": zone_id,
+        "DomainName": name,
+        "CertificateWanted": str(certificate).lower(),
+        "Needed": str(needed).lower(),
+    }
+    return ask({"Backend/Zone": question}, world, 20)
+
+
+class TestDelegation:
+    @pytest.mark.parametrize("name", ["lab.test", "api.lab.test", "API.Lab.Test."])
+    def test_finds_a_zone_that_the_world_asks(self, world: World, name: str) -> None:
+        assert asked(world, zone("lab.test"), name) == []
+
+    def test_tells_a_zone_that_there_is_not(self, world: World) -> None:
+        (found,) = asked(world, "Z0000", "lab.test")
+
+        assert (found.severity, found.wrong) == ("error", "the hosted zone Z0000 does not exist")
+
+    def test_tells_a_name_outside_of_the_zone(self, world: World) -> None:
+        (found,) = asked(world, zone("lab.test"), "otherlab.test")
+
+        assert found.severity == "error"
+        assert found.found == "the zone is lab.test"
+
+    def test_tells_a_private_zone(self, world: World) -> None:
+        vpc = boto3.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        made = boto3.client("route53").create_hosted_zone(
+            Name="lab.test",
+            CallerReference="2",
+            VPC={"VPCRegion": "eu-west-1", "VPCId": vpc},
+            HostedZoneConfig={"PrivateZone": True},
+        )
+
+        (found,) = asked(world, made["HostedZone"]["Id"], "lab.test")
+
+        assert found.wrong == "the hosted zone lab.test is private"
+
+    @pytest.mark.parametrize(
+        ("name", "wrong", "said"),
+        [
+            (
+                "foreign.test",
+                "the world asks other name servers for foreign.test than those of the hosted zone",
+                "it asks ns1.elsewhere.example, ns2.elsewhere.example",
+            ),
+            (
+                "mixed.test",
+                "some of the name servers that the world asks for mixed.test are not the zone's",
+                "foreign are ns1.elsewhere.example",
+            ),
+            (
+                "absent.test",
+                "nobody in the world asks the hosted zone absent.test",
+                "there is no such name",
+            ),
+            (
+                "host.test",
+                "nobody in the world asks the hosted zone host.test",
+                "the name has no name servers",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("certificate", [True, False])
+    def test_tells_a_zone_that_the_world_does_not_ask(
+        self, world: World, name: str, wrong: str, said: str, certificate: bool
+    ) -> None:
+        (found,) = asked(world, zone(name), name, certificate=certificate)
+
+        assert found.severity == ("error" if certificate else "warning")
+        assert (found.wrong, found.found) == (wrong, said)
+        assert ", ".join(sorted(OWN)) in found.fix
+
+    def test_takes_name_servers_that_the_zone_names_itself(self, world: World) -> None:
+        made = zone("vanity.test")
+        names = [{"Value": f"ns{number}.vanity.test."} for number in (1, 2)]
+        record = {"Name": "vanity.test", "Type": "NS", "TTL": 60, "ResourceRecords": names}
+        boto3.client("route53").change_resource_record_sets(
+            HostedZoneId=made,
+            ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]},  # type: ignore[list-item, typeddict-item, unused-ignore]
+        )
+
+        assert asked(world, made, "vanity.test") == []
+
+
+class TestAuthority:
+    @pytest.mark.parametrize(
+        ("domain", "name"),
+        [
+            ("lab.test", "a.b.lab.test"),
+            ("allowed.test", "www.allowed.test"),
+            ("forbidden.test", "free.forbidden.test"),
+            ("wild.test", "wild.test"),
+            ("iodef.test", "iodef.test"),
+        ],
+    )
+    def test_finds_nothing_where_amazon_may(self, world: World, domain: str, name: str) -> None:
+        assert asked(world, zone(domain), name) == []
+
+    @pytest.mark.parametrize(
+        ("domain", "name"),
+        [
+            ("forbidden.test", "forbidden.test"),
+            ("forbidden.test", "api.lab.forbidden.test"),
+            ("nobody.test", "api.nobody.test"),
+            ("many.test", "many.test"),
+            ("wild.test", "*.wild.test"),
+            ("critical.test", "critical.test"),
+        ],
+    )
+    def test_tells_records_that_forbid_it(self, world: World, domain: str, name: str) -> None:
+        made = zone(domain)
+
+        (found,) = asked(world, made, name)
+
+        assert found.severity == "error"
+        assert found.wrong == f"CAA records forbid Amazon to issue a certificate for {name}"
+        assert found.found.startswith(f"{domain} has CAA ")
+        assert found.fix == f"add a CAA record to {domain}: 0 issue amazon.com"
+        assert asked(world, made, name, certificate=False) == []
+
+
+@pytest.mark.slow
+class TestAnotherNameServer:
+    def zone_and_world(self, port: int) -> tuple[str, World]:
+        return zone("lab.test"), World(
+            region=REGION, session=session(), resolver=("127.0.0.1", port)
+        )
+
+    @pytest.mark.parametrize("needed", [True, False])
+    def test_that_does_not_answer_counts_where_it_is_needed(
+        self, world: World, needed: bool
+    ) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            made, deaf = self.zone_and_world(silent.getsockname()[1])
+            question = {"Ask": "hosted-zone", "HostedZoneId": made, "DomainName": "lab.test"}
+            deaf.client("route53")
+            (found,) = ask({"A": {**question, "Needed": str(needed).lower()}}, deaf, 1.5)
+
+        assert found.severity == ("error" if needed else "warning")
+        assert "could not be asked" in found.wrong or "no answer" in found.wrong
+
+    def test_that_refuses_is_a_warning(self, world: World) -> None:
+        made = zone("elsewhere.example")
+
+        found = asked(world, made, "elsewhere.example")
+
+        assert [finding.severity for finding in found] == ["warning", "warning"]
+        assert "REFUSED" in found[0].found
+
+    @pytest.mark.parametrize(
+        "reply", [b"", b"\x00" * 3, b"\x80\x00" + b"\x00\x01" * 4 + b"\xc0\x0c"]
+    )
+    def test_that_answers_nonsense_is_a_warning(self, world: World, reply: bytes) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            sock.settimeout(10)
+
+            def respond() -> None:
+                for _ in range(2):
+                    query, client = sock.recvfrom(512)
+                    sock.sendto(query[:2] + reply, client)
+
+            threading.Thread(target=respond, daemon=True).start()
+            made, other = self.zone_and_world(sock.getsockname()[1])
+            question = {"Ask": "hosted-zone", "HostedZoneId": made, "DomainName": "lab.test"}
+            other.client("route53")
+            (found,) = ask({"A": question}, other, 2)
+
+        assert found.severity == "warning"
+
+    def test_that_nobody_else_can_answer_for(self, resolver: tuple[str, int]) -> None:
+        """A datagram with another number than the question's is none of its answers."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            sock.settimeout(10)
+
+            def respond() -> None:
+                query, client = sock.recvfrom(512)
+                number = int.from_bytes(query[:2], "big")
+                for other in (number ^ 1, number):
+                    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as real:
+                        real.connect(resolver)
+                        real.send(other.to_bytes(2, "big") + query[2:])
+                        answer = real.recv(4096)
+                    # The first says that there is no such name.
+                    code = b"\x81\x83" if other != number else answer[2:4]
+                    sock.sendto(answer[:2] + code + answer[4:], client)
+
+            threading.Thread(target=respond, daemon=True).start()
+            found = dns.resolve("lab.test", "NS", sock.getsockname(), 5)
+
+        assert found.exists
+        assert sorted(found.values("NS")) == sorted(OWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("# a\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n", "192.0.2.1"),
+        ("search example.com\nnameserver fd00:ec2::253\n", "fd00:ec2::253"),
+    ],
+)
+def test_takes_the_resolver_of_the_machine(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    address: str,
+) -> None:
+    file = tmp_path_factory.mktemp("resolv") / "resolv.conf"
+    file.write_text(text)
+    monkeypatch.setattr(dns, "_RESOLV_CONF", file)
+
+    assert dns.system_resolver() == (address, 53)
+
+    file.write_text("")
+    with pytest.raises(UnreachableError, match="names no name server"):
+        dns.system_resolver()
+
+
+@pytest.mark.parametrize(
+    ("name", "domain", "expected"),
+    [
+        ("a.example.com", "example.com.", True),
+        ("Example.com", "example.com", True),
+        ("notexample.com", "example.com", False),
+        ("com", "example.com", False),
+    ],
+)
+def test_knows_what_lies_in_a_domain(name: str, domain: str, expected: bool) -> None:
+    assert is_in(name, domain) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "certificate", "expected"),
+    [
+        ("api.example.com", "*.example.com", True),
+        ("*.example.com", "*.example.com", True),
+        ("example.com", "*.example.com", False),
+        ("a.b.example.com", "*.example.com", False),
+        ("a.example.com", "A.example.com", True),
+    ],
+)
+def test_knows_what_a_certificate_covers(name: str, certificate: str, expected: bool) -> None:
+    assert is_covered(name, certificate) is expected

@@ -1,0 +1,218 @@
+"""Quotas as AWS documents their answers, and what is in use as moto has it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from ops.preflight.conftest import REGION
+
+from galv_ops.preflight.ask import ask
+from galv_ops.preflight.finding import Finding
+from galv_ops.preflight.quotas import QUOTAS
+from galv_ops.preflight.world import World
+
+ABSENT = "NoSuchResourceException"
+
+
+def asked(world: World, *needs: str) -> list[Finding]:
+    return ask({"Quotas": {"Ask": "quotas", "Needs": list(needs)}}, world, 20)
+
+
+def quota(name: str, value: float, **more: Any) -> dict[str, Any]:
+    one = QUOTAS[name]
+    described = {
+        "ServiceCode": one.service,
+        "QuotaCode": one.code,
+        "QuotaName": one.name,
+        "Value": value,
+        "Adjustable": True,
+    }
+    return {"Quota": {**described, **more}}
+
+
+def stubbed(world: World, region: str | None = None) -> Stubber:
+    return Stubber(world.client("service-quotas", region))
+
+
+class TestOfWhatIsCounted:
+    @pytest.mark.parametrize(("need", "count"), [("eip=3", 0), ("eip=4", 1), ("eip", 0)])
+    def test_addresses(self, world: World, need: str, count: int) -> None:
+        for _ in range(2):
+            boto3.client("ec2").allocate_address(Domain="vpc")
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota("eip", 5.0))
+            found = asked(world, need)
+
+        assert len(found) == count
+        if found:
+            assert found[0].severity == "error"
+            assert found[0].wrong == (
+                "the quota 'EC2-VPC Elastic IPs' (ec2 L-0263D0A3) in eu-west-1 leaves no room for "
+                "4 more"
+            )
+            assert found[0].found == "the quota is 5, and 2 are in use"
+            assert found[0].fix.endswith(
+                "--service-code ec2 --quota-code L-0263D0A3 --desired-value 6 --region eu-west-1"
+            )
+
+    @pytest.mark.parametrize(("limit", "count"), [(2.0, 0), (1.0, 1)])
+    def test_vpcs(self, world: World, limit: float, count: int) -> None:
+        # moto has the one that every account begins with.
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota("vpc", limit))
+            assert len(asked(world, "vpc=1")) == count
+
+    def test_vpcs_by_the_quota_that_moto_has(self, world: World) -> None:
+        for number in range(4):
+            boto3.client("ec2").create_vpc(CidrBlock=f"10.{number}.0.0/16")
+
+        (found,) = asked(world, "vpc=1")
+
+        assert found.found == "the quota is 5, and 5 are in use"
+
+    def test_internet_gateways_and_databases(self, world: World) -> None:
+        boto3.client("ec2").create_internet_gateway()
+        boto3.client("rds").create_db_instance(
+            DBInstanceIdentifier="a", DBInstanceClass="db.t4g.micro", Engine="postgres"
+        )
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota("internet-gateway", 1.0))
+            stub.add_response("get_service_quota", quota("db-instance", 1.0))
+            found = asked(world, "internet-gateway=1", "db-instance=1")
+
+        assert [finding.found for finding in found] == ["the quota is 1, and 1 are in use"] * 2
+
+    def test_processors_by_their_metric(self, world: World) -> None:
+        metric = {
+            "MetricNamespace": "AWS/Usage",
+            "MetricName": "ResourceCount",
+            "MetricDimensions": {
+                "Service": "Fargate",
+                "Type": "Resource",
+                "Resource": "vCPU",
+                "Class": "Standard/OnDemand",
+            },
+            "MetricStatisticRecommendation": "Maximum",
+        }
+        dimensions = [{"Name": n, "Value": v} for n, v in metric["MetricDimensions"].items()]  # type: ignore[attr-defined]
+        boto3.client("cloudwatch").put_metric_data(
+            Namespace="AWS/Usage",
+            MetricData=[
+                {
+                    "MetricName": "ResourceCount",
+                    "Dimensions": dimensions,
+                    "Value": 4.0,
+                    "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=2),
+                }
+            ],
+        )
+        for need, count in (("fargate-vcpu=2", 0), ("fargate-vcpu=2.5", 1)):
+            with stubbed(world) as stub:
+                answer = quota("fargate-vcpu", 6.0, UsageMetric=metric)
+                stub.add_response("get_service_quota", answer)
+                found = asked(world, need)
+
+            assert len(found) == count
+        assert found[0].found == "the quota is 6, and 4 are in use"
+
+    def test_processors_without_a_metric(self, world: World) -> None:
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota("fargate-vcpu", 2.0))
+            assert asked(world, "fargate-vcpu=2") == []
+            stub.add_response("get_service_quota", quota("fargate-vcpu", 0.0))
+            (found,) = asked(world, "fargate-vcpu=2")
+
+        assert found.found == "the quota is 0, and 0 are in use"
+
+
+class TestOfBuilds:
+    @pytest.mark.parametrize(("limit", "count"), [(1.0, 0), (0.0, 1)])
+    def test_a_fresh_account_may_have_none(self, world: World, limit: float, count: int) -> None:
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota("codebuild", limit))
+            found = asked(world, "codebuild=1")
+
+        assert len(found) == count
+
+
+class TestOfDistributions:
+    def distribution(self) -> None:
+        config: Any = {
+            "CallerReference": "1",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [{"Id": "o", "DomainName": "site.s3"}]},
+            "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all"},
+        }
+        boto3.client("cloudfront").create_distribution(DistributionConfig=config)
+
+    @pytest.mark.parametrize(("limit", "severities"), [(200.0, []), (1.0, ["error"])])
+    def test_are_told_in_us_east_1(self, world: World, limit: float, severities: list[str]) -> None:
+        self.distribution()
+        with stubbed(world, "us-east-1") as stub:
+            stub.add_response("get_service_quota", quota("cloudfront", limit))
+            found = asked(world, "cloudfront=1")
+
+        assert [finding.severity for finding in found] == severities
+
+    def test_warns_of_an_account_without_any(self, world: World) -> None:
+        with stubbed(world, "us-east-1") as stub:
+            stub.add_response("get_service_quota", quota("cloudfront", 200.0))
+            (found,) = asked(world, "cloudfront=1")
+
+        assert found.severity == "warning"
+        assert "verified this account" in found.wrong
+
+
+class TestOfTheAnswer:
+    def test_takes_the_default_where_none_was_applied(self, world: World) -> None:
+        with stubbed(world) as stub:
+            stub.add_client_error("get_service_quota", ABSENT)
+            stub.add_response("get_aws_default_service_quota", quota("codebuild", 0.0))
+            (found,) = asked(world, "codebuild=1")
+
+        assert found.found == "the quota is 0, and 0 are in use"
+
+    def test_warns_where_service_quotas_knows_none(self, world: World) -> None:
+        with stubbed(world) as stub:
+            stub.add_client_error("get_service_quota", ABSENT)
+            stub.add_client_error("get_aws_default_service_quota", ABSENT)
+            (found,) = asked(world, "codebuild=1")
+
+        assert (found.severity, found.found) == ("warning", "there is none")
+
+    def test_warns_where_a_code_is_another_quota(self, world: World) -> None:
+        with stubbed(world) as stub:
+            answer = quota("codebuild", 0.0, QuotaName="Build projects")
+            stub.add_response("get_service_quota", answer)
+            (found,) = asked(world, "codebuild=1")
+
+        assert (found.severity, found.found) == ("warning", "it is called 'Build projects'")
+
+    def test_says_where_aws_does_not_raise_it(self, world: World) -> None:
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota("codebuild", 0.0, Adjustable=False))
+            (found,) = asked(world, "codebuild=1")
+
+        assert "AWS does not raise this quota" in found.fix
+
+    def test_tells_all_that_are_used_up(self, world: World) -> None:
+        with stubbed(world) as stub:
+            for name in ("codebuild", "fargate-vcpu", "eip"):
+                stub.add_response("get_service_quota", quota(name, 0.0))
+            found = asked(world, "codebuild=1", "fargate-vcpu=2", "eip=1")
+
+        assert [finding.severity for finding in found] == ["error"] * 3
+
+
+@pytest.mark.parametrize("need", ["lambda=1", "eip=many", "=1"])
+def test_refuses_what_is_no_quota(world: World, need: str) -> None:
+    (found,) = asked(world, need)
+
+    assert found.wrong == "the question of this check cannot be asked"
+    assert repr(need) in found.found
+    assert world.region == REGION

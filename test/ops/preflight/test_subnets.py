@@ -1,0 +1,150 @@
+"""Subnets and their routes as moto has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from galv_ops.preflight.ask import ask
+from galv_ops.preflight.finding import Finding
+from galv_ops.preflight.world import World
+
+EVERYWHERE = "0.0.0.0/0"
+
+
+class Network:
+    """A VPC with a subnet to the internet, one behind a NAT gateway, and one without a route."""
+
+    def __init__(self) -> None:
+        self.ec2 = boto3.client("ec2")
+        self.vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self.public, self.private, self.isolated = (self.subnet(n) for n in range(3))
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(VpcId=self.vpc, InternetGatewayId=gateway)
+        self.route(self.public, GatewayId=gateway)
+        address = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
+        nat = self.ec2.create_nat_gateway(SubnetId=self.public, AllocationId=address)
+        self.route(self.private, NatGatewayId=nat["NatGateway"]["NatGatewayId"])
+
+    def subnet(self, number: int, size: int = 24, vpc: str | None = None) -> str:
+        made = self.ec2.create_subnet(VpcId=vpc or self.vpc, CidrBlock=f"10.0.{number}.0/{size}")
+        return str(made["Subnet"]["SubnetId"])
+
+    def route(self, subnet: str, **target: str) -> None:
+        table = self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
+        self.ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+        self.ec2.create_route(RouteTableId=table, DestinationCidrBlock=EVERYWHERE, **target)
+
+
+@pytest.fixture
+def network(world: World) -> Network:
+    return Network()
+
+
+def asked(world: World, vpc: str, *subnets: str, **more: str) -> list[Finding]:
+    question = {"Ask": "subnets", "VpcId": vpc, "SubnetIds": list(subnets), **more}
+    return ask({"Backend/Subnets": question}, world, 20)
+
+
+def test_finds_subnets_that_lead_where_they_should(world: World, network: Network) -> None:
+    assert asked(world, network.vpc, network.private, Route="nat", Addresses="8") == []
+    assert asked(world, network.vpc, network.public, Route="internet") == []
+    assert asked(world, network.vpc, network.isolated, network.private, Route="none") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "route", "told"),
+    [
+        ("public", "nat", ("does not route to a NAT gateway", "without a public address")),
+        ("private", "internet", ("does not route to an internet gateway", "leads to nat-")),
+        ("isolated", "nat", ("has no route to the internet", "has none for 0.0.0.0/0")),
+        ("isolated", "internet", ("has no route to the internet", "has none for 0.0.0.0/0")),
+    ],
+)
+def test_tells_a_subnet_that_leads_elsewhere(
+    world: World, network: Network, name: str, route: str, told: tuple[str, str]
+) -> None:
+    subnet = getattr(network, name)
+
+    (found,) = asked(world, network.vpc, subnet, Route=route)
+
+    assert (found.severity, found.wrong) == ("error", f"the subnet {subnet} {told[0]}")
+    assert told[1] in found.found
+
+
+def test_takes_the_main_route_table_where_a_subnet_has_none(world: World, network: Network) -> None:
+    (main,) = network.ec2.describe_route_tables(
+        Filters=[
+            {"Name": "vpc-id", "Values": [network.vpc]},
+            {"Name": "association.main", "Values": ["true"]},
+        ]
+    )["RouteTables"]
+    gateway = network.ec2.describe_internet_gateways()["InternetGateways"][0]
+    network.ec2.create_route(
+        RouteTableId=main["RouteTableId"],
+        DestinationCidrBlock=EVERYWHERE,
+        GatewayId=gateway["InternetGatewayId"],
+    )
+
+    assert asked(world, network.vpc, network.isolated, Route="internet") == []
+
+
+def test_tells_a_route_to_a_gateway_that_was_deleted(world: World) -> None:
+    subnet: dict[str, Any] = {
+        "SubnetId": "subnet-1",
+        "VpcId": "vpc-1",
+        "AvailableIpAddressCount": 9,
+    }
+    route = {"DestinationCidrBlock": EVERYWHERE, "NatGatewayId": "nat-1", "State": "blackhole"}
+    table = {"Associations": [{"SubnetId": "subnet-1"}], "Routes": [route]}
+    with Stubber(world.client("ec2")) as stub:
+        stub.add_response("describe_subnets", {"Subnets": [subnet]})
+        stub.add_response("describe_route_tables", {"RouteTables": [table]})
+        (found,) = asked(world, "vpc-1", "subnet-1", Route="nat")
+
+    assert found.found == "nat-1 was deleted, and the route is a black hole"
+
+
+def test_tells_a_subnet_without_addresses(world: World, network: Network) -> None:
+    small = network.subnet(9, 28)  # of 16, AWS keeps five
+
+    assert asked(world, network.vpc, small, Addresses="11") == []
+    (found,) = asked(world, network.vpc, small, network.private, Addresses="12")
+    assert found.wrong == "subnets have fewer than 12 addresses left"
+    assert found.found == f"{small} has 11"
+
+
+def test_tells_subnets_that_are_not_there(world: World, network: Network) -> None:
+    (found,) = asked(world, network.vpc, network.public, "subnet-00000000")
+
+    assert found.severity == "error"
+    assert found.wrong == f"not all of the subnets {network.public}, subnet-00000000 exist"
+    assert "does not exist" in found.found
+
+
+def test_tells_subnets_of_another_vpc(world: World, network: Network) -> None:
+    other = network.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    foreign = network.subnet(1, vpc=other)
+
+    (found,) = asked(world, network.vpc, network.private, foreign, Route="nat")
+
+    assert found.found == f"{foreign} is in {other}"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"Route": "vpn"}, "Route must be one of nat, internet, none, got 'vpn'"),
+        ({"Addresses": "many"}, "Addresses must be a whole number, got 'many'"),
+        ({"SubnetIds": ""}, "SubnetIds must name a subnet"),
+    ],
+)
+def test_refuses_arguments_that_it_cannot_read(
+    world: World, network: Network, more: dict[str, str], said: str
+) -> None:
+    (found,) = asked(world, network.vpc, network.private, **more)
+
+    assert found.found == said
