@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,21 +18,17 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A clone whose environments are fresh."""
-    (tmp_path / "tools").mkdir()
-    shutil.copy(setup.__file__, tmp_path / "tools")
-    for name in ("constraints.txt", "package-lock.json"):
-        shutil.copy(ROOT / name, tmp_path)
+    for file in (Path(setup.__file__), setup.LOCK, *setup.NODE_LOCKS):
+        copy = tmp_path / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
     script = f"""
 import sys
 sys.path.insert(0, {str(tmp_path / "tools")!r})
 import setup
-for folder, group, lock in (
-    (setup.VENV, "synth", setup.LOCK),
-    (setup.VENV, "dev", setup.LOCK),
-    (setup.NODE_MODULES, "npm", setup.PACKAGE_LOCK),
-):
+for folder, group in ((setup.VENV, "synth"), (setup.VENV, "dev"), (setup.NODE_MODULES, "npm")):
     folder.mkdir(exist_ok=True)
-    setup.done(folder, group, lock)
+    (folder / f".stamp-{{group}}").write_text(setup.fingerprint())
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=100)
     return tmp_path
@@ -62,7 +59,7 @@ def test_refuses_to_install_through_a_symbolic_link(name: str, clone: Path) -> N
     done = run(clone, "true")
 
     assert done.returncode == 1
-    assert f"{name} is a symbolic link: installing would change what it leads to" in done.stderr
+    assert f"{name} is a symbolic link, to what another clone may use: remove it" in done.stderr
 
 
 def test_waits_for_another_set_up_of_the_clone(clone: Path) -> None:
@@ -79,6 +76,22 @@ def test_waits_for_another_set_up_of_the_clone(clone: Path) -> None:
         stamp.write_text(text)
 
     assert second.communicate(timeout=100)[0] == "ready\n"
+
+
+def test_refuses_a_package_that_the_lock_lacks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lock = tmp_path / "constraints.txt"
+    lock.write_text("click==8.1.0 \\\n    --hash=sha256:0a1b\n")
+    installed = ["click==8.1.0\npip==25.0\n", "click==8.1.0\nleft-pad==1.3.0\npip==25.0\n"]
+    monkeypatch.setattr(setup, "locked", partial(setup.locked, lock))
+    monkeypatch.setattr(
+        setup, "run", lambda *command: installed.pop(0) if "freeze" in command else ""
+    )
+
+    setup.install(tmp_path, "dev")
+    with pytest.raises(SystemExit, match=r"constraints\.txt lacks left-pad: "):
+        setup.install(tmp_path, "dev")
 
 
 @pytest.mark.parametrize(
