@@ -10,9 +10,6 @@ import griffe
 import pytest
 import releases
 
-# Each test loads the whole package.
-pytestmark = pytest.mark.slow
-
 SOURCE = releases.ROOT / "src"
 BACKEND = "backend/backend"
 

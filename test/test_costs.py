@@ -3,9 +3,6 @@ from collections.abc import Mapping
 import costs
 import pytest
 
-# It synthesizes the example for each shape and option.
-pytestmark = pytest.mark.slow
-
 Costs = Mapping[str, Mapping[str, float]]
 
 
@@ -14,6 +11,7 @@ def shapes() -> Costs:
     return costs.all_costs()
 
 
+@pytest.mark.slow
 def test_the_page_is_up_to_date(shapes: Costs) -> None:
     page = costs.PAGE.read_text()
 
@@ -23,6 +21,7 @@ def test_the_page_is_up_to_date(shapes: Costs) -> None:
     assert min(options.values()) > 0
 
 
+@pytest.mark.slow
 def test_idle_costs_stay_within_what_is_promised(shapes: Costs) -> None:
     sums = {name: sum(items.values()) for name, items in shapes.items()}
 

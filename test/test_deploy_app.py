@@ -17,9 +17,6 @@ from aws_cdk import App
 from backends import validation
 from templates import Json, of_type
 
-# Each test runs an application.
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parent.parent
 APP = ROOT / "examples" / "galv-app"
 WORKFLOW = APP / ".github" / "workflows" / "deploy.yml"
@@ -60,6 +57,7 @@ def subjects(template: Json, start: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_permissions_json_is_what_the_role_may_do() -> None:
     assert deploy_permissions.PERMISSIONS.read_text() == deploy_permissions.content()
 
@@ -124,6 +122,7 @@ def lint(linter: str, path: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linter", LINTERS)
 def test_a_linter_finds_nothing_in_the_workflow(linter: str) -> None:
     done = lint(linter, WORKFLOW)
@@ -131,6 +130,7 @@ def test_a_linter_finds_nothing_in_the_workflow(linter: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("linter", "good", "bad"),
     [

@@ -7,9 +7,6 @@ from xml.etree import ElementTree as ET
 import diagram
 import pytest
 
-# It synthesizes the example.
-pytestmark = pytest.mark.slow
-
 Stacks = Mapping[str, diagram.Resources]
 
 

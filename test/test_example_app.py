@@ -35,9 +35,6 @@ from templates import (
 from galv_constructs import GalvConfig
 from galv_constructs.config._keys import keys_of
 
-# Each test synthesizes the whole application.
-pytestmark = pytest.mark.slow
-
 Run = Callable[..., Assembly]
 RECORD = "AWS::Route53::RecordSet"
 
@@ -52,11 +49,34 @@ def run(tmp_path: Path) -> Run:
     return synthesized
 
 
-def test_synthesizes_the_documented_deployment(run: Run) -> None:
-    assembly = run()
-    template = assembly.template()
+@pytest.fixture(scope="module")
+def documented(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """What cdk.json as it is gives."""
+    return run_example(example_app(tmp_path_factory.mktemp("documented")))
 
-    assert set(assembly.stacks) == {
+
+@pytest.fixture(scope="module")
+def customized(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """What keys give that have nothing to do with each other."""
+    keys = {
+        "wafCountedRules": {"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]},
+        "mediaKey": True,
+        "minTasks": 2,
+        "adminCidrs": ["192.0.2.0/24"],
+        "wafCredentialPaths": ["/sign_in/"],
+        "alarmEmail": "lab@example.com",
+        "frontendVersion": "v2.2.0",
+        "frontendEnvironment": {"VITE_TITLE": "Galv"},
+        "frontendSecretsKeys": ["VITE_KEY"],
+        "projectNameTag": "lab",
+    }
+    return run_example(example_app(tmp_path_factory.mktemp("customized"), **keys))
+
+
+def test_synthesizes_the_documented_deployment(documented: Assembly) -> None:
+    template = documented.template()
+
+    assert set(documented.stacks) == {
         "galv-LogBucketStack",
         "galv-BackendStack",
         "galv-FrontendStack",
@@ -74,8 +94,8 @@ def test_synthesizes_the_documented_deployment(run: Run) -> None:
     assert outputs == {"BackendUrl", "CheckStatus", "Cluster", "SuperuserPasswordSecret"}
 
 
-def test_says_how_to_run_check_status(run: Run) -> None:
-    template = run().template()
+def test_says_how_to_run_check_status(documented: Assembly) -> None:
+    template = documented.template()
     _, definition = task_definition(template, "check-status")
     output = template["Outputs"]["CheckStatus"]["Value"]
 
@@ -85,31 +105,44 @@ def test_says_how_to_run_check_status(run: Run) -> None:
     assert "subnets=[_],securityGroups=[_],assignPublicIp=DISABLED}' && aws logs tail" in command
 
 
-def test_the_waf_only_counts_with_the_rules_that_it_is_told(run: Run) -> None:
-    given = {"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]}
-    template = run(wafCountedRules=given).template()
+def test_the_waf_only_counts_with_the_rules_that_it_is_told(
+    documented: Assembly, customized: Assembly
+) -> None:
+    def acl(assembly: Assembly) -> str:
+        return json.dumps(only(assembly.template(), "AWS::WAFv2::WebACL"))
 
-    assert "NoUserAgent_HEADER" in json.dumps(only(template, "AWS::WAFv2::WebACL"))
-
-
-@pytest.mark.parametrize("keys", [{}, {"mediaKey": True}])
-def test_uploads_have_a_key_of_their_own_if_the_key_says_so(run: Run, keys: dict[str, Any]) -> None:
-    assert len(of_type(run(**keys).template(), "AWS::KMS::Key", "BackendMediaKey")) == len(keys)
+    assert "NoUserAgent_HEADER" in acl(customized)
+    assert "NoUserAgent_HEADER" not in acl(documented)
 
 
-@pytest.mark.parametrize("keys", [{}, {"minTasks": 2}])
-def test_runs_at_least_as_many_web_tasks_as_the_key_says(run: Run, keys: dict[str, Any]) -> None:
-    target = only(run(**keys).template(), "AWS::ApplicationAutoScaling::ScalableTarget")
+def test_uploads_have_a_key_of_their_own_if_the_key_says_so(
+    documented: Assembly, customized: Assembly
+) -> None:
+    def keys(assembly: Assembly) -> int:
+        return len(of_type(assembly.template(), "AWS::KMS::Key", "BackendMediaKey"))
 
-    assert target["MinCapacity"] == keys.get("minTasks", 1)
+    assert (keys(documented), keys(customized)) == (0, 1)
 
 
-@pytest.mark.parametrize("keys", [{}, {"wafCredentialPaths": ["/sign_in/"]}])
-def test_the_admin_is_for_the_given_ranges(run: Run, keys: dict[str, Any]) -> None:
-    template = run(adminCidrs=["192.0.2.0/24"], alarmEmail="lab@example.com", **keys).template()
+def test_runs_at_least_as_many_web_tasks_as_the_key_says(
+    documented: Assembly, customized: Assembly
+) -> None:
+    def at_least(assembly: Assembly) -> int:
+        target = only(assembly.template(), "AWS::ApplicationAutoScaling::ScalableTarget")
+        return int(target["MinCapacity"])
+
+    assert (at_least(documented), at_least(customized)) == (1, 2)
+
+
+@pytest.mark.parametrize("with_paths", [False, True])
+def test_the_admin_is_for_the_given_ranges(
+    run: Run, customized: Assembly, with_paths: bool
+) -> None:
+    ranges_alone: Json = {"adminCidrs": ["192.0.2.0/24"], "alarmEmail": "lab@example.com"}
+    template = (customized if with_paths else run(**ranges_alone)).template()
 
     acl = json.dumps(only(template, "AWS::WAFv2::WebACL"))
-    assert ("sign_in" in acl) is bool(keys)
+    assert ("sign_in" in acl) is with_paths
     assert only(template, "AWS::WAFv2::IPSet")["Addresses"] == ["192.0.2.0/24"]
     for alarm in of_type(template, "AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == [
@@ -117,8 +150,8 @@ def test_the_admin_is_for_the_given_ranges(run: Run, keys: dict[str, Any]) -> No
         ]
 
 
-def test_sends_alarms_to_an_address(run: Run) -> None:
-    template = run(alarmEmail="lab@example.com").template()
+def test_sends_alarms_to_an_address(customized: Assembly) -> None:
+    template = customized.template()
 
     topic = only_id(template, "AWS::SNS::Topic", "Alarms")
     subscription = only(template, "AWS::SNS::Subscription")
@@ -131,20 +164,16 @@ def test_sends_alarms_to_an_address(run: Run) -> None:
     assert [s["Principal"] for s in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
 
 
-def test_alarms_notify_nobody_by_default(run: Run) -> None:
-    template = run().template()
+def test_alarms_notify_nobody_by_default(documented: Assembly) -> None:
+    template = documented.template()
 
     assert of_type(template, "AWS::SNS::Topic", "Alarms") == {}
     alarms = of_type(template, "AWS::CloudWatch::Alarm", "ValidationMonitor").values()
     assert [alarm["Properties"].get("AlarmActions") for alarm in alarms] == [None] * 2
 
 
-def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
-    template = run(
-        frontendVersion="v2.2.0",
-        frontendEnvironment={"VITE_TITLE": "Galv"},
-        frontendSecretsKeys=["VITE_KEY"],
-    ).template("galv-FrontendStack")
+def test_synthesizes_the_frontend_for_the_backend(customized: Assembly) -> None:
+    template = customized.template("galv-FrontendStack")
 
     release = only(template, "Custom::GalvSiteRelease")
     assert release["ApiUrl"] == "https://api.example.com"
@@ -157,8 +186,8 @@ def test_synthesizes_the_frontend_for_the_backend(run: Run) -> None:
     assert outputs == {"FrontendUrl", "FrontendVersion"}
 
 
-def test_creates_mail_credentials_under_the_default_name(run: Run) -> None:
-    template = run(projectNameTag="lab").template()
+def test_creates_mail_credentials_under_the_default_name(customized: Assembly) -> None:
+    template = customized.template()
 
     assert only(template, "AWS::SES::EmailIdentity")["EmailIdentity"] == "mail.example.com"
     made = only(template, "AWS::SecretsManager::Secret", "MailCredentials")
@@ -189,9 +218,8 @@ def test_says_which_records_mail_from_another_domain_needs(run: Run) -> None:
     assert spf == "bounce.lab.example.org TXT v=spf1 include:amazonses.com ~all"
 
 
-def test_everything_logs_to_the_bucket_of_its_own_stack(run: Run) -> None:
-    assembly = run()
-    template, logs = assembly.template(), assembly.template("galv-LogBucketStack")
+def test_everything_logs_to_the_bucket_of_its_own_stack(documented: Assembly) -> None:
+    template, logs = documented.template(), documented.template("galv-LogBucketStack")
 
     exported = {output["Export"]["Name"] for output in logs["Outputs"].values()}
     imported = set(re.findall(r"'Fn::ImportValue': '([^']+)'", str(template)))
@@ -201,11 +229,10 @@ def test_everything_logs_to_the_bucket_of_its_own_stack(run: Run) -> None:
         assert "galv-LogBucketStack" in str(only(template, kind))
 
 
-def test_everything_is_tagged(run: Run) -> None:
-    assembly = run(projectNameTag="lab")
-    template = assembly.template()
+def test_everything_is_tagged(customized: Assembly) -> None:
+    template = customized.template()
 
-    assert assembly.stacks["galv-BackendStack"]["properties"]["tags"] == {"project-name": "lab"}
+    assert customized.stacks["galv-BackendStack"]["properties"]["tags"] == {"project-name": "lab"}
     for name in ("web", "setup-db", "check-status"):
         assert {"Key": "project-name", "Value": "lab"} in task_definition(template, name)[1]["Tags"]
 
@@ -257,13 +284,11 @@ def test_refuses_a_domain_elsewhere_without_a_certificate(run: Run) -> None:
         run(isRoute53Domain=False)
 
 
-def test_without_credentials_it_is_for_a_placeholder(run: Run) -> None:
-    assembly = run()
-
-    where = assembly.stacks["galv-BackendStack"]["environment"]
+def test_without_credentials_it_is_for_a_placeholder(documented: Assembly) -> None:
+    where = documented.stacks["galv-BackendStack"]["environment"]
     assert where == "aws://123456789012/us-east-1"
-    assert "missing" not in assembly.manifest
-    assert "synthesized for the placeholder account 123456789012" in assembly.warnings
+    assert "missing" not in documented.manifest
+    assert "synthesized for the placeholder account 123456789012" in documented.warnings
 
 
 def test_with_credentials_the_zone_is_looked_up(run: Run) -> None:
@@ -293,6 +318,7 @@ def run_as_the_cli_does(
     return Assembly(outdir)
 
 
+@pytest.mark.slow
 def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
     """Twice, with the same result."""
     texts = [
@@ -306,12 +332,14 @@ def test_takes_its_context_from_the_cdk_cli(tmp_path: Path) -> None:
     assert "api.example.org" in texts[0]
 
 
+@pytest.mark.slow
 def test_prints_stack_traces_of_constructs_when_asked_to(tmp_path: Path) -> None:
     assembly = run_as_the_cli_does(tmp_path, JSII_HOST_STACK_TRACES="1")
 
     assert "backend_stack.py" in assembly.warnings
 
 
+@pytest.mark.slow
 def test_names_no_temporary_file_of_cdk(tmp_path: Path) -> None:
     assembly = run_as_the_cli_does(tmp_path)
 
@@ -319,6 +347,7 @@ def test_names_no_temporary_file_of_cdk(tmp_path: Path) -> None:
     assert "program.js" not in assembly.warnings
 
 
+@pytest.mark.slow
 def test_a_flag_in_cdk_json_goes_before_the_example_s(tmp_path: Path) -> None:
     flags = {"@aws-cdk/aws-iam:minimizePolicies": False}
     one = run_as_the_cli_does(tmp_path / "one").template()

@@ -8,9 +8,6 @@ from example_app import Assembly, certificate_arn, example_app, run_example
 from snapshot import names, snapshot_stacks
 from templates import Json, container, environment, of_type, only, secrets
 
-# Each shape is a synthesis of the whole application.
-pytestmark = pytest.mark.slow
-
 BACKEND, FRONTEND = "galv-BackendStack", "galv-FrontendStack"
 CERTIFICATE = "AWS::CertificateManager::Certificate"
 DATABASE = "AWS::RDS::DBInstance"

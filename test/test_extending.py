@@ -8,9 +8,6 @@ from backends import backend_in, new_app
 from snippets import SNIPPETS, run
 from templates import Json, container, environment, of_type, only, synthesize
 
-# Each makes a backend.
-pytestmark = pytest.mark.slow
-
 After = Callable[[str], Json]
 
 

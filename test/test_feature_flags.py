@@ -9,9 +9,6 @@ from backends import backend_in, new_app, recommended_flags
 from galv_app.feature_flags import FEATURE_FLAGS
 from templates import Json, as_list, container, of_type, only, statements, synthesize
 
-# It synthesizes a backend for each set of flags.
-pytestmark = pytest.mark.slow
-
 # What says how safe a resource is, by type.
 SECURITY = {
     "AWS::CloudFront::Distribution": [

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-# Each starts a program.
-pytestmark = pytest.mark.slow
-
 TEMPLATES = Path(__file__).parent.parent / ".github" / "ISSUE_TEMPLATE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(TEMPLATES.iterdir()), ids=lambda path: path.name)
 def test_github_understands_it(path: Path) -> None:
     schema = "issue-config" if path.name == "config.yml" else "issue-forms"

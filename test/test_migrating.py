@@ -24,9 +24,6 @@ from templates import (
     task_definition,
 )
 
-# It synthesizes four stacks.
-pytestmark = pytest.mark.slow
-
 PAGE = Path(__file__).parent.parent / "docs" / "migrating.md"
 
 

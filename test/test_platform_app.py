@@ -17,9 +17,6 @@ from cdk_nag import (
 from snapshot import snapshot_stacks
 from templates import Json, container, ingress_rules, needs, of_type, only, only_id
 
-# It synthesizes two stacks.
-pytestmark = pytest.mark.slow
-
 APP = Path(__file__).parent.parent / "examples" / "platform-app"
 
 

@@ -11,8 +11,6 @@ import pytest
 from frontend_site.browser import Browser
 from proof.site import _SignIn
 
-pytestmark = pytest.mark.slow
-
 FORM = """
 <button onclick="box.hidden = false">Login</button><button>Sign up</button>
 <div id="box" hidden onkeydown="event.key == 'Enter' && signIn()">
@@ -88,12 +86,14 @@ def sign_in(browser: Browser, api: str, page: str, password: str = "secret") -> 
     raise AssertionError
 
 
+@pytest.mark.slow
 def test_signs_in_through_the_page(browser: Browser, api: str) -> None:
     said = sign_in(browser, api, FORM.replace("API", api))
 
     assert said == "signed in through the page; 1 paths"
 
 
+@pytest.mark.slow
 def test_a_page_that_waits_for_a_network_asks_all_the_same(browser: Browser, api: str) -> None:
     """React Query does; a network namespace has no way to the internet, so Chromium says no."""
     offline = """<script>try {
@@ -104,17 +104,20 @@ def test_a_page_that_waits_for_a_network_asks_all_the_same(browser: Browser, api
     assert sign_in(browser, api, offline + waits).startswith("signed in")
 
 
+@pytest.mark.slow
 def test_a_site_of_another_api_fails(browser: Browser, api: str) -> None:
     for other in serve(""):
         with pytest.raises(AssertionError, match=f"signing in asks .*{other}.*, and not {api}"):
             sign_in(browser, api, FORM.replace("API", other))
 
 
+@pytest.mark.slow
 def test_a_refused_sign_in_fails(browser: Browser, api: str) -> None:
     with pytest.raises(AssertionError, match=r"after signing in: .*401"):
         sign_in(browser, api, FORM.replace("API", api), password="wrong")
 
 
+@pytest.mark.slow
 def test_a_page_that_asks_nothing_and_has_no_form_fails(
     browser: Browser, api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

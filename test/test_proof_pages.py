@@ -16,8 +16,6 @@ from proof.report import Skip
 
 from galv_constructs._core.content_policy import api_policy
 
-pytestmark = pytest.mark.slow
-
 SCRIPTS = "https://cdn.jsdelivr.net/npm/swagger-ui-dist@latest/swagger-ui-bundle.js"
 # As the admin's and the browsable API's pages are: a form, and a script within.
 PAGE = """<form id="login-form" method="POST" action="/admin/">
@@ -86,10 +84,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proof.pages._PATIENCE", 2)
 
 
+@pytest.mark.slow
 def test_pages_work_under_the_policy(browser: Browser) -> None:
     assert outcome(browser, POLICY) == "/admin/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "page"),
     [
@@ -106,6 +106,7 @@ def test_a_page_that_the_policy_breaks_fails(browser: Browser, policy: str, page
         outcome(browser, policy, page)
 
 
+@pytest.mark.slow
 def test_a_page_whose_script_fails_fails(browser: Browser) -> None:
     with pytest.raises(AssertionError, match="nothing is not defined"):
         outcome(browser, POLICY, f"{PAGE}<script>nothing()</script>")
@@ -119,6 +120,7 @@ def test_nothing_is_fetched_for_an_application_without_such_pages(tmp_path: Path
         fetch_documentation(requirements, tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_swagger_and_redoc_lie_where_jsdelivr_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,9 +13,6 @@ from templates import Json, synthesize
 
 from galv_constructs import GalvDeployRole, GalvReviewRole, GitHubSubject
 
-# It synthesizes the whole application.
-pytestmark = pytest.mark.slow
-
 PAGE = Path(__file__).parent.parent / "docs" / "security.md"
 BEGIN, END = "<!-- reach: begin -->", "<!-- reach: end -->"
 REPOSITORY = "octo-org/octo-repo"

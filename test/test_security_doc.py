@@ -8,27 +8,27 @@ from aws_cdk import Acknowledgment, Stack, Validations
 from backends import new_app
 from constructs import Construct
 
-# It synthesizes every shape.
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def reasons() -> security_doc.Reasons:
     return security_doc.all_reasons()
 
 
+@pytest.mark.slow
 def test_the_page_is_up_to_date(reasons: security_doc.Reasons) -> None:
     page = security_doc.PAGE.read_text()
 
     assert security_doc.updated(page, reasons) == page
 
 
+@pytest.mark.slow
 def test_every_reason_says_something(reasons: security_doc.Reasons) -> None:
     for rule, reason in reasons:
         assert len(reason.split()) >= 5, rule
         assert reason.endswith("."), rule
 
 
+@pytest.mark.slow
 def test_every_rule_that_the_code_names_is_on_the_page(reasons: security_doc.Reasons) -> None:
     """A shape that is not synthesized would be missing."""
     source = "".join(path.read_text() for path in (security_doc.ROOT / "src").rglob("*.py"))

@@ -9,9 +9,6 @@ import pytest
 from example_app import Assembly, example_app, run_example
 from templates import Json, of_type, only, references
 
-# Each deployment is a synthesis of the whole application.
-pytestmark = pytest.mark.slow
-
 REGION = "eu-west-2"
 ZONE = "lab.org"
 IDENTITY = "AWS::SES::EmailIdentity"
@@ -84,6 +81,7 @@ def collisions(deployments: list[dict[str, Json]]) -> set[tuple[str, str, str]]:
     return set().union(*(one & other for one, other in pairs))
 
 
+@pytest.mark.slow
 def test_three_deployments_share_the_zone_and_the_domain_that_mail_comes_from(
     tmp_path: Path,
 ) -> None:
@@ -103,6 +101,7 @@ def test_three_deployments_share_the_zone_and_the_domain_that_mail_comes_from(
             assert "_dmarc" not in str(template)
 
 
+@pytest.mark.slow
 def test_two_deployments_with_mail_of_their_own_need_no_key_for_it(tmp_path: Path) -> None:
     both = [deployment(tmp_path, name) for name in ("galv", "galv-stage")]
 
@@ -113,6 +112,7 @@ def test_two_deployments_with_mail_of_their_own_need_no_key_for_it(tmp_path: Pat
     } == {"mail.lab.org", "mail.app-stage.lab.org"}
 
 
+@pytest.mark.slow
 def test_two_that_create_one_identity_would_collide(tmp_path: Path) -> None:
     """The comparison above notices a shared identity."""
     both = [

@@ -14,9 +14,6 @@ from templates import Json, synthesize
 
 from galv_constructs import GalvNetwork, NetworkPreset
 
-# Each option takes a synthesis.
-pytestmark = pytest.mark.slow
-
 PAGE = Path(__file__).parent.parent / "docs" / "upgrading.md"
 DATABASE, BUCKET, VPC = "AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::EC2::VPC"
 
@@ -40,6 +37,7 @@ def before() -> Json:
     return backend(network)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "replaced"),
     [

@@ -4,27 +4,31 @@ from typing import Any
 
 import pytest
 from aws_cdk import App, Stack
+from backends import validation
 from example import CONTEXT
 from galv_app.stacks import add_stacks
 from templates import Json, container, needs, of_type, only, only_id, synthesize, task_definition
 
-# Each test synthesizes the whole application.
-pytestmark = pytest.mark.slow
-
 
 def backend(**context: Any) -> Json:
     """The template of the backend's stack, with changes to its cdk.json."""
-    stacks: list[Stack] = add_stacks(App(context={**CONTEXT, **context}))
+    stacks: list[Stack] = add_stacks(App(context={**CONTEXT, **context}, **validation(on=False)))
     (stack,) = (stack for stack in stacks if stack.stack_name == "galv-BackendStack")
     return synthesize(stack)
 
 
+@pytest.fixture(scope="module")
+def documented() -> Json:
+    """The template of the backend's stack, with cdk.json as it is."""
+    return backend()
+
+
 @pytest.mark.parametrize(
     ("minutes", "expression"),
-    [(5, "rate(5 minutes)"), ("1", "rate(1 minute)"), (90, "rate(90 minutes)")],
+    [(None, "rate(5 minutes)"), ("1", "rate(1 minute)"), (90, "rate(90 minutes)")],
 )
-def test_runs_at_the_interval(minutes: object, expression: str) -> None:
-    template = backend(monitorIntervalMinutes=minutes)
+def test_runs_at_the_interval(documented: Json, minutes: object, expression: str) -> None:
+    template = documented if minutes is None else backend(monitorIntervalMinutes=minutes)
 
     assert only(template, "AWS::Scheduler::Schedule")["ScheduleExpression"] == expression
     assert container(template, "validation-monitor")["Command"] == [
@@ -50,13 +54,11 @@ def test_refuses_an_invalid_interval(minutes: object) -> None:
         backend(monitorIntervalMinutes=minutes)
 
 
-def test_changes_only_after_setup_has_succeeded() -> None:
-    template = backend()
-
-    setup = only_id(template, "Custom::GalvReleaseTask", "BackendSetup")
-    function = only_id(template, "AWS::Lambda::Function", "ValidationMonitor")
-    assert setup in needs(template, function)
-    assert setup in needs(template, only_id(template, "AWS::Scheduler::Schedule"))
+def test_changes_only_after_setup_has_succeeded(documented: Json) -> None:
+    setup = only_id(documented, "Custom::GalvReleaseTask", "BackendSetup")
+    function = only_id(documented, "AWS::Lambda::Function", "ValidationMonitor")
+    assert setup in needs(documented, function)
+    assert setup in needs(documented, only_id(documented, "AWS::Scheduler::Schedule"))
 
 
 def test_carries_the_project_tag() -> None:

@@ -14,8 +14,6 @@ from zipfile import ZipFile
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
 EXAMPLES = ROOT / "examples"
@@ -97,6 +95,7 @@ def synthesized(app: str, folder: Path, env: Mapping[str, str]) -> dict[str, str
     return {path.name: path.read_text() for path in copy.glob("cdk.out/*.template.json")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_everything_of_the_package_is_in_the_wheel(wheels: Mapping[str, Path], name: str) -> None:
     """Also what is a link here: the handlers and galv-ops share some files."""
@@ -114,6 +113,7 @@ def test_everything_of_the_package_is_in_the_wheel(wheels: Mapping[str, Path], n
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_the_source_distribution_builds_the_same_wheel(
     wheels: Mapping[str, Path], name: str, tmp_path: Path
@@ -123,6 +123,7 @@ def test_the_source_distribution_builds_the_same_wheel(
     assert (tmp_path / wheels[name].name).read_bytes() == wheels[name].read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_wheel_has_the_licence(wheels: Mapping[str, Path], name: str) -> None:
     with ZipFile(wheels[name]) as archive:
@@ -131,6 +132,7 @@ def test_a_wheel_has_the_licence(wheels: Mapping[str, Path], name: str) -> None:
         assert archive.read(file) == (ROOT / "LICENSE").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_links_on_pypi_lead_somewhere(wheels: Mapping[str, Path], name: str) -> None:
     said = metadata(wheels[name])
@@ -145,6 +147,7 @@ def test_links_on_pypi_lead_somewhere(wheels: Mapping[str, Path], name: str) -> 
     assert [file for file in named if not (ROOT / file).exists()] == []
 
 
+@pytest.mark.slow
 def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> None:
     code = "from importlib.metadata import requires; print(*requires('galv-constructs'), sep='\\n')"
     needed = run("python", "-c", code, env=user)
@@ -157,6 +160,7 @@ def test_only_what_it_needs_is_installed_with_it(user: Mapping[str, str]) -> Non
     assert "boto3" not in installed
 
 
+@pytest.mark.slow
 def test_the_extra_brings_the_operators_command_of_the_same_version(
     wheels: Mapping[str, Path],
 ) -> None:
@@ -182,6 +186,7 @@ def ops_alone(wheels: Mapping[str, Path], tmp_path: Path) -> Callable[..., Path]
     return install
 
 
+@pytest.mark.slow
 def test_the_operators_command_is_small(ops_alone: Callable[..., Path]) -> None:
     """It comes without CDK, which alone has 400 MB."""
     venv = ops_alone()
@@ -197,6 +202,7 @@ def test_the_operators_command_is_small(ops_alone: Callable[..., Path]) -> None:
     assert megabytes < 40
 
 
+@pytest.mark.slow
 def test_the_operators_command_runs_with_the_oldest_that_it_allows(
     ops_alone: Callable[..., Path],
 ) -> None:
@@ -207,6 +213,7 @@ def test_the_operators_command_runs_with_the_oldest_that_it_allows(
     assert re.fullmatch(r"galv-ops, version \S+\n", said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("app", "stacks"), [("galv-app", 4), ("platform-app", 2)])
 def test_synthesizes_an_example(
     user: Mapping[str, str], tmp_path: Path, app: str, stacks: int
@@ -220,6 +227,7 @@ def test_synthesizes_an_example(
     assert found == synthesized(app, tmp_path / "source", project)
 
 
+@pytest.mark.slow
 def test_has_types(user: Mapping[str, str], tmp_path: Path) -> None:
     """As far as they are its own: with those of CDK mypy takes a minute, in `npm test`."""
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict=true\n[mypy-aws_cdk.*]\nfollow_imports=skip")
@@ -239,6 +247,7 @@ def test_has_types(user: Mapping[str, str], tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_its_import_costs_next_to_nothing(user: Mapping[str, str]) -> None:
     """On top of CDK, in a fresh process; the quickest of three, as machines have other work."""
     code = """

@@ -14,7 +14,6 @@ from containers import Container, Image, Network, why_no_network, why_not
 from galv_constructs.backend._container import DIRECTORY, entry_point
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(bool(why_not()), reason=str(why_not())),
     pytest.mark.skipif(bool(why_no_network()), reason=str(why_no_network())),
 ]
@@ -141,6 +140,7 @@ def task(network: Network, tmp_path: Path, mail: Mail) -> Task:
     return Task(network, tmp_path, mail)
 
 
+@pytest.mark.slow
 def test_lets_ses_take_a_message_from_the_sender(task: Task, mail: Mail) -> None:
     assert task.report(DJANGO_EMAIL_HOST=SES)["SMTP"] == {
         "status": "OK",
@@ -149,6 +149,7 @@ def test_lets_ses_take_a_message_from_the_sender(task: Task, mail: Mail) -> None
     assert "rcpt TO:<success@simulator.amazonses.com>" in mail.lines
 
 
+@pytest.mark.slow
 def test_says_that_a_sender_may_not_send(task: Task, mail: Mail) -> None:
     mail.sender = "other@example.com"
 
@@ -159,6 +160,7 @@ def test_says_that_a_sender_may_not_send(task: Task, mail: Mail) -> None:
     assert "is not verified" in found["error"]
 
 
+@pytest.mark.slow
 def test_reports_a_wrong_password_without_printing_it(task: Task) -> None:
     found = task.report(DJANGO_EMAIL_HOST=SES, PASSWORD="hunter2")["SMTP"]
 
@@ -167,6 +169,7 @@ def test_reports_a_wrong_password_without_printing_it(task: Task) -> None:
     assert "hunter2" not in found["error"]
 
 
+@pytest.mark.slow
 def test_only_signs_in_where_mail_is_not_sent_by_ses(task: Task, mail: Mail) -> None:
     task.hosts["mx.example.org"] = task.hosts[SES]
 
@@ -174,6 +177,7 @@ def test_only_signs_in_where_mail_is_not_sent_by_ses(task: Task, mail: Mail) -> 
     assert not [line for line in mail.lines if line.startswith("mail")]
 
 
+@pytest.mark.slow
 def test_leaves_out_what_is_not_configured(task: Task) -> None:
     found = task.report()
 
@@ -182,6 +186,7 @@ def test_leaves_out_what_is_not_configured(task: Task) -> None:
     assert found["Database"]["status"] == "OK"
 
 
+@pytest.mark.slow
 def test_continues_without_a_database(task: Task) -> None:
     task.migrated = False
 
@@ -192,12 +197,14 @@ def test_continues_without_a_database(task: Task) -> None:
     assert found["SMTP"]["status"] == "OK"
 
 
+@pytest.mark.slow
 def test_reports_missing_migrations(task: Task) -> None:
     task.migrated = False
 
     assert "migrations have not run" in task.report()["Database"]["error"]
 
 
+@pytest.mark.slow
 def test_is_a_table_for_people(task: Task) -> None:
     code, output = task.run()
 
@@ -206,6 +213,7 @@ def test_is_a_table_for_people(task: Task) -> None:
     assert "SMTP           SKIPPED" in output.splitlines()
 
 
+@pytest.mark.slow
 def test_the_application_s_own_command_comes_first(task: Task) -> None:
     commands = task.code / "own" / "management" / "commands"
     commands.mkdir(parents=True)

@@ -23,7 +23,6 @@ from galv_constructs.backend._container import DIRECTORY
 from galv_constructs.backend._web_service import PORT, web_command
 from galv_constructs.web_acl.web_acl import DEFAULT_UPLOAD_PATHS
 
-pytestmark = pytest.mark.slow
 # By their paths, as tests decide what is on PATH.
 SHELLS = {name: path for name in ("dash", "bash", "busybox") if (path := shutil.which(name))}
 NGINX = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
@@ -191,6 +190,7 @@ def busy(task: Task) -> list[Future[int] | Future[tuple[int, bytes]]]:
     return begun
 
 
+@pytest.mark.slow
 class TestStop:
     @NGINX
     def test_requests_in_progress_are_answered(self, make: Callable[..., Task]) -> None:
@@ -255,6 +255,7 @@ def task() -> Iterator[Task]:
         task.close()
 
 
+@pytest.mark.slow
 @NGINX
 class TestSize:
     """The server refuses a request before a byte of its body is sent and stored."""
@@ -293,6 +294,7 @@ class TestSize:
             connection.close()
 
 
+@pytest.mark.slow
 class TestStart:
     @pytest.mark.parametrize("nginx", [pytest.param(True, marks=NGINX), False])
     @pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.1, 0.4])
@@ -352,6 +354,7 @@ class TestStart:
         assert "Address already in use" in task.output()
 
 
+@pytest.mark.slow
 class TestEnd:
     @pytest.mark.parametrize("nginx", [pytest.param(True, marks=NGINX), False])
     def test_it_ends_with_gunicorn_and_its_code(
@@ -385,6 +388,7 @@ class TestEnd:
         assert task.leaves_nothing()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(why_not()), reason=str(why_not()))
 class TestProcessOne:
     @pytest.fixture(params=SHELLS)

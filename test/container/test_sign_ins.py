@@ -10,7 +10,6 @@ from galv_constructs.backend._container import DIRECTORY, entry_point
 from galv_constructs.backend._sign_ins import LINE
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(bool(why_not()), reason=str(why_not())),
 ]
 SETTINGS = """
@@ -62,17 +61,21 @@ def sign_in(code: Path, creation: str, password: str = "right", *, tells: bool =
     return output
 
 
+@pytest.mark.slow
 def test_logs_the_sign_in_of_a_superuser(tmp_path: Path) -> None:
     assert sign_in(tmp_path, "create_superuser").count(LINE) == 1
 
 
+@pytest.mark.slow
 def test_does_not_log_the_sign_in_of_anyone_else(tmp_path: Path) -> None:
     assert LINE not in sign_in(tmp_path, "create_user")
 
 
+@pytest.mark.slow
 def test_does_not_log_a_wrong_password(tmp_path: Path) -> None:
     assert LINE not in sign_in(tmp_path, "create_superuser", "wrong")
 
 
+@pytest.mark.slow
 def test_logs_nothing_by_default(tmp_path: Path) -> None:
     assert LINE not in sign_in(tmp_path, "create_superuser", tells=False)

@@ -13,7 +13,6 @@ from containers import Container, Image, why_no_network, why_not
 from galv_constructs.backend._web_service import web_command
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(bool(why_not()), reason=str(why_not())),
     pytest.mark.skipif(bool(why_no_network()), reason=str(why_no_network())),
 ]
@@ -93,6 +92,7 @@ def slowly(port: int, count: int) -> tuple[int, list[bool]]:
     )
 
 
+@pytest.mark.slow
 @needs_nginx
 def test_a_hundred_slow_uploads_hold_nobody_up(behind_nginx: Task) -> None:
     answered, healthy = slowly(behind_nginx[1], 100)
@@ -102,6 +102,7 @@ def test_a_hundred_slow_uploads_hold_nobody_up(behind_nginx: Task) -> None:
     assert all(healthy)
 
 
+@pytest.mark.slow
 def test_four_slow_uploads_hold_nobody_up_without_nginx(without_nginx: Task) -> None:
     answered, healthy = slowly(without_nginx[1], 4)
 
@@ -109,6 +110,7 @@ def test_four_slow_uploads_hold_nobody_up_without_nginx(without_nginx: Task) -> 
     assert all(healthy)
 
 
+@pytest.mark.slow
 def test_many_clients_at_a_time_stop_nothing_without_nginx(without_nginx: Task) -> None:
     asyncio.run(
         slow_clients.requests_a_second(slow_clients.Target(port=without_nginx[1]), 2, clients=16)
@@ -117,6 +119,7 @@ def test_many_clients_at_a_time_stop_nothing_without_nginx(without_nginx: Task) 
     assert asyncio.run(slow_clients.get(without_nginx[1], "/health/", timeout=10))
 
 
+@pytest.mark.slow
 @needs_nginx
 def test_the_host_and_the_path_arrive_as_they_were_sent(behind_nginx: Task) -> None:
     raw = (
@@ -128,6 +131,7 @@ def test_the_host_and_the_path_arrive_as_they_were_sent(behind_nginx: Task) -> N
     assert b"10.0.64.9:8000 /echo/a%2Fb//c?x=%20 https" in answer
 
 
+@pytest.mark.slow
 @needs_nginx
 def test_the_task_ends_with_its_nginx(image: Image) -> None:
     with slow_clients.task(COMMAND, image, {}) as (container, _):
@@ -137,6 +141,7 @@ def test_the_task_ends_with_its_nginx(image: Image) -> None:
         assert container.wait(timeout=30) == 0
 
 
+@pytest.mark.slow
 @needs_nginx
 def test_a_task_that_is_stopped_finishes_what_it_answers(image: Image) -> None:
     async def stopped() -> bytes:
@@ -152,6 +157,7 @@ def test_a_task_that_is_stopped_finishes_what_it_answers(image: Image) -> None:
         assert container.wait(timeout=30) == 0
 
 
+@pytest.mark.slow
 def test_files_that_requests_left_are_removed(image: Image) -> None:
     # As if it had been there for an hour; and it looks every second.
     command = [word.replace("sleep 60", "sleep 1") for word in COMMAND]

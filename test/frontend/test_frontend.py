@@ -43,9 +43,6 @@ from templates import Json, needs, of_type, only, only_id, references, statement
 from galv_constructs import FrontendSource, GalvFrontend
 from galv_constructs.frontend._files import FetchedFiles
 
-# Many synthesize several stacks.
-pytestmark = pytest.mark.slow
-
 ACCOUNT = "111122223333"
 EDGE_ARN = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d"
 
@@ -56,7 +53,7 @@ Refusal = Callable[[Callable[[], object]], str]
 
 def stack_in(region: str | None, app: App | None = None) -> Stack:
     env = None if region is None else Environment(account=ACCOUNT, region=region)
-    return Stack(app or App(), "Stack", env=env)
+    return Stack(app or new_app(), "Stack", env=env)
 
 
 def zone_in(stack: Stack) -> route53.IHostedZone:
@@ -478,13 +475,13 @@ class TestShapes:
         assert len(of_type(edge, "AWS::CertificateManager::Certificate")) == 2
 
     def test_a_nested_stack_has_the_edge_stack_of_its_parent(self) -> None:
-        app = App()
+        app = new_app()
         frontend(NestedStack(stack_in("eu-west-2", app), "Nested"))
 
         assert app.node.try_find_child("Stack-Edge") is not None
 
     def test_says_that_the_edge_region_needs_a_bootstrap(self) -> None:
-        app = App()
+        app = new_app()
         frontend(stack_in("eu-west-2", app))
         edge = app.node.find_child("Stack-Edge")
         assert isinstance(edge, Stack)
@@ -494,7 +491,7 @@ class TestShapes:
         )
 
     def test_a_given_certificate_needs_no_zone_and_no_edge_stack(self) -> None:
-        app = App()
+        app = new_app()
         stack = stack_in("ap-southeast-2", app)
         frontend(stack, certificate=certificate_in(stack))
         found = synthesize(stack)
@@ -673,7 +670,7 @@ class TestRelease:
         contexts: list[Json] = [{}, recommended_flags()]
         ids = []
         for context in contexts:
-            stack = stack_in("eu-west-2", App(context=context))
+            stack = stack_in("eu-west-2", new_app(context))
             frontend(stack)
             assembly = assembly_of(stack)
             ids.append({s.stack_name: set(s.template["Resources"]) for s in assembly.stacks})
@@ -819,7 +816,7 @@ class TestRelease:
         assert after["DependsOn"] == [only_id(found, "Custom::GalvSiteRelease")]
 
     def test_assets_are_the_handler_and_the_build_and_no_more(self, tmp_path: Path) -> None:
-        app = App(outdir=str(tmp_path))
+        app = App(outdir=str(tmp_path), **validation(on=False))
         frontend(stack_in("us-east-1", app))
         app.synth()
 
@@ -884,7 +881,7 @@ class TestInterface:
     ],
 )
 def test_logical_ids_stay(name: str, region: str, shape: str) -> None:
-    app = App()
+    app = new_app()
     stack = stack_in(region, app)
     options: Json = {"certificate": certificate_in(stack)} if shape == "certificate" else {}
     frontend(stack, alternative_domain_names=["www.example.com"], **options)
@@ -893,9 +890,8 @@ def test_logical_ids_stay(name: str, region: str, shape: str) -> None:
     snapshot_stacks(templates, f"frontend/{name}")
 
 
-@pytest.mark.parametrize("flagged", [False, True])
-def test_has_no_finding_of_cdk_nag(dist: str, *, flagged: bool) -> None:
-    app = App(context=recommended_flags() if flagged else None)
+def all_options_in(app: App, dist: str) -> None:
+    """A stack in each shape of a deployment, each with another source."""
     for region, source, with_zone in (
         ("us-east-1", FrontendSource.git_tag("v2.2.0"), True),
         ("eu-west-2", FrontendSource.container_image("2.2.0"), True),
@@ -913,6 +909,12 @@ def test_has_no_finding_of_cdk_nag(dist: str, *, flagged: bool) -> None:
             log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "logs"),
             **certificate,
         )
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+def test_has_no_finding_of_cdk_nag(dist: str, *, flagged: bool) -> None:
+    app = new_app(recommended_flags() if flagged else None)
+    all_options_in(app, dist)
     Validations.of(app).add_plugins(
         AwsSolutionsChecks(app),
         HIPAASecurityChecks(app),
@@ -1145,7 +1147,7 @@ class TestLint:
 
     @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
     def test_cfn_lint_finds_nothing_of_ours(self, region: str, tmp_path: Path) -> None:
-        app = App(outdir=str(tmp_path))
+        app = App(outdir=str(tmp_path), **validation(on=False))
         stack = stack_in(region, app)
         logs = s3.Bucket.from_bucket_name(stack, "Logs", "logs")
         frontend(stack, log_bucket=logs, alternative_domain_names=["www.example.com"])
@@ -1159,17 +1161,13 @@ class TestLint:
         # CDK writes every dependency into DependsOn, a reference to it or not.
         assert {finding for finding in found if not finding.startswith("W3005")} == set()
 
-    @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2"])
     def test_cloudformation_validate_finds_nothing(
-        self, region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, dist: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("CDK_VALIDATION", raising=False)
-        app = App(
-            outdir=str(tmp_path),
-            context={"@aws-cdk/core:validateAgainstDefaultRules": True},
-            **validation(on=True),
-        )
-        frontend(stack_in(region, app))
+        app = new_app({"@aws-cdk/core:validateAgainstDefaultRules": True}, validate=True)
+        all_options_in(app, dist)
+        frontend(stack_in("us-east-1", app))
 
         # A finding makes this raise.
         app.synth()

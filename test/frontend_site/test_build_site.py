@@ -20,9 +20,6 @@ import pytest
 
 from galv_constructs.site import build_site
 
-# It runs git and serves a registry.
-pytestmark = pytest.mark.slow
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -34,9 +34,6 @@ from galv_constructs.handlers import _aws, site_release
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# It builds sites and opens them.
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 STEPS = ROOT / "src/galv_constructs/site"
 SMALL_SITE = Path(__file__).parent / "vite-app"
@@ -331,6 +328,7 @@ def get(site: str) -> Callable[..., tuple[int, dict[str, str], str]]:
     return fetch
 
 
+@pytest.mark.slow
 def test_a_deep_link_and_a_hard_reload(site: str, browser: Browser) -> None:
     tab = browser.tab()
     tab.open(f"{site}/cells/0a1b2c3d")
@@ -341,6 +339,7 @@ def test_a_deep_link_and_a_hard_reload(site: str, browser: Browser) -> None:
         tab.reload(hard=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/cells/LR-2.3", "/cells/run.csv?editing=true"])
 def test_an_identifier_with_a_dot(site: str, browser: Browser, path: str) -> None:
     tab = browser.tab()
@@ -351,6 +350,7 @@ def test_an_identifier_with_a_dot(site: str, browser: Browser, path: str) -> Non
     assert tab.run(f"fetch('{path}').then((answer) => answer.status)") == 404
 
 
+@pytest.mark.slow
 def test_the_content_security_policy_holds_and_breaks_nothing(site: str, browser: Browser) -> None:
     tab = browser.tab()
     tab.open(f"{site}/")
@@ -365,6 +365,7 @@ def test_the_content_security_policy_holds_and_breaks_nothing(site: str, browser
     assert all("inline" in text or "elsewhere" in text for text in violations)
 
 
+@pytest.mark.slow
 def test_a_missing_asset_is_a_404(site: str, get: Any, browser: Browser) -> None:
     for headers in ({}, {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}):
         assert get("/assets/missing.js", headers)[0] == 404
@@ -375,6 +376,7 @@ def test_a_missing_asset_is_a_404(site: str, get: Any, browser: Browser) -> None
     assert tab.run(missing) == "TypeError"
 
 
+@pytest.mark.slow
 def test_hashed_files_are_cached_and_others_are_revalidated(get: Any) -> None:
     _, headers, page = get("/")
     script = page.partition('src="')[2].partition('"')[0]
@@ -387,6 +389,7 @@ def test_hashed_files_are_cached_and_others_are_revalidated(get: Any) -> None:
     assert get(script)[1]["Content-Type"] == "text/javascript; charset=utf-8"
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_says_why_and_leaves_the_site(
     deployments: Deployments, get: Any, site: str
 ) -> None:
@@ -402,6 +405,7 @@ def test_a_build_that_fails_says_why_and_leaves_the_site(
     assert get("/")[2] == before[2]
 
 
+@pytest.mark.slow
 def test_an_old_tab_goes_on_after_an_update_and_a_rollback(
     site: str, browser: Browser, deployments: Deployments
 ) -> None:
@@ -433,6 +437,7 @@ def test_an_old_tab_goes_on_after_an_update_and_a_rollback(
     assert new.run(title) == "A small site, version 1.0.0"
 
 
+@pytest.mark.slow
 def test_superseded_files_expire(deployments: Deployments) -> None:
     s3 = boto3.client("s3")
     listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="site/assets/")["Contents"]
@@ -448,6 +453,7 @@ def test_superseded_files_expire(deployments: Deployments) -> None:
         assert tagged[key] == [{"Key": "superseded", "Value": "true"}]
 
 
+@pytest.mark.slow
 def test_cloudfront_got_an_invalidation(deployments: Deployments) -> None:
     cloudfront = boto3.client("cloudfront")
     found = cloudfront.list_invalidations(DistributionId=deployments.distribution)

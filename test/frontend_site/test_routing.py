@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_certificatemanager as acm
+from backends import new_app
 from frontend_site.njs import Json, call
 from templates import of_type, synthesize
 
@@ -127,7 +128,7 @@ class TestAlternatives:
 
 def generated(alternatives: list[str] | None) -> list[str]:
     """The code of each function in the template of a frontend."""
-    stack = Stack(App(), "Stack")
+    stack = Stack(new_app(), "Stack")
     certificate = acm.Certificate.from_certificate_arn(
         stack, "Certificate", "arn:aws:acm:us-east-1:111122223333:certificate/0a1b"
     )

@@ -15,9 +15,6 @@ from templates import Json, as_list, only_id, synthesize
 
 from galv_constructs import GalvDeployRole, GalvReviewRole, GitHubSubject
 
-# It starts the CDK CLI, and reads a thousand policies.
-pytestmark = pytest.mark.slow
-
 CDK = Path(__file__).parents[2] / "node_modules" / ".bin" / "cdk"
 SUBJECT = GitHubSubject.environment("octo-org/octo-repo", "production")
 QUALIFIER = "hnb659fds"
@@ -186,6 +183,7 @@ CONTEXT = {
 }
 
 
+@pytest.mark.slow
 def test_the_role_itself_may_do_nothing_else(deploy: Principal, managed: Json) -> None:
     """On any resource that its policies name, of all the actions there are."""
     resources = {

@@ -22,9 +22,6 @@ from galv_constructs.handlers import _aws, release_task
 if TYPE_CHECKING:
     pass
 
-# moto alone takes seconds to load.
-pytestmark = pytest.mark.slow
-
 Json = dict[str, Any]
 
 ACCOUNT = "123456789012"
@@ -123,6 +120,7 @@ def emulated(emulated_aws: None) -> Emulated:
     return Emulated()
 
 
+@pytest.mark.slow
 def test_a_release_that_succeeds(emulated: Emulated) -> None:
     """Moto itself takes the task from RUNNING to STOPPED, one state per look, with exit code 0."""
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1})
@@ -136,6 +134,7 @@ def test_a_release_that_succeeds(emulated: Emulated) -> None:
     assert [emulated.poll() for _ in range(3)] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_a_release_that_fails_shows_its_log(emulated: Emulated) -> None:
     task_arn = emulated.start()
     lines = [f"a longer line {number}" for number in range(150)]
@@ -150,6 +149,7 @@ def test_a_release_that_fails_shows_its_log(emulated: Emulated) -> None:
     assert "line 50\n" not in reason
 
 
+@pytest.mark.slow
 def test_a_release_without_a_log_stream_still_tells_its_exit_code(emulated: Emulated) -> None:
     emulated.end(emulated.start(), exit_code=2)
 
@@ -159,6 +159,7 @@ def test_a_release_without_a_log_stream_still_tells_its_exit_code(emulated: Emul
     assert reason.endswith("(no log: ResourceNotFoundException)")
 
 
+@pytest.mark.slow
 def test_a_task_that_never_starts_is_repeated_until_the_bound(emulated: Emulated) -> None:
     """Moto ignores client tokens, but lists by `startedBy` and state, which the retry goes by."""
     emulated.start()
@@ -172,6 +173,7 @@ def test_a_task_that_never_starts_is_repeated_until_the_bound(emulated: Emulated
     assert "never started (attempts: 3): CannotPullContainerError" in emulated.refusal()
 
 
+@pytest.mark.slow
 def test_a_repeated_task_can_succeed(emulated: Emulated) -> None:
     emulated.end(emulated.start(), None, "CannotPullContainerError: i/o timeout")
     assert not emulated.poll()
@@ -180,6 +182,7 @@ def test_a_repeated_task_can_succeed(emulated: Emulated) -> None:
     assert emulated.poll()
 
 
+@pytest.mark.slow
 def test_a_task_that_hangs_is_stopped(emulated: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
     task_arn = emulated.start()
     assert not emulated.poll()
@@ -192,6 +195,7 @@ def test_a_task_that_hangs_is_stopped(emulated: Emulated, monkeypatch: pytest.Mo
     assert task["stoppedReason"] == "The release deadline has passed"
 
 
+@pytest.mark.slow
 def test_a_first_release_is_stopped_in_a_rollback(emulated: Emulated) -> None:
     task_arn = emulated.start()
     emulated.set_stack_status("ROLLBACK_IN_PROGRESS")
@@ -201,6 +205,7 @@ def test_a_first_release_is_stopped_in_a_rollback(emulated: Emulated) -> None:
     assert task["lastStatus"] == "STOPPED"
 
 
+@pytest.mark.slow
 def test_updates_and_deletion(emulated: Emulated) -> None:
     first = emulated.start()
     physical_id = emulated.event["PhysicalResourceId"]
@@ -224,6 +229,7 @@ def test_updates_and_deletion(emulated: Emulated) -> None:
     assert emulated.task_arns() == [first, second]
 
 
+@pytest.mark.slow
 def test_an_event_delivered_twice_asks_for_the_same_task(emulated: Emulated) -> None:
     """Moto ignores `clientToken` and starts a second task, where ECS returns the first.
 
@@ -242,6 +248,7 @@ def test_an_event_delivered_twice_asks_for_the_same_task(emulated: Emulated) -> 
     assert first != second
 
 
+@pytest.mark.slow
 def test_an_unknown_cluster_is_refused_with_its_reason(emulated: Emulated) -> None:
     emulated.event["ResourceProperties"]["Cluster"] = emulated.cluster.replace("app", "gone")
 

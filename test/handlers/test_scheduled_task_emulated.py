@@ -22,9 +22,6 @@ from galv_constructs.handlers import _aws, scheduled_task
 if TYPE_CHECKING:
     pass
 
-# moto alone takes seconds to load.
-pytestmark = pytest.mark.slow
-
 Json = dict[str, Any]
 
 ACCOUNT = "123456789012"
@@ -109,6 +106,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch, emulated_aws: None) -> Emulated:
     return Emulated(monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_run_has_a_mark_and_a_deadline(emulated: Emulated) -> None:
     emulated.due("2027-01-15T08:00:00Z")
 
@@ -121,6 +119,7 @@ def test_a_run_has_a_mark_and_a_deadline(emulated: Emulated) -> None:
     assert deadline["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 10
 
 
+@pytest.mark.slow
 def test_the_next_run_waits_for_the_last_one_to_end(emulated: Emulated) -> None:
     emulated.due("2027-01-15T08:00:00Z")
     emulated.due("2027-01-15T08:05:00Z")
@@ -132,6 +131,7 @@ def test_the_next_run_waits_for_the_last_one_to_end(emulated: Emulated) -> None:
     assert len(emulated.deadlines()) == 2
 
 
+@pytest.mark.slow
 def test_runs_by_hand_count_and_other_tasks_do_not(emulated: Emulated) -> None:
     emulated.run_by_hand(emulated.register("web"))
     by_hand = emulated.run_by_hand(emulated.definition)
@@ -143,6 +143,7 @@ def test_runs_by_hand_count_and_other_tasks_do_not(emulated: Emulated) -> None:
     assert len(emulated.tasks()) == 3
 
 
+@pytest.mark.slow
 def test_the_deadline_stops_the_run_with_its_reason(emulated: Emulated) -> None:
     emulated.due("2027-01-15T08:00:00Z")
     (deadline,) = emulated.deadlines()
@@ -153,6 +154,7 @@ def test_the_deadline_stops_the_run_with_its_reason(emulated: Emulated) -> None:
     assert task["stoppedReason"] == "Not done after 600 s"
 
 
+@pytest.mark.slow
 def test_a_run_that_outlived_a_lost_deadline_is_stopped_by_the_next(
     emulated: Emulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_run_that_outlived_a_lost_deadline_is_stopped_by_the_next(
     assert stopped["lastStatus"] == "STOPPED"
 
 
+@pytest.mark.slow
 def test_an_event_delivered_twice_starts_one_run(emulated: Emulated) -> None:
     emulated.due("2027-01-15T08:00:00Z")
     emulated.due("2027-01-15T08:00:00Z")
@@ -175,6 +178,7 @@ def test_an_event_delivered_twice_starts_one_run(emulated: Emulated) -> None:
     assert len(emulated.deadlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_unknown_cluster_is_raised(emulated: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLUSTER", emulated.cluster.replace("app", "gone"))
 

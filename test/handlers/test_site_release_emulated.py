@@ -21,8 +21,6 @@ from galv_constructs.handlers import _site_page, site_release
 if TYPE_CHECKING:
     pass
 
-pytestmark = pytest.mark.slow
-
 Json = dict[str, Any]
 
 ACCOUNT = "123456789012"
@@ -128,6 +126,7 @@ def emulated(monkeypatch: pytest.MonkeyPatch, emulated_aws: None) -> Emulated:
     return emulated
 
 
+@pytest.mark.slow
 def test_a_site_its_update_and_a_rollback(emulated: Emulated) -> None:
     emulated.release(1)
     emulated.deploy()
@@ -161,6 +160,7 @@ def test_a_site_its_update_and_a_rollback(emulated: Emulated) -> None:
     assert invalidations["InvalidationList"]["Quantity"] == 3
 
 
+@pytest.mark.slow
 def test_keeps_two_releases_and_lets_others_expire(emulated: Emulated) -> None:
     for version in (1, 2, 3):
         emulated.release(version)
@@ -171,6 +171,7 @@ def test_keeps_two_releases_and_lets_others_expire(emulated: Emulated) -> None:
     assert len(kept) == 2
 
 
+@pytest.mark.slow
 def test_a_distribution_that_is_not_there_fails(emulated: Emulated) -> None:
     emulated.release(1)
     emulated.event["ResourceProperties"]["DistributionId"] = "E0"

@@ -16,9 +16,6 @@ Json = dict[str, Any]
 
 REGION = "eu-central-1"
 
-# moto alone takes seconds to load.
-pytestmark = pytest.mark.slow
-
 
 class Emulated:
     """A user and a secret, as the stack has them, and the custom resource."""
@@ -70,6 +67,7 @@ def emulated(emulated_aws: None) -> Emulated:
     return Emulated()
 
 
+@pytest.mark.slow
 def test_creates_credentials_once(emulated: Emulated) -> None:
     emulated.send("Create")
     emulated.send("Create")
@@ -81,6 +79,7 @@ def test_creates_credentials_once(emulated: Emulated) -> None:
     assert emulated.credentials(VersionId=emulated.version_id) == credentials
 
 
+@pytest.mark.slow
 def test_rotates_rolls_back_and_rotates_again(emulated: Emulated) -> None:
     emulated.send("Create")
     first, first_version = emulated.physical_id, emulated.version_id
@@ -106,6 +105,7 @@ def test_rotates_rolls_back_and_rotates_again(emulated: Emulated) -> None:
     assert credentials[USER_KEY] == emulated.physical_id
 
 
+@pytest.mark.slow
 def test_leaves_a_user_that_can_be_deleted(emulated: Emulated) -> None:
     emulated.send("Create")
 
@@ -115,6 +115,7 @@ def test_leaves_a_user_that_can_be_deleted(emulated: Emulated) -> None:
     emulated.send("Delete", physical_id=emulated.physical_id)
 
 
+@pytest.mark.slow
 def test_refuses_a_third_key(emulated: Emulated) -> None:
     emulated.send("Create")
     stray = emulated.iam.create_access_key(UserName="mailer")["AccessKey"]["AccessKeyId"]
@@ -125,6 +126,7 @@ def test_refuses_a_third_key(emulated: Emulated) -> None:
     assert sorted(emulated.keys()) == sorted([emulated.physical_id, stray])
 
 
+@pytest.mark.slow
 def test_takes_the_key_back_when_the_secret_is_gone(emulated: Emulated) -> None:
     emulated.send("Create")
 

@@ -21,9 +21,6 @@ from templates import Json, as_list, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import FrontendSource, GalvBackend, GalvFrontend, GalvLogBucket, GalvNetwork
 
-# Many synthesize a whole backend.
-pytestmark = pytest.mark.slow
-
 BUCKET = "AWS::S3::Bucket"
 _LOCK_A_DAY = s3.ObjectLockRetention.governance(Duration.days(1))
 POLICY = "AWS::S3::BucketPolicy"

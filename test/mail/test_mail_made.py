@@ -39,9 +39,6 @@ from templates import (
 
 from galv_constructs import GalvMail, GalvNetwork, NetworkPreset
 
-# Many synthesize a whole backend.
-pytestmark = pytest.mark.slow
-
 SENDER = "galv@mail.example.com"
 CREDENTIALS = "Custom::GalvSmtpCredentials"
 IDENTITY = "AWS::SES::EmailIdentity"

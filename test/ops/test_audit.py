@@ -30,9 +30,6 @@ from templates import only, synthesize
 from galv_constructs import GalvDeployRole, GitHubSubject
 from galv_ops.commands.audit import _LOOKS
 
-# Clients of a dozen services for each test.
-pytestmark = pytest.mark.slow
-
 BACKEND = "galv-BackendStack"
 PAGE = Path(__file__).parents[2] / "docs" / "galv-ops.md"
 ISSUER = "token.actions.githubusercontent.com"

@@ -8,9 +8,6 @@ import pytest
 from click.testing import Result
 from ops.recorded import REGION, Recorded, resource, stack
 
-# Clients of a dozen services for each test.
-pytestmark = pytest.mark.slow
-
 BACKEND, LOGS = "galv-BackendStack", "galv-LogBucketStack"
 OTHER = "staging-BackendStack"
 EDGE = "galv-FrontendStack-Edge"

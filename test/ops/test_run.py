@@ -10,9 +10,6 @@ from ops.recorded import CLUSTER, REGION, Json, Recorded, ran, sends_by_ses, sta
 
 from galv_ops.query import run
 
-# Clients of a dozen services for each test.
-pytestmark = pytest.mark.slow
-
 
 class Clock:
     """Time that passes only when it is slept through."""

@@ -21,9 +21,6 @@ from ops.recorded import (
 )
 from ops.transcript import transcript
 
-# Clients of a dozen services for each test.
-pytestmark = pytest.mark.slow
-
 BACKEND = "galv-BackendStack"
 
 

@@ -6,16 +6,14 @@ from itertools import product
 from typing import Any
 
 import pytest
-from aws_cdk import App, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk.aws_scheduler import ScheduleExpression
+from backends import new_app
 from templates import Json, only, only_id, synthesize, task_definition
 
 from galv_constructs import GalvNetwork, GalvScheduledTask, TaskRuntime
-
-# It synthesizes the example.
-pytestmark = pytest.mark.slow
 
 # A way to look at an event or a pattern: values by path.
 View = dict[tuple[str, ...], list[Any]]
@@ -237,7 +235,7 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def pattern() -> Json:
     """The pattern of the rule, with names as they would be in an account."""
-    stack = Stack(App(), "Stack")
+    stack = Stack(new_app(), "Stack")
     cluster = ecs.Cluster(stack, "Cluster", vpc=ec2.Vpc(stack, "Vpc", max_azs=1))
     runtime = TaskRuntime(
         cluster=cluster,

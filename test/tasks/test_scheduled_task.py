@@ -14,7 +14,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_scheduler import ScheduleExpression
-from backends import MakeBackend, Refusal
+from backends import MakeBackend, Refusal, new_app, validation
 from cdk_nag import AwsSolutionsChecks
 from cfnlint import ManualArgs, lint  # type: ignore[import-untyped] # it has no types
 from templates import (
@@ -39,9 +39,6 @@ from galv_constructs import (
     GalvScheduledTask,
     TaskRuntime,
 )
-
-# Many synthesize a cluster, and one lints it.
-pytestmark = pytest.mark.slow
 
 EVERY_FIVE_MINUTES = ScheduleExpression.rate(Duration.minutes(5))
 
@@ -485,7 +482,7 @@ class TestDisabled:
         }
 
     def test_leaves_the_task_as_it_is(self, template: Callable[..., Json]) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         GalvScheduledTask(
             stack,
             "NightlyReport",
@@ -680,7 +677,7 @@ class TestTemplate:
         assert len({json.dumps(f["Properties"]["Code"]) for f in functions}) == 1
 
     def test_is_the_same_every_time(self, template: Callable[..., Json]) -> None:
-        stack = Stack(App(), "Stack")
+        stack = Stack(new_app(), "Stack")
         GalvScheduledTask(
             stack,
             "NightlyReport",
@@ -698,7 +695,7 @@ class TestTemplate:
         assert text(synthesize(stack)) == text(template())
 
     def test_cdk_nag_finds_nothing(self, tmp_path: Path) -> None:
-        app = App(outdir=str(tmp_path))
+        app = App(outdir=str(tmp_path), **validation(on=False))
         stack = Stack(app, "Stack")
         GalvScheduledTask(
             stack,
@@ -716,6 +713,7 @@ class TestTemplate:
         assert "Stack/Cluster/Resource" in report
         assert "Stack/Report" not in report
 
+    @pytest.mark.slow
     def test_cfn_lint_finds_nothing(self, template: Callable[..., Json]) -> None:
         found = lint(json.dumps(template()), config=ManualArgs(regions=["eu-west-1"]))
 
