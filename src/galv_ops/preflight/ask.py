@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from .question import ArgumentError, Question
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .finding import Finding
     from .kinds import Kind
     from .world import World
@@ -49,7 +48,7 @@ def ask(
     world.start(seconds)
     end = time.monotonic() + seconds
     answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
-    asked = {check: Question(check, arguments) for check, arguments in questions.items()}
+    asked = {check: _question(check, arguments) for check, arguments in questions.items()}
 
     def answer(question: Question) -> None:
         answers.put((question.check, _answer(question, world, kinds)))
@@ -70,6 +69,11 @@ def ask(
         if check not in found:
             found[check] = [_late(question, seconds)]
     return [_without_secrets(finding, world) for check in asked for finding in found[check]]
+
+
+def _question(check: str, arguments: Any) -> Question:
+    """Return a question, which may have been written by hand, without any that is none."""
+    return Question(check, arguments if isinstance(arguments, Mapping) else {})
 
 
 def _answer(question: Question, world: World, kinds: Mapping[str, Kind]) -> list[Finding]:

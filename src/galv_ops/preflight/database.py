@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .world import World
 
 ACTIONS = ("rds:DescribeDBClusters", "rds:DescribeDBInstances")
-_ENGINES = ("postgres", "aurora-postgresql")
+ENGINES = ("postgres", "aurora-postgresql")
 # In these a database takes no connections, and stays so by itself:
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
 _DOWN = re.compile(r"stopp|delet|fail|inaccessible|incompatible|storage-full|restore-error")
@@ -52,11 +52,11 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         )
         return
     engine, version = found["Engine"], found["EngineVersion"]
-    if engine not in _ENGINES:
+    if engine not in ENGINES:
         yield question.error(
             f"the database {name} is not PostgreSQL",
             f"its engine is {engine}",
-            f"pass one with the engine {' or '.join(_ENGINES)}",
+            f"pass one with the engine {' or '.join(ENGINES)}",
         )
     else:
         least = question.text("EngineVersion", "")

@@ -12,8 +12,12 @@ import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .unreachable import UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "TXT": 16, "AAAA": 28, "CAA": 257}
 NO_SUCH_NAME = 3
@@ -26,7 +30,6 @@ _IS_CUT = 0x0200
 # Pointers in a name, so that a loop of them ends.
 _MOST_JUMPS = 64
 _RESOLV_CONF = Path("/etc/resolv.conf")
-_TRIES = 2
 
 
 @dataclass(frozen=True)
@@ -57,29 +60,41 @@ class Answer:
         return [record.value for record in self.records if record.kind == kind]
 
 
-def system_resolver() -> tuple[str, int]:
-    """Return the first name server of `/etc/resolv.conf`.
+def system_resolvers() -> list[tuple[str, int]]:
+    """Return the name servers of `/etc/resolv.conf`.
 
     Raises:
         UnreachableError: If it names none.
     """
     try:
-        lines = _RESOLV_CONF.read_text().splitlines()
+        lines = [line.split() for line in _RESOLV_CONF.read_text().splitlines()]
     except OSError as error:
         raise UnreachableError(str(_RESOLV_CONF), str(error)) from error
-    for line in lines:
-        match line.split():
-            case ["nameserver", address, *_]:
-                return address, 53
-    raise UnreachableError(str(_RESOLV_CONF), "it names no name server")
+    found = [(line[1], 53) for line in lines if len(line) > 1 and line[0] == "nameserver"]
+    if not found:
+        raise UnreachableError(str(_RESOLV_CONF), "it names no name server")
+    return found
 
 
-def resolve(name: str, kind: str, server: tuple[str, int], seconds: float) -> Answer:
-    """Ask a name server once, and once more where no datagram comes back.
+def resolve(name: str, kind: str, servers: Sequence[tuple[str, int]], seconds: float) -> Answer:
+    """Ask one name server after the other, and a single one twice, because datagrams get lost.
 
     Raises:
-        UnreachableError: If it does not answer in time, or refuses to.
+        UnreachableError: If none answers in time.
     """
+    tries = list(servers) if len(servers) > 1 else [*servers, *servers]
+    until = time.monotonic() + seconds
+    failed: list[UnreachableError] = []
+    for number, server in enumerate(tries):
+        left = (until - time.monotonic()) / (len(tries) - number)
+        try:
+            return _ask(name, kind, server, left)
+        except UnreachableError as error:
+            failed.append(error)
+    raise failed[0]
+
+
+def _ask(name: str, kind: str, server: tuple[str, int], seconds: float) -> Answer:
     whom = f"name server {server[0]}"
     number = secrets.randbelow(1 << 16)
     query = _query(number, name, kind)
@@ -104,21 +119,15 @@ def _query(number: int, name: str, kind: str) -> bytes:
 
 def _udp(query: bytes, server: tuple[str, int], number: int, until: float) -> bytes:
     family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
-    for attempt in range(_TRIES):
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.connect(server)
-            sock.send(query)
-            # Half of the time for each try: datagrams get lost.
-            end = time.monotonic() + (until - time.monotonic()) / (_TRIES - attempt)
-            try:
-                while (left := end - time.monotonic()) > 0:
-                    sock.settimeout(left)
-                    reply = sock.recv(65535)
-                    # Not a late answer to another question, nor one that somebody guessed.
-                    if len(reply) >= _HEADER.size and _HEADER.unpack_from(reply)[0] == number:
-                        return reply
-            except TimeoutError:
-                continue
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.connect(server)
+        sock.send(query)
+        while (left := until - time.monotonic()) > 0:
+            sock.settimeout(left)
+            reply = sock.recv(65535)
+            # Not a late answer to another question, nor one that somebody guessed.
+            if len(reply) >= _HEADER.size and _HEADER.unpack_from(reply)[0] == number:
+                return reply
     raise OSError("it does not answer")
 
 

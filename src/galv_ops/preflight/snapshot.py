@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AWS_ERRORS, error_code, error_message
+from .database import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from .world import World
 
 ACTIONS = ("rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots")
-_ENGINES = ("postgres", "aurora-postgresql")
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
@@ -45,11 +45,11 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             f"its status is {found['Status']}, {found.get('PercentProgress', 0)} % done",
             "wait until it is available, or pass another one",
         )
-    if found["Engine"] not in _ENGINES:
+    if found["Engine"] not in ENGINES:
         yield question.error(
             f"the snapshot {arn} is not of PostgreSQL",
             f"its engine is {found['Engine']}",
-            f"pass one of the engine {' or '.join(_ENGINES)}",
+            f"pass one of the engine {' or '.join(ENGINES)}",
         )
 
 

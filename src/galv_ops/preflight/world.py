@@ -16,7 +16,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 import boto3
 from botocore.config import Config
 
-from .dns import Answer, resolve, system_resolver
+from .dns import Answer, resolve, system_resolvers
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class World:
     Args:
         region: Region of AWS where a question names none. Default: that of the session.
         session: The credentials. Default: boto3's own.
-        resolver: Address and port of the name server. Default: that of `/etc/resolv.conf`.
+        resolver: Address and port of the name server. Default: those of `/etc/resolv.conf`.
         seconds: How long the world is asked. Default: a minute.
     """
 
@@ -155,16 +155,15 @@ class World:
     @property
     def region(self) -> str:
         """The region of a client for which none is named."""
-        return str(self.client("sts").meta.region_name)
+        with self._lock:
+            return self._region or str(self._own_session().region_name)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return the client of an AWS service, created at its first use."""
         key = (service, region or self._region)
         with self._lock:
             if key not in self._clients:
-                if self._session is None:
-                    self._session = boto3.Session()
-                self._clients[key] = self._session.client(
+                self._clients[key] = self._own_session().client(
                     service,
                     region_name=key[1],
                     config=Config(
@@ -175,6 +174,11 @@ class World:
                     ),
                 )
             return self._clients[key]
+
+    def _own_session(self) -> Any:
+        if self._session is None:
+            self._session = boto3.Session()
+        return self._session
 
     def secret(self, arn: str) -> Any:
         """Return the answer of GetSecretValue, from the secret's own region.
@@ -261,8 +265,9 @@ class World:
         Raises:
             UnreachableError: If it does not answer, or refuses to.
         """
-        where = server or self._resolver or system_resolver()
-        return resolve(name, kind, where, self._timeout(f"name server {where[0]}"))
+        given = server or self._resolver
+        servers = [given] if given else system_resolvers()
+        return resolve(name, kind, servers, self._timeout(f"name server {servers[0][0]}"))
 
     def _timeout(self, whom: str) -> float:
         left = self.seconds_left

@@ -66,6 +66,24 @@ class Identity:
                 critical=False,
             )
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            # Python wants these of an authority since 3.13.
+            .add_extension(
+                x509.KeyUsage(
+                    digital_signature=True,
+                    key_cert_sign=True,
+                    content_commitment=False,
+                    key_encipherment=True,
+                    data_encipherment=False,
+                    key_agreement=False,
+                    crl_sign=False,
+                    encipher_only=False,
+                    decipher_only=False,
+                ),
+                critical=True,
+            )
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
             .sign(key, hashes.SHA256())
         )
         identity = Identity(folder / "certificate.pem", folder / "key.pem")
@@ -81,7 +99,10 @@ class Identity:
 
     def context(self) -> ssl.SSLContext:
         """For clients that trust it."""
-        return ssl.create_default_context(cafile=str(self.certificate))
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        # The default since Python 3.13.
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
 
 
 class Handler(BaseHTTPRequestHandler):

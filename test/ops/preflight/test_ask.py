@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import boto3
 import pytest
@@ -150,10 +150,11 @@ def test_says_what_an_error_means(world: World, kinds: Kinds, error: Exception, 
     [
         ({"Ask": "unknown"}, "Ask must be one of faulty, good, hung, raises, got 'unknown'"),
         ({}, "Ask must be a text, got None"),
+        (["image"], "Ask must be a text, got None"),
     ],
 )
 def test_refuses_a_kind_that_there_is_not(
-    world: World, kinds: Kinds, arguments: dict[str, str], said: str
+    world: World, kinds: Kinds, arguments: Any, said: str
 ) -> None:
     (found,) = ask({"A": arguments}, world, 5, kinds=kinds.kinds)
 

@@ -259,34 +259,59 @@ class TestAnotherNameServer:
                     sock.sendto(answer[:2] + code + answer[4:], client)
 
             threading.Thread(target=respond, daemon=True).start()
-            found = dns.resolve("lab.test", "NS", sock.getsockname(), 5)
+            found = dns.resolve("lab.test", "NS", [sock.getsockname()], 5)
 
         assert found.exists
         assert sorted(found.values("NS")) == sorted(OWN)
 
 
+@pytest.mark.parametrize("loses", [True, False])
+def test_asks_the_next_server_or_once_more(resolver: tuple[str, int], loses: bool) -> None:
+    """Where a server is silent, and where a datagram is lost."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(10)
+
+        def respond() -> None:
+            sock.recvfrom(512)
+            query, client = sock.recvfrom(512)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as real:
+                real.connect(resolver)
+                real.send(query)
+                sock.sendto(real.recv(4096), client)
+
+        servers = [sock.getsockname()]
+        if loses:
+            threading.Thread(target=respond, daemon=True).start()
+        else:
+            servers.append(resolver)
+        found = dns.resolve("lab.test", "NS", servers, 1)
+
+    assert sorted(found.values("NS")) == sorted(OWN)
+
+
 @pytest.mark.parametrize(
-    ("text", "address"),
+    ("text", "addresses"),
     [
-        ("# a\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n", "192.0.2.1"),
-        ("search example.com\nnameserver fd00:ec2::253\n", "fd00:ec2::253"),
+        ("# a\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n", ["192.0.2.1", "192.0.2.2"]),
+        ("search example.com\nnameserver fd00:ec2::253\n", ["fd00:ec2::253"]),
     ],
 )
-def test_takes_the_resolver_of_the_machine(
+def test_takes_the_resolvers_of_the_machine(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     text: str,
-    address: str,
+    addresses: list[str],
 ) -> None:
     file = tmp_path_factory.mktemp("resolv") / "resolv.conf"
     file.write_text(text)
     monkeypatch.setattr(dns, "_RESOLV_CONF", file)
 
-    assert dns.system_resolver() == (address, 53)
+    assert dns.system_resolvers() == [(address, 53) for address in addresses]
 
     file.write_text("")
     with pytest.raises(UnreachableError, match="names no name server"):
-        dns.system_resolver()
+        dns.system_resolvers()
 
 
 @pytest.mark.parametrize(
