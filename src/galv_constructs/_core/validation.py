@@ -119,15 +119,25 @@ def check_duration(name: str, value: Duration | None, low: timedelta, high: time
         )
 
 
-def check_domain_name(name: str, value: object) -> None:
-    """Refuse what is not a bare, lower-case host name of at least two labels."""
+def check_pattern(
+    name: str, value: object, pattern: re.Pattern[str], expected: str, hint: str = ""
+) -> None:
+    """Refuse what a pattern does not match as a whole; a token may match."""
     if is_token(value):
         return
-    if not isinstance(value, str) or not _DOMAIN.fullmatch(value):
-        raise ValueError(
-            f"{name} must be a bare host name in lower case such as 'api.example.com', "
-            f"got {value!r}: leave out the scheme, the port, the path and a dot at the end"
-        )
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{name} must be {expected}, got {value!r}{hint}")
+
+
+def check_domain_name(name: str, value: object) -> None:
+    """Refuse what is not a bare, lower-case host name of at least two labels."""
+    check_pattern(
+        name,
+        value,
+        _DOMAIN,
+        "a bare host name in lower case such as 'api.example.com'",
+        ": leave out the scheme, the port, the path and a dot at the end",
+    )
 
 
 def is_in_domain(name: str, domain: str) -> bool:
@@ -137,33 +147,24 @@ def is_in_domain(name: str, domain: str) -> bool:
 
 def check_email(name: str, value: object) -> None:
     """Refuse what is not a plain e-mail address."""
-    if is_token(value):
-        return
-    if not isinstance(value, str) or not _EMAIL.fullmatch(value):
-        raise ValueError(
-            f"{name} must be an address such as 'galv-no-reply@mail.example.com', got {value!r}"
-        )
+    check_pattern(name, value, _EMAIL, "an address such as 'galv-no-reply@mail.example.com'")
 
 
 def check_image_tag(name: str, value: object) -> None:
     """Refuse what a registry would not take as a tag."""
-    if is_token(value):
-        return
-    if not isinstance(value, str) or not _TAG.fullmatch(value):
-        raise ValueError(
-            f"{name} must be the tag of an image, such as 'v2.11.4' or 'latest', got {value!r}: "
-            "letters, digits, '_', '.' and '-', at most 128"
-        )
+    check_pattern(
+        name,
+        value,
+        _TAG,
+        "the tag of an image, such as 'v2.11.4' or 'latest'",
+        ": letters, digits, '_', '.' and '-', at most 128",
+    )
 
 
 def check_user(name: str, value: object) -> None:
     """Refuse what ECS would not take as the user of a container."""
-    if value is None or is_token(value):
-        return
-    if not isinstance(value, str) or not _USER.fullmatch(value):
-        raise ValueError(
-            f"{name} must be a user such as 'galv', '1000' or '1000:1000', got {value!r}"
-        )
+    if value is not None:
+        check_pattern(name, value, _USER, "a user such as 'galv', '1000' or '1000:1000'")
 
 
 def check_fargate_size(cpu: float, memory: float) -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from galv_constructs._core.validation import is_token
+from galv_constructs._core.validation import check_pattern, is_token
 
 API_URL_VARIABLE = "VITE_GALV_API_BASE_URL"
 ANALYTICS_URL_VARIABLE = "VITE_GALV_ANALYTICS_URL"
@@ -29,23 +29,21 @@ def check_analytics_url(name: str, value: object) -> None:
     """Refuse what the site cannot load its analytics from."""
     if is_token(value):
         raise ValueError(f"{name} must be known at synthesis, got a token")
-    if not isinstance(value, str) or not _ANALYTICS_URL.fullmatch(value):
-        raise ValueError(
-            f"{name} must be an HTTPS URL, such as 'https://stats.example.com/script.js', got "
-            f"{value!r}"
-        )
+    check_pattern(
+        name, value, _ANALYTICS_URL, "an HTTPS URL, such as 'https://stats.example.com/script.js'"
+    )
 
 
 def check_storage_url(name: str, value: object) -> None:
     """Refuse what is no place for files in a content security policy."""
-    if is_token(value):
-        return
-    if not isinstance(value, str) or not _STORAGE_URL.fullmatch(value):
-        raise ValueError(
-            f"{name} must be an HTTPS URL of storage, such as 'https://storage.example.org' or "
-            f"'https://s3.eu-west-2.amazonaws.com/lab-data/', got {value!r}: end a path with a "
-            "slash, which allows all below it"
-        )
+    check_pattern(
+        name,
+        value,
+        _STORAGE_URL,
+        "an HTTPS URL of storage, such as 'https://storage.example.org' or "
+        "'https://s3.eu-west-2.amazonaws.com/lab-data/'",
+        ": end a path with a slash, which allows all below it",
+    )
 
 
 def origin(url: str) -> str:
