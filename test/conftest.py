@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 from collections.abc import Callable
 
 import pytest
@@ -82,11 +83,13 @@ def refusal(stack: Stack) -> Refusal:
 
 @pytest.fixture
 def refused_backend(stack: Stack, refusal: Refusal, make_backend: MakeBackend) -> RefusedBackend:
-    """The message with which a backend with these arguments is refused."""
+    """The message with which a backend with these arguments is refused: it names one of them."""
     zone_in(stack)
 
     def message(**arguments: object) -> str:
-        return refusal(lambda: make_backend(**arguments))
+        text = refusal(lambda: make_backend(**arguments))
+        assert any(re.search(rf"\b{name}\b", text) for name in arguments), text
+        return text
 
     return message
 

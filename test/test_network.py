@@ -124,6 +124,7 @@ class TestPresets:
             {"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True, "VolumeType": "gp3"}}
         ]
         assert instance["MetadataOptions"] == {"HttpTokens": "required"}
+        assert instance["InstanceType"] == "t4g.nano"
         assert instance["SourceDestCheck"] is False
         ingress = template["Resources"][group_id]["Properties"]["SecurityGroupIngress"]
         assert [rule["CidrIp"] for rule in ingress] == ["10.0.0.0/16"]

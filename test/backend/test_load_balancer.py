@@ -161,6 +161,8 @@ class TestListeners:
         (action,) = https["DefaultActions"]
         assert action["Type"] == "fixed-response"
         assert action["FixedResponseConfig"]["StatusCode"] == "421"
+        said = action["FixedResponseConfig"]["MessageBody"]
+        assert said == "This is https://api.example.com/ and no other host.\n"
         forwarding = [
             resource
             for resource in default["Resources"].values()

@@ -330,6 +330,11 @@ class TestRules:
     def test_are_not_created_by_default(self, default: Json) -> None:
         assert of_type(default, RULE) == {}
 
+    def test_are_not_created_for_a_topic_alone(self, stack: Stack) -> None:
+        backend_in(stack, alarm_topic=sns.Topic(stack, "Topic"))
+
+        assert of_type(synthesize(stack), RULE) == {}
+
 
 class TestArguments:
     def test_warns_of_an_imported_topic(self, stack: Stack) -> None:

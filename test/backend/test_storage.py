@@ -409,6 +409,17 @@ class TestStaticAssets:
         # AWS's CORS with security headers.
         assert behavior["ResponseHeadersPolicyId"] == "e61eb60c-9c35-4d20-a928-2b84e02af89c"
 
+    def test_cloudfront_keeps_files_compressed_too(self, default: Json) -> None:
+        kind = "AWS::CloudFront::CachePolicy"
+        config = only(default, "AWS::CloudFront::Distribution")["DistributionConfig"]
+        cache = only(default, kind, STATIC.removesuffix("Bucket"))["CachePolicyConfig"]
+        key = cache["ParametersInCacheKeyAndForwardedToOrigin"]
+
+        assert config["DefaultCacheBehavior"]["CachePolicyId"] == {
+            "Ref": only_id(default, kind, STATIC.removesuffix("Bucket"))
+        }
+        assert (key["EnableAcceptEncodingGzip"], key["EnableAcceptEncodingBrotli"]) == (True, True)
+
     def test_the_application_knows_bucket_and_host(self, default: Json) -> None:
         variables = environment(default, "setup-db")
 

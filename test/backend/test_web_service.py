@@ -178,6 +178,15 @@ class TestService:
             target_group["HealthCheckTimeoutSeconds"] < target_group["HealthCheckIntervalSeconds"]
         )
 
+    def test_one_slow_answer_replaces_no_task(self, default: Json) -> None:
+        target_group = only(default, TARGET_GROUP)
+
+        unhealthy, healthy = (
+            target_group[f"{kind}ThresholdCount"] * target_group["HealthCheckIntervalSeconds"]
+            for kind in ("Unhealthy", "Healthy")
+        )
+        assert (unhealthy, healthy) == (60, 30)
+
     def test_finishes_requests_that_take_less_than_fargate_allows(self, synth: Synth) -> None:
         template = synth(request_timeout=Duration.seconds(30))
 

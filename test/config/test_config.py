@@ -495,18 +495,22 @@ class TestCertificates:
             backendCertificateArn=arn("us-east-1"),
         )
 
-        assert "certificateArn: must be in us-east-1, got one in eu-west-2" in message
-        assert "backendCertificateArn: must be in eu-west-2, got one in us-east-1" in message
+        assert "- certificateArn: must be in us-east-1, got one in eu-west-2" in message
+        assert "- backendCertificateArn: must be in eu-west-2, got one in us-east-1" in message
 
     def test_refuses_another_account(self) -> None:
         message = refusal(account="111122223333", region="us-east-1", certificateArn=arn())
 
-        assert "in the account of the deployment, 111122223333, got one in 123456789012" in message
+        mistake = (
+            "- certificateArn: must be in the account of the deployment, 111122223333, got one"
+        )
+        assert f"{mistake} in 123456789012" in message
 
-    def test_refuses_one_beside_a_zone(self) -> None:
-        message = refusal(isRoute53Domain=True, certificateArn=arn())
+    @pytest.mark.parametrize("key", ["certificateArn", "backendCertificateArn"])
+    def test_refuses_one_beside_a_zone(self, key: str) -> None:
+        message = refusal(isRoute53Domain=True, **{key: arn()})
 
-        assert "isRoute53Domain is true" in message
+        assert f"- {key}: is set, and isRoute53Domain is true" in message
 
 
 def test_schema_and_table_are_up_to_date() -> None:
@@ -763,7 +767,7 @@ class TestZone:
     def test_refuses_one_for_a_domain_elsewhere(self, key: str, value: str) -> None:
         message = refusal(certificateArn=arn(), **{key: value})
 
-        assert f"{key}: is set, and the domain is not in Route 53" in message
+        assert f"- {key}: is set, and the domain is not in Route 53" in message
 
     @pytest.mark.parametrize("value", ["/hostedzone/Z1", "zone", "z0123456789abc"])
     def test_refuses_what_is_no_id(self, value: str) -> None:

@@ -166,6 +166,13 @@ class TestMade:
             assert "CidrIp" not in rule
             assert "CidrIpv6" not in rule
 
+    def test_opens_no_connections_itself(self, default: Json) -> None:
+        group = only(default, "AWS::EC2::SecurityGroup", "BackendDatabase")
+
+        # Without any rule EC2 would allow all: this one, which CDK writes, matches nothing.
+        (rule,) = group["SecurityGroupEgress"]
+        assert (rule["CidrIp"], rule["IpProtocol"]) == ("255.255.255.255/32", "icmp")
+
     def test_its_log_groups_expire(self, default: Json) -> None:
         database = only_id(default, INSTANCE)
 
@@ -178,6 +185,18 @@ class TestMade:
             ["/aws/rds/instance/", {"Ref": database}, "/upgrade"],
         ]
         assert {retention["RetentionInDays"] for retention in retentions} == {365}
+
+    @pytest.mark.parametrize(
+        ("shape", "expected"),
+        [("default", "retain-on-update-or-delete"), ("development", "destroy")],
+    )
+    def test_its_log_groups_go_with_it_only_without_protection(
+        self, request: pytest.FixtureRequest, shape: str, expected: str
+    ) -> None:
+        template = request.getfixturevalue(shape)
+
+        retentions = of_type(template, "Custom::LogRetention").values()
+        assert [one["Properties"]["RemovalPolicy"] for one in retentions] == [expected] * 2
 
 
 class TestGiven:

@@ -775,9 +775,14 @@ class TestRelease:
         Template.from_json(template()).resource_count_is("AWS::SSM::Parameter", 0)
 
     def test_the_build_project_has_no_privileges(self) -> None:
-        project = only(template(build_timeout=Duration.minutes(12)), "AWS::CodeBuild::Project")
+        found = template(build_timeout=Duration.minutes(12))
+        project = only(found, "AWS::CodeBuild::Project")
 
         assert project["Environment"]["PrivilegedMode"] is False
+        assert project["Environment"]["ComputeType"] == "BUILD_GENERAL1_MEDIUM"
+        logs = project["LogsConfig"]["CloudWatchLogs"]
+        assert logs["Status"] == "ENABLED"
+        assert references(logs) == {only_id(found, "AWS::Logs::LogGroup", "FrontendReleaseBuild")}
         assert project["Artifacts"] == {"Type": "NO_ARTIFACTS"}
         assert "VpcConfig" not in project
         assert "EnvironmentVariables" not in project["Environment"]
@@ -978,7 +983,16 @@ class TestRefusals:
     ) -> None:
         zone_in(stack)
 
-        assert said in refusal(lambda: frontend(stack, **overrides))
+        text = refusal(lambda: frontend(stack, **overrides))
+        assert said in text
+        assert re.search(rf"\b{next(iter(overrides))}\b", text)
+
+    def test_refuses_a_locked_log_bucket(self, refusal: Refusal, stack: Stack) -> None:
+        zone_in(stack)
+        logs = s3.Bucket(stack, "Logs", object_lock_enabled=True)
+
+        text = refusal(lambda: frontend(stack, log_bucket=logs))
+        assert text.startswith("log_bucket must be a bucket without Object Lock, got Stack/Logs")
 
     def test_refuses_variables_that_built_files_do_not_read(
         self, refusal: Refusal, stack: Stack, dist: str

@@ -360,21 +360,27 @@ def test_can_be_granted_permissions() -> None:
         ({"subjects": "octo-org/octo-repo"}, "subjects must be a list of GitHubSubject"),
         ({"subjects": ["repo:octo-org/octo-repo:*"]}, "subjects must be a list of GitHubSubject"),
         ({"subjects": PRODUCTION}, "subjects must be a list of GitHubSubject"),
-        ({"subjects": [PRODUCTION, REVIEW]}, "give them a role of their own, GalvReviewRole(…)"),
+        ({"subjects": [PRODUCTION, REVIEW]}, "subjects has pull requests, which run code that "),
         ({"subjects": [ORGANIZATION]}, "subjects has a whole organization, 'repo:octo-org/*'"),
         ({"provider": PROVIDER_ARN}, "provider must be an aws_iam.IOidcProvider"),
         ({"qualifiers": []}, "qualifiers must be a list such as ['hnb659fds'], got []"),
         ({"qualifiers": "galv"}, "qualifiers must be a list such as ['hnb659fds'], got 'galv'"),
-        ({"qualifiers": ["*"]}, "with no wildcards, got '*'"),
-        ({"qualifiers": ["elevenletters"]}, "got 'elevenletters'"),
+        (
+            {"qualifiers": ["*"]},
+            "qualifiers must be names such as 'hnb659fds', with no wildcards, got '*'",
+        ),
+        ({"qualifiers": ["elevenletters"]}, "qualifiers must be names such as "),
         (
             {"regions": ["eu-west-*"]},
             "regions must be names such as 'eu-west-2', with no wildcards",
         ),
-        ({"regions": [7]}, "got 7"),
+        ({"regions": [7]}, "regions must be names such as 'eu-west-2', with no wildcards, got 7"),
         ({"check_backends": "galv"}, "check_backends must be a list such as ['galv-Backend"),
         ({"check_backends": ["*/B"]}, "check_backends must be names such as 'galv-Backend"),
-        ({"check_backends": ["galv-BackendStack"]}, "such as 'galv-BackendStack/Backend'"),
+        (
+            {"check_backends": ["galv-BackendStack"]},
+            "check_backends must be names such as 'galv-BackendStack/Backend'",
+        ),
         ({"check_backends": ["a/B"], "check_clusters": ["*"]}, "check_clusters must be names"),
         ({"check_clusters": ["a"]}, "check_clusters are given without check_backends"),
         ({"broad": 1}, "broad must be true or false, got 1"),
@@ -385,4 +391,4 @@ def test_can_be_granted_permissions() -> None:
 def test_refuses_what_is_unsafe_or_contradictory(
     make: Make, refusal: Refusal, arguments: Json, message: str
 ) -> None:
-    assert message in refusal(lambda: make(**arguments))
+    assert refusal(lambda: make(**arguments)).startswith(message)

@@ -98,7 +98,10 @@ def test_can_be_granted_permissions() -> None:
         ({"stacks": []}, "stacks must be a list such as ['galv-BackendStack'], got []"),
         ({"stacks": "galv"}, "stacks must be a list such as ['galv-BackendStack'], got 'galv'"),
         ({"stacks": ["*"]}, "stacks must be names such as 'galv-BackendStack', with a '*' at the"),
-        ({"stacks": ["galv-*-x"]}, "got 'galv-*-x'"),
+        (
+            {"stacks": ["galv-*-x"]},
+            "stacks must be names such as 'galv-BackendStack', with a '*' at the end",
+        ),
         ({"qualifiers": ["*"]}, "qualifiers must be names such as 'hnb659fds', with no wildcards"),
         ({"regions": ["*"]}, "regions must be names such as 'eu-west-2', with no wildcards"),
     ],
@@ -106,4 +109,4 @@ def test_can_be_granted_permissions() -> None:
 def test_refuses_what_is_unsafe(
     stack: Stack, refusal: Refusal, arguments: Json, message: str
 ) -> None:
-    assert message in refusal(lambda: review_role(stack, **arguments))
+    assert refusal(lambda: review_role(stack, **arguments)).startswith(message)

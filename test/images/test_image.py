@@ -175,7 +175,7 @@ class TestImage:
     def test_refuses_names_in_place_of_constructs(
         self, refused_backend: RefusedBackend, argument: str, expected: str
     ) -> None:
-        assert expected in refused_backend(**{argument: "galv"})
+        assert refused_backend(**{argument: "galv"}).startswith(expected)
 
 
 def built(tmp_path: Path, platform: ecr_assets.Platform | None = None) -> ecs.ContainerImage:

@@ -109,7 +109,7 @@ def test_does_not_warn_when_mail_is_given(
     ("arguments", "message"),
     [
         ({"sender": "galv"}, "sender must be an address such as 'galv-no-reply@mail.example.com'"),
-        ({"sender": None}, "got None"),
+        ({"sender": None}, "sender must be an address such as "),
         ({"host": 7}, "host must be a host name, got 7 (int)"),
         ({"port": 0}, "port must be from 1 to 65535, got 0"),
         ({"port": 65536}, "port must be from 1 to 65535, got 65536"),
@@ -121,7 +121,7 @@ def test_refuses_invalid_arguments(
 ) -> None:
     given: Json = {"sender": "galv@example.org", **arguments}
 
-    assert message in refusal(lambda: GalvMail.from_secret(secret, **given))
+    assert refusal(lambda: GalvMail.from_secret(secret, **given)).startswith(message)
 
 
 def test_refuses_a_port_that_is_not_known_at_synthesis(

@@ -118,11 +118,19 @@ class TestIdentity:
         destination = only(mail, DESTINATION)["EventDestination"]
 
         assert destination["Enabled"] is True
-        assert {"bounce", "complaint"} <= {
-            event.lower() for event in destination["MatchingEventTypes"]
-        }
+        events = [event.lower() for event in destination["MatchingEventTypes"]]
+        assert events == ["bounce", "complaint", "reject"]
         (dimension,) = destination["CloudWatchDestination"]["DimensionConfigurations"]
-        assert dimension["DimensionName"] == "ses:configuration-set"
+        # SES puts this tag on each message by itself.
+        assert dimension == {
+            "DimensionName": "ses:configuration-set",
+            "DimensionValueSource": "messageTag",
+            "DefaultDimensionValue": "none",
+        }
+
+    def test_its_reputation_can_be_watched_without_that_of_the_account(self, mail: Json) -> None:
+        assert only(mail, SET)["ReputationOptions"] == {"ReputationMetricsEnabled": True}
+        assert only(mail, SET)["SendingOptions"] == {"SendingEnabled": True}
 
     def test_bounces_and_complaints_go_to_the_given_topic(self) -> None:
         stack = Stack(new_app(), "Stack")

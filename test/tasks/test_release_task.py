@@ -283,13 +283,19 @@ class TestRefusals:
         ("arguments", "message"),
         [
             ({"command": []}, "command must be a list of words such as ['python', 'manage.py',"),
-            ({"command": "index"}, "got 'index'"),
+            ({"command": "index"}, "command must be a list of words such as "),
             ({"name": "two words"}, "name must be letters, digits, '-' and '_', at most 255"),
-            ({"name": ""}, "got ''"),
+            ({"name": ""}, "name must be letters, digits, '-' and '_', at most 255, got ''"),
             ({"cpu": 100}, "cpu must be one of 256, 512"),
             ({"memory_limit_mib": 512}, "memory_limit_mib must be one of 1024"),
-            ({"timeout": Duration.minutes(56)}, "whole seconds from 60 to 3300, got 3360 seconds"),
-            ({"timeout": Duration.seconds(59)}, "whole seconds from 60 to 3300, got 59 seconds"),
+            (
+                {"timeout": Duration.minutes(56)},
+                "timeout must be whole seconds from 60 to 3300, got 3360 seconds",
+            ),
+            (
+                {"timeout": Duration.seconds(59)},
+                "timeout must be whole seconds from 60 to 3300, got 59 seconds",
+            ),
             ({"timeout": 900}, "timeout must be a Duration, got 900"),
             ({"environment": {"A": ""}}, "environment['A'] is empty"),
             ({"environment": {"GALV_RELEASE_EVENT": "Create"}}, "environment sets GALV_RELEASE"),
@@ -297,7 +303,7 @@ class TestRefusals:
         ],
     )
     def test_refuses_invalid_arguments(self, refuse: Any, arguments: Json, message: str) -> None:
-        assert message in refuse(**arguments)
+        assert refuse(**arguments).startswith(message)
 
     @pytest.mark.parametrize("id", ["Ü", "--"])
     def test_refuses_an_id_that_gives_no_name(

@@ -389,6 +389,8 @@ class TestBounds:
         queue = {"Fn::GetAtt": [only_id(result, "AWS::SQS::Queue"), "Arn"]}
 
         assert only(result, "AWS::SQS::Queue")["SqsManagedSseEnabled"] is True
+        # The longest that SQS keeps a message.
+        assert only(result, "AWS::SQS::Queue")["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
         (statement,) = only(result, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
         assert statement["Effect"] == "Deny"
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -606,7 +608,7 @@ class TestRefusals:
         overrides: Json,
         message: str,
     ) -> None:
-        assert message in refusal(lambda: make(**overrides))
+        assert refusal(lambda: make(**overrides)).startswith(message)
 
     @pytest.mark.parametrize(
         "expression",

@@ -197,6 +197,7 @@ class TestRules:
             "AWSManagedRulesSQLiRuleSet",
         ]
         for rule in managed.values():
+            assert rule["Statement"]["ManagedRuleGroupStatement"]["VendorName"] == "AWS"
             assert rule["OverrideAction"] == {"None": {}}
             assert "Action" not in rule
 
@@ -208,11 +209,25 @@ class TestRules:
             assert found[id]
             assert all(name.endswith("_BODY") for name in found[id])
 
-    def test_samples_requests_of_every_rule(self) -> None:
+    def test_what_the_rules_for_bodies_would_block_they_count(self) -> None:
+        overrides = [
+            override
+            for rule in rules(synth_acl()).values()
+            for override in rule["Statement"]
+            .get("ManagedRuleGroupStatement", {})
+            .get("RuleActionOverrides", [])
+        ]
+
+        assert overrides
+        assert all(override["ActionToUse"] == {"Count": {}} for override in overrides)
+
+    def test_samples_and_counts_requests_of_every_rule(self) -> None:
         acl = only(synth_acl(), WEB_ACL)
 
         for configuration in (acl, *acl["Rules"]):
             assert configuration["VisibilityConfig"]["SampledRequestsEnabled"] is True
+            # The alarms look at these metrics.
+            assert configuration["VisibilityConfig"]["CloudWatchMetricsEnabled"] is True
 
     def test_counts_with_the_given_rules_too(self) -> None:
         template = synth_acl(

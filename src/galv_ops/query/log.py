@@ -167,12 +167,12 @@ def streams(aws: Aws, group: str, *, limit: int) -> Iterator[Stream]:
     )
     try:
         for page in pages:
-            for stream in page["logStreams"]:
-                created = stream.get("creationTime", 0)
+            for one in page["logStreams"]:
+                created = one.get("creationTime", 0)
                 yield Stream(
-                    name=stream.get("logStreamName", ""),
+                    name=one.get("logStreamName", ""),
                     created=time_of(created),
-                    written=time_of(stream.get("lastEventTimestamp", created)),
+                    written=time_of(one.get("lastEventTimestamp", created)),
                 )
     except ClientError as error:
         if error_code(error) != NOT_FOUND:
