@@ -104,7 +104,7 @@ def test_several_repositories_deploy_from_the_given_environment(run: Run) -> Non
     assert of_type(template, "AWS::IAM::OIDCProvider") == {}
 
 
-def test_refuses_what_is_no_repository(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refuses_an_invalid_repository(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run("octo-org/*")
 

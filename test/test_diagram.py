@@ -27,7 +27,7 @@ def test_it_is_up_to_date(stacks: Stacks) -> None:
     assert diagram.PICTURE.read_text() == diagram.picture(stacks)
 
 
-def test_it_says_what_the_templates_say(stacks: Stacks) -> None:
+def test_it_agrees_with_the_templates(stacks: Stacks) -> None:
     texts = {text.text for text in ET.fromstring(diagram.picture(stacks)).iter() if text.text}
 
     assert {"rate(5 minutes)", "app.example.com", "mail.example.com"} <= texts

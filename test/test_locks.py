@@ -22,7 +22,7 @@ GROUPS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text
 
 
 @pytest.mark.parametrize("asked", sorted(set().union(*GROUPS.values())))
-def test_locks_what_each_group_allows(asked: str) -> None:
+def test_locks_versions_that_each_group_allows(asked: str) -> None:
     requirement = Requirement(asked)
     versions = [
         specifier.version

@@ -466,7 +466,7 @@ class TestChosenSubnets:
         found = vpc.select_subnets(subnet_filters=chosen.task_subnets.subnet_filters)
         assert found.subnet_ids == ["subnet-1", "subnet-2"]
 
-    def test_are_refused_when_there_are_none(self, refusal: Refusal) -> None:
+    def test_refuses_a_selection_without_subnets(self, refusal: Refusal) -> None:
         stack = regional_stack(looked_up_vpc())
         vpc = ec2.Vpc.from_lookup(stack, "Vpc", vpc_id="vpc-0123456789abcdef0")
         none = ec2.SubnetSelection(subnet_filters=[ec2.SubnetFilter.by_ids(["subnet-9"])])

@@ -76,7 +76,7 @@ def test_creates_nothing_that_it_was_given(galv: Json) -> None:
         assert of_type(galv, kind) == {}
 
 
-def test_uses_what_it_was_given(galv: Json) -> None:
+def test_uses_the_given_resources(galv: Json) -> None:
     for kind, name in (
         ("AWS::ECS::Service", "Cluster"),
         ("AWS::EC2::SecurityGroup", "VpcId"),

@@ -193,7 +193,7 @@ class TestBackend:
 
 
 class TestFrontend:
-    def test_refuses_what_is_no_site(self, tmp_path: Path) -> None:
+    def test_refuses_a_folder_without_a_site(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"neither index.html nor package.json"):
             Frontend(path=tmp_path).check()
 
@@ -259,7 +259,7 @@ class TestReport:
             raise Skip("no mail")
         return report
 
-    def test_keeps_what_came_out(self, report: Report) -> None:
+    def test_keeps_the_results(self, report: Report) -> None:
         found = [(one.outcome, one.detail) for one in report.results]
 
         assert found == [(PASSED, "so"), (FAILED, "because\nof this"), (SKIPPED, "no mail")]

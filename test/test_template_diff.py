@@ -39,7 +39,7 @@ def test_reports_a_removed_resource() -> None:
         ("Delete", ""),
     ],
 )
-def test_says_what_is_left(policy: str, why: str) -> None:
+def test_names_the_resources_that_stay_behind(policy: str, why: str) -> None:
     old = template(BucketName="a")
     old["Resources"]["Thing"] |= {"DeletionPolicy": policy, "UpdateReplacePolicy": policy}
 
@@ -60,7 +60,7 @@ def test_says_what_is_left(policy: str, why: str) -> None:
         ("AWS::CDK::Metadata", "Analytics", "changed in place"),
     ],
 )
-def test_knows_what_replaces(resource: str, name: str, kind: str) -> None:
+def test_knows_which_properties_replace_a_resource(resource: str, name: str, kind: str) -> None:
     for old, new in (
         (template(resource, **{name: "a"}), template(resource, **{name: "b"})),
         (template(resource), template(resource, **{name: "b"})),

@@ -469,7 +469,7 @@ class TestPrivateZones:
                 )
 
     @pytest.mark.parametrize("private", [True, False])
-    def test_one_that_was_looked_up_is_told_apart_by_its_look_up(
+    def test_recognizes_a_looked_up_zone_by_its_look_up(
         self, refusal: Refusal, private: bool
     ) -> None:
         asked = "domainName=example.com" + ":privateZone=true" * private
@@ -496,7 +496,7 @@ class TestPrivateZones:
         mail(stack, hosted_zone=route53.HostedZone(stack, "Public", zone_name="example.com"))
 
     @pytest.mark.parametrize("make", [backend, frontend, mail], ids=named)
-    def test_are_refused(
+    def test_refuses_a_private_zone(
         self, refusal: Refusal, stack: Stack, make: Make, zone: route53.IHostedZone
     ) -> None:
         zone_in(stack)

@@ -22,7 +22,9 @@ def secret(stack: Stack) -> secretsmanager.ISecret:
 
 class TestSet:
     @pytest.mark.parametrize("name", TASKS)
-    def test_every_task_gets_what_the_application_needs(self, default: Json, name: str) -> None:
+    def test_every_task_gets_the_variables_of_the_application(
+        self, default: Json, name: str
+    ) -> None:
         variables = environment(default, name)
 
         assert set(variables) == {

@@ -327,7 +327,7 @@ def test_null_and_empty_mean_not_set(value: object) -> None:
     "key",
     ["@aws-cdk/core:x", "aws:cdk:y", "hosted-zone:account=1", "cdk-migrate", "aws-cdk:z"],
 )
-def test_ignores_what_is_cdks_own(key: str) -> None:
+def test_ignores_context_of_cdk(key: str) -> None:
     context: Any = {key: "anything"}
 
     assert read(**context) == read()
@@ -667,7 +667,7 @@ def test_refuses_a_subdomain_that_ends_in_the_domain(key: str, value: str) -> No
         ("a" * 256, "a" * 256 + "-smtp"),
     ],
 )
-def test_a_tag_may_hold_what_aws_allows(tag: str, secret: str) -> None:
+def test_accepts_every_tag_that_aws_allows(tag: str, secret: str) -> None:
     config = read(projectNameTag=tag)
 
     assert config.project_name_tag == tag
@@ -770,7 +770,7 @@ class TestZone:
         assert f"- {key}: is set, and the domain is not in Route 53" in message
 
     @pytest.mark.parametrize("value", ["/hostedzone/Z1", "zone", "z0123456789abc"])
-    def test_refuses_what_is_no_id(self, value: str) -> None:
+    def test_refuses_an_invalid_id(self, value: str) -> None:
         assert "- hostedZoneId: must be the id of a hosted zone" in refusal(hostedZoneId=value)
 
 

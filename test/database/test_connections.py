@@ -79,7 +79,7 @@ def test_warns_if_the_connections_do_not_fit(
     Annotations.from_stack(stack).has_warning("/Stack/Backend", Match.string_like_regexp(said))
 
 
-def test_does_not_warn_of_a_count_that_is_not_known_yet(
+def test_does_not_warn_if_the_count_is_not_known_at_synthesis(
     stack: Stack, make_backend: MakeBackend
 ) -> None:
     most = CfnParameter(stack, "Most", type="Number").value_as_number

@@ -311,7 +311,7 @@ class TestOwner:
         ],
         ids=["requests", "setup", "release task", "default", "longest"],
     )
-    def test_the_old_login_lasts_as_long_as_what_signs_in_with_it(
+    def test_the_old_login_lasts_as_long_as_the_tasks_that_use_it(
         self,
         stack: Stack,
         make_backend: MakeBackend,

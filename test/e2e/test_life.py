@@ -150,7 +150,7 @@ def test_writes_the_log_of_setup(backend: Backend) -> None:
 
 
 @pytest.mark.smoke
-def test_outputs_what_a_person_needs(backend: Backend, app: Application, cloud: Cloud) -> None:
+def test_has_the_documented_outputs(backend: Backend, app: Application, cloud: Cloud) -> None:
     outputs = backend.outputs
 
     assert outputs["BackendUrl"] == "https://api-life.example.com"

@@ -351,7 +351,7 @@ def test_names_the_deployment_that_it_did_not_find(galv_ops: GalvOps) -> None:
     assert "no stack in eu-north-1 has the tag project-name=ops: check" in region.err
 
 
-def test_doctor_tells_of_a_site_that_cannot_be_built(galv_ops: GalvOps, app: Application) -> None:
+def test_doctor_finds_a_site_that_cannot_be_built(galv_ops: GalvOps, app: Application) -> None:
     assert not app.deploy(frontendVersion=BROKEN_SITE).ok
 
     done = galv_ops("doctor")
@@ -361,7 +361,7 @@ def test_doctor_tells_of_a_site_that_cannot_be_built(galv_ops: GalvOps, app: App
     assert "2. " not in done.out
 
 
-def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application) -> None:
+def test_doctor_finds_a_failed_migration(galv_ops: GalvOps, app: Application) -> None:
     assert not app.deploy_version(MIGRATION).ok
 
     done = galv_ops("doctor")
@@ -376,7 +376,7 @@ def test_doctor_tells_of_a_failed_migration(galv_ops: GalvOps, app: Application)
     assert re.search("^back +setup +exited with code 1", status.out, re.MULTILINE), status.out
 
 
-def test_doctor_tells_of_an_image_that_is_not_there(
+def test_doctor_finds_a_missing_image(
     galv_ops: GalvOps, app: Application, backend: Backend
 ) -> None:
     assert not app.deploy_version("v9.9.9").ok
@@ -392,7 +392,7 @@ def test_doctor_tells_of_an_image_that_is_not_there(
     )
 
 
-def test_doctor_tells_of_a_server_that_ends(
+def test_doctor_finds_a_server_that_ends(
     galv_ops: GalvOps, app: Application, backend: Backend
 ) -> None:
     assert not app.deploy_version(CRASH).ok
@@ -408,7 +408,7 @@ def test_doctor_tells_of_a_server_that_ends(
     assert SERVER_SAYS in done.out
 
 
-def test_doctor_tells_of_a_secret_without_a_key(
+def test_doctor_finds_a_secret_without_a_key(
     galv_ops: GalvOps, app: Application, cloud: Cloud
 ) -> None:
     secret = {"Name": "ops-backend-secrets", "SecretString": '{"OTHER": "1"}'}
@@ -421,7 +421,7 @@ def test_doctor_tells_of_a_secret_without_a_key(
     assert "The secret ops-backend-secrets lacks the key DJANGO_TOKEN, which a task" in done.out
 
 
-def test_doctor_tells_that_us_east_1_has_no_bootstrap(galv_ops: GalvOps, cloud: Cloud) -> None:
+def test_doctor_finds_a_missing_bootstrap_in_us_east_1(galv_ops: GalvOps, cloud: Cloud) -> None:
     ssm, name = cloud.client("ssm", "us-east-1"), "/cdk-bootstrap/hnb659fds/version"
     version = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     ssm.delete_parameter(Name=name)

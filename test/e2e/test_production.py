@@ -305,7 +305,7 @@ def test_leaves_exactly_what_is_kept_when_it_is_destroyed_as_documented(
     }
 
 
-def test_deploys_over_what_remained(app: Application) -> None:
+def test_deploys_again_beside_the_kept_resources(app: Application) -> None:
     done = app.deploy(deletionProtection=True, mailIdentity="existing")
 
     assert done.ok, done.output

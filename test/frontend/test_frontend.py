@@ -337,7 +337,7 @@ class TestContentSecurityPolicy:
         assert policy["connect-src"] == ["'self'", "https://api.example.com"]
         assert policy["script-src"] == ["'self'", "'wasm-unsafe-eval'"]
 
-    def test_adds_what_is_given(self) -> None:
+    def test_adds_the_given_sources(self) -> None:
         policy = policy_of(
             template(
                 content_security_policy={

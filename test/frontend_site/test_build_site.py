@@ -266,7 +266,7 @@ class TestRelease:
     ARCHIVE = "/lab/site/releases/download/v1.0.0/frontend-build.tar.gz"
 
     @pytest.mark.parametrize("prefix", ["", "./", "dist/", "build/dist/", "./dist/"])
-    def test_takes_what_is_attached(self, downloads: Downloads, work: Path, prefix: str) -> None:
+    def test_takes_the_attached_files(self, downloads: Downloads, work: Path, prefix: str) -> None:
         downloads.files[self.ARCHIVE] = archive(below(prefix))
 
         assert [build_site.main(step) for step in ("fetch", "install", "build")] == [0, 0, 0]

@@ -328,7 +328,7 @@ class TestCheckStatus:
 
 
 class TestBroad:
-    def test_trusts_an_organization_and_says_so(self, stack: Stack, make: Make) -> None:
+    def test_trusts_an_organization_with_a_warning(self, stack: Stack, make: Make) -> None:
         make(subjects=[ORGANIZATION], broad=True)
 
         may = Can(synthesize(stack))
@@ -388,7 +388,7 @@ def test_can_be_granted_permissions() -> None:
         ({"broad": True, "qualifiers": ["galv"]}, "qualifiers or regions are given with broad"),
     ],
 )
-def test_refuses_what_is_unsafe_or_contradictory(
+def test_refuses_unsafe_or_contradictory_arguments(
     make: Make, refusal: Refusal, arguments: Json, message: str
 ) -> None:
     assert refusal(lambda: make(**arguments)).startswith(message)

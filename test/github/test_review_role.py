@@ -106,7 +106,7 @@ def test_can_be_granted_permissions() -> None:
         ({"regions": ["*"]}, "regions must be names such as 'eu-west-2', with no wildcards"),
     ],
 )
-def test_refuses_what_is_unsafe(
+def test_refuses_unsafe_arguments(
     stack: Stack, refusal: Refusal, arguments: Json, message: str
 ) -> None:
     assert refusal(lambda: review_role(stack, **arguments)).startswith(message)

@@ -450,7 +450,7 @@ class TestTheRestOfTheDeployment:
 
         assert result["Data"]["TaskArn"] == ""
 
-    def test_is_left_out_where_a_rollback_cannot_be_told(self, deployment: Deployment) -> None:
+    def test_is_skipped_if_a_rollback_cannot_be_ruled_out(self, deployment: Deployment) -> None:
         deployment.aws.faults["describe_stacks"] = [THROTTLED]
 
         result = self.update(deployment, "network-1", "network-2")

@@ -354,7 +354,7 @@ class TestTimeout:
     @pytest.mark.parametrize(
         ("started_by", "age"), [("me", 7200), (None, 7200), ("scheduled-0123", 700)]
     )
-    def test_leaves_what_was_started_by_hand_or_is_about_to_be_stopped(
+    def test_leaves_runs_started_by_hand_or_about_to_be_stopped(
         self, schedule: Schedule, started_by: str | None, age: int
     ) -> None:
         schedule.aws.add(started_by)

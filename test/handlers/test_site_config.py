@@ -273,7 +273,7 @@ def test_a_page_whose_script_is_missing_is_refused() -> None:
     )
 
 
-def test_finds_what_a_page_loads_of_its_site() -> None:
+def test_finds_the_files_of_the_site_that_a_page_loads() -> None:
     page = b"""
         <link rel="icon" href="/icon.svg"> <link rel="manifest" href="/manifest.json">
         <link rel="stylesheet" crossorigin href="/assets/a%20b.css?1">

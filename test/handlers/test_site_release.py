@@ -663,7 +663,7 @@ class TestPublish:
             ("a.xml", "application/xml"),
         ],
     )
-    def test_says_what_each_kind_of_file_is(
+    def test_sets_the_content_type_of_each_kind_of_file(
         self, deployment: Deployment, name: str, told: str
     ) -> None:
         deployment.deploy({**SITE, name: b""})
@@ -675,7 +675,7 @@ class TestPublish:
         )
         assert put["ContentType"] == told
 
-    def test_says_what_files_are_and_how_long_they_last(self, deployment: Deployment) -> None:
+    def test_sets_content_type_and_cache_time(self, deployment: Deployment) -> None:
         deployment.deploy({**SITE, "assets/x-1.bin": b"", "parquet.WASM": b""})
 
         headers = {
@@ -736,7 +736,7 @@ class TestPublish:
 
         assert "the site is there, but CloudFront's caches could not" in deployment.refusal()
 
-    def test_denied_half_way_leaves_the_page_that_was_there(self, deployment: Deployment) -> None:
+    def test_a_denied_upload_keeps_the_old_page(self, deployment: Deployment) -> None:
         deployment.deploy()
         before = deployment.served()
         deployment.release("v1.1.0")

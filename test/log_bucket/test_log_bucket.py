@@ -405,7 +405,7 @@ class TestPolicy:
         assert not allows(logs, request)
 
     @pytest.mark.parametrize("writer", REQUESTS)
-    def test_refuses_each_writer_what_it_does_not_need(self, logs: Json, writer: str) -> None:
+    def test_denies_each_writer_other_actions(self, logs: Json, writer: str) -> None:
         for action in ("s3:GetObject", "s3:DeleteObject", "s3:PutBucketPolicy"):
             assert not allows(logs, {**REQUESTS[writer], "action": action})
         elsewhere = {**REQUESTS[writer], "resource": "arn:aws:s3:::logs/other/x"}
@@ -565,7 +565,7 @@ class TestWhereItIs:
 
         assert only(template, FLOW_LOG)["LogDestination"]["Fn::Join"][1][-1].endswith("the-logs")
 
-    def test_with_a_name_that_is_not_known_yet(self, synth: Synth, stack: Stack) -> None:
+    def test_with_a_name_that_is_not_known_at_synthesis(self, synth: Synth, stack: Stack) -> None:
         name = CfnParameter(stack, "Name").value_as_string
         logs = s3.Bucket.from_bucket_name(stack, "Logs", name)
 

@@ -20,7 +20,7 @@ def test_there_is_one_web_service(default: Json) -> None:
     assert len(ending(default, deployment.SERVICE, deployment._SERVICE)) == 1
 
 
-def test_a_backend_is_told_by_its_setup(development: Json) -> None:
+def test_a_backend_is_recognized_by_its_setup(development: Json) -> None:
     assert len(stems(development, deployment.RELEASE)) == 2, "setup and check_status"
     assert len(ending(development, deployment.RELEASE, deployment._SETUP)) == 1
 

@@ -530,7 +530,7 @@ def test_a_known_cause_hides_no_other_and_the_newest_is_first(
     assert causes(recorded) == expected
 
 
-def test_two_failures_of_a_stack_are_both_told_in_their_order(recorded: Recorded) -> None:
+def test_shows_two_failures_of_a_stack_in_order(recorded: Recorded) -> None:
     release_fails(recorded, "Release task exited with code 1\n[release] migrate: failed with exit "
                   "code 1")  # fmt: skip
     before = LATER - timedelta(minutes=1)
@@ -580,7 +580,7 @@ def test_two_images_are_two_causes(recorded: Recorded) -> None:
     ]
 
 
-def test_a_failed_setup_by_hand_is_told_beside_a_failed_deployment(recorded: Recorded) -> None:
+def test_shows_a_failed_setup_by_hand_beside_a_failed_deployment(recorded: Recorded) -> None:
     site_fails(recorded, LATER)
     recorded.tasks = [ran("setup-db", exit_code=4, startedBy="galv-ops")]
     recorded.log_lines["setup-db/setup-db/0a1b2c3d4e5f"] = [

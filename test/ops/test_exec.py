@@ -70,7 +70,7 @@ def test_a_plugin_gets_the_token_in_its_environment(
 @pytest.mark.parametrize(
     "script", ["echo 1.2.497.0", "echo 1.2.339.0", "echo 1.1", "echo nonsense", "exit 1"]
 )
-def test_an_older_plugin_gets_it_as_it_can_and_the_user_is_told(
+def test_an_older_plugin_gets_the_token_as_an_argument_with_a_warning(
     shell: tuple[Recorded, Path, list[Any]], script: str
 ) -> None:
     recorded, folder, started = shell

@@ -274,14 +274,14 @@ class TestSchedule:
         assert made["ScheduleExpressionTimezone"] == zone
         assert made["State"] == "ENABLED"
 
-    def test_tells_the_function_the_time_that_all_retries_share(
+    def test_passes_the_function_the_due_time_that_all_retries_share(
         self, template: Callable[..., Json]
     ) -> None:
         made = only(template(), "AWS::Scheduler::Schedule")
 
         assert json.loads(made["Target"]["Input"]) == {"due": "<aws.scheduler.scheduled-time>"}
 
-    def test_starts_only_after_what_a_run_needs(self, stack: Stack) -> None:
+    def test_starts_only_after_the_resources_that_a_run_needs(self, stack: Stack) -> None:
         database = ec2.SecurityGroup(stack, "Database", vpc=ec2.Vpc(stack, "DatabaseVpc"))
         ready = s3.Bucket(stack, "Ready")
         runtime = runtime_in(
