@@ -81,7 +81,7 @@ PARTS = {
     ),
     "ops": Part(
         code="src/galv_ops/**/*.py",
-        tests=("test/ops/test_*.py",),
+        tests=("test/ops/**/test_*.py",),
         without=("*_constructs.py",),
         options=("--confcutdir=test/ops", "-m", ""),
     ),

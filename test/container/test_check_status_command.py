@@ -1,7 +1,10 @@
 """The library's own check_status, run by real Django in the container of the task."""
 
 import json
+import shutil
+import socket
 import socketserver
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 from containers import Container, Image, Network, why_no_network, why_not
+from proof import certificates
 
 from galv_constructs.backend._container import DIRECTORY, entry_point
 
@@ -221,3 +225,42 @@ def test_the_application_s_own_command_comes_first(task: Task) -> None:
     (commands / "check_status.py").write_text(OWN)
 
     assert task.run(APPS="own") == (0, "the application's own\n")
+
+
+class TlsMail(Mail):
+    """A mail server that speaks TLS from the start."""
+
+    def __init__(self, made: certificates.Certificates) -> None:
+        super().__init__()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(made.certificate, made.key)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        return self._context.wrap_socket(connection, server_side=True), address
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_speaks_tls_from_the_start_where_the_settings_say_so(
+    network: Network, tmp_path: Path, *, trusted: bool
+) -> None:
+    made = certificates.make(tmp_path / "tls", [SES])
+    code = tmp_path / "code"
+    code.mkdir()
+    with TlsMail(made) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        task = Task(network, code, server)
+        with (code / "config" / "settings.py").open("a") as settings:
+            settings.write("EMAIL_USE_SSL = True\n")
+        shutil.copy(made.authority, code / "authority.pem")
+        authority = f"{Image(python=Path(sys.executable), application=code).workdir}/authority.pem"
+        variables = {"SSL_CERT_FILE": authority} if trusted else {}
+
+        found = task.report(DJANGO_EMAIL_HOST=SES, **variables)["SMTP"]
+
+        server.shutdown()
+    if trusted:
+        assert found["detail"] == f"{SES} took a message from Galv <{SENDER}>"
+    else:
+        assert "CERTIFICATE_VERIFY_FAILED" in found["error"]
+        assert not server.lines

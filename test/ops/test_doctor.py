@@ -997,3 +997,14 @@ def test_what_programs_are_told_of_a_fault(recorded: Recorded) -> None:
     recorded.refuse("acm.DescribeCertificate", "AccessDeniedException", "no")
 
     transcript("doctor-json", recorded.run("doctor", "--json").stdout)
+
+
+@pytest.mark.parametrize("exit_code", [137, 143])
+def test_a_server_that_ecs_stopped_did_not_end_by_itself(
+    recorded: Recorded, exit_code: int
+) -> None:
+    reason = "Scaling activity initiated by (deployment ecs-svc/1)"
+    stopped = ran("web", exit_code=exit_code, stop_code="ServiceSchedulerInitiated", reason=reason)
+    recorded.tasks = [stopped]
+
+    assert recorded.run("doctor").exit_code == 0
