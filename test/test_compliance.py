@@ -138,6 +138,15 @@ def encrypted(stack: Stack) -> None:
     )
 
 
+def asked(stack: Stack) -> None:
+    """A backend that asks, with all that it may create."""
+    zone = route53.HostedZone.from_hosted_zone_attributes(
+        stack, "Asked", hosted_zone_id="Z0123456789", zone_name="example.org"
+    )
+    mail = GalvMail(stack, "Mail", sender="galv@example.org", hosted_zone=zone, preflight=True)
+    backend_in(stack, domain_name="api.example.org", hosted_zone=zone, mail=mail, preflight=True)
+
+
 def brought(stack: Stack) -> None:
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,
@@ -168,17 +177,18 @@ def brought(stack: Stack) -> None:
         media_bucket=s3.Bucket.from_bucket_name(stack, "Media", "our-media"),
         log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "aws-waf-logs-ours"),
         execute_command=True,
+        preflight=True,
     )
 
 
-AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints, roles]
+AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints, roles, asked]
 REGIONAL = [encrypted, brought]
 SHAPES = {
     **{f"any-{make.__name__}": make for make in AGNOSTIC},
     **{f"regional-{make.__name__}": make for make in REGIONAL},
 }
 # The checks that look at a template for seconds see only these, which differ most.
-VARIED = ["any-endpoints", "any-roles", "regional-encrypted"]
+VARIED = ["any-endpoints", "any-roles", "any-asked", "regional-encrypted"]
 
 
 def stack_of(app: App, shape: str) -> Stack:

@@ -590,3 +590,30 @@ def _service(endpoint: Json) -> str:
     name = endpoint["ServiceName"]
     parts = name["Fn::Join"][1] if isinstance(name, dict) else [name]
     return str(parts[-1]).removeprefix("com.amazonaws.").lstrip(".")
+
+
+class TestPreflight:
+    @pytest.mark.parametrize(
+        ("preset", "quotas"),
+        [
+            (NetworkPreset.NAT_GATEWAY, {"vpc", "internet-gateway", "eip"}),
+            (NetworkPreset.NAT_INSTANCE, {"vpc", "internet-gateway"}),
+            (NetworkPreset.PUBLIC, {"vpc", "internet-gateway"}),
+        ],
+    )
+    def test_asks_for_room_before_the_vpc(self, preset: NetworkPreset, quotas: set[str]) -> None:
+        template = network(preset=preset, preflight=True)
+        (id,) = of_type(template, "Custom::GalvPreflight")
+
+        asked = only(template, "Custom::GalvPreflight")["Questions"]
+        assert asked.keys() == {f"Network/Quotas/{name}" for name in quotas}
+        (vpc,) = of_type(template, "AWS::EC2::VPC").values()
+        assert id in vpc["DependsOn"]
+
+    @pytest.mark.parametrize("preflight", [False, ["quotas"]])
+    def test_asks_nothing_where_that_is_left_out(self, preflight: Any) -> None:
+        assert network(preflight=preflight) == network()
+
+    def test_refuses_what_is_no_kind(self) -> None:
+        with pytest.raises(ValueError, match="preflight leaves out 'vpc'"):
+            network(preflight=["vpc"])

@@ -21,12 +21,14 @@ from galv_constructs import (
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
+    GalvPreflight,
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
     GalvWebAcl,
     GitHubSubject,
     NetworkPreset,
+    PreflightCheck,
     TaskRuntime,
 )
 
@@ -102,6 +104,10 @@ def scheduled_task(stack: Stack) -> None:
     )
 
 
+def preflight(stack: Stack) -> None:
+    GalvPreflight.of(stack).add_check("Image", PreflightCheck.image("registry.example.com/a:v1"))
+
+
 CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
@@ -114,6 +120,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     ),
     "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
     "mail": mail,
+    "preflight": preflight,
     "release-task": release_task,
     "review-role": review_role,
     "scheduled-task": scheduled_task,

@@ -106,8 +106,9 @@ def test_everything_of_the_package_is_in_the_wheel(wheels: Mapping[str, Path], n
 
     assert packed == {
         file: path.read_bytes()
-        for path in (SOURCE / name.replace("-", "_")).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        for folder, _, names in os.walk(SOURCE / name.replace("-", "_"), followlinks=True)
+        for path in [Path(folder) / name for name in names]
+        if "__pycache__" not in path.parts
         for file in [str(path.relative_to(SOURCE))]
         if file not in NOT_PACKED
     }

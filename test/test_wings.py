@@ -18,7 +18,7 @@ FLOORS: Sequence[set[str]] = (
     {"tasks"},
     {"images", "mail"},
     {"network", "web_acl"},
-    {"log_bucket"},
+    {"log_bucket", "preflight"},
     {"_core"},
 )
 FLOOR = {wing: number for number, wings in enumerate(FLOORS) for wing in wings}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from galv_constructs.mail.dns_record import DnsRecord
     from galv_constructs.mail.mail import GalvMail, IGalvMail
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
+    from galv_constructs.preflight.check import PreflightCheck
+    from galv_constructs.preflight.preflight import GalvPreflight
     from galv_constructs.tasks.release_steps import ReleaseStep
     from galv_constructs.tasks.release_task import GalvReleaseTask
     from galv_constructs.tasks.runtime import TaskRuntime
@@ -38,6 +40,7 @@ __all__ = [
     "GalvLogBucket",
     "GalvMail",
     "GalvNetwork",
+    "GalvPreflight",
     "GalvReleaseTask",
     "GalvReviewRole",
     "GalvScheduledTask",
@@ -46,6 +49,7 @@ __all__ = [
     "IGalvMail",
     "IGalvNetwork",
     "NetworkPreset",
+    "PreflightCheck",
     "ReleaseStep",
     "TaskRuntime",
 ]
@@ -63,6 +67,7 @@ _MODULES = {
     "GalvLogBucket": "log_bucket.log_bucket",
     "GalvMail": "mail.mail",
     "GalvNetwork": "network",
+    "GalvPreflight": "preflight.preflight",
     "GalvReleaseTask": "tasks.release_task",
     "GalvReviewRole": "github.review_role",
     "GalvScheduledTask": "tasks.scheduled_task",
@@ -71,6 +76,7 @@ _MODULES = {
     "IGalvMail": "mail.mail",
     "IGalvNetwork": "network",
     "NetworkPreset": "network",
+    "PreflightCheck": "preflight.check",
     "ReleaseStep": "tasks.release_steps",
     "TaskRuntime": "tasks.runtime",
 }

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_s3 as s3
@@ -21,6 +21,8 @@ from galv_constructs._core.validation import (
     is_token,
 )
 from galv_constructs.log_bucket._delivery import check_log_bucket, ready_for_logs
+from galv_constructs.preflight._needs import Needs, check_preflight
+from galv_constructs.preflight.check import PreflightCheck
 
 
 class NetworkPreset(Enum):
@@ -121,6 +123,7 @@ class GalvNetwork(Construct):
         cidr: str | None = None,
         max_azs: int = 2,
         log_bucket: s3.IBucket | None = None,
+        preflight: bool | Sequence[str] = False,
     ) -> None:
         """Define the VPC.
 
@@ -136,6 +139,8 @@ class GalvNetwork(Construct):
                 Default: 2.
             log_bucket: Bucket for flow logs, which say who connected to what, such as
                 `GalvLogBucket.bucket`. Default: there are none.
+            preflight: Whether a deployment first asks whether the account has room for the VPC: see
+                `GalvPreflight`. A list leaves out kinds of questions. Default: false.
 
         Raises:
             ValueError: If an argument has the wrong type or is out of range.
@@ -147,6 +152,7 @@ class GalvNetwork(Construct):
         if cidr is not None:
             _check_cidr(cidr, max_azs)
         check_log_bucket(log_bucket)
+        check_preflight(preflight)
         super().__init__(scope, id)
         self._preset = preset
         self._cidr = "10.0.0.0/16" if cidr is None else cidr
@@ -175,6 +181,14 @@ class GalvNetwork(Construct):
             self._harden_nat_instance(nat)
         if preset is NetworkPreset.ENDPOINTS:
             self._add_interface_endpoints()
+        needs = Needs(self, preflight=preflight)
+        for quota in (
+            "vpc",
+            "internet-gateway",
+            *(["eip"] if preset is NetworkPreset.NAT_GATEWAY else []),
+        ):
+            needs.ask(f"Quotas/{quota}", PreflightCheck.quota(quota))
+        needs.hold(self._vpc)
 
     @staticmethod
     def from_vpc(
@@ -482,6 +496,34 @@ def _nat_instance() -> ec2.NatInstanceProviderV2:
 def selected_task_subnets(network: IGalvNetwork) -> ec2.SelectedSubnets:
     """The subnets that tasks run in."""
     return _select(network.vpc, network.task_subnets)
+
+
+_Route = Literal["nat", "internet", "none"]
+
+
+def ask_for_subnets(needs: Needs, network: IGalvNetwork, *, tasks: int) -> None:
+    """Ask for the subnets of a network that was given, for a load balancer and so many tasks."""
+    parts: Sequence[tuple[str, ec2.SubnetSelection, _Route, int]] = (
+        # "Each subnet … must have … at least eight free IP addresses":
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+        ("LoadBalancerSubnets", network.load_balancer_subnets, "internet", 8),
+        ("TaskSubnets", network.task_subnets, _route(network), tasks),
+    )
+    for id, selection, route, addresses in parts:
+        subnets = _select(network.vpc, selection)
+        if not subnets.is_pending_lookup and subnets.subnet_ids:
+            needs.ask(
+                id,
+                PreflightCheck.subnets(
+                    network.vpc.vpc_id, subnets.subnet_ids, route=route, addresses=addresses
+                ),
+            )
+
+
+def _route(network: IGalvNetwork) -> _Route:
+    if network.assign_public_ip:
+        return "internet"
+    return "nat" if network.has_internet else "none"
 
 
 def check_layout(argument: str, network: IGalvNetwork, *, creates_database: bool) -> None:

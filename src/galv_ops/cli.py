@@ -14,6 +14,7 @@ from galv_ops.commands.doctor import doctor
 from galv_ops.commands.exec import exec_
 from galv_ops.commands.logs import logs
 from galv_ops.commands.open import open_
+from galv_ops.commands.preflight import preflight
 from galv_ops.commands.run import run
 from galv_ops.commands.setup import setup
 from galv_ops.commands.status import status
@@ -64,5 +65,17 @@ def galv_ops(**_options: Any) -> None:
     """
 
 
-for _command in (status, doctor, check, setup, run, logs, exec_, open_, credentials, audit):
+for _command in (
+    preflight,
+    status,
+    doctor,
+    check,
+    setup,
+    run,
+    logs,
+    exec_,
+    open_,
+    credentials,
+    audit,
+):
     galv_ops.add_command(_command)

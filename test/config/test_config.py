@@ -107,6 +107,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "frontendStorageUrls": ["https://storage.example.org"],
         "databaseRotation": 2,
         "logLockDays": 30,
+        "preflight": ["image", "records"],
         "databaseCaFile": str(certificates.make(tmp_path / "tls", ["a"]).authority),
     }
     plain, changed = read(), read(region="eu-west-2", **values)
@@ -307,6 +308,22 @@ def test_reads_numbers_as_text(value: object) -> None:
     assert read(monitorIntervalMinutes=value).monitor_interval_minutes == 0
 
 
+@pytest.mark.parametrize(
+    ("value", "asks"),
+    [
+        (True, True),
+        ("True", True),
+        ("false", False),
+        ('["image"]', ["image"]),
+        ([], []),
+        (None, False),
+        ("", False),
+    ],
+)
+def test_reads_what_preflight_leaves_out(value: object, asks: object) -> None:
+    assert read(preflight=value).preflight == asks
+
+
 def test_reads_json_as_text() -> None:
     config = read(backendEnvironment='{"A": "b"}', backendSecretsKeys='["C"]')
 
@@ -391,6 +408,8 @@ def test_ignores_context_of_cdk(key: str) -> None:
         ("logLockDays", 366, "from 1 to 365, got 366"),
         ("logLockDays", 1.5, "a whole number of days"),
         ("databaseCaFile", "no-such.pem", "must be a file with certificates, and"),
+        ("preflight", "off", "must be true, false, or a list of kinds of checks"),
+        ("preflight", ["imgae"], "leaves out 'imgae', which is no kind of check; did you mean"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
     ],

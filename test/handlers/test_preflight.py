@@ -104,6 +104,26 @@ class TestWhatIsAsked:
 
         assert world.asked == [QUESTIONS]
 
+    @pytest.mark.parametrize(
+        ("status", "asks"), [("CREATE_IN_PROGRESS", True), ("UPDATE_IN_PROGRESS", False)]
+    )
+    def test_room_is_asked_for_only_before_the_stack_has_what_needs_it(
+        self, world: World, status: str, asks: bool
+    ) -> None:
+        world.status = status
+        quotas = {"Quotas/vpc": {"Ask": "quotas", "Needs": ["vpc=1"]}}
+
+        on_event(event("Create", {**QUESTIONS, **quotas}), None)
+
+        assert world.asked == [{**QUESTIONS, **(quotas if asks else {})}]
+
+    def test_an_update_asks_for_more_room(self, world: World) -> None:
+        quotas = {"Quotas/eip": {"Ask": "quotas", "Needs": ["eip=1"]}}
+
+        on_event(event("Update", quotas, before={}), None)
+
+        assert world.asked == [quotas]
+
     def test_an_update_asks_what_changed(self, world: World) -> None:
         before = {**QUESTIONS, "Backend/Image": {**IMAGE, "Image": "another"}, "Gone": IMAGE}
 

@@ -19,7 +19,7 @@ LEVELS = [
     {"errors"},
     {"output"},
     # What there is.
-    {"query"},
+    {"query", "assembly"},
     # How it is, what is wrong, and what is weak.
     {"parts", "doctor", "audits"},
     # What a person sees.

@@ -16,6 +16,7 @@ from constructs import Construct
 from galv_app.alarms import alarm_topic
 from galv_app.environment import PLACEHOLDER
 from galv_app.existing import hosted_zone, network, record_to_create
+from galv_app.outputs import preflight_warnings
 from galv_constructs import (
     GalvBackend,
     GalvConfig,
@@ -73,6 +74,7 @@ class BackendStack(Stack):
             removal_protection=config.removal_protection,
             deletion_protection=config.deletion_protection,
             container_insights=config.enable_container_insights,
+            preflight=config.preflight,
         )
         interval = config.monitor_interval_minutes
         self.validation_monitor = GalvScheduledTask(
@@ -103,6 +105,7 @@ class BackendStack(Stack):
             value=self.backend.superuser_password.secret_name,
             description="Secret that holds the superuser's first password",
         )
+        preflight_warnings(self)
         if zone is None:
             CfnOutput(
                 self,
@@ -154,6 +157,7 @@ class BackendStack(Stack):
             rotation=config.smtp_rotation,
             production=config.is_production,
             removal_protection=config.removal_protection,
+            preflight=config.preflight,
         )
         if not in_zone:
             for number, record in enumerate(mail.dns_records, start=1):

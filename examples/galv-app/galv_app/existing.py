@@ -43,7 +43,13 @@ def record_to_create(host: str, subdomain: str) -> str:
 def network(scope: Construct, config: GalvConfig, log_bucket: s3.IBucket) -> IGalvNetwork:
     """Define a network, or use the VPC that is given."""
     if config.vpc_id is None:
-        return GalvNetwork(scope, "Network", preset=config.network_preset, log_bucket=log_bucket)
+        return GalvNetwork(
+            scope,
+            "Network",
+            preset=config.network_preset,
+            log_bucket=log_bucket,
+            preflight=config.preflight,
+        )
     query = {"filter": {"vpc-id": config.vpc_id}, "returnAsymmetricSubnets": True}
     if _was_not_found(scope, "vpc-provider", query):
         raise ValueError(

@@ -10,6 +10,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_app.existing import hosted_zone, record_to_create
+from galv_app.outputs import preflight_warnings
 from galv_constructs import FrontendSource, GalvBackend, GalvConfig, GalvFrontend
 
 
@@ -49,6 +50,7 @@ class FrontendStack(Stack):
             log_bucket=log_bucket,
             production=config.is_production,
             removal_protection=config.removal_protection,
+            preflight=config.preflight,
         )
         CfnOutput(self, "FrontendUrl", value=self.frontend.url, description="URL of the site")
         CfnOutput(
@@ -57,6 +59,7 @@ class FrontendStack(Stack):
             value=self.frontend.version,
             description="Version of the site that was published",
         )
+        preflight_warnings(self)
         if zone is None:
             CfnOutput(
                 self,

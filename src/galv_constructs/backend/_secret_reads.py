@@ -11,6 +11,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from galv_constructs.preflight._needs import role_that_reads
 from galv_constructs.tasks._task import Task
 
 # "Enable the rule so that EventBridge matches all events against the rule, including read-only
@@ -130,21 +131,26 @@ def _message(secret: secretsmanager.ISecret) -> events.RuleTargetInput:
 
 @jsii.implements(IStableListProducer)
 class _Readers:
-    """Ids of the roles by which ECS reads a secret for tasks of a stack, in the end."""
+    """Ids of the roles by which ECS reads a secret for tasks of a stack, in the end.
+
+    And of that by which preflight does.
+    """
 
     def __init__(self, stack: Stack, secret: secretsmanager.ISecret) -> None:
         self._stack = stack
         self._secret = secret
 
     def produce(self) -> list[str]:
-        return [
+        asks = role_that_reads(self._stack, self._secret)
+        readers = [
             _id_of(child.execution_role)
             for child in self._stack.node.find_all()
             # A role of another stack would make the two stacks need each other.
             if isinstance(child, Task)
             and Stack.of(child) is self._stack
             and any(arn.startswith(self._secret.secret_arn) for arn in child.secret_arns)
-        ] or [_NOBODY]
+        ]
+        return [*readers, *([] if asks is None else [_id_of(asks)])] or [_NOBODY]
 
 
 def _id_of(role: iam.IRole) -> str:

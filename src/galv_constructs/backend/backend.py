@@ -50,6 +50,12 @@ from galv_constructs.backend._environment import (
 )
 from galv_constructs.backend._load_balancer import LoadBalancer
 from galv_constructs.backend._media_key import check_media_key, uploads_key
+from galv_constructs.backend._needs import (
+    ask_for_account,
+    ask_for_database,
+    ask_for_names,
+    ask_for_tasks,
+)
 from galv_constructs.backend._secret_reads import SecretReads
 from galv_constructs.backend._secrets import ApplicationSecrets
 from galv_constructs.backend._sign_ins import SignIns
@@ -74,6 +80,7 @@ from galv_constructs.log_bucket._delivery import check_access_logs
 from galv_constructs.log_bucket.log_bucket import GalvLogBucket
 from galv_constructs.mail.mail import GalvMail, IGalvMail, check_mail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, selected_task_subnets
+from galv_constructs.preflight._needs import Needs, check_preflight
 from galv_constructs.tasks._release_run import LONGEST_TIMEOUT
 from galv_constructs.tasks._status_check import StatusCheck, check_status_check
 from galv_constructs.tasks.release_steps import ReleaseStep, check_steps
@@ -189,6 +196,7 @@ class GalvBackend(Construct):
         deletion_protection: bool | None = None,
         execute_command: bool | None = None,
         container_insights: bool | None = None,
+        preflight: bool | Sequence[str] = False,
     ) -> None:
         """Define the backend.
 
@@ -330,6 +338,9 @@ class GalvBackend(Construct):
                 its root file system writable. Default: only outside production.
             container_insights: Whether the new cluster reports Container Insights. Default: only
                 in production.
+            preflight: Whether a deployment first asks for what the backend needs, and creates
+                nothing that costs time or money before it has the answers: see `GalvPreflight`. A
+                list leaves out kinds of questions, such as `["image"]`. Default: false.
 
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
@@ -401,8 +412,16 @@ class GalvBackend(Construct):
             execute_command=execute_command,
             container_insights=container_insights,
         )
+        check_preflight(preflight)
         claim_host_names(scope, id, [("domain_name", domain_name)], hosted_zone=hosted_zone)
         super().__init__(scope, id)
+        needs = Needs(
+            self,
+            preflight=preflight,
+            production=production,
+            removal_protection=removal_protection,
+        )
+        given_secret = database_secret
         policy = DeploymentPolicy.of(
             production=production,
             removal_protection=removal_protection,
@@ -423,7 +442,7 @@ class GalvBackend(Construct):
         self._log_bucket = log_bucket
         if network is None:
             network = (
-                GalvNetwork(self, "Network", log_bucket=log_bucket)
+                GalvNetwork(self, "Network", log_bucket=log_bucket, preflight=preflight)
                 if cluster is None
                 else GalvNetwork.from_vpc(cluster.vpc)
             )
@@ -613,6 +632,32 @@ class GalvBackend(Construct):
             command=check_status_command or ["python", "manage.py", "check_status"],
             run=check_status,
             after=[self._web, self._load_balancer, self._static_assets],
+        )
+        ask_for_tasks(
+            needs,
+            container=self._web.task.container,
+            image=image,
+            architecture=architecture,
+            secrets=secrets or {},
+            mail=mail,
+        )
+        ask_for_database(needs, None if databases else database, given_secret)
+        ask_for_names(needs, domain_name, hosted_zone, certificate)
+        ask_for_account(
+            needs,
+            self,
+            network=network,
+            cpu=cpu,
+            min_tasks=min_tasks,
+            makes_database=bool(databases),
+        )
+        needs.hold(
+            *([network.vpc] if isinstance(network, GalvNetwork) else []),
+            *databases,
+            self._setup.resource,
+            self._load_balancer.resource,
+            *([self._load_balancer.certificate] if certificate is None else []),
+            self._static_assets.distribution,
         )
         self._watch_secrets(alarm_topic, mail, asked_for=alarm_on_secret_reads)
         self._watch_sign_ins(alarm_topic, asked_for=alarm_on_superuser_sign_in)

@@ -20,6 +20,7 @@ from galv_constructs.frontend._urls import (
 from galv_constructs.frontend.source import RESERVED_PREFIXES
 from galv_constructs.frontend.source import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
 from galv_constructs.network import NetworkPreset
+from galv_constructs.preflight._needs import KINDS, check_preflight
 from galv_constructs.web_acl._credential_rules import check_credential_paths
 from galv_constructs.web_acl._managed_rules import MANAGED_GROUPS
 from galv_constructs.web_acl.web_acl import by_version, check_counted_rules
@@ -365,6 +366,12 @@ def _ip_ranges(value: object) -> list[str]:
     return list(ranges)
 
 
+def _preflight(value: object) -> bool | list[str]:
+    asks: Any = _from_text(value.lower() if isinstance(value, str) else value)
+    _accepted(check_preflight, asks)
+    return asks if isinstance(asks, bool) else list(asks)
+
+
 _SCHEMA_OF_VARIABLES: Json = {
     "type": "object",
     "propertyNames": {"pattern": f"^{_VARIABLE.pattern}$"},
@@ -372,6 +379,15 @@ _SCHEMA_OF_VARIABLES: Json = {
 }
 
 BOOLEAN = Kind(read=_boolean, schema={"type": "boolean"}, empty_is_unset=False)
+PREFLIGHT = Kind(
+    read=_preflight,
+    schema={
+        "oneOf": [
+            {"type": "boolean"},
+            {"type": "array", "items": {"enum": list(KINDS)}, "uniqueItems": True},
+        ]
+    },
+)
 STACK_NAME = _text(_NAME, "letters, digits and '-', starting with a letter, at most 32")
 TAG_VALUE = Kind(read=_tag_value, schema={"type": "string", "maxLength": _TAG_LENGTH})
 BACKEND_TAG = _tag(check_backend_tag)

@@ -39,6 +39,7 @@ from galv_constructs.config._kinds import (
     MAIL_USER,
     MINUTES,
     NETWORK_PRESET,
+    PREFLIGHT,
     ROTATION,
     SECRET_NAME,
     STACK_NAME,
@@ -295,6 +296,11 @@ class GalvConfig:
     """How many days access logs cannot be deleted or overwritten (Object Lock in governance mode,
     which administrators can bypass); it cannot be turned off again. Default: logs are not
     locked."""
+
+    preflight: Annotated[bool | Sequence[str], Key("preflight", PREFLIGHT, added=True)] = False
+    """Whether a deployment first asks for what it needs, such as the image and the hosted zone, and
+    creates nothing costly before it has the answers; a list names kinds of questions to leave out.
+    Default: `false`."""
 
     warnings: Sequence[str] = field(default_factory=list)
     """Values that are allowed but probably wrong, each with its key and the fix. Default: none."""

@@ -27,6 +27,17 @@ class FetchedFiles:
     """SHA-256 of the files that are attached, or of the image; empty for any."""
 
     @property
+    def inputs(self) -> dict[str, str]:
+        """What the build and preflight are told of it."""
+        return {
+            "Type": self.kind,
+            "Repository": self.repository,
+            "Tag": self.tag,
+            "Commit": self.commit,
+            **({"Digest": self.digest} if self.digest else {}),
+        }
+
+    @property
     def is_built(self) -> bool:
         """Whether CodeBuild may have to build the files."""
         return self.kind != "image"

@@ -77,13 +77,7 @@ class SiteRelease(Construct):
                     "Project": self.build.project.project_name,
                     "Floating": str(source.is_floating).lower(),
                     "Inputs": {
-                        "Source": {
-                            "Type": source.kind,
-                            "Repository": source.repository,
-                            "Tag": source.tag,
-                            "Commit": source.commit,
-                            **({"Digest": source.digest} if source.digest else {}),
-                        },
+                        "Source": source.inputs,
                         "Environment": variables if source.is_built else {},
                         "Secrets": {name: secret.arn for name, secret in secrets.items()},
                         "Recipe": self.build.recipe,

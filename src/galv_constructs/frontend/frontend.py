@@ -28,10 +28,12 @@ from galv_constructs.frontend._edge import (
 )
 from galv_constructs.frontend._files import FetchedFiles, LocalFiles
 from galv_constructs.frontend._headers import check_other_hosts, site_policy
+from galv_constructs.frontend._needs import ask_for_site
 from galv_constructs.frontend._release import SiteRelease
 from galv_constructs.frontend._site import Site, check_alternatives, check_hosting, check_retention
 from galv_constructs.frontend._urls import check_api_url
 from galv_constructs.frontend.source import FrontendSource, check_source
+from galv_constructs.preflight._needs import Needs, check_preflight
 
 # CloudFormation waits an hour for a custom resource, which has to answer before that.
 _LONGEST_TIMEOUT = timedelta(minutes=50)
@@ -95,6 +97,7 @@ class GalvFrontend(Construct):
         build_timeout: Duration | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
+        preflight: bool | Sequence[str] = False,
     ) -> None:
         """Define the frontend.
 
@@ -149,6 +152,9 @@ class GalvFrontend(Construct):
             production: Whether people rely on this deployment: longer logs. Default: true.
             removal_protection: Whether bucket and logs outlive the stack. Default: the same as
                 `production`.
+            preflight: Whether a deployment first asks for what the site needs, and creates nothing
+                that costs time before it has the answers: see `GalvPreflight`. A list leaves out
+                kinds of questions, such as `["records"]`. Default: false.
 
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
@@ -173,6 +179,7 @@ class GalvFrontend(Construct):
         check_retention(release_retention)
         check_duration("build_timeout", build_timeout, timedelta(minutes=5), _LONGEST_TIMEOUT)
         check_switches(production, removal_protection=removal_protection)
+        check_preflight(preflight)
         files = (FrontendSource.release() if source is None else source).files
         check_services(scope, [(CLOUDFRONT, "deploy the site to another region")])
         if isinstance(files, FetchedFiles):
@@ -226,6 +233,26 @@ class GalvFrontend(Construct):
             secrets=secrets or {},
             policy=policy,
             timeout=build_timeout or Duration.minutes(20),
+        )
+        needs = Needs(
+            self,
+            preflight=preflight,
+            production=production,
+            removal_protection=removal_protection,
+        )
+        ask_for_site(
+            needs,
+            source=files,
+            secrets=secrets or {},
+            domain_names=[domain_name, *(alternative_domain_names or ())],
+            hosted_zone=hosted_zone,
+            given=certificate,
+            used=self._site.certificate,
+        )
+        needs.hold(
+            self._site.distribution,
+            self._release.resource,
+            *([self._site.certificate] if certificate is None else []),
         )
         set_dependency_roots(self, lambda: [self._release.resource])
 

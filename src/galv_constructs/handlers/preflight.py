@@ -54,9 +54,9 @@ def _warnings(event: Json) -> str:
     if not questions:
         log.info("%s: nothing to ask", event["RequestType"])
         return NO_WARNINGS
+    status = stack_status(event["StackId"])
     # A rollback updates and deletes, it does not create.
     if event["RequestType"] == "Update":
-        status = stack_status(event["StackId"])
         if "ROLLBACK" in status:
             log.info("%s: nothing is asked", status)
             return NO_WARNINGS
@@ -64,6 +64,11 @@ def _warnings(event: Json) -> str:
             # To fail in a rollback would leave the stack in UPDATE_ROLLBACK_FAILED.
             log.warning(NOT_ASKED)
             return NOT_ASKED
+    elif status.startswith("UPDATE_"):
+        # The stack was there before this resource, and what it has counts against the quotas.
+        questions = {
+            check: question for check, question in questions.items() if question["Ask"] != "quotas"
+        }
     found = [_redacted(one) for one in ask(questions, World(), PATIENCE)]
     errors = [one for one in found if one.severity == "error"]
     warnings = [one for one in found if one.severity != "error"]

@@ -12,6 +12,7 @@ from galv_constructs._core.placement import check_place
 from galv_constructs._core.release_tag import check_backend_tag, release_tag
 from galv_constructs._core.validation import check_construct, is_token
 from galv_constructs.network import IGalvNetwork
+from galv_constructs.preflight.check import PreflightCheck
 
 Architecture = Literal["X86_64", "ARM64"]
 """A processor architecture of Fargate, as ECS spells it."""
@@ -115,6 +116,21 @@ def check_architecture(image: ecs.ContainerImage | None, architecture: object) -
             "architecture='ARM64' for linux/arm64, 'X86_64' for linux/amd64, or build it with "
             "another platform=ecr_assets.Platform.…"
         )
+
+
+def image_check(container: ecs.ContainerDefinition, architecture: Architecture) -> PreflightCheck:
+    """Return the question whether the image of a container exists.
+
+    Only a container knows the name of an image that was given as an object, and its credentials.
+    """
+    rendered = container.render_container_definition()
+    given = rendered.repository_credentials
+    credentials = (
+        given.credentials_parameter
+        if isinstance(given, ecs.CfnTaskDefinition.RepositoryCredentialsProperty)
+        else None
+    )
+    return PreflightCheck.image(rendered.image, architecture=architecture, credentials=credentials)
 
 
 @lru_cache(maxsize=8)

@@ -36,6 +36,8 @@ from galv_constructs.mail._identity import (
 from galv_constructs.mail._smtp_credentials import SmtpCredentials, check_secret_name
 from galv_constructs.mail.dns_record import DnsRecord
 from galv_constructs.network import GalvNetwork, IGalvNetwork
+from galv_constructs.preflight._needs import Needs, check_preflight
+from galv_constructs.preflight.check import PreflightCheck
 
 # With STARTTLS; what the SMTP endpoint of a network without internet serves.
 SMTP_PORT = 587
@@ -128,6 +130,7 @@ class GalvMail(Construct):
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
+        preflight: bool | Sequence[str] = False,
     ) -> None:
         """Define the identity and the credentials.
 
@@ -158,6 +161,9 @@ class GalvMail(Construct):
             removal_protection: Whether that log, and a new identity with its DNS records and
                 configuration set, outlive the stack, so that whatever sends through them goes on
                 sending; the credentials go with the stack. Default: the same as `production`.
+            preflight: Whether a deployment first asks whether the identity, its records and the
+                account are as mail needs them: see `GalvPreflight`. A list leaves out kinds of
+                questions, such as `["mail-sandbox"]`. Default: false.
 
         Raises:
             ValueError: If an argument is malformed or out of range, the domain of `sender` is not
@@ -190,6 +196,7 @@ class GalvMail(Construct):
         check_range("rotation", rotation, 1, 1_000_000)
         check_known("rotation", rotation)
         check_switches(production, removal_protection=removal_protection)
+        check_preflight(preflight)
         check_place(scope, "identity", identity)
         check_place(scope, "notification_topic", notification_topic)
         check_key(scope, encryption_key)
@@ -224,6 +231,16 @@ class GalvMail(Construct):
             rotation=rotation,
             encryption_key=encryption_key,
             policy=policy,
+        )
+        self._ask(
+            Needs(
+                self,
+                preflight=preflight,
+                production=production,
+                removal_protection=removal_protection,
+            ),
+            domain,
+            hosted_zone,
         )
         if self._new_identity is not None:
             # It says what to do about an identity that exists.
@@ -301,6 +318,25 @@ class GalvMail(Construct):
         return Stack.of(self).format_arn(
             service="ses", resource="configuration-set", resource_name="*"
         )
+
+    def _ask(self, needs: Needs, domain: str, hosted_zone: route53.IHostedZone | None) -> None:
+        """Ask for the identity, the records that come with it, and the account."""
+        new = self._new_identity
+        name = domain if new is not None else self._email_identity.email_identity_name
+        needs.ask("Identity", PreflightCheck.mail_identity(name, exists=new is None))
+        needs.ask("Sandbox", PreflightCheck.mail_sandbox())
+        if new is not None and hosted_zone is not None:
+            # Those of DKIM have names that only SES knows.
+            names = [
+                f"{record.type} {record.name}"
+                for record in new.dns_records
+                if not is_token(record.name)
+            ]
+            needs.ask(
+                "HostedZone", PreflightCheck.hosted_zone(hosted_zone, domain, certificate=False)
+            )
+            needs.ask("Records", PreflightCheck.records(hosted_zone, names))
+        needs.hold(self._credentials.resource)
 
     def _field(self, key: str) -> ecs.Secret:
         # The version is part of a task definition, so that new credentials replace the tasks, and

@@ -85,6 +85,11 @@ class Aws:
         return cls(boto3.Session(region_name=region or _region_of_shell(), profile_name=profile))
 
     @property
+    def session(self) -> boto3.Session:
+        """The session, for what makes clients of its own."""
+        return self._session
+
+    @property
     def region(self) -> str:
         """The region.
 

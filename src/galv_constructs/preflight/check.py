@@ -1,0 +1,415 @@
+"""Questions that preflight asks, and what its role has to be allowed for each."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from aws_cdk import Aws
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from galv_constructs._core.validation import check_construct, check_list, check_type
+from galv_constructs.preflight._permission import READ_SECRET, Permission
+
+# The registry of ECR in the name of an image, whose account and region may be tokens.
+_TOKEN = r"\$\{Token\[[^\]]*\]\}"  # noqa: S105 - of CDK's
+_ECR = re.compile(
+    rf"(?P<account>\d{{12}}|{_TOKEN})\.dkr\.ecr\.(?P<region>[a-z0-9-]+|{_TOKEN})\.[^/]+"
+    r"/(?P<repository>[^:@]+)"
+)
+
+_READS_ALL = (
+    "What preflight reads here knows no resource-level permissions, and it changes nothing."
+)
+_LISTING_STACK = Permission(actions=["cloudformation:ListStackResources"], resources=[Aws.STACK_ID])
+# What counts what a quota is for; where there is nothing, the quota itself is all that is asked.
+_COUNTED_BY = {
+    "cloudfront": "cloudfront:ListDistributions",
+    "codebuild": "",
+    "db-instance": "rds:DescribeDBInstances",
+    "eip": "ec2:DescribeAddresses",
+    "fargate-vcpu": "cloudwatch:GetMetricStatistics",
+    "internet-gateway": "ec2:DescribeInternetGateways",
+    "vpc": "ec2:DescribeVpcs",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreflightCheck:
+    """A question for `GalvPreflight.add_check`.
+
+    Use a static method, such as `PreflightCheck.secret(…)`.
+
+    Example:
+        ```python
+        check = PreflightCheck.image("registry.example.com/reports:v3", architecture="ARM64")
+        ```
+    """
+
+    kind: str
+    """The kind of the question: what `preflight=[…]` leaves out."""
+
+    arguments: Mapping[str, str | Sequence[str] | Mapping[str, str]]
+    """What is asked, as the handler reads it."""
+
+    permissions: Sequence[Permission] = ()
+    """What asking needs to be allowed. Default: nothing."""
+
+    @staticmethod
+    def image(
+        name: str,
+        *,
+        architecture: Literal["X86_64", "ARM64"] = "X86_64",
+        credentials: str | None = None,
+    ) -> "PreflightCheck":
+        """Ask whether an image exists at its registry, for an architecture.
+
+        Args:
+            name: The image with its registry and its tag or digest, such as
+                `ghcr.io/galv-team/galv-backend:v2.11.4`.
+            architecture: The architecture of the task. Default: `X86_64`.
+            credentials: ARN of a secret with `username` and `password` for the registry. Default:
+                none are used; for Amazon ECR none are needed.
+
+        Raises:
+            ValueError: If an argument has the wrong type.
+        """
+        check_type("name", name, str, "the name of an image")
+        arguments: dict[str, str] = {"Image": name, "Architecture": architecture}
+        permissions = []
+        found = _ECR.match(name)
+        if found is not None:
+            repository = (
+                f"arn:{Aws.PARTITION}:ecr:{found['region']}:{found['account']}"
+                f":repository/{found['repository']}"
+            )
+            permissions.append(
+                Permission(
+                    actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                    resources=[repository],
+                )
+            )
+        if credentials is not None:
+            arguments["CredentialsArn"] = credentials
+            permissions.append(_reading_secret(credentials))
+        return PreflightCheck(kind="image", arguments=arguments, permissions=permissions)
+
+    @staticmethod
+    def secret(
+        secret: secretsmanager.ISecret | str, *, keys: Sequence[str] = ()
+    ) -> "PreflightCheck":
+        """Ask whether a secret exists, and is JSON with some keys.
+
+        Preflight reads the secret for that, and shows no value of it.
+
+        Args:
+            secret: The secret, or its ARN.
+            keys: Keys that it must have. Default: none, and it may be any text.
+
+        Raises:
+            ValueError: If `keys` is no list.
+        """
+        check_list("keys", keys, "a list of keys")
+        if isinstance(secret, str):
+            arn, key_arn = secret, None
+        else:
+            check_construct(
+                "secret",
+                secret,
+                "aws_secretsmanager.ISecret",
+                "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
+            )
+            arn = secret.secret_arn
+            key_arn = None if secret.encryption_key is None else secret.encryption_key.key_arn
+        permissions = [_reading_secret(arn)]
+        if key_arn is not None:
+            permissions.append(Permission(actions=["kms:Decrypt"], resources=[key_arn]))
+        return PreflightCheck(
+            kind="secret",
+            arguments={"SecretArn": arn, "Keys": sorted(keys)},
+            permissions=permissions,
+        )
+
+    @staticmethod
+    def hosted_zone(
+        zone: route53.IHostedZone, domain_name: str, *, certificate: bool = False
+    ) -> "PreflightCheck":
+        """Ask whether a zone is public, and whether the world asks its name servers.
+
+        Args:
+            zone: The zone.
+            domain_name: A name in it.
+            certificate: Whether Amazon has to issue a certificate for the name, which CAA records
+                can forbid. Default: false.
+        """
+        return PreflightCheck(
+            kind="hosted-zone",
+            arguments={
+                "HostedZoneId": zone.hosted_zone_id,
+                "DomainName": domain_name,
+                "CertificateWanted": str(certificate).lower(),
+            },
+            permissions=[
+                Permission(
+                    actions=["route53:GetHostedZone", "route53:ListResourceRecordSets"],
+                    resources=[_zone_arn(zone)],
+                )
+            ],
+        )
+
+    @staticmethod
+    def records(zone: route53.IHostedZone, names: Sequence[str]) -> "PreflightCheck":
+        """Ask whether names are free in a zone. Those that the stack has already are.
+
+        Args:
+            zone: The zone.
+            names: Names that get addresses, or `TXT name` for another type of record.
+
+        Raises:
+            ValueError: If `names` is no list.
+        """
+        check_list("names", names, "a list of names")
+        return PreflightCheck(
+            kind="records",
+            arguments={
+                "HostedZoneId": zone.hosted_zone_id,
+                "Names": list(names),
+                "Stack": Aws.STACK_ID,
+            },
+            permissions=[
+                _LISTING_STACK,
+                Permission(actions=["route53:ListResourceRecordSets"], resources=[_zone_arn(zone)]),
+            ],
+        )
+
+    @staticmethod
+    def certificate(
+        certificate: acm.ICertificate, domain_names: Sequence[str], *, region: str | None = None
+    ) -> "PreflightCheck":
+        """Ask whether a certificate is issued, covers names, and is in a region.
+
+        Args:
+            certificate: The certificate.
+            domain_names: The names.
+            region: Where it has to be: us-east-1 for CloudFront. Default: in the region of the
+                stack.
+
+        Raises:
+            ValueError: If `domain_names` is no list.
+        """
+        check_list("domain_names", domain_names, "a list of names")
+        arn = certificate.certificate_arn
+        return PreflightCheck(
+            kind="certificate",
+            arguments={
+                "CertificateArn": arn,
+                "DomainNames": list(domain_names),
+                "Region": Aws.REGION if region is None else region,
+            },
+            permissions=[Permission(actions=["acm:DescribeCertificate"], resources=[arn])],
+        )
+
+    @staticmethod
+    def mail_identity(domain: str, *, exists: bool = False) -> "PreflightCheck":
+        """Ask whether Amazon SES has no identity of a domain, or has a verified one.
+
+        Args:
+            domain: The domain.
+            exists: Whether it must be there. Otherwise it must not, unless it is the stack's own.
+                Default: false.
+        """
+        arn = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:identity/{domain}"
+        return PreflightCheck(
+            kind="mail-identity",
+            arguments={
+                "Domain": domain,
+                "Shared": str(exists).lower(),
+                "Stack": Aws.STACK_ID,
+            },
+            permissions=[
+                _LISTING_STACK,
+                Permission(actions=["ses:GetEmailIdentity"], resources=[arn]),
+            ],
+        )
+
+    @staticmethod
+    def mail_sandbox() -> "PreflightCheck":
+        """Ask whether Amazon SES may send to everybody, and warn if it may not."""
+        return PreflightCheck(
+            kind="mail-sandbox",
+            arguments={},
+            permissions=[
+                Permission(actions=["ses:GetAccount"], resources=["*"], reason=_READS_ALL)
+            ],
+        )
+
+    @staticmethod
+    def quota(name: str, amount: float = 1) -> "PreflightCheck":
+        """Ask whether a quota of the account leaves room.
+
+        Where preflight comes into a stack that exists, nothing is asked of quotas.
+
+        Args:
+            name: `cloudfront`, `codebuild`, `db-instance`, `eip`, `fargate-vcpu`,
+                `internet-gateway` or `vpc`.
+            amount: How much of it the stack needs. Default: 1.
+
+        Raises:
+            ValueError: If there is no quota of that name here.
+        """
+        if name not in _COUNTED_BY:
+            raise ValueError(f"name must be one of {', '.join(_COUNTED_BY)}, got {name!r}")
+        counted_by = [_COUNTED_BY[name]] if _COUNTED_BY[name] else []
+        return PreflightCheck(
+            kind="quotas",
+            arguments={"Needs": [f"{name}={amount:g}"]},
+            permissions=[
+                Permission(
+                    actions=[
+                        *counted_by,
+                        "servicequotas:GetAWSDefaultServiceQuota",
+                        "servicequotas:GetServiceQuota",
+                    ],
+                    resources=["*"],
+                    reason=_READS_ALL,
+                )
+            ],
+        )
+
+    @staticmethod
+    def subnets(
+        vpc_id: str,
+        subnet_ids: Sequence[str],
+        *,
+        route: Literal["nat", "internet", "none"],
+        addresses: int = 1,
+    ) -> "PreflightCheck":
+        """Ask whether subnets are in a VPC, lead to the internet, and have addresses left.
+
+        Args:
+            vpc_id: The VPC.
+            subnet_ids: The subnets.
+            route: What their default routes have to lead to: an internet gateway (`internet`),
+                something else that leads out (`nat`), or whatever it is (`none`).
+            addresses: How many addresses each needs. Default: 1.
+
+        Raises:
+            ValueError: If `subnet_ids` is no list.
+        """
+        check_list("subnet_ids", subnet_ids, "a list of subnets")
+        return PreflightCheck(
+            kind="subnets",
+            arguments={
+                "VpcId": vpc_id,
+                "SubnetIds": list(subnet_ids),
+                "Route": route,
+                "Addresses": str(addresses),
+            },
+            permissions=[
+                Permission(
+                    actions=["ec2:DescribeRouteTables", "ec2:DescribeSubnets"],
+                    resources=["*"],
+                    reason=_READS_ALL,
+                )
+            ],
+        )
+
+    @staticmethod
+    def database(
+        instance_identifier: str, *, security_group_ids: Sequence[str] = ()
+    ) -> "PreflightCheck":
+        """Ask whether an instance of RDS is there, available, and PostgreSQL.
+
+        Args:
+            instance_identifier: The instance.
+            security_group_ids: Security groups that it must have. Default: any.
+
+        Raises:
+            ValueError: If `security_group_ids` is no list.
+        """
+        check_list("security_group_ids", security_group_ids, "a list of security groups")
+        arn = f"arn:{Aws.PARTITION}:rds:{Aws.REGION}:{Aws.ACCOUNT_ID}:db:{instance_identifier}"
+        return PreflightCheck(
+            kind="database",
+            arguments={
+                "InstanceIdentifier": instance_identifier,
+                "SecurityGroupIds": list(security_group_ids),
+            },
+            permissions=[Permission(actions=["rds:DescribeDBInstances"], resources=[arn])],
+        )
+
+    @staticmethod
+    def snapshot(arn: str) -> "PreflightCheck":
+        """Ask whether a snapshot of RDS is there, and can be restored.
+
+        Args:
+            arn: Its ARN, of an instance or of a cluster.
+        """
+        return PreflightCheck(
+            kind="snapshot",
+            arguments={"SnapshotArn": arn},
+            permissions=[
+                Permission(
+                    actions=["rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots"],
+                    resources=[arn],
+                )
+            ],
+        )
+
+    @staticmethod
+    def service_linked_roles(
+        services: Sequence[str], *, created_by: str | None = None
+    ) -> "PreflightCheck":
+        """Ask whether services have the roles that they act with, or can create them.
+
+        Args:
+            services: The services, such as `ecs.amazonaws.com`.
+            created_by: ARN of the role that the deployment creates resources with; where that may
+                not create a missing role, it is an error. Default: a missing role is a warning.
+
+        Raises:
+            ValueError: If `services` is no list.
+        """
+        check_list("services", services, "a list of services")
+        roles = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/aws-service-role/"
+        arguments: dict[str, str | Sequence[str]] = {"Services": list(services)}
+        permissions = [
+            Permission(
+                actions=["iam:GetRole"],
+                resources=[f"{roles}{service}/*" for service in services],
+                reason="The name of a service's own role is the service's to choose.",
+            )
+        ]
+        if created_by is not None:
+            arguments["RoleArn"] = created_by
+            permissions.append(
+                Permission(actions=["iam:SimulatePrincipalPolicy"], resources=[created_by])
+            )
+        return PreflightCheck(
+            kind="service-linked-roles", arguments=arguments, permissions=permissions
+        )
+
+    @staticmethod
+    def site_source(source: Mapping[str, str]) -> "PreflightCheck":
+        """Ask whether the release, the tag or the image of a site is there.
+
+        Args:
+            source: `Type` (`release`, `git` or `image`), `Repository`, `Tag` and, where they are
+                pinned, `Commit` and `Digest`.
+        """
+        return PreflightCheck(kind="site-source", arguments={"Source": dict(source)})
+
+    def when_needed(self) -> "PreflightCheck":
+        """Return the same question, whose missing answer fails the deployment."""
+        return replace(self, arguments={**self.arguments, "Needed": "true"})
+
+
+def _zone_arn(zone: route53.IHostedZone) -> str:
+    return f"arn:{Aws.PARTITION}:route53:::hostedzone/{zone.hosted_zone_id}"
+
+
+def _reading_secret(arn: str) -> Permission:
+    # Without what Secrets Manager adds to a name, where it was imported by its name.
+    return Permission(actions=[READ_SECRET], resources=[arn, f"{arn}-??????"])

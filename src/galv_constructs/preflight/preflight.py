@@ -1,0 +1,271 @@
+"""What a deployment needs, asked once before anything that costs time or money is created."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jsii
+from aws_cdk import (
+    CfnParameter,
+    CfnResource,
+    CustomResource,
+    Duration,
+    IStableAnyProducer,
+    Lazy,
+    RemovalPolicy,
+    Stack,
+)
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct, IConstruct
+
+from galv_constructs._core.acknowledge import (
+    DEPLOYMENT_FUNCTIONS,
+    acknowledge,
+    acknowledge_wildcards,
+)
+from galv_constructs._core.dependencies import set_dependency_roots
+from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.logs import new_log_group
+from galv_constructs._core.policy import DeploymentPolicy, check_switches
+from galv_constructs._core.validation import check_type
+from galv_constructs.preflight._permission import READ_SECRET
+from galv_constructs.preflight.check import PreflightCheck
+
+_ID = "GalvPreflight"
+
+
+class GalvPreflight(Construct):
+    """Fails a deployment in its first minute for what would fail it in its twentieth.
+
+    There is one in a stack: `GalvPreflight.of(scope)`. Constructs of this library tell it what they
+    need, such as an image at its registry, and what they define that costs time or money waits for
+    it. It asks all of it at once, in seconds, and changes nothing. What is wrong fails the
+    deployment with every reason in one message: what is wrong, what was found, what to do. What
+    may be wrong is a warning: a line of the log, and `warnings`. An update asks only what changed;
+    a rollback and a deletion ask nothing.
+
+    Defines a custom resource with its function, a role that may do what the questions need and
+    nothing else, and a log group. Costs nothing while no deployment runs.
+
+    What the application itself creates is not asked.
+
+    Example:
+        ```python
+        preflight = GalvPreflight.of(self)
+        preflight.add_check("Licence", PreflightCheck.secret(licence, keys=["KEY"]))
+        preflight.hold(search_cluster)
+        ```
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        """Define it; `GalvPreflight.of(scope)` does so where the stack has none.
+
+        Args:
+            scope: The stack.
+            id: Id of this construct in the stack, which is `GalvPreflight`.
+
+        Raises:
+            ValueError: If it is not in a stack, under that id.
+        """
+        if id != _ID or not isinstance(scope, Stack):
+            raise ValueError(
+                f"a GalvPreflight must be in a stack with the id {_ID!r}, of which there is one: "
+                f"use GalvPreflight.of(scope), got the id {id!r} in {scope.node.path!r}"
+            )
+        super().__init__(scope, id)
+        policy = DeploymentPolicy.of(production=False)
+        self._questions: dict[str, Mapping[str, Any]] = {}
+        self._allowed: set[tuple[str, str]] = set()
+        self._log_group = new_log_group(
+            self,
+            retention=policy.log_retention,
+            removal_policy=policy.data_removal,
+            encryption_key=None,
+        )
+        acknowledge(self, DEPLOYMENT_FUNCTIONS)
+        self._role = handler_role(self)
+        self._log_group.grant_write(self._role)
+        self._role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["cloudformation:DescribeStacks"], resources=[scope.stack_id]
+            )
+        )
+        self._resource = handled_resource(
+            self,
+            resource_type="Custom::GalvPreflight",
+            on_event=handler_function(
+                self,
+                "Handler",
+                module="preflight",
+                folders=["_preflight"],
+                entry="on_event",
+                description=f"Preflight of {scope.node.path}",
+                role=self._role,
+                log_group=self._log_group,
+                timeout=Duration.minutes(5),
+                # More memory is a faster processor, and a deployment waits.
+                memory_size=1024,
+            ),
+            log_group=self._log_group,
+            properties={
+                "LogGroup": self._log_group.log_group_name,
+                "Questions": Lazy.any(_Questions(self._questions)),
+            },
+        )
+        set_dependency_roots(self, lambda: [self._resource])
+
+    @staticmethod
+    def of(scope: IConstruct) -> "GalvPreflight":
+        """Return that of the stack of a construct; define it if the stack has none.
+
+        Args:
+            scope: A construct in the stack.
+        """
+        return GalvPreflight.find(scope) or GalvPreflight(Stack.of(scope), _ID)
+
+    @staticmethod
+    def find(scope: IConstruct) -> "GalvPreflight | None":
+        """Return that of the stack of a construct; none if it has none so far.
+
+        Args:
+            scope: A construct in the stack.
+        """
+        found = Stack.of(scope).node.try_find_child(_ID)
+        return found if isinstance(found, GalvPreflight) else None
+
+    def add_check(self, id: str, check: PreflightCheck) -> None:
+        """Ask one more question.
+
+        A question about what the application itself creates is left out: the deployment creates it
+        later than it asks.
+
+        Args:
+            id: What messages call the question, such as `Reports/Image`. A construct of this
+                library puts its path before it.
+            check: The question.
+
+        Raises:
+            ValueError: If an argument has the wrong type, or the id is taken.
+        """
+        check_type("id", id, str, "text")
+        if not isinstance(check, PreflightCheck):
+            raise ValueError(
+                f"check must be a PreflightCheck, got {check!r}: use a static method of it, such "
+                "as PreflightCheck.secret(…)"
+            )
+        if id in self._questions:
+            raise ValueError(f"preflight has a check {id!r} already: use another id")
+        stack = Stack.of(self)
+        if not _is_known_before(stack, stack.resolve(check.arguments)):
+            return
+        self._questions[id] = {"Ask": check.kind, **check.arguments}
+        for permission in check.permissions:
+            for resource in permission.resources:
+                self._allow(permission.actions, resource, permission.reason)
+
+    def keep_log(self, *, production: bool, removal_protection: bool | None = None) -> None:
+        """Keep the log as deployments of a kind do, where it is not kept longer already.
+
+        Without it the log is kept for a month, and deleted with the stack.
+
+        Args:
+            production: Whether people rely on this deployment, whose logs are kept for a year.
+            removal_protection: Whether the log outlives the stack. Default: the same as
+                `production`.
+
+        Raises:
+            ValueError: If an argument is not true or false.
+        """
+        check_switches(production, removal_protection=removal_protection)
+        policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
+        resource = self._log_group.node.default_child
+        assert isinstance(resource, logs.CfnLogGroup)  # noqa: S101 - what a log group is made of
+        days = policy.log_expiration_days
+        resource.retention_in_days = max(days, resource.retention_in_days or 0)
+        if policy.data_removal is not RemovalPolicy.DESTROY:
+            self._log_group.apply_removal_policy(policy.data_removal)
+
+    def hold(self, *constructs: IConstruct) -> None:
+        """Make resources wait until all questions are answered.
+
+        Args:
+            constructs: Resources of this stack, or constructs that have a main one. Those of
+                another stack are left alone. Default: none.
+        """
+        path = Stack.of(self).node.path
+        for construct in constructs:
+            held = construct if isinstance(construct, CfnResource) else construct.node.default_child
+            if isinstance(held, CfnResource) and Stack.of(held).node.path == path:
+                held.node.add_dependency(self._resource)
+
+    @property
+    def warnings(self) -> str:
+        """What the last deployment that asked found and was not stopped by; otherwise `none`."""
+        return self._resource.get_att_string("Warnings")
+
+    @property
+    def log_group(self) -> logs.ILogGroup:
+        """Log group of what asks."""
+        return self._log_group
+
+    @property
+    def resource(self) -> CustomResource:
+        """The custom resource that stands for answered questions."""
+        return self._resource
+
+    @property
+    def role(self) -> iam.IRole:
+        """Role of what asks."""
+        return self._role
+
+    def may_read(self, secret_arn: str) -> bool:
+        """Return whether the role may read a secret.
+
+        Args:
+            secret_arn: The ARN as the question has it.
+        """
+        return (READ_SECRET, secret_arn) in self._allowed
+
+    def _allow(self, actions: Sequence[str], resource: str, reason: str) -> None:
+        new = [action for action in actions if (action, resource) not in self._allowed]
+        if not new:
+            return
+        self._allowed.update((action, resource) for action in new)
+        self._role.add_to_policy(iam.PolicyStatement(actions=new, resources=[resource]))
+        if reason:
+            acknowledge_wildcards(self._role, {resource: reason})
+
+
+def _is_known_before(stack: Stack, value: Any) -> bool:
+    """Whether a resolved value needs nothing that this application creates."""
+    match value:
+        case {"Ref": str(name), **others} if not others:
+            return name.startswith("AWS::") or _is_parameter(stack, name)
+        case {"Fn::GetAtt": _}:
+            return False
+        case {"Fn::Sub": _}:
+            return False
+        case dict():
+            return all(_is_known_before(stack, part) for part in value.values())
+        case list():
+            return all(_is_known_before(stack, part) for part in value)
+        case _:
+            return True
+
+
+def _is_parameter(stack: Stack, name: str) -> bool:
+    return any(
+        isinstance(child, CfnParameter) and stack.resolve(child.logical_id) == name
+        for child in stack.node.find_all()
+    )
+
+
+@jsii.implements(IStableAnyProducer)
+class _Questions:
+    """All questions, when the template is made."""
+
+    def __init__(self, questions: Mapping[str, Mapping[str, Any]]) -> None:
+        self._questions = questions
+
+    def produce(self) -> Any:
+        return {id: dict(self._questions[id]) for id in sorted(self._questions)}

@@ -1,0 +1,441 @@
+"""The construct that asks before anything costly is created, and what may be asked."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk import CfnParameter, CfnResource, NestedStack, Stack, assertions
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_secretsmanager as secretsmanager
+from backends import new_app, regional_stack
+from templates import Json, of_type, only
+
+from galv_constructs import GalvPreflight, PreflightCheck
+from galv_constructs.preflight._needs import KINDS, Needs, check_preflight, secret_checks
+from galv_ops.preflight import kinds, quotas
+from galv_ops.preflight import stack as own_resources
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:galv-AbCdEf"
+IMAGE = PreflightCheck.image("registry.example.com/a/b:v1")
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return Stack(new_app(), "Stack")
+
+
+def synth(stack: Stack) -> Json:
+    return dict(assertions.Template.from_stack(stack).to_json())
+
+
+def resource(stack: Stack) -> Json:
+    return only(synth(stack), "Custom::GalvPreflight")
+
+
+def questions(stack: Stack) -> Json:
+    return dict(resource(stack)["Questions"])
+
+
+def statements(stack: Stack) -> list[Json]:
+    policy = only(synth(stack), "AWS::IAM::Policy", "GalvPreflightHandlerRole")
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+def allowed(stack: Stack, action: str) -> list[Any]:
+    """The resources that an action is allowed on."""
+    found: list[Any] = []
+    for statement in statements(stack):
+        actions, resources = statement["Action"], statement["Resource"]
+        if action in ([actions] if isinstance(actions, str) else actions):
+            found += resources if isinstance(resources, list) else [resources]
+    return found
+
+
+class TestOneInAStack:
+    def test_is_found_again_from_anywhere_in_the_stack(self, stack: Stack) -> None:
+        made = GalvPreflight.of(ec2.CfnEIP(stack, "Address"))
+
+        assert GalvPreflight.of(stack) is made
+        assert made.node.path == "Stack/GalvPreflight"
+
+    def test_is_another_one_in_another_stack(self, stack: Stack) -> None:
+        assert GalvPreflight.of(NestedStack(stack, "Nested")) is not GalvPreflight.of(stack)
+
+    @pytest.mark.parametrize("id", ["Preflight", "GalvPreflight2"])
+    def test_refuses_another_id(self, stack: Stack, id: str) -> None:
+        with pytest.raises(ValueError, match=r"use GalvPreflight\.of\(scope\), got the id"):
+            GalvPreflight(stack, id)
+
+    def test_refuses_to_be_in_a_construct(self, stack: Stack) -> None:
+        with pytest.raises(ValueError, match="in 'Stack/Address'"):
+            GalvPreflight(ec2.CfnEIP(stack, "Address"), "GalvPreflight")
+
+    @pytest.mark.parametrize(
+        ("given", "days", "policy"),
+        [
+            ([], 30, "Delete"),
+            ([{"production": True}], 365, "RetainExceptOnCreate"),
+            ([{"production": False}], 30, "Delete"),
+            ([{"production": True, "removal_protection": False}], 365, "Delete"),
+            ([{"production": True}, {"production": False}], 365, "RetainExceptOnCreate"),
+            ([{"production": False}, {"production": True}], 365, "RetainExceptOnCreate"),
+        ],
+    )
+    def test_its_log_is_kept_as_long_as_anything_of_the_stack_wants(
+        self, stack: Stack, given: list[Json], days: int, policy: str
+    ) -> None:
+        preflight = GalvPreflight.of(stack)
+        for one in given:
+            preflight.keep_log(**one)
+
+        (group,) = of_type(synth(stack), "AWS::Logs::LogGroup").values()
+        assert group["Properties"]["RetentionInDays"] == days
+        assert group["DeletionPolicy"] == policy
+
+    @pytest.mark.parametrize("given", [{"production": None}, {"production": 1}])
+    def test_refuses_to_keep_its_log_for_something_else(self, stack: Stack, given: Json) -> None:
+        with pytest.raises(ValueError, match="production must be true or false"):
+            GalvPreflight.of(stack).keep_log(**given)
+
+
+class TestQuestions:
+    def test_are_a_property_of_the_resource(self, stack: Stack) -> None:
+        preflight = GalvPreflight.of(stack)
+        preflight.add_check("B", PreflightCheck.secret(ARN, keys=["Y", "X"]))
+        preflight.add_check("A", IMAGE)
+
+        found = resource(stack)
+
+        assert list(found["Questions"]) == ["A", "B"]
+        assert found["Questions"] == {
+            "A": {"Ask": "image", "Image": "registry.example.com/a/b:v1", "Architecture": "X86_64"},
+            "B": {"Ask": "secret", "SecretArn": ARN, "Keys": ["X", "Y"]},
+        }
+        assert "Ref" in found["LogGroup"]
+
+    def test_refuses_one_id_twice(self, stack: Stack) -> None:
+        GalvPreflight.of(stack).add_check("A", IMAGE)
+
+        with pytest.raises(ValueError, match="has a check 'A' already"):
+            GalvPreflight.of(stack).add_check("A", IMAGE)
+
+    @pytest.mark.parametrize("check", [{"Ask": "image"}, "image", None])
+    def test_refuses_what_is_no_check(self, stack: Stack, check: Any) -> None:
+        with pytest.raises(ValueError, match="check must be a PreflightCheck"):
+            GalvPreflight.of(stack).add_check("A", check)
+
+    def test_refuses_an_id_that_is_no_text(self, stack: Stack) -> None:
+        with pytest.raises(ValueError, match="id must be text"):
+            GalvPreflight.of(stack).add_check(1, IMAGE)  # type: ignore[arg-type]  # on purpose
+
+    def test_leaves_out_what_the_stack_creates(self, stack: Stack) -> None:
+        secret = secretsmanager.Secret(stack, "Secret")
+        repository = ecr.Repository(stack, "Repository")
+        preflight = GalvPreflight.of(stack)
+        preflight.add_check("Secret", PreflightCheck.secret(secret))
+        preflight.add_check("Arn", PreflightCheck.secret(secret.secret_full_arn or ""))
+        preflight.add_check("Image", PreflightCheck.image(repository.repository_uri_for_tag("v1")))
+
+        assert questions(stack) == {}
+        assert allowed(stack, "secretsmanager:GetSecretValue") == []
+        assert allowed(stack, "ecr:BatchGetImage") == []
+
+    def test_leaves_out_what_another_stack_of_the_application_creates(self) -> None:
+        app = new_app()
+        stack, other = Stack(app, "Stack"), Stack(app, "Other")
+        check = PreflightCheck.secret(secretsmanager.Secret(other, "Secret"))
+        GalvPreflight.of(stack).add_check("Secret", check)
+
+        assert questions(stack) == {}
+        assert stack.dependencies == []
+
+    def test_asks_what_a_parameter_says(self, stack: Stack) -> None:
+        name = CfnParameter(stack, "Image").value_as_string
+        GalvPreflight.of(stack).add_check("Image", PreflightCheck.image(name))
+
+        assert questions(stack)["Image"]["Image"] == {"Ref": "Image"}
+
+    def test_asks_what_holds_the_account_and_the_region(self, stack: Stack) -> None:
+        secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "galv")
+        GalvPreflight.of(stack).add_check("Secret", PreflightCheck.secret(secret))
+
+        assert "Secret" in questions(stack)
+
+    def test_that_must_be_answered_say_so(self, stack: Stack) -> None:
+        GalvPreflight.of(stack).add_check("A", IMAGE.when_needed())
+
+        assert questions(stack)["A"]["Needed"] == "true"
+        assert "Needed" not in IMAGE.arguments
+
+
+class TestPermissions:
+    def test_without_questions_are_its_log_and_the_status_of_its_stack(self, stack: Stack) -> None:
+        GalvPreflight.of(stack)
+
+        log, status = statements(stack)
+        assert log["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+        assert status["Action"] == "cloudformation:DescribeStacks"
+        assert status["Resource"] == {"Ref": "AWS::StackId"}
+
+    def test_of_an_image_elsewhere_are_none(self, stack: Stack) -> None:
+        GalvPreflight.of(stack).add_check("Image", IMAGE)
+
+        assert len(statements(stack)) == 2
+
+    def test_of_an_image_are_for_its_repository(self) -> None:
+        stack = regional_stack()
+        repository = ecr.Repository.from_repository_name(stack, "Repository", "galv/backend")
+        check = PreflightCheck.image(repository.repository_uri_for_digest("sha256:" + "0" * 64))
+        GalvPreflight.of(stack).add_check("Image", check)
+
+        for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
+            (arn,) = allowed(stack, action)
+            spelled = "".join(
+                part if isinstance(part, str) else "aws" for part in arn["Fn::Join"][1]
+            )
+            assert spelled == f"arn:aws:ecr:{stack.region}:{stack.account}:repository/galv/backend"
+
+    def test_of_credentials_are_to_read_them(self, stack: Stack) -> None:
+        check = PreflightCheck.image("r.example.com/a:1", credentials=ARN)
+        GalvPreflight.of(stack).add_check("Image", check)
+
+        assert questions(stack)["Image"]["CredentialsArn"] == ARN
+        assert allowed(stack, "secretsmanager:GetSecretValue") == [ARN, f"{ARN}-??????"]
+
+    def test_of_a_secret_hold_its_own_key(self, stack: Stack) -> None:
+        key = "arn:aws:kms:eu-west-1:123456789012:key/1234"
+        secret = secretsmanager.Secret.from_secret_attributes(
+            stack,
+            "Secret",
+            secret_complete_arn=ARN,
+            encryption_key=kms.Key.from_key_arn(stack, "Key", key),
+        )
+        GalvPreflight.of(stack).add_check("Secret", PreflightCheck.secret(secret))
+
+        assert allowed(stack, "kms:Decrypt") == [key]
+
+    def test_are_given_once(self, stack: Stack) -> None:
+        for id in "AB":
+            GalvPreflight.of(stack).add_check(id, PreflightCheck.secret(ARN, keys=[id]))
+
+        assert allowed(stack, "secretsmanager:GetSecretValue") == [ARN, f"{ARN}-??????"]
+
+
+class TestWhatWaits:
+    @pytest.fixture
+    def preflight(self, stack: Stack) -> GalvPreflight:
+        return GalvPreflight.of(stack)
+
+    def waiting(self, stack: Stack) -> set[str]:
+        found = synth(stack)["Resources"]
+        (id,) = of_type({"Resources": found}, "Custom::GalvPreflight")
+        return {one["Type"] for one in found.values() if id in one.get("DependsOn", [])}
+
+    def test_is_the_main_resource_alone(self, stack: Stack, preflight: GalvPreflight) -> None:
+        preflight.hold(ec2.Vpc(stack, "Vpc"), ec2.CfnEIP(stack, "Address"))
+
+        assert self.waiting(stack) == {"AWS::EC2::VPC", "AWS::EC2::EIP"}
+
+    def test_is_what_depends_on_it(self, stack: Stack, preflight: GalvPreflight) -> None:
+        logs.LogGroup(stack, "Logs").node.add_dependency(preflight)
+
+        assert self.waiting(stack) == {"AWS::Logs::LogGroup"}
+
+    def test_is_nothing_imported(self, stack: Stack, preflight: GalvPreflight) -> None:
+        preflight.hold(
+            ec2.Vpc.from_vpc_attributes(
+                stack, "Vpc", vpc_id="vpc-1", availability_zones=["eu-west-1a"]
+            )
+        )
+
+        assert self.waiting(stack) == set()
+
+    def test_is_nothing_of_another_stack(self, stack: Stack, preflight: GalvPreflight) -> None:
+        other = Stack(stack.node.root, "Other")  # type: ignore[arg-type]  # it is the app
+        preflight.hold(CfnResource(other, "Thing", type="AWS::SNS::Topic"))
+
+        assert other.dependencies == []
+        assert self.waiting(stack) == set()
+
+    def test_warnings_can_be_an_output(self, stack: Stack, preflight: GalvPreflight) -> None:
+        assert stack.resolve(preflight.warnings)["Fn::GetAtt"][1] == "Warnings"
+
+
+class TestNeeds:
+    @pytest.fixture
+    def construct(self, stack: Stack) -> ec2.CfnEIP:
+        return ec2.CfnEIP(stack, "Address")
+
+    def test_are_asked_under_the_path_of_the_construct(
+        self, stack: Stack, construct: ec2.CfnEIP
+    ) -> None:
+        Needs(construct, preflight=True).ask("Image", IMAGE)
+
+        assert list(questions(stack)) == ["Address/Image"]
+
+    @pytest.mark.parametrize("preflight", [False, ["secret", "image"]])
+    def test_are_not_asked_where_they_are_left_out(
+        self, stack: Stack, construct: ec2.CfnEIP, preflight: Any
+    ) -> None:
+        needs = Needs(construct, preflight=preflight)
+        needs.ask("Image", IMAGE)
+        needs.hold(construct)
+
+        assert not of_type(synth(stack), "Custom::GalvPreflight")
+
+    def test_another_kind_left_out_is_still_asked(
+        self, stack: Stack, construct: ec2.CfnEIP
+    ) -> None:
+        needs = Needs(construct, preflight=["secret"])
+        needs.ask("Image", IMAGE)
+        needs.ask("Secret", PreflightCheck.secret(ARN))
+        needs.hold(construct, None)
+
+        assert list(questions(stack)) == ["Address/Image"]
+        assert "DependsOn" in next(iter(of_type(synth(stack), "AWS::EC2::EIP").values()))
+
+    def test_without_preflight_nothing_waits_for_that_of_others(
+        self, stack: Stack, construct: ec2.CfnEIP
+    ) -> None:
+        GalvPreflight.of(stack).add_check("A", IMAGE)
+        Needs(construct, preflight=False).hold(construct)
+
+        assert "DependsOn" not in next(iter(of_type(synth(stack), "AWS::EC2::EIP").values()))
+
+    @pytest.mark.parametrize("preflight", [True, False, [], ["image"], ("image", "secret")])
+    def test_takes_a_switch_or_kinds(self, preflight: Any) -> None:
+        check_preflight(preflight)
+
+    @pytest.mark.parametrize("preflight", ["image", None, 1, {"image": True}])
+    def test_refuses_something_else(self, preflight: Any) -> None:
+        with pytest.raises(ValueError, match="preflight must be true, false, or a list of kinds"):
+            check_preflight(preflight)
+
+    def test_refuses_an_unknown_kind_and_knows_what_was_meant(self) -> None:
+        with pytest.raises(ValueError, match=r"'imgae', .*did you mean 'image'\? Kinds: cert"):
+            check_preflight(["secret", "imgae"])
+
+
+class TestSecretsOfVariables:
+    def test_are_asked_once_with_all_keys(self, stack: Stack) -> None:
+        secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "galv/backend")
+        found = dict(
+            secret_checks(
+                {
+                    "B": ecs.Secret.from_secrets_manager(secret, "B"),
+                    "A": ecs.Secret.from_secrets_manager(secret, "A"),
+                    "WHOLE": ecs.Secret.from_secrets_manager(secret),
+                }
+            )
+        )
+
+        assert list(found) == ["Secrets/galv/backend"]
+        assert found["Secrets/galv/backend"].arguments["Keys"] == ["A", "B"]
+
+    def test_of_a_complete_arn_keep_it(self, stack: Stack) -> None:
+        secret = secretsmanager.Secret.from_secret_complete_arn(stack, "Secret", ARN)
+
+        ((_, check),) = secret_checks({"A": ecs.Secret.from_secrets_manager(secret, "K")})
+
+        assert check.arguments == {"SecretArn": ARN, "Keys": ["K"]}
+
+    def test_leave_parameters_out(self, stack: Stack) -> None:
+        # Loads a module of CDK's that nothing else here needs.
+        from aws_cdk import aws_ssm as ssm  # noqa: PLC0415
+
+        parameter = ssm.StringParameter.from_secure_string_parameter_attributes(
+            stack, "Parameter", parameter_name="/galv/x", version=1
+        )
+
+        assert not list(secret_checks({"A": ecs.Secret.from_ssm_parameter(parameter)}))
+
+
+ZONE = "Z0123456789"
+VPC, SUBNETS = "vpc-0123456789abcdef0", ["subnet-00000000000000001"]
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+ROLE = "arn:aws:iam::123456789012:role/deploys"
+
+
+def every_check(stack: Stack) -> list[PreflightCheck]:
+    """Checks of all kinds, that need all that a kind may need."""
+    zone = route53.HostedZone.from_hosted_zone_attributes(
+        stack, "Zone", hosted_zone_id=ZONE, zone_name="example.com"
+    )
+    certificate = acm.Certificate.from_certificate_arn(stack, "Certificate", CERTIFICATE)
+    return [
+        PreflightCheck.certificate(certificate, ["example.com"], region="us-east-1"),
+        PreflightCheck.database("galv", security_group_ids=["sg-1"]),
+        PreflightCheck.hosted_zone(zone, "example.com", certificate=True),
+        PreflightCheck.image(
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/galv:v1", credentials=ARN
+        ),
+        PreflightCheck.mail_identity("example.com"),
+        PreflightCheck.mail_sandbox(),
+        *(PreflightCheck.quota(name) for name in quotas.QUOTAS),
+        PreflightCheck.records(zone, ["api.example.com", "TXT _dmarc.example.com"]),
+        PreflightCheck.secret(ARN, keys=["A"]),
+        PreflightCheck.service_linked_roles(["ecs.amazonaws.com"], created_by=ROLE),
+        PreflightCheck.site_source({"Type": "git", "Repository": "https://x", "Tag": "v1"}),
+        PreflightCheck.snapshot("arn:aws:rds:eu-west-1:123456789012:snapshot:galv"),
+        PreflightCheck.subnets(VPC, SUBNETS, route="nat", addresses=2),
+    ]
+
+
+class TestKinds:
+    def test_are_all_that_can_be_asked(self, stack: Stack) -> None:
+        assert set(KINDS) == set(kinds.KINDS) == {check.kind for check in every_check(stack)}
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_are_allowed_what_asking_needs_and_no_more(self, stack: Stack, kind: str) -> None:
+        given = {
+            action
+            for check in every_check(stack)
+            if check.kind == kind
+            for permission in check.permissions
+            for action in permission.actions
+        }
+
+        # Only an instance can be given as a database, and no cluster.
+        never = {"rds:DescribeDBClusters"} if kind == "database" else set()
+        assert given == set(kinds.KINDS[kind].actions) - never
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_are_asked_with_arguments_that_the_question_reads(
+        self, stack: Stack, kind: str
+    ) -> None:
+        """Each argument stands in the source of its question, spelled alike."""
+        source = inspect.getsource(inspect.getmodule(kinds.KINDS[kind].answer) or kinds)
+        source += inspect.getsource(own_resources)
+
+        for check in every_check(stack):
+            if check.kind == kind:
+                assert [name for name in check.arguments if f'"{name}"' not in source] == []
+
+    def test_wildcards_have_a_reason(self, stack: Stack) -> None:
+        for check in every_check(stack):
+            for permission in check.permissions:
+                assert bool(permission.reason) == any("*" in one for one in permission.resources)
+
+    @pytest.mark.parametrize(
+        "refused",
+        [
+            lambda: PreflightCheck.secret(ARN, keys="A"),
+            lambda: PreflightCheck.service_linked_roles("ecs.amazonaws.com"),
+            lambda: PreflightCheck.subnets(VPC, "subnet-1", route="nat"),
+            lambda: PreflightCheck.database("galv", security_group_ids="sg-1"),
+        ],
+    )
+    def test_refuse_a_text_in_place_of_a_list(self, refused: Callable[[], object]) -> None:
+        with pytest.raises(ValueError, match="must be a list of"):
+            refused()
+
+    def test_refuses_a_quota_that_nobody_knows(self) -> None:
+        with pytest.raises(ValueError, match=r"name must be one of .*, got 'elastic-ip'"):
+            PreflightCheck.quota("elastic-ip")
