@@ -120,8 +120,9 @@ REQUESTS: dict[str, Json] = {
 }
 
 
-@pytest.fixture
-def logs(stack: Stack) -> Json:
+@pytest.fixture(scope="module")
+def logs() -> Json:
+    stack = Stack(new_app(), "Stack")
     GalvLogBucket(stack, "Logs")
     return synthesize(stack)
 

@@ -56,7 +56,7 @@ def synth_mail(**arguments: Any) -> Json:
     return synthesize(stack)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mail() -> Json:
     return synth_mail()
 
@@ -385,16 +385,23 @@ class TestCredentials:
         assert allowed["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
 
 
+def synth_backend(**arguments: Any) -> Json:
+    """The template of a backend whose mail has these arguments."""
+    stack = Stack(new_app(), "Stack")
+    mail = GalvMail(stack, "Mail", **{"sender": SENDER, **arguments})
+    backend_in(stack, mail=mail)
+    return synthesize(stack)
+
+
 class TestInTheBackend:
-    def template(self, **arguments: Any) -> Json:
-        stack = Stack(new_app(), "Stack")
-        mail = GalvMail(stack, "Mail", **{"sender": SENDER, **arguments})
-        backend_in(stack, mail=mail)
-        return synthesize(stack)
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def template() -> Json:
+        return synth_backend()
 
     @pytest.mark.parametrize("task", ["web", "check-status"])
-    def test_tasks_get_host_port_and_sender(self, task: str) -> None:
-        variables = environment(self.template(), task)
+    def test_tasks_get_host_port_and_sender(self, template: Json, task: str) -> None:
+        variables = environment(template, task)
 
         host = ["email-smtp.", {"Ref": "AWS::Region"}, ".amazonaws.com"]
         assert variables["DJANGO_EMAIL_HOST"] == {"Fn::Join": ["", host]}
@@ -409,20 +416,22 @@ class TestInTheBackend:
             ("DJANGO_EMAIL_HOST_PASSWORD", "DJANGO_EMAIL_HOST_PASSWORD"),
         ],
     )
-    def test_tasks_get_one_version_of_the_credentials(self, variable: str, key: str) -> None:
-        template = self.template()
-
+    def test_tasks_get_one_version_of_the_credentials(
+        self, template: Json, variable: str, key: str
+    ) -> None:
         value = secrets(template, "web")[variable]
         secret = {"Ref": only_id(template, SECRET, "MailCredentials")}
         version = {"Fn::GetAtt": [only_id(template, CREDENTIALS), "VersionId"]}
         assert value == {"Fn::Join": ["", [secret, f":{key}::", version]]}
 
-    def test_a_rotation_replaces_the_tasks_after_the_credentials_are_created(self) -> None:
+    def test_a_rotation_replaces_the_tasks_after_the_credentials_are_created(
+        self, template: Json
+    ) -> None:
         """The new version is in the task definition, and the service waits for it.
 
         CloudFormation deletes the old key only when it cleans up after the whole stack.
         """
-        before, after = self.template(), self.template(rotation=2)
+        before, after = template, synth_backend(rotation=2)
 
         assert (only(before, CREDENTIALS)["Rotation"], only(after, CREDENTIALS)["Rotation"]) == (
             "1",
