@@ -8,7 +8,6 @@ import pytest
 from aws_cdk import App, Duration, Stack, Validations
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
@@ -35,6 +34,7 @@ from galv_constructs import (
     GalvReleaseTask,
     GalvReviewRole,
     GitHubSubject,
+    MirroredImage,
     NetworkPreset,
     ReleaseStep,
 )
@@ -93,12 +93,12 @@ def apart(stack: Stack) -> None:
 
 
 def endpoints(stack: Stack) -> None:
-    repository = ecr.Repository.from_repository_name(stack, "Repository", "galv")
+    name = "ghcr.io/galv-team/galv-backend"
     in_network(
         stack,
         NetworkPreset.ENDPOINTS,
         mail=GalvMail(stack, "Mail", sender="galv@example.com"),
-        image=ecs.ContainerImage.from_ecr_repository(repository, "v2.11.4"),
+        image=MirroredImage(stack, "Image", repository=name, tag="v2.11.4").image,
     )
 
 

@@ -27,6 +27,7 @@ from galv_constructs import (
     GalvScheduledTask,
     GalvWebAcl,
     GitHubSubject,
+    MirroredImage,
     NetworkPreset,
     PreflightCheck,
     TaskRuntime,
@@ -120,6 +121,9 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     ),
     "log-bucket-development": lambda stack: GalvLogBucket(stack, "Logs", production=False),
     "mail": mail,
+    "mirrored-image": lambda stack: MirroredImage(
+        stack, "Image", repository="ghcr.io/galv-team/galv-backend", tag="v2.11.4"
+    ),
     "preflight": preflight,
     "release-task": release_task,
     "review-role": review_role,

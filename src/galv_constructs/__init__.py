@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from galv_constructs.github.deploy_role import GalvDeployRole
     from galv_constructs.github.review_role import GalvReviewRole
     from galv_constructs.github.subject import GitHubSubject
+    from galv_constructs.images.mirrored_image import MirroredImage
     from galv_constructs.log_bucket.log_bucket import GalvLogBucket
     from galv_constructs.mail.dns_record import DnsRecord
     from galv_constructs.mail.mail import GalvMail, IGalvMail
@@ -48,6 +49,7 @@ __all__ = [
     "GitHubSubject",
     "IGalvMail",
     "IGalvNetwork",
+    "MirroredImage",
     "NetworkPreset",
     "PreflightCheck",
     "ReleaseStep",
@@ -75,6 +77,7 @@ _MODULES = {
     "GitHubSubject": "github.subject",
     "IGalvMail": "mail.mail",
     "IGalvNetwork": "network",
+    "MirroredImage": "images.mirrored_image",
     "NetworkPreset": "network",
     "PreflightCheck": "preflight.check",
     "ReleaseStep": "tasks.release_steps",

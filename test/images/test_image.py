@@ -319,7 +319,7 @@ class TestWithoutInternet:
         text = refused_backend(network=network)
 
         assert text.startswith("network has no internet, and the default image is on GHCR")
-        assert "ecs.ContainerImage.from_ecr_repository(…)" in text
+        assert "image=MirroredImage(self, 'Image', repository=" in text
         assert "another NetworkPreset" in text
 
     @pytest.mark.parametrize("name", ["ghcr.io/galv-team/galv-backend:v2.11.4", "nginx"])
@@ -330,7 +330,7 @@ class TestWithoutInternet:
 
         assert text.startswith("network has no internet, and no VPC endpoint reaches the registry")
         assert f"of image {name!r}" in text
-        assert "ecs.ContainerImage.from_ecr_repository(…)" in text
+        assert "image=MirroredImage(self, 'Image', repository=" in text
         assert "another NetworkPreset" in text
 
     @pytest.mark.parametrize("known", [True, False])

@@ -91,7 +91,9 @@ def on_event(event: Json, context: Any) -> Json:
     except MirrorError as failure:
         text = redact(world.redact(str(failure)))
         raise MirrorError(clip(text, REASON_LIMIT)) from failure
-    return {"PhysicalResourceId": kept, "Data": {"Digest": digest}}
+    # By itself too, since CDK takes a reference for a tag unless "sha256:" stands before it.
+    hexadecimal = digest.partition(":")[2]
+    return {"PhysicalResourceId": kept, "Data": {"Digest": digest, "DigestHex": hexadecimal}}
 
 
 class Mirror:

@@ -72,8 +72,8 @@ def check_image(
     if network is not None and not network.has_internet:
         raise ValueError(
             "network has no internet, and the default image is on GHCR, which no VPC endpoint "
-            "reaches: pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy of "
-            "it), or choose another NetworkPreset"
+            f"reaches: pass image=MirroredImage(self, 'Image', repository='{_REPOSITORY}', "
+            f"tag={version or 'latest'!r}).image, or choose another NetworkPreset"
         )
 
 
@@ -88,8 +88,8 @@ def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:
         return
     raise ValueError(
         f"network has no internet, and no VPC endpoint reaches the registry of image {name!r}: "
-        "pass image=ecs.ContainerImage.from_ecr_repository(…) (a copy of it), "
-        "or choose another NetworkPreset"
+        "pass image=MirroredImage(self, 'Image', repository=…, tag=…).image, or choose another "
+        "NetworkPreset"
     )
 
 

@@ -214,9 +214,9 @@ def token_service(identity: Identity) -> Callable[[Handler], None]:
 
 @contextlib.contextmanager
 def docker_registry(
-    program: str, folder: Path, identity: Identity, auth: Mapping[str, Any]
+    program: str, folder: Path, identity: Identity, auth: Mapping[str, Any] | None
 ) -> Iterator[str]:
-    """The registry over `folder/storage`: its host with its port."""
+    """The registry over `folder/storage`, open without `auth`: its host with its port."""
     port = free_port()
     host = f"127.0.0.1:{port}"
     settings = folder / f"{port}.yml"
@@ -233,7 +233,7 @@ def docker_registry(
                         "key": str(identity.key),
                     },
                 },
-                "auth": auth,
+                **({} if auth is None else {"auth": auth}),
             }
         )
     )

@@ -1,0 +1,255 @@
+"""An image of a registry, copied to a repository in the account when the stack is deployed."""
+
+import re
+from datetime import date, datetime, timezone
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from galv_constructs._core.acknowledge import DEPLOYMENT_FUNCTIONS, acknowledge
+from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.logs import new_log_group
+from galv_constructs._core.placement import check_place
+from galv_constructs._core.policy import DeploymentPolicy, check_switches
+from galv_constructs._core.release_tag import LATEST, check_digest, refuse_digest_of_latest
+from galv_constructs._core.validation import (
+    check_construct,
+    check_image_tag,
+    check_range,
+    check_type,
+    is_token,
+)
+from galv_constructs.images._image import ARCHITECTURES, Architecture
+
+# What the longest function of Lambda has: a layer can take its time.
+_TIMEOUT = Duration.minutes(15)
+# https://pkg.go.dev/github.com/distribution/reference has the grammar.
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::[0-9]+)?"
+_REPOSITORY = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
+_MOST_IMAGES = 1000
+
+
+class MirroredImage(Construct):
+    """An image that is copied from its registry to Amazon ECR when the stack is deployed.
+
+    Defines an ECR repository and a function that copies the image for one architecture into it,
+    layer by layer and without Docker. Tasks run `image`, which names it by its digest: every task
+    of a deployment runs the same one, whatever becomes of the tag, and none needs the registry,
+    when ECS replaces a task, when a schedule starts one, or when the stack rolls back. Through a
+    NAT gateway only the deployment loads the image; tasks load layers through the VPC's S3
+    endpoint, where it has one, as each GalvNetwork has.
+
+    `latest` means what is newest on the day of the synthesis: an application that is deployed again
+    on another day gets the newer image, and between two deployments nothing changes. Any other tag
+    is copied once, and stays what it was: one that was moved at its registry is told in the
+    function's log. A tag with a digest (`v2.11.4@sha256:…`) is the image that has it, or none.
+
+    Images of up to 4 GiB are copied, of registries with the HTTP API of OCI or Docker, over HTTPS.
+    In the repository a tag cannot be moved, each image is scanned when it arrives, and the last
+    `kept_images` stay.
+
+    Costs the repository's storage, $0.10 per GB and month in us-east-1; layers that images share
+    are there once.
+
+    Example:
+        ```python
+        mirrored = MirroredImage(
+            self, "Image", repository="ghcr.io/galv-team/galv-backend", tag="v2.11.4"
+        )
+        GalvBackend(
+            self,
+            "Backend",
+            domain_name="api.example.com",
+            hosted_zone=zone,
+            image=mirrored.image,
+        )
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        repository: str,
+        tag: str = LATEST,
+        architecture: Architecture = "X86_64",
+        as_of: date | None = None,
+        registry_credentials: secretsmanager.ISecret | None = None,
+        kept_images: int = 20,
+        encryption_key: kms.IKey | None = None,
+        production: bool = True,
+        removal_protection: bool | None = None,
+    ) -> None:
+        """Define the repository and the copy.
+
+        Args:
+            scope: Parent of this construct.
+            id: Id of this construct in its parent.
+            repository: The image's name without a tag, with its registry unless that is Docker Hub:
+                `ghcr.io/galv-team/galv-backend`.
+            tag: Which image, with or without a digest: `v2.11.4`, `v2.11.4@sha256:…`. Default:
+                `latest`, the newest one on the day of the synthesis.
+            architecture: Which image of several: `X86_64` or `ARM64`, as the tasks have it.
+                Default: `X86_64`.
+            as_of: The day that `latest` is of. Default: the day of the synthesis, in UTC, so that
+                two on the same day are equal.
+            registry_credentials: A secret with `username` and `password`, for an image that is not
+                public. Default: none.
+            kept_images: How many images stay in the repository, the newest ones, from 2 to 1000. A
+                deployment that fails leaves one too. Default: 20.
+            encryption_key: Key for the repository and the function's log. Default: keys of AWS's.
+            production: Whether people rely on it; decides how long the function's log is kept.
+                Default: true.
+            removal_protection: Whether repository and log outlive the stack. When they do not, the
+                repository is emptied and deleted with it. Default: the same as `production`.
+
+        Raises:
+            ValueError: If an argument has the wrong type or is out of range.
+        """
+        _check_repository(repository)
+        check_image_tag("tag", check_digest("tag", tag, whose="the image", example="v2.11.4"))
+        refuse_digest_of_latest("tag", tag)
+        if architecture not in ARCHITECTURES:
+            raise ValueError(
+                f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}"
+            )
+        _check_day(as_of, tag)
+        check_construct(
+            "registry_credentials",
+            registry_credentials,
+            "aws_secretsmanager.ISecret",
+            "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
+        )
+        check_place(scope, "registry_credentials", registry_credentials)
+        check_range("kept_images", kept_images, 2, _MOST_IMAGES)
+        check_construct(
+            "encryption_key", encryption_key, "aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"
+        )
+        check_switches(production, removal_protection=removal_protection)
+        policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
+        super().__init__(scope, id)
+        self._repository = ecr.Repository(
+            self,
+            "Repository",
+            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
+            image_scan_on_push=True,
+            encryption_key=encryption_key,
+            lifecycle_rules=[
+                ecr.LifecycleRule(
+                    description=f"The newest {kept_images} images stay",
+                    max_image_count=kept_images,
+                )
+            ],
+            removal_policy=policy.bucket_removal,
+            empty_on_delete=policy.bucket_removal == RemovalPolicy.DESTROY,
+        )
+        self._log_group = new_log_group(
+            self,
+            retention=policy.log_retention,
+            removal_policy=policy.data_removal,
+            encryption_key=encryption_key,
+        )
+        role = handler_role(self)
+        self._log_group.grant_write(role)
+        role.add_to_policy(
+            iam.PolicyStatement(actions=list(_ACTIONS), resources=[self._repository.repository_arn])
+        )
+        if registry_credentials is not None:
+            registry_credentials.grant_read(role)
+        acknowledge(self, DEPLOYMENT_FUNCTIONS)
+        floating = tag == LATEST
+        name, _, digest = tag.partition("@")
+        copy = handled_resource(
+            self,
+            resource_type="Custom::GalvMirroredImage",
+            on_event=handler_function(
+                self,
+                "Handler",
+                module="image_mirror",
+                folders=["_preflight"],
+                entry="on_event",
+                description=f"Copies the image of {self.node.path}",
+                role=role,
+                log_group=self._log_group,
+                timeout=_TIMEOUT,
+                # Parts of several layers at a time; and more memory is a faster network.
+                memory_size=1024,
+            ),
+            log_group=self._log_group,
+            timeout=_TIMEOUT,
+            properties={
+                "Image": f"{repository}:{name}{f'@{digest}' if digest else ''}",
+                "Architecture": architecture,
+                "RepositoryName": self._repository.repository_name,
+                **({"AsOf": (as_of or _today()).isoformat()} if floating else {}),
+                **(
+                    {}
+                    if registry_credentials is None
+                    else {"CredentialsArn": registry_credentials.secret_arn}
+                ),
+            },
+        )
+        # Whoever uses the image waits for it; the repository alone would be there too early.
+        copy.node.add_dependency(role)
+        # CDK tells a digest from a tag by how it begins.
+        self._digest = f"sha256:{copy.get_att_string('DigestHex')}"
+
+    @property
+    def image(self) -> ecs.ContainerImage:
+        """The copy, by its digest, for `image=` of a task; tasks that have it may pull it."""
+        return ecs.ContainerImage.from_ecr_repository(self._repository, self._digest)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the copy, `sha256:…`, which is known when the stack is deployed."""
+        return self._digest
+
+    @property
+    def repository(self) -> ecr.Repository:
+        """The repository that the image is copied to."""
+        return self._repository
+
+
+def _check_repository(repository: object) -> None:
+    check_type("repository", repository, str, "an image's name")
+    if is_token(repository):
+        return
+    if not _REPOSITORY.fullmatch(str(repository)):
+        raise ValueError(
+            "repository must be an image's name without a tag, such as "
+            f"'ghcr.io/galv-team/galv-backend', got {repository!r}: pass the tag as tag"
+        )
+
+
+def _check_day(as_of: object, tag: str) -> None:
+    if as_of is None:
+        return
+    if not isinstance(as_of, date) or isinstance(as_of, datetime):
+        raise ValueError(f"as_of must be a datetime.date, got {as_of!r}")
+    if tag != LATEST:
+        raise ValueError(
+            f"as_of is the day that tag='latest' is of, and tag is {tag!r}: leave as_of out"
+        )
+
+
+def _today() -> date:
+    return datetime.now(timezone.utc).date()
+
+
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html, without a token for
+# Docker, which is not used, and with the one that tells what is there.
+_ACTIONS = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
