@@ -581,17 +581,17 @@ class GalvBackend(Construct):
         mailing = replace(mailing, gates=[self._setup])
         self._runtime = runtime
         self._mail_runtime = mailing
-        self._made_web_acl: GalvWebAcl | None = None
+        self._new_web_acl: GalvWebAcl | None = None
         self._web_acl_arn = web_acl_arn
         if web_acl and web_acl_arn is None:
-            self._made_web_acl = GalvWebAcl(
+            self._new_web_acl = GalvWebAcl(
                 self,
                 "WebAcl",
                 admin_cidrs=admin_cidrs,
                 log_bucket=log_bucket,
                 alarm_topic=alarm_topic,
             )
-            self._web_acl_arn = self._made_web_acl.web_acl_arn
+            self._web_acl_arn = self._new_web_acl.web_acl_arn
         self._load_balancer = LoadBalancer(
             self,
             "LoadBalancer",
@@ -878,7 +878,7 @@ class GalvBackend(Construct):
     @property
     def web_acl(self) -> GalvWebAcl | None:
         """The web ACL that was created; none for a given one, or without one."""
-        return self._made_web_acl
+        return self._new_web_acl
 
     def _database_owner(
         self,

@@ -63,7 +63,7 @@ _LARGEST_QUOTA = 1024**2
 # The maximum of autoscaling, unless `GalvBackend` is told otherwise.
 _MAX_TASKS = 4
 _LAST_ROTATION = 1_000_000
-_MOST_LOG_DAYS = DeploymentPolicy.of(production=True).log_expiration_days
+_MAX_LOG_DAYS = DeploymentPolicy.of(production=True).log_expiration_days
 # The argument, and the place in a list, that a message of the constructs' checks starts with.
 _ARGUMENT = re.compile(r"^[a-z_]*(?:\[\d+\])?(?: are)? ?")
 
@@ -445,7 +445,7 @@ TASKS = _number(
     span=f"from 1 to {_MAX_TASKS}, which is the maximum of autoscaling",
 )
 ROTATION = _number(1, _LAST_ROTATION)
-LOCK_DAYS = _number(1, _MOST_LOG_DAYS, of=" of days")
+LOCK_DAYS = _number(1, _MAX_LOG_DAYS, of=" of days")
 NETWORK_PRESET = Kind(read=_preset, schema={"enum": _PRESETS})
 VPC_ID = _text(_VPC_ID, "the id of a VPC, such as 'vpc-0123456789abcdef0'")
 SUBNETS = Kind(
