@@ -1,4 +1,4 @@
-"""What an application was synthesized into: the folder `cdk.out`."""
+"""The cloud assembly of an application: the folder `cdk.out`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a backend needs to be there before a deployment creates it."""
+"""The resources that have to exist before a deployment creates a backend."""
 
 from collections.abc import Mapping
 

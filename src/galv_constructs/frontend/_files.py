@@ -28,7 +28,7 @@ class FetchedFiles:
 
     @property
     def inputs(self) -> dict[str, str]:
-        """What the build and preflight are told of it."""
+        """The properties of the files for the build and preflight."""
         return {
             "Type": self.kind,
             "Repository": self.repository,

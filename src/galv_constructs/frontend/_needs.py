@@ -1,4 +1,4 @@
-"""What a site needs to be there before a deployment creates it."""
+"""The resources that have to exist before a deployment creates a site."""
 
 from collections.abc import Mapping, Sequence
 
