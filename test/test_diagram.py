@@ -1,13 +1,22 @@
 """The picture of the architecture against the code."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
 import diagram
 import pytest
+from backends import new_app
 
 Stacks = Mapping[str, diagram.Resources]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def app_without_validation() -> Iterator[None]:
+    """CloudFormation-Validate takes most of the time, and the picture needs none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diagram, "App", new_app)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ SHAPES: dict[str, Json] = {
 
 @pytest.fixture(scope="module")
 def shape(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
-    """Synthesize a shape, once."""
+    """Synthesize a shape, once: a second each, so what needs one is slow."""
     made: dict[str, Assembly] = {}
 
     def assembly(name: str) -> Assembly:
@@ -69,6 +69,7 @@ def protection(template: Json) -> tuple[bool, str]:
     return protected == "true", media["DeletionPolicy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_synthesizes(shape: Shape, name: str) -> None:
     assembly = shape(name)
@@ -85,6 +86,7 @@ def test_every_snapshot_is_of_a_shape() -> None:
     assert names("example") == set(SHAPES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "is_protected"),
     [
@@ -103,6 +105,7 @@ def test_removal_protection_overrides_both_ways(
     assert only(shape(name).template(), DATABASE)["MultiAZ"] == ("production" in name)
 
 
+@pytest.mark.slow
 def test_in_other_regions_the_certificate_of_the_frontend_is_in_us_east_1(shape: Shape) -> None:
     assembly = shape("elsewhere")
 
@@ -115,6 +118,7 @@ def test_in_other_regions_the_certificate_of_the_frontend_is_in_us_east_1(shape:
     assert of_type(assembly.template(FRONTEND), CERTIFICATE) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "region"),
     [("external-domain", "us-east-1"), ("external-domain-elsewhere", "eu-west-2")],
@@ -135,6 +139,7 @@ def test_outside_route_53_certificates_are_given_and_records_are_listed(
     assert "FrontendCnameTarget" in frontend["Outputs"]
 
 
+@pytest.mark.slow
 def test_an_interval_of_zero_leaves_a_task_to_run_by_hand(shape: Shape) -> None:
     never, always = (shape(name).template() for name in ("never-validating", "production"))
 
@@ -143,6 +148,7 @@ def test_an_interval_of_zero_leaves_a_task_to_run_by_hand(shape: Shape) -> None:
     assert container(never, "validation-monitor") == container(always, "validation-monitor")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "gateways", "instances"),
     [("production", 1, 0), ("nat-instance", 0, 1), ("public", 0, 0)],
@@ -159,6 +165,7 @@ def test_synthesizes_each_network_preset(
     assert f"assignPublicIp={network['AssignPublicIp']}" in str(template["Outputs"]["CheckStatus"])
 
 
+@pytest.mark.slow
 def test_an_empty_subdomain_is_the_domain_itself(shape: Shape) -> None:
     api, site = shape("api-at-apex").template(), shape("frontend-at-apex").template(FRONTEND)
 
@@ -170,6 +177,7 @@ def test_an_empty_subdomain_is_the_domain_itself(shape: Shape) -> None:
     assert {r["Properties"]["Name"] for r in of_type(site, RECORD).values()} == {"example.com."}
 
 
+@pytest.mark.slow
 def test_a_given_smtp_secret_is_used(shape: Shape) -> None:
     template = shape("smtp-given").template()
 
@@ -177,6 +185,7 @@ def test_a_given_smtp_secret_is_used(shape: Shape) -> None:
     assert of_type(template, "AWS::SES::EmailIdentity") == {}
 
 
+@pytest.mark.slow
 def test_variables_and_secrets_reach_both_parts(shape: Shape) -> None:
     backend = shape("variables-and-secrets").template()
     frontend = shape("variables-and-secrets").template(FRONTEND)
@@ -189,6 +198,7 @@ def test_variables_and_secrets_reach_both_parts(shape: Shape) -> None:
     assert ":galv-frontend-secrets:VITE_KEY::" in str(inputs["Secrets"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting"),
     [
@@ -204,6 +214,7 @@ def test_insights_follow_production_unless_told(shape: Shape, name: str, setting
     assert settings == [{"Name": "containerInsights", "Value": setting}]
 
 
+@pytest.mark.slow
 def test_versions_are_pinned_or_the_latest(shape: Shape) -> None:
     pinned, latest = shape("pinned"), shape("production")
 
@@ -218,6 +229,7 @@ def test_versions_are_pinned_or_the_latest(shape: Shape) -> None:
     assert "galv-constructs:latestInProduction" not in pinned.warnings
 
 
+@pytest.mark.slow
 def test_running_tasks_are_tagged(shape: Shape) -> None:
     template = shape("production").template()
 
