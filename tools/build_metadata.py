@@ -7,7 +7,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 # hatch is only where a distribution is built, so that mypy does not know its class.
 class OpsOfTheSameVersion(MetadataHookInterface):  # type: ignore[misc]
-    """Make the extra `ops`: both are released together."""
+    """Add the extra `ops`: both are released together."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Add the extra to what pyproject.toml says."""

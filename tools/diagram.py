@@ -323,7 +323,7 @@ def picture(stacks: Mapping[str, Resources]) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
-            "<title>What examples/galv-app makes in AWS</title>",
+            "<title>Architecture of examples/galv-app in AWS</title>",
             "<!-- Written by tools/diagram.py from the synthesized templates. -->",
             f"<style>{STYLE}</style>",
             *shapes,

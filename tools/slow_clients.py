@@ -246,8 +246,8 @@ def galv(folder: Path) -> Iterator[tuple[Image, dict[str, str]]]:
         "TMPDIR": f"{DIRECTORY}/temporary",
         "VIRTUAL_HOST": "localhost",
     }
-    made = certificates.make(folder / "tls", ["database"])
-    server = Postgres(folder / "postgres", DATABASE, made)
+    created = certificates.create(folder / "tls", ["database"])
+    server = Postgres(folder / "postgres", DATABASE, created)
     server.start(user="galv", password=PASSWORD, database="galv")
     try:
         steps = ("migrate", "create_superuser")

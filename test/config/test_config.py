@@ -108,7 +108,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "databaseRotation": 2,
         "logLockDays": 30,
         "preflight": ["image", "records"],
-        "databaseCaFile": str(certificates.make(tmp_path / "tls", ["a"]).authority),
+        "databaseCaFile": str(certificates.create(tmp_path / "tls", ["a"]).authority),
     }
     plain, changed = read(), read(region="eu-west-2", **values)
 

@@ -244,7 +244,7 @@ class TlsMail(Mail):
 def test_speaks_tls_from_the_start_where_the_settings_say_so(
     network: Network, tmp_path: Path, *, trusted: bool
 ) -> None:
-    made = certificates.make(tmp_path / "tls", [SES])
+    made = certificates.create(tmp_path / "tls", [SES])
     code = tmp_path / "code"
     code.mkdir()
     with TlsMail(made) as server:

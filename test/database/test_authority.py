@@ -39,13 +39,13 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def made(folder: Path) -> Certificates:
-    return certificates.make(folder / "tls", [NAME])
+    return certificates.create(folder / "tls", [NAME])
 
 
 @pytest.fixture(scope="module")
 def other(folder: Path) -> Certificates:
     """The certificates of somebody else, for the same name."""
-    return certificates.make(folder / "other", [NAME])
+    return certificates.create(folder / "other", [NAME])
 
 
 @pytest.fixture(scope="module")

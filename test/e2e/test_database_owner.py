@@ -144,7 +144,7 @@ def make() -> Iterator[Callable[[], Database]]:
     # The server's user may not enter pytest's folders.
     folder = Path(tempfile.mkdtemp(prefix="e2e-owner-", dir="/tmp"))
     folder.chmod(0o755)
-    made = certificates.make(folder / "tls", [NAME])
+    made = certificates.create(folder / "tls", [NAME])
     numbers = itertools.count()
     servers: list[Postgres] = []
 
@@ -395,7 +395,7 @@ def test_django_refuses_a_server_that_is_not_the_database(old: Database) -> None
     """As with `database_ca_file`. PGHOSTADDR stands for what a name server answers."""
     checked = {"PGHOSTADDR": ADDRESS, "PGSSLMODE": "verify-full"}
     authority = str(old.server._certificates.authority)
-    other = certificates.make(old.folder / "other", [NAME]).authority
+    other = certificates.create(old.folder / "other", [NAME]).authority
 
     code, output = old.task(*OWN, POSTGRES_HOST=NAME, PGSSLROOTCERT=authority, **checked)
     assert code == 0, output

@@ -17,7 +17,7 @@ class Api:
     """Paths and fields.
 
     Attributes:
-        has_labs: Whether laboratories and teams are made through it, and tokens are given.
+        has_labs: Whether laboratories and teams are created through it, and tokens are given.
         uploads: Path that takes a form with a file.
         file: What follows the URL of an upload to get at its file.
         mails: Path that sends a mail to whoever is named.
@@ -32,7 +32,7 @@ class Api:
 
 
 GALV = Api()
-# What test/galv has, where nobody makes a team first and a password comes with each request.
+# What test/galv has, where nobody creates a team first and a password comes with each request.
 STAND_IN = Api(
     has_labs=False,
     uploads="/partitions/",

@@ -15,31 +15,31 @@ class Certificates:
     key: Path
 
 
-def make(folder: Path, names: Sequence[str]) -> Certificates:
-    """Make an authority and a certificate for names."""
+def create(folder: Path, names: Sequence[str]) -> Certificates:
+    """Create an authority and a certificate for names."""
     folder.mkdir()
-    made = Certificates(
+    created = Certificates(
         authority=folder / "ca.pem", certificate=folder / "cert.pem", key=folder / "key.pem"
     )
     key = folder / "ca.key"
     new = ("req", "-newkey", "rsa:2048", "-nodes")
     _openssl(
         *(*new, "-x509", "-days", "2", "-subj", "/CN=Authority of this run"),
-        *("-keyout", str(key), "-out", str(made.authority)),
+        *("-keyout", str(key), "-out", str(created.authority)),
         *("-addext", "keyUsage=critical,keyCertSign"),
     )
     request, extensions = folder / "request.pem", folder / "extensions"
     _openssl(
         *(*new, "-subj", f"/CN={names[0][:64]}"),
-        *("-keyout", str(made.key), "-out", str(request)),
+        *("-keyout", str(created.key), "-out", str(request)),
     )
     extensions.write_text(f"subjectAltName={','.join(f'DNS:{name}' for name in names)}\n")
     _openssl(
-        *("x509", "-req", "-days", "2", "-in", str(request), "-out", str(made.certificate)),
-        *("-CA", str(made.authority), "-CAkey", str(key), "-CAcreateserial"),
+        *("x509", "-req", "-days", "2", "-in", str(request), "-out", str(created.certificate)),
+        *("-CA", str(created.authority), "-CAkey", str(key), "-CAcreateserial"),
         *("-extfile", str(extensions)),
     )
-    return made
+    return created
 
 
 def _openssl(*arguments: str) -> None:

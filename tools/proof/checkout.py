@@ -43,7 +43,7 @@ class Backend:
 
     @property
     def date(self) -> str | None:
-        """When its newest commit was made, if it is a git repository."""
+        """The time of its newest commit, if it is a git repository."""
         if not (self.folder / ".git").exists():
             return None
         command = ["git", "-C", str(self.folder), "log", "-1", "--format=%cI"]
@@ -53,15 +53,15 @@ class Backend:
     def python(self, *, interpreter: str, before: str | None) -> Path:
         """Return the Python of an environment with what `requirements.txt` names.
 
-        It is made when it is first asked for, and kept until the requirements change.
+        It is created at its first use, and kept until the requirements change.
 
         Args:
-            interpreter: Python to make it of.
+            interpreter: Python to create it with.
             before: Date, as of which packages are taken that the requirements leave open, as an
                 image of that day has them. Default: the date of the newest commit, if there is one.
 
         Raises:
-            RuntimeError: If it cannot be made.
+            RuntimeError: If it cannot be created.
         """
         requirements = self.folder / "requirements.txt"
         before = before or self.date

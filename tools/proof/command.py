@@ -29,50 +29,50 @@ _SLOW_SECONDS = 20
 
 def parser() -> argparse.ArgumentParser:
     """Return the arguments."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="npm run galv --",
         description="Run a checkout of Galv under the tasks of synthesized templates.",
     )
-    made.add_argument("--backend", type=Path, required=True, help="checkout of galv-backend")
-    made.add_argument(
+    parser.add_argument("--backend", type=Path, required=True, help="checkout of galv-backend")
+    parser.add_argument(
         "--frontend",
         type=Path,
         help="site: a checkout of galv-frontend, files that are built, or an archive of them",
     )
-    made.add_argument(
+    parser.add_argument(
         "--templates",
         type=Path,
         help="cloud assembly (default: examples/galv-app is synthesized)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--python-env",
         type=Path,
-        help="virtual environment with its requirements (default: one is made, and kept)",
+        help="virtual environment with its requirements (default: one is created and kept)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--python",
         default=sys.executable,
-        help="Python to make that environment of (default: the one that runs this)",
+        help="Python to create that environment with (default: the one that runs this)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--packages-before",
         metavar="DATE",
         help="take no package into it that is newer (default: the checkout's newest commit)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--record",
         metavar="WHAT",
         help="write a row into docs/compatibility.md: WHAT is what was run, as 'whole tree'",
     )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
-    made.add_argument(
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
+    parser.add_argument(
         "--slow-seconds",
         type=int,
         default=_SLOW_SECONDS,
         help="how long each slow upload takes (default: %(default)s)",
     )
-    made.add_argument("--keep", action="store_true", help="keep logs and files, and say where")
-    return made
+    parser.add_argument("--keep", action="store_true", help="keep logs and files, and say where")
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,12 +146,12 @@ def _run(options: argparse.Namespace, folder: Path) -> Report:
 def _site_files(
     frontend: Frontend, assembly: Assembly, templates: Path, folder: Path, report: Report
 ) -> Path | None:
-    """Return the files of the site, which take the network to be made."""
+    """Return the files of the site, whose build needs the network."""
     report.versions["frontend"] = frontend.version
     _, release = next(assembly.of_type(RELEASE))
     build = folder / "build"
     build.mkdir()
-    with report.check("site", "the steps of the build make the files") as fact:
+    with report.check("site", "the steps of the build write the files") as fact:
         fact.detail = frontend.how
         return frontend.files(templates, release["Inputs"]["Environment"], build)
     return None
@@ -161,10 +161,10 @@ def _templates(given: Path | None) -> Path:
     """Return the assembly, synthesized if none is given."""
     if given is not None:
         return Path(given)
-    made = _EXAMPLE / "cdk.out"
+    assembly = _EXAMPLE / "cdk.out"
     done = subprocess.run(
         [sys.executable, _ROOT / "tools" / "synth.py"], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"the example could not be synthesized:\n{done.stderr}")
-    return made
+    return assembly

@@ -1,4 +1,4 @@
-"""The table in docs/compatibility.md, of which each row is made by a run."""
+"""The table in docs/compatibility.md, with a row for each run."""
 
 import datetime as dt
 import re

@@ -98,7 +98,7 @@ class Frontend:
         for output in _OUTPUTS:
             if (folder / output / _INDEX).is_file():
                 return folder / output
-        raise RuntimeError("the build made no index.html")
+        raise RuntimeError("the build wrote no index.html")
 
 
 def pack(files: Path, archive: Path) -> None:

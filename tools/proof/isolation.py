@@ -16,7 +16,7 @@ _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 def why_not() -> str | None:
     """Return why this machine cannot do it, or None."""
     if os.geteuid() != 0:
-        return "it takes root to make namespaces: run it with sudo, or in a container as root"
+        return "it takes root to create namespaces: run it with sudo, or in a container as root"
     missing = [name for name in ("ip", "mount") if shutil.which(name) is None]
     return f"{' and '.join(missing)} is missing (Debian: iproute2)" if missing else None
 

@@ -26,7 +26,7 @@ _SIGN_IN = """((user, password) => {
     document.querySelector("#id_password").value = password;
     document.querySelector("#login-form [type=submit]").click();
 })"""
-# Each with what only its scripts, or its styles, can have made.
+# Each with an element that only its scripts, or its styles, can have created.
 _ADMIN = {
     "/admin/": "getComputedStyle(document.querySelector('#header')).display === 'flex'",
     "/admin/auth/user/1/change/": "document.querySelector('.selector-chosen') !== null",

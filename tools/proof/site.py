@@ -106,7 +106,7 @@ def _publish(world: World, properties: Json, files: Path, assembly: Path) -> str
     world.s3.create_bucket(Bucket=_ASSETS)
     world.s3.upload_file(str(archive), _ASSETS, "site.zip")
     cloudfront: Any = world.cloud.client("cloudfront", "us-east-1")
-    made = cloudfront.create_distribution(
+    created = cloudfront.create_distribution(
         DistributionConfig={
             "CallerReference": "1",
             "Comment": "",
@@ -124,7 +124,7 @@ def _publish(world: World, properties: Json, files: Path, assembly: Path) -> str
         "LogicalResourceId": "Release",
         "ResourceProperties": {
             **properties,
-            "DistributionId": made["Distribution"]["Id"],
+            "DistributionId": created["Distribution"]["Id"],
             "AssetBucket": _ASSETS,
             "AssetKey": "site.zip",
         },

@@ -131,14 +131,14 @@ class Assembly:
     # -- Secrets --------------------------------------------------------------------------------
 
     def _secret(self, source: str) -> str:
-        """Return the value of `arn:…:secret:<id>` or of one of its keys, made when first asked."""
+        """Return the value of `arn:…:secret:<id>` or of one of its keys; generated once."""
         id, _, rest = source.partition(":secret:")[2].partition(":")
         key = rest.partition(":")[0]
         if f"{id}:{key}" not in self._secrets:
-            self._secrets[f"{id}:{key}"] = self._make_secret(id, key)
+            self._secrets[f"{id}:{key}"] = self._generate_secret(id, key)
         return self._secrets[f"{id}:{key}"]
 
-    def _make_secret(self, id: str, key: str) -> str:
+    def _generate_secret(self, id: str, key: str) -> str:
         kept = key.lower()
         if kept == "username":
             template = self._recipe(id).get("SecretStringTemplate", "{}")
@@ -153,12 +153,12 @@ class Assembly:
         return "".join(secrets.choice(alphabet) for _ in range(length))
 
     def _recipe(self, id: str) -> Json:
-        """Return how Secrets Manager makes the value: letters, digits and punctuation."""
-        made = dict(self.of_type("AWS::SecretsManager::Secret"))
+        """Return how Secrets Manager generates the value: letters, digits and punctuation."""
+        defined = dict(self.of_type("AWS::SecretsManager::Secret"))
         attachments = dict(self.of_type("AWS::SecretsManager::SecretTargetAttachment"))
         if id in attachments:
             id = str(attachments[id]["SecretId"]).partition(":secret:")[2]
-        recipe: Json = made.get(id, {}).get("GenerateSecretString", {})
+        recipe: Json = defined.get(id, {}).get("GenerateSecretString", {})
         return recipe
 
     @property

@@ -170,7 +170,7 @@ def _check_session(web: Web, report: Report) -> None:
         web.api.headers["Authorization"] = f"Bearer {found['token']}"
         web.me = str(found["url"])
         web.api.get("/users/").expect(200)
-    with report.check("web", "a laboratory and a team can be made") as fact:
+    with report.check("web", "a laboratory and a team can be created") as fact:
         if not web.me:
             raise Skip("nobody is signed in")
         lab = web.api.post("/labs/", {"name": "Proof", "admin_group": [web.me]}).expect(201).json()

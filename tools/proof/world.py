@@ -41,13 +41,13 @@ class World:
             assembly: The deployment.
             application: Folder of the application, with its `manage.py`.
             python: Interpreter of an environment with what it needs.
-            folder: Folder for all that is made.
+            folder: Folder for all files.
             documentation: Folder with what jsDelivr has for the application's pages.
         """
         self.assembly = assembly
         self.folder = folder
         self.documentation = documentation
-        # What the Dockerfile of galv-backend makes, as far as tasks see it.
+        # The folders that the Dockerfile of galv-backend creates, as far as tasks see them.
         self.image = Image(
             python=python,
             application=application,
@@ -88,7 +88,7 @@ class World:
             add_address(address)
         self.hosts = self._names()
         set_hosts(self.hosts, self.folder)
-        self.certificates = certificates.make(self.folder / "tls", list(self.hosts))
+        self.certificates = certificates.create(self.folder / "tls", list(self.hosts))
         self.cloud = start_cloud(self.folder / "cloud")
         self._stack.callback(self.cloud.stop)
         self.s3: Any = self.cloud.client("s3", "us-east-1")

@@ -39,7 +39,7 @@ class _Server:
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-postgres-", dir="/tmp"))
         self.folder.chmod(0o755)
         names = [instance["Endpoint"]["Address"]]
-        made = certificates.make(self.folder / "tls", names)
+        made = certificates.create(self.folder / "tls", names)
         address, port = self.address
         self.postgres = Postgres(self.folder / "server", address, made, port=port)
         self.postgres.start(
