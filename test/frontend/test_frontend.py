@@ -798,6 +798,26 @@ class TestRelease:
         assert properties["TimeoutSeconds"] == str(seconds)
         assert int(properties["ServiceTimeout"]) == seconds + 600 <= 3600
 
+    def test_its_functions_do_not_wait_for_the_distribution(self) -> None:
+        found = template()
+        distribution = only_id(found, "AWS::CloudFront::Distribution")
+        functions = of_type(found, "AWS::Lambda::Function", "FrontendRelease")
+
+        assert functions
+        for function in functions:
+            assert distribution not in needs(found, function)
+
+    def test_may_invalidate_before_it_runs(self) -> None:
+        found = template()
+        role = only_id(found, "AWS::IAM::Role", "FrontendReleaseHandlerRole")
+        policy = only_id(found, "AWS::IAM::Policy", "FrontendReleaseInvalidation")
+        (own,) = [s for s in statements(found, role) if "cloudfront" in str(s["Action"])]
+
+        assert found["Resources"][policy]["Properties"]["PolicyDocument"]["Statement"] == [own]
+        assert own["Action"] == "cloudfront:CreateInvalidation"
+        assert only_id(found, "AWS::CloudFront::Distribution") in references(own["Resource"])
+        assert policy in needs(found, only_id(found, "Custom::GalvSiteRelease"))
+
     def test_waits_for_the_resources_that_it_uses(self) -> None:
         found = template()
         before = needs(found, only_id(found, "Custom::GalvSiteRelease"))

@@ -125,6 +125,20 @@ class SiteRelease(Construct):
             timeout=timeout,
             properties=properties,
         )
+        # A policy of its own: the functions wait for the role's, and need not be created after a
+        # distribution, which takes minutes.
+        invalidation = iam.Policy(
+            self,
+            "Invalidation",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["cloudfront:CreateInvalidation"],
+                    resources=[site.distribution.distribution_arn],
+                )
+            ],
+        )
+        self.resource.node.add_dependency(invalidation)
         # The rest of both is created before because the resource refers to it.
         if site.bucket.policy is not None:
             self.resource.node.add_dependency(site.bucket.policy)
@@ -132,7 +146,7 @@ class SiteRelease(Construct):
             self.resource.node.add_dependency(self.build.project.role)
 
     def _allow(self, role: iam.Role, site: Site) -> None:
-        """Let the handlers do what they do with the bucket, the distribution and the stack."""
+        """Let the handlers do what they do with the bucket and the stack."""
         written = [site.bucket.arn_for_objects(f"{prefix}*") for prefix in WRITTEN_PREFIXES]
         left = site.bucket.arn_for_objects(f"{INCOMING_PREFIX}*")
         self.log_group.grant_write(role)
@@ -149,10 +163,6 @@ class SiteRelease(Construct):
             ),
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[left]),
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[site.bucket.bucket_arn]),
-            iam.PolicyStatement(
-                actions=["cloudfront:CreateInvalidation"],
-                resources=[site.distribution.distribution_arn],
-            ),
             iam.PolicyStatement(
                 actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]
             ),
