@@ -260,6 +260,7 @@ JsonFile(
             "e2e": f"{RUN} --e2e projen e2e",
             "galv": f"{RUN} --e2e python tools/proof",
             "generate": f"{RUN} projen generate",
+            "deploy-time": f"{RUN} python tools/deploy_time.py --print",
             "format": f"{RUN} projen format",
             "projen": f"{RUN} projen",
             "upgrade": f"{RUN} projen upgrade",
@@ -431,7 +432,10 @@ e2e.add_steps(
 )
 
 generate = task("generate", "Write what is worked out from the code")
-for tool in ("api_doc", "config_docs", "costs", "deploy_permissions", "diagram", "security_doc"):
+for tool in (
+    *("api_doc", "config_docs", "costs", "deploy_permissions", "deploy_time", "diagram"),
+    "security_doc",
+):
     generate.exec(f"python tools/{tool}.py")
 
 fmt = task("format", "Format the code and fix what the linter can")

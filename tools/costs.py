@@ -5,19 +5,12 @@ up to date.
 """
 
 import argparse
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-# Before jsii loads CDK: the templates are only read here.
-os.environ["CDK_VALIDATION"] = "false"
-
-from aws_cdk import App
-from aws_cdk.assertions import Template
-from example import CONTEXT
+from shapes import SHAPES, Json, synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "costs.md"
@@ -44,26 +37,8 @@ ALARM = 0.10
 WEB_ACL = 5.00
 WEB_ACL_RULE = 1.00
 
-Json = Mapping[str, Any]
-SHAPES: dict[str, dict[str, object]] = {
-    f"{preset}, {'production' if production else 'not production'}": {
-        "networkPreset": preset,
-        "isProduction": production,
-    }
-    for production in (True, False)
-    for preset in ("natGateway", "natInstance", "public")
-}
-
 # Keys of cdk.json that add something to the default shape.
 OPTIONS: dict[str, dict[str, object]] = {"mediaKey": {"mediaKey": True}}
-
-
-def synthesize(context: Mapping[str, object]) -> list[Json]:
-    """Return the templates of the example application with some context keys changed."""
-    from galv_app.stacks import add_stacks  # noqa: PLC0415 - needs the path
-
-    app = App(context={"aws:cdk:bundling-stacks": [], **CONTEXT, **context})
-    return [Template.from_stack(stack).to_json() for stack in add_stacks(app)]
 
 
 def monthly_costs(templates: Iterable[Json]) -> dict[str, float]:
@@ -140,16 +115,20 @@ PRICES: dict[str, Callable[[Json, Json], dict[str, float]]] = {
 }
 
 
+def _templates(context: Mapping[str, object]) -> list[Json]:
+    return [stack.template for stack in synthesize(context)]
+
+
 def all_costs() -> dict[str, dict[str, float]]:
     """Return the costs of each shape of the example."""
-    return {name: monthly_costs(synthesize(context)) for name, context in SHAPES.items()}
+    return {name: monthly_costs(_templates(context)) for name, context in SHAPES.items()}
 
 
 def option_costs() -> dict[str, float]:
     """Return what each option adds to the costs of the example's default shape."""
-    without = sum(monthly_costs(synthesize({})).values())
+    without = sum(monthly_costs(_templates({})).values())
     return {
-        name: sum(monthly_costs(synthesize(context)).values()) - without
+        name: sum(monthly_costs(_templates(context)).values()) - without
         for name, context in OPTIONS.items()
     }
 
