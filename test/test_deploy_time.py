@@ -6,6 +6,7 @@ from typing import Any
 import deploy_time
 import pytest
 from deploy_time import CriticalPath, Duration, Step, deployment_path, stack_path
+from example import EXAMPLE
 from shapes import SHAPES, StackTemplate, synthesize
 
 Resource = dict[str, Any]
@@ -238,6 +239,11 @@ class TestStacks:
 
         with pytest.raises(ValueError, match=r"a cycle among the stacks \['A', 'B'\]"):
             deployment_path(stacks)
+
+
+@pytest.mark.parametrize("file", [".github/workflows/deploy.yml", "README.md"])
+def test_the_example_deploys_as_many_stacks_side_by_side(file: str) -> None:
+    assert f"--concurrency {deploy_time.CONCURRENCY}" in (EXAMPLE / file).read_text()
 
 
 def test_a_path_in_words_adds_up_short_steps() -> None:

@@ -178,10 +178,10 @@ class Application:
         path.write_text(text.replace(old, new))
 
     def deploy(self, *options: str, **context: object) -> Outcome:
-        """Deploy with some context keys changed for good."""
+        """Deploy with some context keys changed for good, as the example's workflow does."""
         self.context.update(context)
-        approved = "--require-approval=never"
-        return self._cdk("deploy", *self._which(), approved, *self._context(), *options)
+        workflow = ["--require-approval=never", "--concurrency=2"]
+        return self._cdk("deploy", *self._which(), *workflow, *self._context(), *options)
 
     def diff(self) -> Outcome:
         """Compare what was synthesized last with what is deployed."""
