@@ -57,7 +57,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             waits if status == "PENDING_VALIDATION" else "request another one and pass its ARN",
         )
     covered = [found.get("DomainName", ""), *found.get("SubjectAlternativeNames", [])]
-    bare = [name for name in names if not any(is_covered(name, one) for one in covered)]
+    bare = [name for name in names if not any(is_covered(name, other) for other in covered)]
     if bare:
         yield question.error(
             f"the certificate {arn} does not cover {', '.join(bare)}",

@@ -73,7 +73,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             f"its status is {status}",
             "start it, or bring it back" if _DOWN.search(status) else "wait until it is available",
         )
-    groups = [one["VpcSecurityGroupId"] for one in found.get("VpcSecurityGroups", [])]
+    groups = [group["VpcSecurityGroupId"] for group in found.get("VpcSecurityGroups", [])]
     missing = [group for group in question.texts("SecurityGroupIds") if group not in groups]
     if missing:
         yield question.error(

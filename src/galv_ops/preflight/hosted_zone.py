@@ -69,7 +69,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
     # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/white-label-name-servers.html
     for record in records["ResourceRecordSets"]:
         if plain(record["Name"]) == zone and record["Type"] == "NS":
-            own |= {plain(one["Value"]) for one in record["ResourceRecords"]}
+            own |= {plain(value["Value"]) for value in record["ResourceRecords"]}
     yield from _delegation(question, world, zone, own)
     if question.flag("CertificateWanted"):
         yield from _authority(question, world, name)

@@ -66,7 +66,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
     wanted = f"linux/{_PLATFORMS[architecture]}"
     if not found or wanted in found:
         return []
-    other = next((name for name, one in _PLATFORMS.items() if f"linux/{one}" in found), None)
+    other = next((name for name, built in _PLATFORMS.items() if f"linux/{built}" in found), None)
     fix = f"use an image that is built for {wanted}"
     if other is not None:
         fix = f"set the architecture of the task to {other}, or {fix}"
@@ -181,9 +181,9 @@ def _platforms_of(manifest: dict[str, Any]) -> set[str] | None:
         return None
     # What builders add beside the images, such as attestations, is for the platform "unknown".
     return {
-        _platform(one["platform"])
-        for one in manifest["manifests"]
-        if one.get("platform", {}).get("os", "unknown") != "unknown"
+        _platform(part["platform"])
+        for part in manifest["manifests"]
+        if part.get("platform", {}).get("os", "unknown") != "unknown"
     }
 
 

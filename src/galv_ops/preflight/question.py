@@ -55,7 +55,7 @@ class Question:
         value = self.arguments.get(name, [])
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
-        if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
             raise ArgumentError(f"{name} must be a list of texts, got {value!r}")
         return list(value)
 

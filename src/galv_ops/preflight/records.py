@@ -47,12 +47,12 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
                 "pass the hosted zone of the domain",
             )
             return
-        there = [one for one in reply["ResourceRecordSets"] if plain(one["Name"]) == name]
-        taken = [one for one in there if _is_in_the_way(one["Type"], kind)]
+        there = [record for record in reply["ResourceRecordSets"] if plain(record["Name"]) == name]
+        taken = [record for record in there if _is_in_the_way(record["Type"], kind)]
         if taken:
             yield question.error(
                 f"{name} has a record in the hosted zone {zone} already",
-                "; ".join(_shown(one) for one in taken),
+                "; ".join(_shown(record) for record in taken),
                 "delete the record where nothing needs it, or choose another name",
             )
 
@@ -72,5 +72,5 @@ def _shown(record: dict[str, object]) -> str:
     if isinstance(alias, dict):
         where = f"alias of {alias.get('DNSName')}"
     elif isinstance(values, list):
-        where = ", ".join(str(one.get("Value")) for one in values)
+        where = ", ".join(str(value.get("Value")) for value in values)
     return f"{record['Type']} {where}".strip()

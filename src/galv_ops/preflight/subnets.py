@@ -44,19 +44,21 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             "pass subnets of the VPC in this account and region",
         )
         return
-    foreign = [one for one in subnets if one["VpcId"] != vpc]
+    foreign = [subnet for subnet in subnets if subnet["VpcId"] != vpc]
     if foreign:
         yield question.error(
             f"subnets are not in the VPC {vpc}",
-            ", ".join(f"{one['SubnetId']} is in {one['VpcId']}" for one in foreign),
+            ", ".join(f"{subnet['SubnetId']} is in {subnet['VpcId']}" for subnet in foreign),
             "pass subnets of the VPC",
         )
     wanted = question.number("Addresses")
-    full = [one for one in subnets if one["AvailableIpAddressCount"] < wanted]
+    full = [subnet for subnet in subnets if subnet["AvailableIpAddressCount"] < wanted]
     if full:
         yield question.error(
             f"subnets have fewer than {wanted} addresses left",
-            ", ".join(f"{one['SubnetId']} has {one['AvailableIpAddressCount']}" for one in full),
+            ", ".join(
+                f"{subnet['SubnetId']} has {subnet['AvailableIpAddressCount']}" for subnet in full
+            ),
             "pass larger subnets, or free addresses in them",
         )
     if route != "none":
@@ -79,10 +81,10 @@ def _leads(
     own = [t for t in tables if any(a.get("SubnetId") == subnet for a in t["Associations"])]
     main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
     routes = [
-        one
+        route
         for table in (own or main)[:1]
-        for one in table["Routes"]
-        if one.get("DestinationCidrBlock") == _EVERYWHERE
+        for route in table["Routes"]
+        if route.get("DestinationCidrBlock") == _EVERYWHERE
     ]
     target = "an internet gateway" if wanted == "internet" else "a NAT gateway"
     fix = f"add a route for {_EVERYWHERE} to {target}, or pass other subnets"

@@ -92,14 +92,15 @@ class Stream:
         """Read a body that is no file, whose server may send a byte at a time and never end."""
         parts: list[bytes] = []
         size = 0
-        until = time.monotonic() + self._timeout()
+        seconds = self._timeout()
+        until = time.monotonic() + seconds
         while part := self.read(_CHUNK):
             parts.append(part)
             size += len(part)
             if size > LARGEST_REPLY:
                 raise UnreachableError(self._url, f"its answer has more than {LARGEST_REPLY} bytes")
             if time.monotonic() > until:
-                raise UnreachableError(self._url, f"its answer took more than {PATIENCE:.0f} s")
+                raise UnreachableError(self._url, f"its answer took {seconds:.2g} s and more")
         return Reply(self.status, self.headers, b"".join(parts), self._answer.geturl())
 
 
@@ -283,8 +284,8 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
 def _leaves(value: Any) -> list[str]:
     """Return all values of a JSON as texts."""
     if isinstance(value, dict):
-        return [leaf for one in value.values() for leaf in _leaves(one)]
+        return [leaf for part in value.values() for leaf in _leaves(part)]
     if isinstance(value, list):
-        return [leaf for one in value for leaf in _leaves(one)]
+        return [leaf for part in value for leaf in _leaves(part)]
     # A number may be a PIN; "true" and "null" are words.
     return [] if value is None or isinstance(value, bool) else [str(value)]

@@ -68,6 +68,7 @@ def registries(
 
     It holds `galv/backend` and `public/backend`: `v1` for two platforms, in the media types of
     OCI, `docker` for two in those of Docker, `arm` and `amd` for one each.
+    `public/single` is an index for one.
     """
     (program,) = need("docker-registry")
     folder = tmp_path_factory.mktemp("registry")
@@ -93,4 +94,6 @@ def registries(
             pusher.index(repository, "docker", "amd64", "arm64", docker=True)
             pusher.image(repository, "arm", "arm64")
             pusher.image(repository, "amd", "amd64", docker=True)
+        # With what BuildKit adds for no platform.
+        pusher.index("public/single", "v1", "amd64")
         yield found

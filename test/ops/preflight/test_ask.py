@@ -16,6 +16,7 @@ from galv_ops.preflight.ask import ask
 from galv_ops.preflight.finding import Finding
 from galv_ops.preflight.kinds import KINDS, Kind
 from galv_ops.preflight.question import Question
+from galv_ops.preflight.unreachable import UnreachableError
 from galv_ops.preflight.world import World
 
 
@@ -216,6 +217,29 @@ class TestAServer:
             ("Hung", "warning"),
             ("Well", "error"),
         ]
+
+
+def test_a_body_that_never_ends_is_not_read_for_ever(world: World, identity: Identity) -> None:
+    stop = threading.Event()
+
+    def drip(request: Handler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000000")
+        request.end_headers()
+        while not stop.wait(0.05):
+            request.wfile.write(b"x")
+
+    with https_server(identity, drip) as host:
+        world.start(0.5)
+        # It ends by itself where nobody stops reading.
+        threading.Timer(4, stop.set).start()
+        begin = time.monotonic()
+        with pytest.raises(UnreachableError, match="s and more"):
+            world.get(f"https://{host}/")
+        seconds = time.monotonic() - begin
+        stop.set()
+
+    assert seconds < 3
 
 
 def test_every_kind_names_what_iam_must_allow() -> None:

@@ -97,6 +97,13 @@ class TestAtARegistry:
     def test_finds_a_public_image(self, world: World, registries: dict[str, str]) -> None:
         assert asked(world, f"{registries['token']}/public/backend:v1") == []
 
+    def test_names_only_real_platforms(self, world: World, registries: dict[str, str]) -> None:
+        image = f"{registries['token']}/public/single:v1"
+
+        (found,) = asked(world, image, Architecture="ARM64")
+
+        assert found.found == "it is for linux/amd64"
+
     def test_tells_wrong_credentials_and_shows_none(self, world: World, host: str) -> None:
         arn = credentials("another-password-2")
 

@@ -34,6 +34,33 @@ def quota(name: str, value: float, **more: Any) -> dict[str, Any]:
     return {"Quota": {**described, **more}}
 
 
+def in_use(service: str, amount: float) -> dict[str, Any]:
+    """The metric of a quota, which says so much."""
+    dimensions = {
+        "Service": service,
+        "Type": "Resource",
+        "Resource": "vCPU",
+        "Class": "Standard/OnDemand",
+    }
+    boto3.client("cloudwatch").put_metric_data(
+        Namespace="AWS/Usage",
+        MetricData=[
+            {
+                "MetricName": "ResourceCount",
+                "Dimensions": [{"Name": n, "Value": v} for n, v in dimensions.items()],
+                "Value": amount,
+                "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=2),
+            }
+        ],
+    )
+    return {
+        "MetricNamespace": "AWS/Usage",
+        "MetricName": "ResourceCount",
+        "MetricDimensions": dimensions,
+        "MetricStatisticRecommendation": "Maximum",
+    }
+
+
 def stubbed(world: World, region: str | None = None) -> Stubber:
     return Stubber(world.client("service-quotas", region))
 
@@ -87,29 +114,7 @@ class TestOfWhatIsCounted:
         assert [finding.found for finding in found] == ["the quota is 1, and 1 are in use"] * 2
 
     def test_processors_by_their_metric(self, world: World) -> None:
-        metric = {
-            "MetricNamespace": "AWS/Usage",
-            "MetricName": "ResourceCount",
-            "MetricDimensions": {
-                "Service": "Fargate",
-                "Type": "Resource",
-                "Resource": "vCPU",
-                "Class": "Standard/OnDemand",
-            },
-            "MetricStatisticRecommendation": "Maximum",
-        }
-        dimensions = [{"Name": n, "Value": v} for n, v in metric["MetricDimensions"].items()]  # type: ignore[attr-defined]
-        boto3.client("cloudwatch").put_metric_data(
-            Namespace="AWS/Usage",
-            MetricData=[
-                {
-                    "MetricName": "ResourceCount",
-                    "Dimensions": dimensions,
-                    "Value": 4.0,
-                    "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=2),
-                }
-            ],
-        )
+        metric = in_use("Fargate", 4.0)
         for need, count in (("fargate-vcpu=2", 0), ("fargate-vcpu=2.5", 1)):
             with stubbed(world) as stub:
                 answer = quota("fargate-vcpu", 6.0, UsageMetric=metric)
@@ -137,6 +142,12 @@ class TestOfBuilds:
             found = asked(world, "codebuild=1")
 
         assert len(found) == count
+
+    def test_those_that_run_are_waited_for(self, world: World) -> None:
+        metric = in_use("CodeBuild", 1.0)
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota("codebuild", 1.0, UsageMetric=metric))
+            assert asked(world, "codebuild=1") == []
 
 
 class TestOfDistributions:
