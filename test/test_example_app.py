@@ -237,6 +237,29 @@ def test_everything_is_tagged(customized: Assembly) -> None:
         assert {"Key": "project-name", "Value": "lab"} in task_definition(template, name)[1]["Tags"]
 
 
+def test_asks_first_where_the_key_says_so(run: Run) -> None:
+    assembly = run(region="eu-west-2", preflight=["records"])
+
+    kinds = {}
+    for name in ("galv-BackendStack", "galv-FrontendStack"):
+        template = assembly.template(name)
+        questions = only(template, "Custom::GalvPreflight")["Questions"]
+        kinds[name] = {one["Ask"] for one in questions.values()}
+        assert only_id(template, "Custom::GalvPreflight") in text(
+            template["Outputs"]["PreflightWarnings"]
+        )
+    assert {"image", "mail-identity", "quotas"} <= kinds["galv-BackendStack"]
+    assert "site-source" in kinds["galv-FrontendStack"]
+    assert "records" not in set().union(*kinds.values())
+
+
+def test_asks_nothing_by_default(documented: Assembly) -> None:
+    for name in documented.stacks:
+        template = documented.template(name)
+        assert not of_type(template, "Custom::GalvPreflight")
+        assert "PreflightWarnings" not in template.get("Outputs", {})
+
+
 def test_passes_the_keys_on(run: Run) -> None:
     template = run(
         isProduction="false",

@@ -221,6 +221,17 @@ class TestPermissions:
 
         assert allowed(stack, "kms:Decrypt") == [key]
 
+    def test_of_roles_hold_those_that_are_not_there(self, stack: Stack) -> None:
+        """Which have no path that a policy could name."""
+        check = PreflightCheck.service_linked_roles(["ecs.amazonaws.com"])
+        GalvPreflight.of(stack).add_check("Roles", check)
+
+        ends = [arn["Fn::Join"][1][-1] for arn in allowed(stack, "iam:GetRole")]
+        assert ends == [
+            ":role/aws-service-role/ecs.amazonaws.com/*",
+            ":role/AWSServiceRoleFor*",
+        ]
+
     def test_are_given_once(self, stack: Stack) -> None:
         for id in "AB":
             GalvPreflight.of(stack).add_check(id, PreflightCheck.secret(ARN, keys=[id]))

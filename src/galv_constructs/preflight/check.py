@@ -373,12 +373,16 @@ class PreflightCheck:
             ValueError: If `services` is no list.
         """
         check_list("services", services, "a list of services")
-        roles = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/aws-service-role/"
+        roles = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/"
         arguments: dict[str, str | Sequence[str]] = {"Services": list(services)}
         permissions = [
             Permission(
                 actions=["iam:GetRole"],
-                resources=[f"{roles}{service}/*" for service in services],
+                resources=[
+                    *(f"{roles}aws-service-role/{service}/*" for service in services),
+                    # A role that is not there has no path, and IAM says so only to who may ask.
+                    f"{roles}AWSServiceRoleFor*",
+                ],
                 reason="The name of a service's own role is the service's to choose.",
             )
         ]
