@@ -60,7 +60,9 @@ def start_task(
         **options,
     )
     if not answer["tasks"]:
-        reasons = (f"{one.get('reason')} {one.get('detail', '')}" for one in answer["failures"])
+        reasons = (
+            f"{failure.get('reason')} {failure.get('detail', '')}" for failure in answer["failures"]
+        )
         raise NotStartedError(", ".join(reason.strip() for reason in reasons))
     return str(answer["tasks"][0]["taskArn"])
 
@@ -89,7 +91,9 @@ def tasks_of_family(ecs: Any, cluster: str, task_definition: str, status: str) -
 
 def container_of(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return the container of that name; empty if ECS does not tell of it."""
-    return next((one for one in task.get("containers", []) if one.get("name") == name), {})
+    return next(
+        (container for container in task.get("containers", []) if container.get("name") == name), {}
+    )
 
 
 def why_stopped(task: Mapping[str, Any], container: str) -> str:

@@ -16,7 +16,7 @@ def find_json(lines: Sequence[str]) -> Any:
     decoder = json.JSONDecoder()
     found, position = None, 0
     for number, line in enumerate(lines):
-        start = sum(len(one) + 1 for one in lines[:number])
+        start = sum(len(before) + 1 for before in lines[:number])
         if start < position or line[:1] not in {"{", "["}:
             continue
         try:
@@ -43,14 +43,14 @@ def _rows(name: str, value: Any) -> Iterator[tuple[str, str, str]]:
             nested = {k: v for k, v in rest.items() if _is_report(v)}
             texts = [_text(v) for k, v in rest.items() if k not in nested and v not in (None, "")]
             yield (_first(fields, _NAMES) or name or "all", status, "; ".join(texts))
-            for key, one in nested.items():
-                yield from _rows(key, one)
+            for key, field in nested.items():
+                yield from _rows(key, field)
         case dict(fields):
-            for key, one in fields.items():
-                yield from _rows(key, one)
+            for key, field in fields.items():
+                yield from _rows(key, field)
         case list(items):
-            for one in items:
-                yield from _rows(name, one)
+            for item in items:
+                yield from _rows(name, item)
         case None:
             return
         case _:
@@ -59,8 +59,8 @@ def _rows(name: str, value: Any) -> Iterator[tuple[str, str, str]]:
 
 def _is_report(value: Any) -> bool:
     """Whether a value holds checks of its own."""
-    ones = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(isinstance(one, dict) for one in ones)
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(item, dict) for item in items)
 
 
 def _first(fields: Mapping[str, Any], keys: Sequence[str]) -> str:

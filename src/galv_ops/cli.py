@@ -41,7 +41,9 @@ class _Commands(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+            formatter.write_dl(
+                [(str(code), description) for code, description in EXIT_CODES.items()]
+            )
 
 
 @contextmanager

@@ -54,10 +54,10 @@ class Protection(Construct):
         log_group.grant_write(role)
         stack_id = _root(self).stack_id
         statements = {
-            "rds:DescribeDBInstances": [one.instance_arn for one in databases],
-            "rds:ModifyDBInstance": [one.instance_arn for one in databases],
+            "rds:DescribeDBInstances": [database.instance_arn for database in databases],
+            "rds:ModifyDBInstance": [database.instance_arn for database in databases],
             "elasticloadbalancing:ModifyLoadBalancerAttributes": [
-                one.load_balancer_arn for one in load_balancers
+                load_balancer.load_balancer_arn for load_balancer in load_balancers
             ],
             # Knows no resources.
             # https://docs.aws.amazon.com/service-authorization/latest/reference/list_elasticloadbalancingv2.html
@@ -84,8 +84,10 @@ class Protection(Construct):
             log_group=log_group,
             properties={
                 "Protected": "true" if policy.deletion_protection else "false",
-                "Databases": [one.instance_identifier for one in databases],
-                "LoadBalancers": [one.load_balancer_arn for one in load_balancers],
+                "Databases": [database.instance_identifier for database in databases],
+                "LoadBalancers": [
+                    load_balancer.load_balancer_arn for load_balancer in load_balancers
+                ],
                 "StackId": stack_id,
             },
         )

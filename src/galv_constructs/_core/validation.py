@@ -52,13 +52,15 @@ def check_known(name: str, value: object) -> None:
         raise ValueError(f"{name} must be known at synthesis, got a token: pass a plain number")
 
 
-def check_type(name: str, value: object, expected: type | tuple[type, ...], words: str) -> None:
+def check_type(
+    name: str, value: object, expected: type | tuple[type, ...], description: str
+) -> None:
     """Refuse a value of the wrong Python type; tokens pass."""
     if is_token(value):
         return
     wrong_bool = isinstance(value, bool) and expected is not bool
     if wrong_bool or not isinstance(value, expected):
-        raise ValueError(f"{name} must be {words}, got {value!r} ({type(value).__name__})")
+        raise ValueError(f"{name} must be {description}, got {value!r} ({type(value).__name__})")
 
 
 def check_boolean(name: str, value: object) -> None:

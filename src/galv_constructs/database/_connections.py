@@ -68,7 +68,7 @@ def warn_of_connections(
     needed = _ROLLING * max_tasks * workers * threads
     if allowed is None or needed + _OTHERS <= allowed:
         return
-    larger = next((one for one in _SUGGESTED if _fits(one, needed)), None)
+    larger = next((size for size in _SUGGESTED if _fits(size, needed)), None)
     way_out = f"ec2.InstanceType({larger!r})" if larger else "a larger one"
     Annotations.of(scope).add_warning_v2(
         "galv-constructs:databaseConnections",

@@ -156,7 +156,10 @@ def _load_balancer_is_protected(arn: str) -> bool:
         if error_code(error) in _GONE:
             return False
         raise
-    return any(one["Key"] == ATTRIBUTE and one["Value"] == "true" for one in answer["Attributes"])
+    return any(
+        attribute["Key"] == ATTRIBUTE and attribute["Value"] == "true"
+        for attribute in answer["Attributes"]
+    )
 
 
 def _names(event: Json, kind: str) -> list[str]:

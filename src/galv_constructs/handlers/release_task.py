@@ -199,8 +199,8 @@ def _run_task(event: Json, attempt: int) -> str:
         "name": properties["ContainerName"],
         "environment": [{"name": "GALV_RELEASE_EVENT", "value": event["RequestType"]}],
     }
-    if words := properties.get("CommandOverride"):
-        override["command"] = words
+    if command := properties.get("CommandOverride"):
+        override["command"] = command
     return start_task(
         client("ecs"),
         cluster=properties["Cluster"],

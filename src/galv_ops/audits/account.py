@@ -34,12 +34,14 @@ def trail(deployment: Deployment) -> Iterator[Finding]:
     """Tell whether CloudTrail records what is done in the account."""
     cloudtrail = deployment.aws.cloudtrail
     here = [
-        one
-        for one in cloudtrail.describe_trails()["trailList"]
-        if one.get("IsMultiRegionTrail") or one.get("HomeRegion") == deployment.region
+        trail
+        for trail in cloudtrail.describe_trails()["trailList"]
+        if trail.get("IsMultiRegionTrail") or trail.get("HomeRegion") == deployment.region
     ]
     logging = [
-        one for one in here if cloudtrail.get_trail_status(Name=one["TrailARN"]).get("IsLogging")
+        trail
+        for trail in here
+        if cloudtrail.get_trail_status(Name=trail["TrailARN"]).get("IsLogging")
     ]
     if not logging:
         yield Finding(
@@ -48,12 +50,12 @@ def trail(deployment: Deployment) -> Iterator[Finding]:
             "nobody can tell what happened.",
             "Create a trail for all regions, with validation of its files.",
         )
-    elif not any(one.get("LogFileValidationEnabled") for one in logging):
+    elif not any(trail.get("LogFileValidationEnabled") for trail in logging):
         yield Finding(
             "low",
             "CloudTrail's files can be changed without a trace: their validation is off.",
             "Turn on LogFileValidationEnabled of the trail.",
-            [one["TrailARN"] for one in logging],
+            [trail["TrailARN"] for trail in logging],
         )
 
 
@@ -61,7 +63,9 @@ def guardduty(deployment: Deployment) -> Iterator[Finding]:
     """Tell whether GuardDuty watches the region."""
     guard = deployment.aws.guardduty
     detectors = guard.list_detectors()["DetectorIds"]
-    if not any(guard.get_detector(DetectorId=one).get("Status") == "ENABLED" for one in detectors):
+    if not any(
+        guard.get_detector(DetectorId=detector).get("Status") == "ENABLED" for detector in detectors
+    ):
         yield Finding(
             "medium",
             f"GuardDuty is off in {deployment.region}: it would tell of stolen credentials and of "
@@ -79,7 +83,7 @@ def public_access(deployment: Deployment) -> Iterator[Finding]:
             raise
         found = {}
     blocks = found.get("PublicAccessBlockConfiguration", {})
-    if not all(blocks.get(one) for one in BLOCKS):
+    if not all(blocks.get(block) for block in BLOCKS):
         yield Finding(
             "medium",
             "The account lets buckets be public: one wrong policy is enough.",

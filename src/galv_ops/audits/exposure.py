@@ -41,7 +41,7 @@ def buckets(deployment: Deployment) -> Iterator[Finding]:
             if error_code(error) != "NoSuchPublicAccessBlockConfiguration":
                 raise
             blocks = {}
-        if not all(blocks.get(one) for one in BLOCKS):
+        if not all(blocks.get(block) for block in BLOCKS):
             yield Finding(
                 "medium",
                 f"The bucket {resource.id} can be made public.",
@@ -54,30 +54,30 @@ def database(deployment: Deployment) -> Iterator[Finding]:
     """Tell whether the database is public, unencrypted, without backups, or easily deleted."""
     for stack, resource in deployment.resources("AWS::RDS::DBInstance"):
         answer = stack.aws.rds.describe_db_instances(DBInstanceIdentifier=resource.id)
-        for one in answer["DBInstances"]:
+        for database in answer["DBInstances"]:
             name = resource.id
-            if one.get("PubliclyAccessible"):
+            if database.get("PubliclyAccessible"):
                 yield Finding(
                     "high",
                     f"The database {name} has a public address.",
                     "Turn off PubliclyAccessible.",
                     [name],
                 )
-            if one.get("StorageEncrypted") is False:
+            if database.get("StorageEncrypted") is False:
                 yield Finding(
                     "high",
                     f"The database {name} is not encrypted.",
                     "Copy a snapshot with a key, and restore it.",
                     [name],
                 )
-            if one.get("BackupRetentionPeriod") == 0:
+            if database.get("BackupRetentionPeriod") == 0:
                 yield Finding(
                     "high",
                     f"The database {name} has no automated backups.",
                     "Set BackupRetentionPeriod.",
                     [name],
                 )
-            if one.get("DeletionProtection") is False and _is_production(deployment):
+            if database.get("DeletionProtection") is False and _is_production(deployment):
                 yield _unprotected("high", f"The database {name}", name)
 
 
@@ -85,16 +85,16 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
     """Tell whether the load balancer is easily deleted, or answers without TLS."""
     for stack, resource in deployment.resources(_LOAD_BALANCER):
         found = stack.aws.elbv2.describe_load_balancer_attributes(LoadBalancerArn=resource.id)
-        values = {one.get("Key"): one.get("Value") for one in found["Attributes"]}
+        values = {attribute.get("Key"): attribute.get("Value") for attribute in found["Attributes"]}
         if values.get("deletion_protection.enabled") == "false" and _is_production(deployment):
             yield _unprotected("low", "The load balancer", resource.id)
         listeners = stack.aws.elbv2.describe_listeners(LoadBalancerArn=resource.id)["Listeners"]
-        for one in listeners:
-            kinds = {action.get("Type") for action in one.get("DefaultActions", [])}
-            if one.get("Protocol") == "HTTP" and "forward" in kinds:
+        for listener in listeners:
+            kinds = {action.get("Type") for action in listener.get("DefaultActions", [])}
+            if listener.get("Protocol") == "HTTP" and "forward" in kinds:
                 yield Finding(
                     "high",
-                    f"The load balancer forwards plain HTTP on port {one.get('Port')}.",
+                    f"The load balancer forwards plain HTTP on port {listener.get('Port')}.",
                     "Redirect it to HTTPS.",
                     [resource.id],
                 )
@@ -103,13 +103,13 @@ def load_balancer(deployment: Deployment) -> Iterator[Finding]:
 def ports(deployment: Deployment) -> Iterator[Finding]:
     """Tell which ports are open to everybody, but for HTTPS and its redirect."""
     for stack in deployment.stacks:
-        ids = [one.id for one in stack.resources(SECURITY_GROUP)]
+        ids = [resource.id for resource in stack.resources(SECURITY_GROUP)]
         if not ids:
             continue
         for group in stack.aws.ec2.describe_security_groups(GroupIds=ids)["SecurityGroups"]:
             for rule in group.get("IpPermissions", []):
-                ranges = [one.get("CidrIp") for one in rule.get("IpRanges", [])]
-                ranges += [one.get("CidrIpv6") for one in rule.get("Ipv6Ranges", [])]
+                ranges = [allowed.get("CidrIp") for allowed in rule.get("IpRanges", [])]
+                ranges += [allowed.get("CidrIpv6") for allowed in rule.get("Ipv6Ranges", [])]
                 open_to = sorted(_ANYONE & set(ranges))
                 low, high = rule.get("FromPort"), rule.get("ToPort")
                 if open_to and (

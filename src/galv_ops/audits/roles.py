@@ -25,8 +25,10 @@ def bootstrap(deployment: Deployment) -> Iterator[Finding]:
     iam = deployment.aws.iam
     for name in _execution_roles(deployment):
         pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
-        policies = [one for found in pages for one in found["AttachedPolicies"]]
-        unlimited = [one["PolicyName"] for one in policies if _is_unlimited(iam, one["PolicyArn"])]
+        policies = [policy for found in pages for policy in found["AttachedPolicies"]]
+        unlimited = [
+            policy["PolicyName"] for policy in policies if _is_unlimited(iam, policy["PolicyArn"])
+        ]
         if unlimited:
             yield Finding(
                 "medium",
@@ -92,8 +94,8 @@ def _is_unlimited(iam: Any, arn: str) -> bool:
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
     return any(
-        one.get("Effect") == "Allow" and "*" in _list(one.get("Action"))
-        for one in _list(found["Document"].get("Statement"))
+        statement.get("Effect") == "Allow" and "*" in _list(statement.get("Action"))
+        for statement in _list(found["Document"].get("Statement"))
     )
 
 
@@ -104,9 +106,9 @@ def _roles(deployment: Deployment) -> Iterator[Json]:
 
 def _statements(role: Json) -> list[Json]:
     return [
-        one
-        for one in _list(role.get("AssumeRolePolicyDocument", {}).get("Statement"))
-        if one.get("Effect") == "Allow"
+        statement
+        for statement in _list(role.get("AssumeRolePolicyDocument", {}).get("Statement"))
+        if statement.get("Effect") == "Allow"
     ]
 
 
@@ -125,7 +127,7 @@ def _trust(name: str, statement: Json) -> Iterator[Finding]:
                 patterns += _list(value)
             elif claim == "sub":
                 # A star is a star then.
-                patterns += [one.replace("*", "-") for one in _list(value)]
+                patterns += [pattern.replace("*", "-") for pattern in _list(value)]
             narrowed |= claim in _NARROWING
     if not patterns:
         yield _finding("high", name, "any repository on GitHub: its trust names no subject")

@@ -25,7 +25,7 @@ _IMAGE = re.compile(
 def secrets(deployment: Deployment) -> Iterator[Finding]:
     """Tell which secrets have the same value for more than a year."""
     own = deployment.resources("AWS::SecretsManager::Secret")
-    found = {one.id: stack.aws for stack, one in own}
+    found = {secret.id: stack.aws for stack, secret in own}
     if deployment.has_backend:
         for task in deployment.tasks.values():
             # The ARN of a secret, and after it what of it.
@@ -40,11 +40,11 @@ def secrets(deployment: Deployment) -> Iterator[Finding]:
                 continue
             raise
         current = [
-            one
-            for one in answer.get("Versions", [])
-            if "AWSCURRENT" in one.get("VersionStages", [])
+            version
+            for version in answer.get("Versions", [])
+            if "AWSCURRENT" in version.get("VersionStages", [])
         ]
-        if any(is_older(one.get("CreatedDate"), _SECRET_DAYS) for one in current):
+        if any(is_older(version.get("CreatedDate"), _SECRET_DAYS) for version in current):
             old.append(answer.get("Name", arn))
     if old:
         yield Finding(
@@ -98,13 +98,13 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
     """Tell which alarms nobody gets."""
     silent: list[str] = []
     for stack in deployment.stacks:
-        names = [one.id for one in stack.resources("AWS::CloudWatch::Alarm")]
+        names = [resource.id for resource in stack.resources("AWS::CloudWatch::Alarm")]
         for start in range(0, len(names), 100):
             answer = stack.aws.cloudwatch.describe_alarms(AlarmNames=names[start : start + 100])
-            for one in answer["MetricAlarms"]:
-                actions = one.get("AlarmActions", []) if one.get("ActionsEnabled", True) else []
+            for alarm in answer["MetricAlarms"]:
+                actions = alarm.get("AlarmActions", []) if alarm.get("ActionsEnabled", True) else []
                 if not any(_tells_somebody(stack.aws, action) for action in actions):
-                    silent.append(one["AlarmName"])
+                    silent.append(alarm["AlarmName"])
     if silent:
         yield Finding(
             "medium",
@@ -118,15 +118,15 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
 def logs(deployment: Deployment) -> Iterator[Finding]:
     """Tell which logs are kept for ever, or too short to look into an attack."""
     forever, short = [], []
-    for stack, one in deployment.resources("AWS::Logs::LogGroup"):
-        answer = stack.aws.logs.describe_log_groups(logGroupNamePrefix=one.id)
+    for stack, resource in deployment.resources("AWS::Logs::LogGroup"):
+        answer = stack.aws.logs.describe_log_groups(logGroupNamePrefix=resource.id)
         for group in answer["logGroups"]:
-            if group.get("logGroupName") == one.id:
+            if group.get("logGroupName") == resource.id:
                 days = group.get("retentionInDays")
                 if days is None:
-                    forever.append(one.id)
+                    forever.append(resource.id)
                 elif days < _LOG_DAYS:
-                    short.append(one.id)
+                    short.append(resource.id)
     if forever:
         yield Finding(
             "low",
@@ -159,7 +159,7 @@ def _tells_somebody(aws: Aws, action: str) -> bool:
     pages = aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=action)
     # One that waits has a word in its place: PendingConfirmation.
     return any(
-        one.get("SubscriptionArn", "").startswith("arn:")
+        subscription.get("SubscriptionArn", "").startswith("arn:")
         for page in pages
-        for one in page["Subscriptions"]
+        for subscription in page["Subscriptions"]
     )

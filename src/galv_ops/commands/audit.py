@@ -64,8 +64,8 @@ def audit(ops: Ops, *, least: str) -> int:
         name = look.__name__.replace("_", " ")
         ops.out.progress(f"looking at: {name}", passing=True)
         findings, gap = _look(look, deployment)
-        found += [(name, one) for one in findings]
-        gaps += [f"{name}: {one}" for one in gap]
+        found += [(name, finding) for finding in findings]
+        gaps += [f"{name}: {reason}" for reason in gap]
     shown = SEVERITIES[: SEVERITIES.index(least) + 1]
     found = sorted(
         (pair for pair in found if pair[1].severity in shown),
@@ -75,7 +75,7 @@ def audit(ops: Ops, *, least: str) -> int:
         {
             "deployment": deployment.name,
             "region": deployment.region,
-            "findings": [{"subject": name, **asdict(one)} for name, one in found],
+            "findings": [{"subject": name, **asdict(finding)} for name, finding in found],
             "notLookedAt": gaps,
         },
         _lines(found, gaps),
@@ -98,9 +98,14 @@ def _look(look: _Look, deployment: Deployment) -> tuple[list[Finding], list[str]
 
 def _lines(found: list[tuple[str, Finding]], gaps: list[str]) -> list[Line]:
     lines: list[Line] = []
-    for _, one in found:
-        lines.append([Styled(one.severity.ljust(6), color=_COLORS[one.severity]), f"  {one.text}"])
-        lines.append(f"{_INDENT}To do: {one.remedy}")
+    for _, finding in found:
+        lines.append(
+            [
+                Styled(finding.severity.ljust(6), color=_COLORS[finding.severity]),
+                f"  {finding.text}",
+            ]
+        )
+        lines.append(f"{_INDENT}To do: {finding.remedy}")
     lines += [f"Not looked at: {gap}" for gap in gaps]
     if not found:
         lines.append(

@@ -28,13 +28,13 @@ def check(ops: Ops, *, timeout: int) -> int:
     looks like a secret is left out: pipelines keep what this prints.
     """
     task = ops.deployment.task(CHECK)
-    words = list(task.command)
-    if _COMMAND in words and _FLAG not in words:
-        words.append(_FLAG)
+    command = list(task.command)
+    if _COMMAND in command and _FLAG not in command:
+        command.append(_FLAG)
     outcome = run_task(
         ops.deployment,
         task,
-        command=words,
+        command=command,
         timeout_minutes=timeout,
         show=lambda line: ops.out.line(redact(line), err=True),
         progress=ops.out.progress,
@@ -59,9 +59,9 @@ def check(ops: Ops, *, timeout: int) -> int:
 def _redacted(value: Any) -> Any:
     """Return what the check reports, without secrets in its texts."""
     if isinstance(value, dict):
-        return {key: _redacted(one) for key, one in value.items()}
+        return {key: _redacted(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_redacted(one) for one in value]
+        return [_redacted(item) for item in value]
     return redact(value) if isinstance(value, str) else value
 
 

@@ -37,7 +37,7 @@ def doctor(ops: Ops) -> int:
             "deployment": deployment.name,
             "region": deployment.region,
             "busy": busy,
-            "diagnoses": [_data(one) for one in found],
+            "diagnoses": [_data(diagnosis) for diagnosis in found],
             "notSeen": gaps,
         },
         _lines(found, gaps, busy),
@@ -60,12 +60,12 @@ def _data(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def _lines(found: list[Diagnosis], gaps: list[str], busy: list[str]) -> list[Line]:
     lines: list[Line] = [f"{name} is being deployed right now." for name in busy]
-    for number, one in enumerate(found, start=1):
-        lines.append([f"{number}. ", Styled(one.cause, bold=True)])
+    for number, diagnosis in enumerate(found, start=1):
+        lines.append([f"{number}. ", Styled(diagnosis.cause, bold=True)])
         # A reason can have several lines.
-        shown = [line for text in one.shown_by for line in text.splitlines()]
+        shown = [line for text in diagnosis.shown_by for line in text.splitlines()]
         lines += [f"{_INDENT}| {line}" for line in dict.fromkeys(shown)]
-        lines += [f"{_INDENT}To do: {one.remedy}", ""]
+        lines += [f"{_INDENT}To do: {diagnosis.remedy}", ""]
     lines += [f"Not seen: {gap}" for gap in gaps]
     if found:
         return lines if gaps else lines[:-1]

@@ -33,8 +33,8 @@ _INSTALL = (
 
 
 @command("exec")
-@click.argument("words", nargs=-1, metavar="[-- COMMAND...]")
-def exec_(ops: Ops, *, words: tuple[str, ...]) -> int:
+@click.argument("command_line", nargs=-1, metavar="[-- COMMAND...]")
+def exec_(ops: Ops, *, command_line: tuple[str, ...]) -> int:
     """Open a shell in the web container, or run COMMAND there.
 
     Needs ECS Exec, which is on outside production, and AWS's session-manager-plugin. With --json
@@ -46,7 +46,7 @@ def exec_(ops: Ops, *, words: tuple[str, ...]) -> int:
         "cluster": str(deployment.cluster),
         "task": short(task.get("taskArn", "")),
         "container": WEB,
-        "command": shlex.join(words) or "/bin/sh",
+        "command": shlex.join(command_line) or "/bin/sh",
     }
     if ops.out.as_json:
         ops.out.result(call, [])
@@ -107,9 +107,9 @@ def _task(deployment: Deployment) -> TaskTypeDef:
             "without: `galv-ops run -- manage.py …`"
         )
     found = [
-        one
-        for one in running(deployment, deployment.task(WEB))
-        if one.get("lastStatus") == "RUNNING" and one.get("enableExecuteCommand")
+        run
+        for run in running(deployment, deployment.task(WEB))
+        if run.get("lastStatus") == "RUNNING" and run.get("enableExecuteCommand")
     ]
     if not found:
         raise OpsError(

@@ -32,8 +32,8 @@ _WARNING = (
     help="Task whose image, variables, secrets, roles and size the command gets.",
 )
 @timeout_option(default=60)
-@click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...")
-def run(ops: Ops, *, name: str, timeout: int, words: Sequence[str]) -> int:
+@click.argument("arguments", nargs=-1, required=True, metavar="-- COMMAND...")
+def run(ops: Ops, *, name: str, timeout: int, arguments: Sequence[str]) -> int:
     """Run a command in a task of its own, and exit with its code.
 
     Such as: galv-ops run -- manage.py showmigrations
@@ -41,10 +41,10 @@ def run(ops: Ops, *, name: str, timeout: int, words: Sequence[str]) -> int:
     Pass no secret: CloudTrail keeps the words. A command finds those of the task in its
     environment; the superuser's first password only with --task setup-db.
     """
-    if has_secret(" ".join(words)):
+    if has_secret(" ".join(arguments)):
         ops.out.error(_WARNING)
     task = ops.deployment.task(name, given=True)
-    command_line = ["python", *words] if words[0] == _MANAGE else list(words)
+    command_line = ["python", *arguments] if arguments[0] == _MANAGE else list(arguments)
     outcome = run_task(
         ops.deployment,
         task,

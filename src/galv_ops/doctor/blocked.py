@@ -115,14 +115,16 @@ def _rules(deployment: Deployment) -> Iterator[_Rule]:
 def _web_acls(deployment: Deployment) -> Iterator[tuple[Aws, str, Json]]:
     """Yield the web ACLs of load balancers and distributions, also those that were given."""
     seen: set[str] = set()
-    for stack, one in deployment.resources(_LOAD_BALANCER):
-        found = stack.aws.wafv2.get_web_acl_for_resource(ResourceArn=one.id).get("WebACL")
+    for stack, load_balancer in deployment.resources(_LOAD_BALANCER):
+        found = stack.aws.wafv2.get_web_acl_for_resource(ResourceArn=load_balancer.id).get("WebACL")
         if found is not None and found["ARN"] not in seen:
             seen.add(found["ARN"])
             yield stack.aws, "REGIONAL", found
     edge = deployment.aws.in_region(EDGE_REGION)
-    for _, one in deployment.resources(_DISTRIBUTION):
-        config = deployment.aws.cloudfront.get_distribution_config(Id=one.id)["DistributionConfig"]
+    for _, distribution in deployment.resources(_DISTRIBUTION):
+        config = deployment.aws.cloudfront.get_distribution_config(Id=distribution.id)[
+            "DistributionConfig"
+        ]
         arn = config.get("WebACLId", "")
         if arn and arn not in seen:
             seen.add(arn)
@@ -135,7 +137,9 @@ def _web_acls(deployment: Deployment) -> Iterator[tuple[Aws, str, Json]]:
 
 
 def _is_of_a_user(request: Json) -> bool:
-    headers = {one.get("Name", "").lower(): one.get("Value", "") for one in request["Headers"]}
+    headers = {
+        header.get("Name", "").lower(): header.get("Value", "") for header in request["Headers"]
+    }
     return bool(
         _TOKEN.match(headers.get("authorization", "")) or _SESSION.search(headers.get("cookie", ""))
     )

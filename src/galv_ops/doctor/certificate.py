@@ -21,7 +21,9 @@ def certificate(evidence: Evidence) -> Iterator[Diagnosis]:
     for found in evidence.certificates:
         if _is_young(evidence, found):
             continue
-        failed = [one for one in evidence.failures if one.id == found.get("CertificateArn")]
+        failed = [
+            failure for failure in evidence.failures if failure.id == found.get("CertificateArn")
+        ]
         name, status = found.get("DomainName", ""), str(found.get("Status", ""))
         if status == "PENDING_VALIDATION":
             records = wanted_records(found)

@@ -17,9 +17,9 @@ _OF_A_REQUEST = re.compile(r"\d{4}/\d\d/\d\d [\d:]{8} \[(?:warn|error|crit)\] ")
 def crash(evidence: Evidence) -> Iterator[Diagnosis]:
     """Tell how the log of a web task ends that ended by itself."""
     found = [
-        one
-        for one in evidence.stopped
-        if one.task.name == WEB and one.exit_code and "Essential" in one.reason
+        stopped
+        for stopped in evidence.stopped
+        if stopped.task.name == WEB and stopped.exit_code and "Essential" in stopped.reason
     ]
     if not found:
         return

@@ -58,7 +58,7 @@ def diagnose(
 
     for cause in _CAUSES:
         found += look(cause.__name__, cause)
-    explained = [source for one in found for source in one.sources]
+    explained = [source for diagnosis in found for source in diagnosis.sources]
     found += look("what is left", lambda evidence: unexplained(evidence, explained))
     found = [*_newest_first(found), *look("bootstrap", bootstrap), *stuck(evidence)]
     return found, list(dict.fromkeys(gaps))
@@ -80,12 +80,16 @@ def _look(cause: _Cause, evidence: Evidence) -> tuple[list[Diagnosis], list[str]
 def _newest_first(diagnoses: list[Diagnosis]) -> list[Diagnosis]:
     """Sort by the change that they are about, and within one by what failed first."""
     newest: dict[str, datetime] = {}
-    for one in diagnoses:
-        newest[_stack(one)] = max(newest.get(_stack(one), _OLDEST), *times(one))
+    for diagnosis in diagnoses:
+        newest[_stack(diagnosis)] = max(newest.get(_stack(diagnosis), _OLDEST), *times(diagnosis))
     return sorted(
         diagnoses,
         # sorted() keeps the order of equals: what is so at this moment has no time.
-        key=lambda one: (-newest[_stack(one)].timestamp(), _stack(one), min(times(one))),
+        key=lambda diagnosis: (
+            -newest[_stack(diagnosis)].timestamp(),
+            _stack(diagnosis),
+            min(times(diagnosis)),
+        ),
     )
 
 
@@ -93,11 +97,13 @@ def _stack(diagnosis: Diagnosis) -> str:
     """Return the stack that failed; for a task that stopped that is the backend's."""
     if diagnosis.is_now or not diagnosis.sources:
         return ""
-    return next((one.stack for one in diagnosis.sources if isinstance(one, Failure)), "tasks")
+    return next(
+        (source.stack for source in diagnosis.sources if isinstance(source, Failure)), "tasks"
+    )
 
 
 def times(diagnosis: Diagnosis) -> list[datetime]:
     """Return the times of what a diagnosis is about; of what is so now the end of time."""
     if diagnosis.is_now or not diagnosis.sources:
         return [_NEWEST]
-    return [one.when for one in diagnosis.sources]
+    return [source.when for source in diagnosis.sources]

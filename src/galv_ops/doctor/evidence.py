@@ -80,15 +80,17 @@ class Evidence:
     @cached_property
     def failures(self) -> list[Failure]:
         """The failures in the last change of each stack, oldest first."""
-        found = [one for change in self._changes.values() for one in change.failures]
-        return sorted(found, key=lambda one: one.when)
+        found = [failure for change in self._changes.values() for failure in change.failures]
+        return sorted(found, key=lambda failure: failure.when)
 
     @cached_property
     def stopped(self) -> list[Stopped]:
         """The newest runs of each task that stopped since the last change began."""
         if not self.deployment.has_backend:
             return []
-        return [one for task in self.deployment.tasks.values() for one in self._stopped(task)]
+        return [
+            stopped for task in self.deployment.tasks.values() for stopped in self._stopped(task)
+        ]
 
     @cached_property
     def service_events(self) -> list[str]:
@@ -96,15 +98,15 @@ class Evidence:
         service = describe_service(self.deployment) if self.deployment.has_backend else None
         events = [] if service is None else service.get("events", [])
         return [
-            one.get("message", "")
-            for one in events
-            if one.get("createdAt", self._began) >= self._began
+            event.get("message", "")
+            for event in events
+            if event.get("createdAt", self._began) >= self._began
         ]
 
     @cached_property
     def unhealthy_targets(self) -> list[TargetHealthDescriptionTypeDef]:
         """Web tasks that the load balancer does not send requests to."""
-        groups = [one for _, one in self.deployment.resources(_TARGET_GROUP)]
+        groups = [group for _, group in self.deployment.resources(_TARGET_GROUP)]
         return [
             target
             for group in groups
@@ -118,7 +120,7 @@ class Evidence:
     def certificates(self) -> list[CertificateDetailTypeDef]:
         """The certificates of the deployment, but for those that are gone."""
         found = (self._certificate(arn) for arn in certificate_arns(self.deployment))
-        return [one for one in found if one is not None]
+        return [reason for reason in found if reason is not None]
 
     @cached_property
     def regions_without_bootstrap(self) -> list[str]:
@@ -142,13 +144,19 @@ class Evidence:
     @property
     def service_failures(self) -> list[Failure]:
         """Failures of the web service in CloudFormation, which never say the cause."""
-        return [one for one in self.failures if one.type == SERVICE and self._is_web(one)]
+        return [
+            failure
+            for failure in self.failures
+            if failure.type == SERVICE and self._is_web(failure)
+        ]
 
     def failures_of(self, stopped: Stopped) -> list[Failure]:
         """Return what failed in CloudFormation because a task stopped."""
         if stopped.task.name == WEB:
             return self.service_failures
-        return [one for one in self.failures if stopped.reason[:100] in one_line(one.reason)]
+        return [
+            failure for failure in self.failures if stopped.reason[:100] in one_line(failure.reason)
+        ]
 
     def log_tail(self, stopped: Stopped, limit: int = 20) -> list[str]:
         """Return the last lines that a stopped task wrote."""
@@ -187,21 +195,21 @@ class Evidence:
 
     def _stopped(self, task: Task) -> list[Stopped]:
         found = [
-            one
-            for one in known_runs(self.deployment, task)
-            if one.get("lastStatus") == "STOPPED"
-            and one.get("createdAt", self._began) >= self._began
+            run
+            for run in known_runs(self.deployment, task)
+            if run.get("lastStatus") == "STOPPED"
+            and run.get("createdAt", self._began) >= self._began
         ]
         return [
             Stopped(
-                task=self._as_it_ran(task, one.get("taskDefinitionArn", task.definition)),
-                when=one.get("stoppedAt", self._began),
-                reason=why_ended(one, task.name),
-                exit_code=exit_code(one, task.name),
-                arn=one.get("taskArn", ""),
-                started_by=one.get("startedBy", ""),
+                task=self._as_it_ran(task, run.get("taskDefinitionArn", task.definition)),
+                when=run.get("stoppedAt", self._began),
+                reason=why_ended(run, task.name),
+                exit_code=exit_code(run, task.name),
+                arn=run.get("taskArn", ""),
+                started_by=run.get("startedBy", ""),
             )
-            for one in found[:_STOPPED_TASKS]
+            for run in found[:_STOPPED_TASKS]
         ]
 
     def _as_it_ran(self, task: Task, definition: str) -> Task:
@@ -213,7 +221,9 @@ class Evidence:
     def _is_bootstrapped(self, region: str) -> bool:
         # What CDK's templates ask for too; another qualifier has another name.
         names = [stack.parameters.get("BootstrapVersion", "") for stack in self.deployment.stacks]
-        name = next((one for one in names if one.startswith("/")), _BOOTSTRAP_VERSION)
+        name = next(
+            (parameter for parameter in names if parameter.startswith("/")), _BOOTSTRAP_VERSION
+        )
         try:
             self.deployment.aws.in_region(region).ssm.get_parameter(Name=name)
         except ClientError as error:

@@ -22,10 +22,10 @@ def health_check(evidence: Evidence) -> Iterator[Diagnosis]:
         for target in evidence.unhealthy_targets
         for health in [target.get("TargetHealth", {})]
     ]
-    failed = [one for one in evidence.stopped if _FAILED.search(one.reason)]
+    failed = [stopped for stopped in evidence.stopped if _FAILED.search(stopped.reason)]
     if not targets and not failed:
         return
-    log = [line for one in _logs_of_web(evidence) for line in one]
+    log = [line for lines in _logs_of_web(evidence) for line in lines]
     refused = [one_line(line) for line in log if _HOST.search(line)]
     shown = [*targets, *map(str, failed)]
     sources: list[Source] = [*failed, *evidence.service_failures]
@@ -56,8 +56,8 @@ def health_check(evidence: Evidence) -> Iterator[Diagnosis]:
 def _logs_of_web(evidence: Evidence) -> Iterator[list[str]]:
     """Yield the ends of the logs of web tasks, also of those that run."""
     deployment = evidence.deployment
-    stopped = [one for one in evidence.stopped if one.task.name == WEB]
-    for one in stopped[:1]:
-        yield evidence.log_tail(one, 100)
+    stopped = [task for task in evidence.stopped if task.task.name == WEB]
+    for task in stopped[:1]:
+        yield evidence.log_tail(task, 100)
     if not stopped and WEB in deployment.tasks:
         yield evidence.running_log(deployment.tasks[WEB])

@@ -33,12 +33,12 @@ def _image(reason: Reason) -> str:
     named = _NAME.search(_URL.sub("", reason.text))
     if named:
         return named[0].rstrip(".:")
-    return next((one.task.image for one in reason.sources if isinstance(one, Stopped)), "")
+    return next((source.task.image for source in reason.sources if isinstance(source, Stopped)), "")
 
 
 def _diagnosis(name: str, reasons: Sequence[Reason]) -> Diagnosis:
-    shown = [one.text for one in reasons]
-    sources = [source for one in reasons for source in one.sources]
+    shown = [reason.text for reason in reasons]
+    sources = [source for reason in reasons for source in reason.sources]
     text = " ".join(shown)
     if _UNREACHABLE.search(text) and "not found" not in text:
         what = "could not be pulled: its registry could not be reached"

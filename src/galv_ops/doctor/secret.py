@@ -19,10 +19,10 @@ def secret(evidence: Evidence) -> Iterator[Diagnosis]:
         name, variable = _who_asks(evidence, key)
         yield Diagnosis(
             f"The secret {name} lacks the key {key}, which a task needs for {variable}.",
-            [one.text for one in reasons],
+            [reason.text for reason in reasons],
             f"Add {key} to the secret's JSON (aws secretsmanager put-secret-value, with all other "
             "keys), or take it out of backendSecretsKeys, and deploy again.",
-            [source for one in reasons for source in one.sources],
+            [source for reason in reasons for source in reason.sources],
         )
     for pattern, what, remedy in (
         (_NO_JSON, "is no JSON", 'Store an object in it, such as {"KEY": "value"}'),
@@ -31,9 +31,9 @@ def secret(evidence: Evidence) -> Iterator[Diagnosis]:
         for name, reasons in _by(pattern, evidence, lambda _match, text: _named(text)).items():
             yield Diagnosis(
                 f"{name} {what}, and a task needs it to start.",
-                [one.text for one in reasons],
+                [reason.text for reason in reasons],
                 f"{remedy} (backendSecretsName, smtpSecretName in cdk.json), and deploy again.",
-                [source for one in reasons for source in one.sources],
+                [source for reason in reasons for source in reason.sources],
             )
 
 

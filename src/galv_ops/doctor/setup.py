@@ -67,6 +67,6 @@ def _in_deployments(evidence: Evidence) -> Iterator[tuple[str, Failure]]:
 
 def _by_hand(evidence: Evidence) -> Iterator[tuple[str, Stopped]]:
     """Yield the log of the newest run of setup, if that failed and no deployment tells of it."""
-    newest = next((one for one in evidence.stopped if one.task.name == SETUP), None)
+    newest = next((stopped for stopped in evidence.stopped if stopped.task.name == SETUP), None)
     if newest is not None and newest.exit_code and not newest.started_by.startswith(_RELEASE):
         yield "\n".join(evidence.log_tail(newest)), newest

@@ -20,21 +20,21 @@ def database(deployment: Deployment) -> Iterator[Part]:
         yield Part("database", "off", "not in the stack: the backend was given one")
     for resource in found:
         pages = deployment.aws.rds.describe_db_instances(DBInstanceIdentifier=resource.id)
-        for one in pages["DBInstances"]:
-            status = one.get("DBInstanceStatus", "unknown")
-            engine = f"{one.get('Engine', '')} {one.get('EngineVersion', '')}"
-            zones = "with a standby" if one.get("MultiAZ") else "without a standby"
+        for instance in pages["DBInstances"]:
+            status = instance.get("DBInstanceStatus", "unknown")
+            engine = f"{instance.get('Engine', '')} {instance.get('EngineVersion', '')}"
+            zones = "with a standby" if instance.get("MultiAZ") else "without a standby"
             yield Part(
                 "database",
                 "ok" if status in _WELL else "busy" if status in _BUSY else "bad",
-                f"{status}: {engine}, {one.get('DBInstanceClass', '')}, "
-                f"{one.get('AllocatedStorage', 0)} GiB, {zones}",
+                f"{status}: {engine}, {instance.get('DBInstanceClass', '')}, "
+                f"{instance.get('AllocatedStorage', 0)} GiB, {zones}",
                 data={
                     "id": resource.id,
                     "status": status,
                     "engine": engine,
-                    "class": one.get("DBInstanceClass", ""),
-                    "storageGiB": one.get("AllocatedStorage", 0),
-                    "multiAz": one.get("MultiAZ", False),
+                    "class": instance.get("DBInstanceClass", ""),
+                    "storageGiB": instance.get("AllocatedStorage", 0),
+                    "multiAz": instance.get("MultiAZ", False),
                 },
             )

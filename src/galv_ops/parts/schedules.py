@@ -16,8 +16,8 @@ _RUNS = "Runs"
 def schedules(deployment: Deployment) -> Iterator[Part]:
     """Tell of each schedule when it is due and how its last run went."""
     stack = deployment.backend
-    groups = {one.stem: one.id for one in stack.resources("AWS::Scheduler::ScheduleGroup")}
-    logs = {one.stem: one.id for one in stack.resources("AWS::Logs::LogGroup")}
+    groups = {group.stem: group.id for group in stack.resources("AWS::Scheduler::ScheduleGroup")}
+    logs = {log_group.stem: log_group.id for log_group in stack.resources("AWS::Logs::LogGroup")}
     for schedule in stack.resources("AWS::Scheduler::Schedule"):
         # <task>RunsSchedule, <task>RunsGroup, <task>RunsLogGroup, <task>TaskTaskDefinition
         runs = schedule.stem.removesuffix("Schedule")
@@ -48,7 +48,8 @@ def _schedule(deployment: Deployment, task: Task, group: str, name: str, failure
 
 def _task(deployment: Deployment, stem: str) -> Task | None:
     definitions = {
-        one.stem: one.id for one in deployment.backend.resources("AWS::ECS::TaskDefinition")
+        resource.stem: resource.id
+        for resource in deployment.backend.resources("AWS::ECS::TaskDefinition")
     }
     arn = definitions.get(f"{stem}TaskTaskDefinition")
-    return next((one for one in deployment.tasks.values() if one.definition == arn), None)
+    return next((task for task in deployment.tasks.values() if task.definition == arn), None)

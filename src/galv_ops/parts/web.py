@@ -30,7 +30,7 @@ def web(deployment: Deployment) -> Iterator[Part]:
         "web",
         _state(desired, running, rollout),
         f"{running} of {count(desired, 'task')} running, rollout {rollout}, image {image}",
-        [f"{moment(one.get('createdAt'))} {one.get('message', '')}" for one in events],
+        [f"{moment(event.get('createdAt'))} {event.get('message', '')}" for event in events],
         {
             "desired": desired,
             "running": running,
@@ -39,7 +39,8 @@ def web(deployment: Deployment) -> Iterator[Part]:
             "rolloutReason": newest.get("rolloutStateReason", ""),
             "image": image,
             "events": [
-                {"at": one.get("createdAt"), "message": one.get("message", "")} for one in events
+                {"at": event.get("createdAt"), "message": event.get("message", "")}
+                for event in events
             ],
         },
     )

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 def certificate_arns(deployment: Deployment) -> list[str]:
     """Return the ARNs of the certificates that the stacks created or use."""
-    arns = {one.id for _, one in deployment.resources("AWS::CertificateManager::Certificate")}
+    arns = {
+        certificate.id
+        for _, certificate in deployment.resources("AWS::CertificateManager::Certificate")
+    }
     # Until it is issued, CloudFormation may have no ARN of it.
     own = {arn for arn in arns if arn.startswith("arn:")}
     return sorted(own | set(_of_listeners(deployment)) | set(_of_distributions(deployment)))
@@ -36,7 +39,9 @@ def wanted_records(certificate: CertificateDetailTypeDef) -> list[str]:
 
 
 def _of_listeners(deployment: Deployment) -> Iterator[str]:
-    arns = [one.id for _, one in deployment.resources("AWS::ElasticLoadBalancingV2::Listener")]
+    arns = [
+        listener.id for _, listener in deployment.resources("AWS::ElasticLoadBalancingV2::Listener")
+    ]
     if not arns:
         return
     for listener in deployment.aws.elbv2.describe_listeners(ListenerArns=arns)["Listeners"]:
@@ -45,8 +50,10 @@ def _of_listeners(deployment: Deployment) -> Iterator[str]:
 
 
 def _of_distributions(deployment: Deployment) -> Iterator[str]:
-    for _, one in deployment.resources("AWS::CloudFront::Distribution"):
-        config = deployment.aws.cloudfront.get_distribution_config(Id=one.id)["DistributionConfig"]
+    for _, distribution in deployment.resources("AWS::CloudFront::Distribution"):
+        config = deployment.aws.cloudfront.get_distribution_config(Id=distribution.id)[
+            "DistributionConfig"
+        ]
         arn = config.get("ViewerCertificate", {}).get("ACMCertificateArn")
         if arn:
             yield arn

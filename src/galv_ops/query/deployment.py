@@ -93,17 +93,25 @@ class Deployment:
     @property
     def setup_run(self) -> Resource | None:
         """The custom resource that stands for setup; none before it is created."""
-        found = [one for one in self.backend.resources(RELEASE) if one.stem.endswith(_SETUP)]
+        found = [
+            resource
+            for resource in self.backend.resources(RELEASE)
+            if resource.stem.endswith(_SETUP)
+        ]
         return found[0] if found else None
 
     def resources(self, type: str) -> list[tuple[Stack, Resource]]:  # noqa: A002
         """Return the resources of a type in all stacks."""
-        return [(stack, one) for stack in self.stacks for one in stack.resources(type)]
+        return [(stack, resource) for stack in self.stacks for resource in stack.resources(type)]
 
     @cached_property
     def service(self) -> str | None:
         """ARN of the web service; none before it is created."""
-        found = [one for one in self.backend.resources(SERVICE) if one.stem.endswith(_SERVICE)]
+        found = [
+            resource
+            for resource in self.backend.resources(SERVICE)
+            if resource.stem.endswith(_SERVICE)
+        ]
         if len(found) > 1:
             raise OpsError(
                 f"{self.backend.name} holds {len(found)} backends, and galv-ops knows one per "
@@ -122,13 +130,13 @@ class Deployment:
     @cached_property
     def tasks(self) -> dict[str, Task]:
         """The tasks of the backend's stack by name, such as `web` and `setup-db`."""
-        groups = {one.stem: one.id for one in self.backend.resources(SECURITY_GROUP)}
+        groups = {resource.stem: resource.id for resource in self.backend.resources(SECURITY_GROUP)}
         tasks = []
-        for one in self.backend.resources(TASK_DEFINITION):
+        for resource in self.backend.resources(TASK_DEFINITION):
             # Of this library: an application may have others beside them.
-            if one.stem.endswith(_TASK):
-                own = groups.get(f"{one.stem.removesuffix('TaskDefinition')}SecurityGroup")
-                tasks.append(describe_task(self.aws, one.id, [] if own is None else [own]))
+            if resource.stem.endswith(_TASK):
+                own = groups.get(f"{resource.stem.removesuffix('TaskDefinition')}SecurityGroup")
+                tasks.append(describe_task(self.aws, resource.id, [] if own is None else [own]))
         return {task.name: task for task in tasks}
 
     def task(self, name: str, *, given: bool = False) -> Task:
@@ -173,12 +181,14 @@ class Deployment:
 def is_backend(stack: Stack) -> bool:
     """Tell whether a stack holds a backend, or held one that was rolled back."""
     # Release tasks of an application's own can be in any stack.
-    return any(one.type == RELEASE and one.stem.endswith(_SETUP) for one in stack.history)
+    return any(
+        resource.type == RELEASE and resource.stem.endswith(_SETUP) for resource in stack.history
+    )
 
 
 def is_galv(stack: Stack) -> bool:
     """Tell whether a stack holds anything that only this library creates."""
-    return any(one.type.startswith("Custom::Galv") for one in stack.history)
+    return any(resource.type.startswith("Custom::Galv") for resource in stack.history)
 
 
 def describe_service(deployment: Deployment) -> ServiceTypeDef | None:
@@ -188,4 +198,6 @@ def describe_service(deployment: Deployment) -> ServiceTypeDef | None:
     answer = deployment.aws.ecs.describe_services(
         cluster=deployment.cluster, services=[deployment.service]
     )
-    return next((one for one in answer["services"] if one.get("status") != "INACTIVE"), None)
+    return next(
+        (service for service in answer["services"] if service.get("status") != "INACTIVE"), None
+    )

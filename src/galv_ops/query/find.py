@@ -47,7 +47,7 @@ def _by_stack(aws: Aws, name: str) -> Deployment:
     except ClientError as error:
         if error_code(error) != "ValidationError":
             raise
-        there = _there_are([one.name for one in _stacks(aws) if TAG in one.tags])
+        there = _there_are([stack.name for stack in _stacks(aws) if TAG in stack.tags])
         raise OpsError(
             f"there is no stack {name} in {aws.region}{there}: check --stack, --region and "
             "--profile"
@@ -56,24 +56,24 @@ def _by_stack(aws: Aws, name: str) -> Deployment:
     project = stack.tags.get(TAG)
     if project is None:
         return _deployment(aws, stack.name, [stack])
-    others = [one for one in _projects(aws)[project] if one.id != stack.id]
+    others = [other for other in _projects(aws)[project] if other.id != stack.id]
     return _deployment(aws, project, [stack, *others], named=stack)
 
 
 def _deployment(
     aws: Aws, name: str, stacks: Sequence[Stack], named: Stack | None = None
 ) -> Deployment:
-    backends = [one for one in stacks if is_backend(one)]
+    backends = [stack for stack in stacks if is_backend(stack)]
     if named in backends:
         # Of several backends with one tag, this one is meant.
-        stacks = [one for one in stacks if one is named or one not in backends]
-        backends = [one for one in backends if one is named]
+        stacks = [stack for stack in stacks if stack is named or stack not in backends]
+        backends = [stack for stack in backends if stack is named]
     if len(backends) > 1:
-        names = ", ".join(one.name for one in backends)
+        names = ", ".join(stack.name for stack in backends)
         raise OpsError(f"{name} has several backends: pass --stack with one of {names}", USAGE)
-    if all(one.name.endswith(_EDGE) for one in stacks):
+    if all(stack.name.endswith(_EDGE) for stack in stacks):
         raise OpsError(
-            f"of {name} there is only {', '.join(one.name for one in stacks)} in {aws.region}, "
+            f"of {name} there is only {', '.join(stack.name for stack in stacks)} in {aws.region}, "
             "which holds what CloudFront needs there: the deployment itself is in another region, "
             "so pass --region"
         )
@@ -82,14 +82,16 @@ def _deployment(
 
 
 def _only(aws: Aws, projects: dict[str, list[Stack]]) -> str:
-    found = [name for name, stacks in projects.items() if any(is_galv(one) for one in stacks)]
+    found = [name for name, stacks in projects.items() if any(is_galv(stack) for stack in stacks)]
     if len(found) > 1:
         raise OpsError(
             f"there are several deployments in {aws.region}: choose one with --project, of "
             f"{', '.join(sorted(found))}",
             USAGE,
         )
-    edge = [one.name for stacks in projects.values() for one in stacks if one.name.endswith(_EDGE)]
+    edge = [
+        stack.name for stacks in projects.values() for stack in stacks if stack.name.endswith(_EDGE)
+    ]
     if not found and edge:
         raise OpsError(
             f"there is no Galv in {aws.region} but for {', '.join(sorted(edge))}, which holds what "
@@ -133,12 +135,12 @@ def _edge(aws: Aws, project: str, stacks: Sequence[Stack]) -> tuple[list[Stack],
         if is_denied(error):
             return [], [f"stacks in {EDGE_REGION}: {explain(error)}"]
         raise
-    own = {f"{one.name}{_EDGE}" for one in stacks}
-    tagged = [one for one in found if one.tags.get(TAG) == project and one.name not in own]
-    if any(is_backend(one) for one in tagged):
+    own = {f"{stack.name}{_EDGE}" for stack in stacks}
+    tagged = [stack for stack in found if stack.tags.get(TAG) == project and stack.name not in own]
+    if any(is_backend(stack) for stack in tagged):
         # The same project is deployed there too, and has stacks of its own.
         tagged = []
-    return [one for one in found if one in tagged or one.name in own], []
+    return [stack for stack in found if stack in tagged or stack.name in own], []
 
 
 def _there_are(names: Iterable[str]) -> str:

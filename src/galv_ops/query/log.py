@@ -167,12 +167,12 @@ def streams(aws: Aws, group: str, *, limit: int) -> Iterator[Stream]:
     )
     try:
         for page in pages:
-            for one in page["logStreams"]:
-                created = one.get("creationTime", 0)
+            for stream in page["logStreams"]:
+                created = stream.get("creationTime", 0)
                 yield Stream(
-                    name=one.get("logStreamName", ""),
+                    name=stream.get("logStreamName", ""),
                     created=time_of(created),
-                    written=time_of(one.get("lastEventTimestamp", created)),
+                    written=time_of(stream.get("lastEventTimestamp", created)),
                 )
     except ClientError as error:
         if error_code(error) != NOT_FOUND:

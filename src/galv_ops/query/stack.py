@@ -90,7 +90,7 @@ class Stack:
     def resources(self, type: str) -> list[Resource]:  # noqa: A002 - CloudFormation's word
         """Return the resources of a type that are there."""
         return [
-            one
-            for one in self.history
-            if one.type == type and one.id and one.status != "DELETE_COMPLETE"
+            resource
+            for resource in self.history
+            if resource.type == type and resource.id and resource.status != "DELETE_COMPLETE"
         ]

@@ -57,9 +57,10 @@ def describe_task(aws: Aws, definition: str, security_groups: Sequence[str] = ()
         image=container.get("image", ""),
         command=container.get("command", []),
         environment={
-            one.get("name", ""): one.get("value", "") for one in container.get("environment", [])
+            variable.get("name", ""): variable.get("value", "")
+            for variable in container.get("environment", [])
         },
-        secrets={one["name"]: one["valueFrom"] for one in container.get("secrets", [])},
+        secrets={secret["name"]: secret["valueFrom"] for secret in container.get("secrets", [])},
         log_group=options.get("awslogs-group", ""),
         log_stream_prefix=options.get("awslogs-stream-prefix", ""),
         security_groups=security_groups,

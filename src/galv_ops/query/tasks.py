@@ -30,14 +30,14 @@ def known_runs(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
         # Rolled back with the first deployment.
         if error_code(error) not in _GONE:
             raise
-    runs = (one for one in found if not _is_one_off(one))
+    runs = (run for run in found if not _is_one_off(run))
     return sorted(runs, key=_created, reverse=True)
 
 
 def running(deployment: Deployment, task: Task) -> list[TaskTypeDef]:
     """Return the runs of a task that are going on, newest first."""
     found = known_runs(deployment, task)
-    return [one for one in found if one.get("lastStatus") != "STOPPED"]
+    return [run for run in found if run.get("lastStatus") != "STOPPED"]
 
 
 def exit_code(task: TaskTypeDef, name: str) -> int | None:
@@ -47,7 +47,7 @@ def exit_code(task: TaskTypeDef, name: str) -> int | None:
 
 def _is_one_off(found: TaskTypeDef) -> bool:
     overrides = found.get("overrides", {}).get("containerOverrides", [])
-    return any(one.get("command") for one in overrides)
+    return any(override.get("command") for override in overrides)
 
 
 def _created(task: TaskTypeDef) -> datetime:
