@@ -14,7 +14,7 @@ from galv_constructs import handlers
 from galv_constructs._core.handler import handler_function
 
 PARTS = {"site_release": ["_site_config", "_site_page"]}
-FOLDERS = {"preflight": ["_preflight"]}
+FOLDERS = {"image_mirror": ["_preflight"], "preflight": ["_preflight"]}
 HANDLERS = Path(handlers.__path__[0])
 MODULES = [path.stem for path in HANDLERS.glob("[!_]*.py")]
 

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "open": ((),),
     "credentials": ((), ("--show",)),
     "audit": ((),),
+    "preflight": ((), ("--app", MARK + HOSTILE)),
 }
 RUNS = [(name, words) for name, several in COMMANDS.items() for words in several]
 
