@@ -165,9 +165,11 @@ DURATIONS: dict[str, Duration | Callable[[Json, Json], Duration]] = {
         "CodeBuild's machine ({machine} s), build ({build} s), publication ({publication} s): "
         "{estimate}".format(**SITE_BUILD, estimate=ESTIMATE),
     ),
+    "Custom::GalvMirroredImage": Duration("copy of an image", 60, 60, ESTIMATE),
     **dict.fromkeys(
         (
             "Custom::GalvDatabaseLogin",
+            "Custom::GalvPreflight",
             "Custom::GalvProtection",
             "Custom::GalvSmtpCredentials",
             "Custom::LogRetention",
