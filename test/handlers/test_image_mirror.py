@@ -31,7 +31,11 @@ from ops.preflight.servers import (
 )
 
 from galv_constructs.handlers import _aws, image_mirror
+from galv_constructs.handlers._preflight import registry as registry_module
 from galv_constructs.handlers._preflight import world as world_module
+from galv_constructs.handlers._preflight.registry import parse
+from galv_constructs.handlers._preflight.unreachable import UnreachableError
+from galv_constructs.handlers._preflight.world import Reply
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:registry-AbCdEf"
 # More than one part of ECR's, and no whole number of them.
@@ -132,6 +136,8 @@ def ecr(monkeypatch: pytest.MonkeyPatch, identity: Identity) -> Iterator[Ecr]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    # `mirror` sets it, and this puts it back.
+    monkeypatch.setenv(image_mirror.REPOSITORY, "")
     monkeypatch.setattr(image_mirror, "PAUSES", (0.0, 0.0, 0.0))
     monkeypatch.setattr(
         world_module.World,
@@ -145,8 +151,12 @@ def ecr(monkeypatch: pytest.MonkeyPatch, identity: Identity) -> Iterator[Ecr]:
         _aws.client.cache_clear()
 
 
-def mirror(name: str, kind: str = "Create", seconds: float = 900, **properties: str) -> str:
+def mirror(
+    name: str, kind: str = "Create", seconds: float = 900, only: str = "", **properties: str
+) -> str:
     """Do what a request for an image asks, and return the digest that tasks run."""
+    host, repository, _ = parse(name)
+    os.environ[image_mirror.REPOSITORY] = only or f"{host}/{repository}"
     event: dict[str, Any] = {
         "RequestType": kind,
         "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/Galv/1a2b",
@@ -163,7 +173,7 @@ def mirror(name: str, kind: str = "Create", seconds: float = 900, **properties: 
         event["PhysicalResourceId"] = "BackendImage-1a2b"
     answer = image_mirror.on_event(event, Context(seconds))
     assert answer["PhysicalResourceId"] == "BackendImage-1a2b"
-    return str(answer.get("Data", {}).get("Digest", ""))
+    return f"sha256:{answer['Data']['DigestHex']}" if "Data" in answer else ""
 
 
 def refusal(name: str, **more: Any) -> str:
@@ -208,13 +218,22 @@ def test_a_version_that_is_there_is_not_copied_again(registry: Registry, ecr: Ec
     assert ecr.calls == ["BatchGetImage"]
 
 
-def test_a_registry_that_is_away_stops_no_rollback(
-    registry: Registry, ecr: Ecr, caplog: pytest.LogCaptureFixture
-) -> None:
-    name = "127.0.0.1:1/galv/backend:v5"
-    ecr.images["v5-amd64"] = {"imageId": {"imageDigest": "sha256:old", "imageTag": "v5-amd64"}}
+def unreachable(*_arguments: object, **_options: object) -> None:
+    raise UnreachableError("the registry", "it is away")
 
-    assert mirror(name, "Update") == "sha256:old"
+
+def test_a_registry_that_is_away_stops_no_rollback(
+    registry: Registry,
+    ecr: Ecr,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = push(registry, "v5", 100)
+    mirror(image.name)
+    # It is no registry any more.
+    monkeypatch.setattr(world_module.World, "stream", unreachable)
+
+    assert mirror(image.name, "Update") == image.digest
     assert "whether the version was moved is not known" in caplog.text
 
 
@@ -371,6 +390,66 @@ def dropped(request: Handler, real: Callable[[], bytes]) -> None:
     request.wfile.write(body[: len(body) // 3])
     request.wfile.flush()
     request.close_connection = True
+
+
+@pytest.mark.parametrize(
+    "manifest", [[], {}, {"manifests": None}, {"layers": []}, {"config": {}, "layers": 5}]
+)
+def test_a_manifest_that_is_none_is_the_reason(
+    registry: Registry, ecr: Ecr, identity: Identity, manifest: object
+) -> None:
+    sent = json.dumps(manifest).encode()
+
+    def confused(request: Handler) -> None:
+        request.answer(200, sent, {"Content-Type": OCI[0]})
+
+    with https_server(identity, confused) as host:
+        reason = refusal(f"{host}/galv/backend:v1")
+
+    assert reason.startswith(f"Image {host}/galv/backend:v1 was not copied: ")
+    assert "manifest" in reason
+
+
+def test_a_registry_that_sends_nonsense_stops_no_rollback(
+    registry: Registry, ecr: Ecr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = push(registry, "v27", 100)
+    mirror(image.name)
+    nonsense = Reply(200, {"content-type": OCI[0]}, b"[]", "")
+    monkeypatch.setattr(registry_module.Registry, "manifest_as_sent", lambda *_: nonsense)
+
+    assert mirror(image.name, "Update") == image.digest
+
+
+def test_a_version_of_a_fork_is_another_image(
+    registry: Registry, ecr: Ecr, between: Between
+) -> None:
+    image = push(registry, "v28", 100, seed="original")
+    mirror(image.name)
+    fork = push(registry, "v28", 100, seed="fork")
+
+    # The server between has another name, and by now another image of that version.
+    assert mirror(through(between, fork), "Update") == fork.digest
+
+
+def test_no_other_repository_is_copied(ecr: Ecr) -> None:
+    only = "ghcr.io/galv-team/galv-backend"
+
+    reason = refusal("registry.example.com/galv-team/galv-backend:v2.11.4", only=only)
+
+    assert "the function copies ghcr.io/galv-team/galv-backend and no other image" in reason
+    assert ecr.calls == []
+
+
+def test_an_image_of_which_ecr_tells_nothing_is_not_copied_over(
+    registry: Registry, ecr: Ecr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = push(registry, "v29", 100)
+    failure = {"failureCode": "KmsError", "failureReason": "the key is disabled"}
+    monkeypatch.setattr(Ecr, "BatchGetImage", lambda *_: {"images": [], "failures": [failure]})
+
+    assert "does not say whether it is there: the key is disabled" in refusal(image.name)
+    assert "InitiateLayerUpload" not in ecr.calls
 
 
 def through(between: Between, image: Pushed) -> str:
@@ -619,7 +698,7 @@ from galv_constructs.handlers import image_mirror
 class Context:
     def get_remaining_time_in_millis(self):
         return 900_000
-print(image_mirror.on_event(json.load(sys.stdin), Context())["Data"]["Digest"])
+print(image_mirror.on_event(json.load(sys.stdin), Context())["Data"]["DigestHex"])
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0], file=sys.stderr)
 """
 
@@ -658,14 +737,18 @@ def test_a_large_image_takes_bounded_memory(
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
             input=json.dumps(event),
-            env=os.environ | {"PYTHONPATH": str(Path(image_mirror.__file__).parents[2])},
+            env=os.environ
+            | {
+                "PYTHONPATH": str(Path(image_mirror.__file__).parents[2]),
+                image_mirror.REPOSITORY: f"{host}/public/large",
+            },
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == manifest["digest"]
+    assert f"sha256:{done.stdout.strip()}" == manifest["digest"]
     used = int(done.stderr.split()[-1]) / 1024
     record_property("seconds", time.monotonic() - began)
     record_property("mebibytes", used)

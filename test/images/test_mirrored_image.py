@@ -13,6 +13,7 @@ from backends import Refusal, backend_in, new_app
 from templates import Json, container, needs, of_type, only, only_id, statements, synthesize
 
 from galv_constructs import GalvNetwork, MirroredImage, NetworkPreset
+from galv_constructs.handlers import image_mirror
 from galv_constructs.images import mirrored_image
 
 REPOSITORY = "ghcr.io/galv-team/galv-backend"
@@ -100,6 +101,12 @@ class TestRepository:
         # https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
         assert "EncryptionConfiguration" not in only(least, "AWS::ECR::Repository")
 
+    def test_a_key_of_the_stack_lets_cloudwatch_logs_use_it(self, stack: Stack) -> None:
+        mirror(stack, tag="v2.11.4", encryption_key=kms.Key(stack, "Key"))
+        policy = only(synthesize(stack), "AWS::KMS::Key")["KeyPolicy"]
+
+        assert [each["Sid"] for each in policy["Statement"] if "Sid" in each] == ["CloudWatchLogs"]
+
 
 class TestCopy:
     def test_asks_for_the_given_tag(self, least: Json) -> None:
@@ -146,6 +153,12 @@ class TestCopy:
         assert handler["Timeout"] == 900
         # CloudFormation does not give up before the function does.
         assert int(only(least, COPY)["ServiceTimeout"]) > 900
+
+    def test_its_function_copies_this_image_and_no_other(self, least: Json) -> None:
+        handler = only(least, "AWS::Lambda::Function", "ImageHandler")
+
+        assert mirrored_image.REPOSITORY == image_mirror.REPOSITORY
+        assert handler["Environment"]["Variables"] == {mirrored_image.REPOSITORY: REPOSITORY}
 
     def test_may_write_to_its_repository_and_do_no_more(self, least: Json) -> None:
         role = only_id(least, "AWS::IAM::Role", "ImageHandlerRole")
@@ -214,10 +227,26 @@ class TestImage:
             assert only_id(template, COPY) in json.dumps(container(template, name)["Image"])
 
 
+@pytest.mark.parametrize(
+    "name", ["nginx", "library/nginx", "registry:5000/galv", "127.0.0.1:5000/a/b", "a.example/b__c"]
+)
+def test_takes_each_form_of_a_name(stack: Stack, name: str) -> None:
+    mirror(stack, repository=name, tag="1")
+
+    assert only(synthesize(stack), COPY)["Image"] == f"{name}:1"
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         "repository",
-        ["", "ghcr.io/galv-team/galv-backend:v2.11.4", "https://ghcr.io/a/b", "A/b", f"a@{DIGEST}"],
+        [
+            "",
+            "ghcr.io/galv-team/galv-backend:v2.11.4",
+            "galv:5000",
+            "https://ghcr.io/a/b",
+            "A/b",
+            f"a@{DIGEST}",
+        ],
     )
     def test_refuses_what_is_no_name_of_an_image(
         self, stack: Stack, refusal: Refusal, repository: str
@@ -250,7 +279,7 @@ class TestRefusals:
     def test_refuses_what_is_no_day(self, stack: Stack, refusal: Refusal, day: object) -> None:
         assert "as_of must be a datetime.date" in refusal(lambda: mirror(stack, as_of=day))
 
-    @pytest.mark.parametrize("number", [1, 1001, True, "20"])
+    @pytest.mark.parametrize("number", [4, 1001, True, "20"])
     def test_refuses_a_number_of_images_that_is_out_of_range(
         self, stack: Stack, refusal: Refusal, number: object
     ) -> None:

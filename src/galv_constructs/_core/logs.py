@@ -20,7 +20,7 @@ def new_log_group(
     encryption_key: kms.IKey | None,
     name: str | None = None,
 ) -> logs.LogGroup:
-    """Define a log group, and acknowledge that it has no key if it has none."""
+    """Define a log group; its key, which CloudWatch Logs may use, or why it has none."""
     log_group = logs.LogGroup(
         scope,
         id,
@@ -31,6 +31,8 @@ def new_log_group(
     )
     if encryption_key is None:
         acknowledge(log_group, _NO_KEY)
+    else:
+        allow_logs(encryption_key)
     return log_group
 
 

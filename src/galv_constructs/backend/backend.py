@@ -26,7 +26,7 @@ from galv_constructs._core.alarms import check_told
 from galv_constructs._core.certificates import check_certificate_source
 from galv_constructs._core.content_policy import api_policy, check_policy_additions
 from galv_constructs._core.host_names import claim_host_names
-from galv_constructs._core.logs import allow_logs, log_group_prefix
+from galv_constructs._core.logs import log_group_prefix
 from galv_constructs._core.placement import check_key, check_place, check_secrets_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.protection import Protection
@@ -432,8 +432,6 @@ class GalvBackend(Construct):
         timeout = Duration.minutes(2) if request_timeout is None else request_timeout
         self._domain_name = domain_name
         self._warn(production=production, version=version, image=image, mail=mail)
-        if encryption_key is not None:
-            allow_logs(encryption_key)
 
         if access_logs and log_bucket is None:
             log_bucket = GalvLogBucket(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -42,6 +43,9 @@ LARGEST_IMAGE = 4 * 1024**3
 # Seconds before Lambda ends the function: enough to say why.
 RESERVE = 20
 PAUSES = (1, 2, 4, 8, 16)
+# The function copies this repository and no other: who may invoke it can neither send a password
+# to a registry of theirs, nor put an image of theirs where tasks find it.
+REPOSITORY = "GALV_REPOSITORY"
 # What BatchCheckLayerAvailability takes:
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchCheckLayerAvailability.html
 LAYERS_A_CALL = 100
@@ -89,11 +93,13 @@ def on_event(event: Json, context: Any) -> Json:
     try:
         digest = Mirror(event["ResourceProperties"], world).digest()
     except MirrorError as failure:
-        text = redact(world.redact(str(failure)))
-        raise MirrorError(clip(text, REASON_LIMIT)) from failure
-    # By itself too, since CDK takes a reference for a tag unless "sha256:" stands before it.
-    hexadecimal = digest.partition(":")[2]
-    return {"PhysicalResourceId": kept, "Data": {"Digest": digest, "DigestHex": hexadecimal}}
+        raise MirrorError(clip(_redacted(failure, world), REASON_LIMIT)) from failure
+    # By itself, since CDK takes a reference for a tag unless "sha256:" stands before it.
+    return {"PhysicalResourceId": kept, "Data": {"DigestHex": digest.partition(":")[2]}}
+
+
+def _redacted(error: Exception, world: World) -> str:
+    return redact(world.redact(str(error)))
 
 
 class Mirror:
@@ -113,6 +119,7 @@ class Mirror:
 
     def digest(self) -> str:
         """Return the digest of the image in ECR, where it is copied unless it is there."""
+        self._check_repository()
         there = self._digest_in_ecr()
         if there:
             log.info("%s is %s in %s already", self.name, there, self.repository)
@@ -139,20 +146,26 @@ class Mirror:
         self._copy_all(registry, missing)
         return self._put(image)
 
+    def _check_repository(self) -> None:
+        host, repository, _ = parse(self.name)
+        if (host, repository) != parse(os.environ[REPOSITORY])[:2]:
+            raise self._failure(f"the function copies {os.environ[REPOSITORY]} and no other image")
+
     @property
     def tag(self) -> str:
-        """The tag in ECR: what was asked for, the day where there is one, and the architecture.
+        """The tag in ECR: what was asked for, the day where there is one, architecture and source.
 
         A digest is part of it, since an image that is named by tag and digest is another one when
-        the digest is.
+        the digest is; and so is where it comes from, since a version of a fork is another image.
         """
-        _, _, version = parse(self.name)
+        host, repository, version = parse(self.name)
         name, _, digest = self.name.partition("@")
         if digest:
             _, _, tag = parse(name)
             version = f"{tag}-{digest.partition(':')[2]}"
         day = f"-{self.as_of}" if self.as_of else ""
-        return f"{version}{day}-{_PLATFORMS[self.architecture]}"[-128:].lstrip("-.")
+        source = hashlib.sha256(f"{host}/{repository}".encode()).hexdigest()[:8]
+        return f"{version}{day}-{_PLATFORMS[self.architecture]}-{source}"[-128:].lstrip("-.")
 
     def _tell_if_moved(self, there: str) -> None:
         """Say in the log that a version is another image at its registry by now.
@@ -165,7 +178,8 @@ class Mirror:
         try:
             now = self._image(self._registry()).digest
         except MirrorError as failure:
-            log.warning("whether the version was moved is not known: %s", failure)
+            why = _redacted(failure, self.world)
+            log.warning("whether the version was moved is not known: %s", why)
             return
         if now != there:
             log.warning("%s is %s at its registry by now, and %s runs", self.name, now, there)
@@ -177,7 +191,14 @@ class Mirror:
             )
         except AWS_ERRORS as error:
             raise self._failure(f"Amazon ECR does not say whether it is there: {error}") from error
-        return str(found["images"][0]["imageId"]["imageDigest"]) if found["images"] else ""
+        if found["images"]:
+            return str(found["images"][0]["imageId"]["imageDigest"])
+        (failure,) = found["failures"]
+        if failure["failureCode"] != "ImageNotFound":
+            raise self._failure(
+                f"Amazon ECR does not say whether it is there: {failure['failureReason']}"
+            )
+        return ""
 
     def _registry(self) -> Registry:
         host, repository, _ = parse(self.name)
@@ -195,6 +216,14 @@ class Mirror:
         return Registry(self.world, host, repository, credentials)
 
     def _image(self, registry: Registry) -> Image:
+        try:
+            return self._image_of(registry)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._failure(
+                f"its registry sent a manifest that is none ({type(error).__name__}: {error})"
+            ) from error
+
+    def _image_of(self, registry: Registry) -> Image:
         _, _, version = parse(self.name)
         reply = self._manifest(registry, version)
         content = reply.json()
@@ -260,7 +289,7 @@ class Mirror:
                 pause = next(pauses, None)
                 if pause is None or self._seconds_left() <= pause or self.stopped.is_set():
                     raise self._failure(f"its registry cannot be read: {error}") from error
-                log.warning("%s; again in %d s", error, pause)
+                log.warning("%s; again in %d s", _redacted(error, self.world), pause)
             sleep(pause)
 
     def _missing(self, layers: list[Layer]) -> list[Layer]:
@@ -335,7 +364,8 @@ class Mirror:
                             yield bytes(part)
                             part.clear()
                 except UnreachableError as error:
-                    log.warning("layer %s at byte %d: %s", layer.digest, position, error)
+                    why = _redacted(error, self.world)
+                    log.warning("layer %s at byte %d: %s", layer.digest, position, why)
             stalled = stalled + 1 if position == before else 0
             if stalled == len(PAUSES):
                 raise self._failure(
@@ -343,7 +373,7 @@ class Mirror:
                 )
             if stalled:
                 sleep(PAUSES[stalled])
-        if part or not layer.size:
+        if part:
             yield bytes(part)
 
     def _check_time(self, layer: Layer) -> None:
@@ -387,6 +417,8 @@ class Mirror:
         except _AlreadyThereError:
             # A request that is delivered twice is done twice at the same time.
             there = self._digest_in_ecr()
+            if not there:
+                raise self._failure("Amazon ECR has an image of that tag, and shows none") from None
             log.info("%s is %s already", self.tag, there)
             return there
         return image.digest

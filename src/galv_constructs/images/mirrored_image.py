@@ -26,13 +26,17 @@ from galv_constructs._core.validation import (
 )
 from galv_constructs.images._image import ARCHITECTURES, Architecture
 
+# The variable that `handlers/image_mirror.py` reads.
+REPOSITORY = "GALV_REPOSITORY"
 # What the longest function of Lambda has: a layer can take its time.
 _TIMEOUT = Duration.minutes(15)
 # https://pkg.go.dev/github.com/distribution/reference has the grammar.
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_HOST = r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::[0-9]+)?"
+_LABEL = "[A-Za-z0-9-]+"
+# A name without a dot is a part of the image's name, unless a port follows.
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})+(?::[0-9]+)?|{_LABEL}:[0-9]+)"
 _REPOSITORY = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
-_MOST_IMAGES = 1000
+_MIN_IMAGES, _MAX_IMAGES = 5, 1000
 
 
 class MirroredImage(Construct):
@@ -45,14 +49,15 @@ class MirroredImage(Construct):
     NAT gateway only the deployment loads the image; tasks load layers through the VPC's S3
     endpoint, where it has one, as each GalvNetwork has.
 
-    `latest` means what is newest on the day of the synthesis: an application that is deployed again
-    on another day gets the newer image, and between two deployments nothing changes. Any other tag
+    `latest` is copied once a day at most: an application that is synthesized and deployed again on
+    another day gets what is newest then, and between two deployments nothing changes. Any other tag
     is copied once, and stays what it was: one that was moved at its registry is told in the
     function's log. A tag with a digest (`v2.11.4@sha256:…`) is the image that has it, or none.
 
     Images of up to 4 GiB are copied, of registries with the HTTP API of OCI or Docker, over HTTPS.
-    In the repository a tag cannot be moved, each image is scanned when it arrives, and the last
-    `kept_images` stay.
+    In the repository a tag cannot be moved, each image is scanned when it arrives, and the
+    `kept_images` that arrived last stay. ECR counts an image that you go back to by when it arrived
+    first: after as many newer ones it is dropped, and tasks that still run it cannot be replaced.
 
     Costs the repository's storage, $0.10 per GB and month in us-east-1; layers that images share
     are there once.
@@ -95,16 +100,19 @@ class MirroredImage(Construct):
             repository: The image's name without a tag, with its registry unless that is Docker Hub:
                 `ghcr.io/galv-team/galv-backend`.
             tag: Which image, with or without a digest: `v2.11.4`, `v2.11.4@sha256:…`. Default:
-                `latest`, the newest one on the day of the synthesis.
+                `latest`, the newest one when the day's first deployment copies it.
             architecture: Which image of several: `X86_64` or `ARM64`, as the tasks have it.
                 Default: `X86_64`.
-            as_of: The day that `latest` is of. Default: the day of the synthesis, in UTC, so that
-                two on the same day are equal.
+            as_of: The day of `latest`. The first deployment with a day copies what is newest then,
+                and later ones with the same day run that. Default: the day of the synthesis, in
+                UTC, so that two on the same day are equal.
             registry_credentials: A secret with `username` and `password`, for an image that is not
                 public. Default: none.
-            kept_images: How many images stay in the repository, the newest ones, from 2 to 1000. A
-                deployment that fails leaves one too. Default: 20.
-            encryption_key: Key for the repository and the function's log. Default: keys of AWS's.
+            kept_images: How many images stay in the repository, those that arrived last, from 5 to
+                1000. A deployment that fails leaves one too. Default: 20.
+            encryption_key: Key for the repository and the function's log. Its policy lets
+                CloudWatch Logs use it; that of an imported key has to do so already. Default: keys
+                of AWS's.
             production: Whether people rely on it; decides how long the function's log is kept.
                 Default: true.
             removal_protection: Whether repository and log outlive the stack. When they do not, the
@@ -128,7 +136,7 @@ class MirroredImage(Construct):
             "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
         )
         check_place(scope, "registry_credentials", registry_credentials)
-        check_range("kept_images", kept_images, 2, _MOST_IMAGES)
+        check_range("kept_images", kept_images, _MIN_IMAGES, _MAX_IMAGES)
         check_construct(
             "encryption_key", encryption_key, "aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"
         )
@@ -143,7 +151,7 @@ class MirroredImage(Construct):
             encryption_key=encryption_key,
             lifecycle_rules=[
                 ecr.LifecycleRule(
-                    description=f"The newest {kept_images} images stay",
+                    description=f"The last {kept_images} images stay",
                     max_image_count=kept_images,
                 )
             ],
@@ -176,6 +184,7 @@ class MirroredImage(Construct):
                 folders=["_preflight"],
                 entry="on_event",
                 description=f"Copies the image of {self.node.path}",
+                environment={REPOSITORY: repository},
                 role=role,
                 log_group=self._log_group,
                 timeout=_TIMEOUT,
