@@ -297,6 +297,7 @@ def test_waits_for_a_table_that_is_in_use(old: Database) -> None:
     busy.communicate(timeout=60)
     assert code == 0, output
     assert " 1 objects were handed over" in output
+    assert old.owners() == {OWNER}
 
 
 def test_a_rotation_creates_another_login_and_refuses_the_old_password(old: Database) -> None:

@@ -1,6 +1,9 @@
 """Links into AWS's console, which nothing here can follow: they are compared with its own."""
 
+import json
+
 import pytest
+from ops.recorded import Recorded, log_group, stack_id
 
 from galv_ops.console import log_link, secret_link, stack_link
 
@@ -34,3 +37,13 @@ def test_each_partition_has_its_console(partition: str, region: str, host: str) 
     assert secret_link(id, "galv/x") == (
         f"https://{host}/secretsmanager/secret?name=galv%2Fx&region={region}"
     )
+
+
+def test_open_tells_programs_where_everything_is(recorded: Recorded) -> None:
+    assert json.loads(recorded.run("open", "--json").stdout) == {
+        "api": "https://api.example.com",
+        "admin": "https://api.example.com/admin/",
+        "site": "https://app.example.com",
+        "stack": stack_link(stack_id("galv-BackendStack")),
+        "log": log_link(stack_id("galv-BackendStack"), log_group("web")),
+    }

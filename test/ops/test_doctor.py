@@ -311,6 +311,24 @@ def test_no_bootstrap(recorded: Recorded, missing: str) -> None:
     assert ("CloudFront" in text) is (missing == "us-east-1")
 
 
+def test_looks_for_the_bootstrap_that_the_stacks_were_deployed_with(recorded: Recorded) -> None:
+    """`cdk bootstrap --qualifier lab` has a parameter of its own, and CDK's default may be none."""
+    name = "/cdk-bootstrap/lab/version"
+    (parameter,) = recorded.stacks[REGION][1]["Parameters"]
+    parameter["ParameterValue"] = name
+    # A stack of the application that needs no bootstrap.
+    recorded.stacks[REGION][0]["Parameters"] = []
+
+    def answer(request: Json, _region: str) -> Json:
+        if request["Name"] != name:
+            raise AwsError("ParameterNotFound", "")
+        return {"Parameter": {"Value": "21"}}
+
+    recorded.answers["ssm.GetParameter"] = answer
+
+    assert recorded.run("doctor").exit_code == 0
+
+
 def test_no_bootstrap_before_there_is_a_backend(recorded: Recorded) -> None:
     recorded.stacks[REGION] = [stack("galv-LogBucketStack")]
     recorded.refuse("ssm.GetParameter", "ParameterNotFound")
@@ -328,6 +346,40 @@ def test_a_server_that_ends(recorded: Recorded) -> None:
 
     assert "1. The web server ends by itself, with exit code 3.\n" in text
     assert "| ModuleNotFoundError: No module named 'config'\n" in text
+
+
+def test_a_service_of_another_stack_does_not_fail_because_the_web_server_ends(
+    recorded: Recorded,
+) -> None:
+    other = "galv-ReportsStack"
+    recorded.stacks[REGION].append(stack(other, "UPDATE_ROLLBACK_COMPLETE"))
+    recorded.resources[other] = []
+    for name in (BACKEND, other):
+        recorded.events[name] = [
+            event(name, "Service1", "AWS::ECS::Service", "UPDATE_FAILED", f"why of {name}", LATER)
+        ]
+    recorded.tasks = [ran("web", exit_code=3)]
+
+    text = text_of(recorded)
+
+    assert "The web server ends by itself, with exit code 3." in text
+    assert f"why of {other}" in text
+    assert f"why of {BACKEND}" not in text
+
+
+def test_the_whole_end_of_the_log_of_a_task_that_runs_is_looked_at(recorded: Recorded) -> None:
+    """A busy server writes other lines between two health checks."""
+    unhealthy(recorded, "Target.ResponseCodeMismatch", "Health checks failed with [502]")
+    recorded.tasks = [ran("web", lastStatus="RUNNING", desiredStatus="RUNNING")]
+    written = ["DisallowedHost: 10.0.129.17", *["GET /files/ 200"] * 99]
+
+    def answer(request: Json, _region: str) -> Json:
+        events = [{"timestamp": 0, "message": one} for one in written[-request["limit"] :]]
+        return {"events": events, "nextForwardToken": "f/end", "nextBackwardToken": "b/end"}
+
+    recorded.answers["cloudwatch-logs.GetLogEvents"] = answer
+
+    assert "Django refuses the load balancer's health check" in text_of(recorded)
 
 
 def test_lines_of_nginx_do_not_hide_why_the_server_ended(recorded: Recorded) -> None:
@@ -832,6 +884,15 @@ def test_the_waf_blocks_people_who_sign_in(recorded: Recorded, rule: str, says: 
 
     assert "The WAF blocked 1 request with passwords or codes, by the limit for " in text
     assert says in text
+
+
+def test_requests_of_a_web_acl_that_two_load_balancers_share_count_once(recorded: Recorded) -> None:
+    web_acl(recorded, sample({"cookie": "sessionid=2"}))
+    recorded.resources[BACKEND].append(
+        resource("Other1", "AWS::ElasticLoadBalancingV2::LoadBalancer", f"{LOAD_BALANCER}2")
+    )
+
+    assert "The WAF blocked 1 request of" in text_of(recorded)
 
 
 def test_the_admin_is_closed_to_the_address_of_an_administrator(recorded: Recorded) -> None:

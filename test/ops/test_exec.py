@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ops.recorded import Recorded, ran, service
+from ops.recorded import CLUSTER, REGION, Recorded, ran, service
 
 TOKEN = "AAEAAtoken"
 PLUGIN = "session-manager-plugin"
@@ -96,3 +97,32 @@ def test_json_shows_the_call_and_opens_nothing(shell: tuple[Recorded, Path, list
     assert result.exit_code == 0
     assert TOKEN not in result.output
     assert started == []
+
+
+@pytest.mark.parametrize(
+    ("profile", "passed"), [((), ""), (("--profile", "default"), ""), (("--profile", "lab"), "lab")]
+)
+def test_the_plugin_is_called_as_the_aws_cli_calls_it(
+    shell: tuple[Recorded, Path, list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    profile: tuple[str, ...],
+    passed: str,
+) -> None:
+    """The CLI passes the name of a profile, and an empty one when none is asked for."""
+    recorded, folder, started = shell
+    install(folder, "echo 1.2.536.0")
+    (folder / "config").write_text("[default]\n[profile lab]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+    # Beside the web container there may be another, such as an agent of GuardDuty.
+    recorded.tasks[0]["containers"].insert(0, {"name": "agent", "runtimeId": "aaaa-0"})
+
+    recorded.run("exec", *profile)
+
+    ((_, (_, _, *arguments), _),) = started
+    assert arguments == [
+        REGION,
+        "StartSession",
+        passed,
+        json.dumps({"Target": f"ecs:{CLUSTER}_aaaa_aaaa-1"}),
+        f"https://ssm.{REGION}.amazonaws.com",
+    ]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from click.testing import CliRunner
 from ops.recorded import Json, Recorded, log_group
 
+from galv_ops.cli import galv_ops
 from galv_ops.commands.logs import parse_since
 from galv_ops.errors import OpsError
+from galv_ops.query import log as query_log
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=timezone.utc)
 
@@ -108,3 +111,39 @@ def test_each_line_that_django_writes_is_shown(recorded: Recorded) -> None:
     assert shown == "".join(
         f"{begin}{one}\n".replace("\n", f"\n{' ' * len(begin)}").rstrip(" ") for one in written
     )
+
+
+def test_follows_a_log_from_the_time_that_is_asked_for(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer(recorded)
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(query_log, "sleep", interrupt)
+
+    result = recorded.run("logs", "--follow", "--since", "2026-05-01T02:00", "--filter", "ERROR")
+
+    assert (result.exit_code, result.stderr) == (130, "galv-ops: interrupted\n")
+    (request,) = asked
+    assert request["startTime"] == datetime(2026, 5, 1, 2, tzinfo=timezone.utc).timestamp() * 1000
+    assert request["filterPattern"] == "ERROR"
+
+
+def test_the_time_and_the_source_of_a_line_are_dimmed(recorded: Recorded) -> None:
+    recorded.answers["cloudwatch-logs.FilterLogEvents"] = {
+        "events": [
+            {
+                "timestamp": 1_777_600_800_000,
+                "logStreamName": "web/web/0a1b2c3d4e5f",
+                "message": "Started",
+                "eventId": "1",
+            }
+        ]
+    }
+
+    # A terminal, for which click keeps the style.
+    shown = CliRunner().invoke(galv_ops, ["logs"], env={"TERM": "xterm"}, color=True).stdout
+
+    assert shown == "\x1b[2m2026-05-01 02:00:00 0a1b2c3d \x1b[0mStarted\n"

@@ -6,7 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from ops.recorded import CLUSTER, REGION, Json, Recorded, ran, sends_by_ses, stack
+from ops.recorded import (
+    CLUSTER,
+    REGION,
+    SERVICE,
+    Json,
+    Recorded,
+    ran,
+    sends_by_ses,
+    service,
+    stack,
+)
 
 from galv_ops.query import run
 
@@ -383,3 +393,13 @@ def test_refuses_to_run_before_there_is_a_web_service(ecs: Recorded) -> None:
 
     assert result.exit_code == 125
     assert "has no web service yet, so nothing can be run in it" in result.stderr
+
+
+def test_refuses_to_run_in_a_service_without_a_network(ecs: Recorded) -> None:
+    ecs.answers["ecs.DescribeServices"] = {"services": [service(networkConfiguration={})]}
+
+    result = ecs.run("run", "--", "env")
+
+    assert result.exit_code == 125
+    assert result.stderr == f"galv-ops: the web service {SERVICE} tells no network\n"
+    assert "ecs.RunTask" not in ecs.calls

@@ -171,6 +171,29 @@ def test_a_run_of_a_schedule_that_ecs_has_forgotten(recorded: Recorded) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "part", "begin"),
+    [
+        ("setup-db", "setup", "setup did not start"),
+        (
+            "validation-monitor",
+            "validation-monitor",
+            "validation-monitor rate(5 minutes); last run did not start",
+        ),
+    ],
+)
+def test_a_task_that_did_not_start(recorded: Recorded, name: str, part: str, begin: str) -> None:
+    reason = "CannotPullContainerError: not found"
+    recorded.tasks = [
+        ran("setup-db", exit_code=0, id="done"),
+        ran(name, stop_code="TaskFailedToStart", reason=reason, at=LATER + timedelta(minutes=1)),
+    ]
+
+    assert line(recorded, part) == (
+        f"bad {begin} 2026-05-01 02:06 UTC: TaskFailedToStart; {reason}"
+    )
+
+
 def test_a_schedule_that_is_off(recorded: Recorded) -> None:
     recorded.answers["scheduler.GetSchedule"] = {"State": "DISABLED"}
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 import unicodedata
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from ops.recorded import Answer, Json, Recorded, event, ran, resource
+from ops.recorded import ACCOUNT, Answer, Json, Recorded, event, ran, resource
 
 from galv_ops import output
 from galv_ops.cli import galv_ops
@@ -50,7 +52,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "open": ((),),
     "credentials": ((), ("--show",)),
     "audit": ((),),
-    "preflight": ((), ("--app", MARK + HOSTILE)),
+    # No program can be given NUL in an argument.
+    "preflight": ((), ("--app", MARK + HOSTILE.rstrip("\x00"))),
 }
 RUNS = [(name, words) for name, several in COMMANDS.items() for words in several]
 
@@ -97,7 +100,24 @@ def poisoned(value: Any, key: str = "") -> Any:
 
 
 @pytest.fixture
-def hostile(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Recorded:
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with an application whose questions are hostile, as CDK writes it."""
+    questions = {MARK + HOSTILE: {"Ask": "x"}, "Secret": {"Ref": MARK + HOSTILE}}
+    check = {"Type": "Custom::GalvPreflight", "Properties": {"Questions": questions}}
+    stack = {
+        "type": "aws:cloudformation:stack",
+        "environment": "aws://unknown-account/unknown-region",
+        "properties": {"templateFile": "galv.template.json"},
+    }
+    folder = tmp_path / "cdk.out"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"artifacts": {"galv": stack}}))
+    (folder / "galv.template.json").write_text(json.dumps({"Resources": {"Preflight": check}}))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def hostile(recorded: Recorded, app: None, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     """A deployment about which AWS says nothing that is not hostile."""
     seconds = count()
     monkeypatch.setattr(ops_run, "monotonic", lambda: next(seconds))
@@ -110,6 +130,7 @@ def hostile(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> Recorded:
         "tasks": [checked if "CheckStatus" in request["taskDefinition"] else done],
         "failures": [],
     }
+    recorded.answers["sts.GetCallerIdentity"] = {"Account": ACCOUNT}
     recorded.answers["secrets-manager.DescribeSecret"] = {"Name": f"{MARK}{HOSTILE}"}
     recorded.answers["secrets-manager.GetSecretValue"] = {"SecretString": f"{MARK}{HOSTILE}"}
     line = f"[release] {MARK}{HOSTILE}"
@@ -191,8 +212,9 @@ def test_a_command_is_json_without_controls(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_error_of_aws_shows_controls_as_text(recorded: Recorded, name: str) -> None:
-    recorded.refuse("cloudformation.DescribeStacks", "ServerException", MARK + HOSTILE)
+def test_an_error_of_aws_shows_controls_as_text(recorded: Recorded, app: None, name: str) -> None:
+    for call in ("cloudformation.DescribeStacks", "sts.GetCallerIdentity"):
+        recorded.refuse(call, "ServerException", MARK + HOSTILE)
 
     result = run_on_a_terminal((name, *(("--", "env") if name == "run" else ())))
 
@@ -280,3 +302,23 @@ def test_progress_on_a_terminal_is_one_line(
     Output(as_json=False).progress(HOSTILE)
 
     assert controls("".join(written)) == set()
+
+
+def test_a_result_takes_the_place_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    out = Output(as_json=False)
+
+    out.progress("reading: web")
+    out.progress("wait", passing=True)
+    out.result({}, ["ok"])
+    out.line("and on")
+
+    assert terminal.getvalue() == (
+        f"reading: web\r{' ' * len('reading: web')}\rwait\r{' ' * len('wait')}\rok\nand on\n"
+    )

@@ -67,7 +67,7 @@ def _of_task(found: TaskTypeDef, task: Task) -> LastRun:
         return LastRun("busy", f"running since {moment(when)}", id, when)
     if code == 0 and found.get("stopCode", "EssentialContainerExited") != "UserInitiated":
         return LastRun("ok", f"succeeded {moment(when)}", id, when, code)
-    what = "never ran" if code is None else f"exited with code {code}"
+    what = "did not start" if code is None else f"exited with code {code}"
     return LastRun("bad", f"{what} {moment(when)}: {why_ended(found, task.name)}", id, when, code)
 
 
