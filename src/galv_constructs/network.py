@@ -503,19 +503,23 @@ _Route = Literal["nat", "internet", "none"]
 
 def ask_for_subnets(needs: Needs, network: IGalvNetwork, *, tasks: int) -> None:
     """Ask for the subnets of a network that was given, for a load balancer and so many tasks."""
-    parts: Sequence[tuple[str, ec2.SubnetSelection, _Route, int]] = (
+    parts: Sequence[tuple[str, ec2.SubnetSelection, _Route, int, int]] = (
         # "Each subnet … must have … at least eight free IP addresses":
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
-        ("LoadBalancerSubnets", network.load_balancer_subnets, "internet", 8),
-        ("TaskSubnets", network.task_subnets, _route(network), tasks),
+        ("LoadBalancerSubnets", network.load_balancer_subnets, "internet", 0, 8),
+        ("TaskSubnets", network.task_subnets, _route(network), tasks, 0),
     )
-    for id, selection, route, addresses in parts:
+    for id, selection, route, addresses, addresses_each in parts:
         subnets = _select(network.vpc, selection)
         if not subnets.is_pending_lookup and subnets.subnet_ids:
             needs.ask(
                 id,
                 PreflightCheck.subnets(
-                    network.vpc.vpc_id, subnets.subnet_ids, route=route, addresses=addresses
+                    network.vpc.vpc_id,
+                    subnets.subnet_ids,
+                    route=route,
+                    addresses=addresses,
+                    addresses_each=addresses_each,
                 ),
             )
 

@@ -240,10 +240,12 @@ class TestPlace:
             "VpcId": "vpc-1",
             "SubnetIds": ["subnet-1", "subnet-2"],
             "Route": "internet",
-            "Addresses": "8",
+            "Addresses": "0",
+            "AddressesEach": "8",
         }
         assert found["Backend/TaskSubnets"]["Route"] == route
         assert found["Backend/TaskSubnets"]["Addresses"] == "4"
+        assert found["Backend/TaskSubnets"]["AddressesEach"] == "0"
         assert not [name for name in found if name.startswith("Backend/Network")]
 
     def test_subnets_that_the_stack_creates_are_not_asked(self, stack: Stack) -> None:

@@ -395,7 +395,7 @@ def every_check(stack: Stack) -> list[PreflightCheck]:
         PreflightCheck.service_linked_roles(["ecs.amazonaws.com"], created_by=ROLE),
         PreflightCheck.site_source({"Type": "git", "Repository": "https://x", "Tag": "v1"}),
         PreflightCheck.snapshot("arn:aws:rds:eu-west-1:123456789012:snapshot:galv"),
-        PreflightCheck.subnets(VPC, SUBNETS, route="nat", addresses=2),
+        PreflightCheck.subnets(VPC, SUBNETS, route="nat", addresses=2, addresses_each=1),
     ]
 
 

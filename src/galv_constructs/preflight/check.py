@@ -285,6 +285,7 @@ class PreflightCheck:
         *,
         route: Literal["nat", "internet", "none"],
         addresses: int = 1,
+        addresses_each: int = 0,
     ) -> "PreflightCheck":
         """Ask whether subnets are in a VPC, lead to the internet, and have addresses left.
 
@@ -293,7 +294,8 @@ class PreflightCheck:
             subnet_ids: The subnets.
             route: What their default routes have to lead to: an internet gateway (`internet`),
                 something else that leads out (`nat`), or whatever it is (`none`).
-            addresses: How many addresses each needs. Default: 1.
+            addresses: How many addresses all subnets together need. Default: 1.
+            addresses_each: How many addresses each subnet needs. Default: none.
 
         Raises:
             ValueError: If `subnet_ids` is no list.
@@ -306,6 +308,7 @@ class PreflightCheck:
                 "SubnetIds": list(subnet_ids),
                 "Route": route,
                 "Addresses": str(addresses),
+                "AddressesEach": str(addresses_each),
             },
             permissions=[
                 Permission(

@@ -34,6 +34,8 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
 
     A service creates its role by itself where who uses it first is allowed to:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
+    Only an explicit denial is certain: a simulation knows neither all conditions nor who else may
+    create the role.
     """
     iam = world.client("iam")
     who = question.text("RoleArn", "")
@@ -57,6 +59,8 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         (decision,) = iam.simulate_principal_policy(
             PolicySourceArn=who,
             ActionNames=[_CREATE],
+            # Without it the simulation is about all roles, which a policy of one service denies.
+            ResourceArns=[_arn(who, service)],
             ContextEntries=[
                 {
                     "ContextKeyName": "iam:AWSServiceName",
@@ -65,9 +69,22 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
                 }
             ],
         )["EvaluationResults"]
-        if decision["EvalDecision"] != "allowed":
+        if decision["EvalDecision"] == "explicitDeny":
             yield question.error(
                 f"the role {ROLES[service]} does not exist, and cannot be created",
-                f"{who} may not call {_CREATE} for {service} ({decision['EvalDecision']})",
+                f"{who} is denied {_CREATE} for {service} ({decision['EvalDecision']})",
                 f"run once, as who may: {create}",
             )
+        elif decision["EvalDecision"] != "allowed":
+            yield question.warning(
+                f"the role {ROLES[service]} does not exist, and perhaps cannot be created",
+                f"nothing allows {who} to call {_CREATE} for {service} "
+                f"({decision['EvalDecision']})",
+                f"run once, as who may: {create}",
+            )
+
+
+def _arn(who: str, service: str) -> str:
+    """Return the ARN of a service's role in the account of a role."""
+    _, partition, _, _, account, *_ = [*who.split(":"), *[""] * 4]
+    return f"arn:{partition}:iam::{account}:role/aws-service-role/{service}/{ROLES[service]}"

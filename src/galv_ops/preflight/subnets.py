@@ -21,10 +21,11 @@ _ABSENT = "InvalidSubnetID.NotFound"
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
-    """Ask for `SubnetIds` of `VpcId`, each with so many `Addresses` and the `Route`.
+    """Ask for `SubnetIds` of `VpcId`, with free addresses and the `Route`.
 
-    `internet` is a default route to an internet gateway, `nat` one to anything else that leads out,
-    and `none` asks for none.
+    All together need `Addresses`, because ECS spreads tasks over them, and each needs
+    `AddressesEach`. `internet` is a default route to an internet gateway, `nat` one to anything
+    else that leads out, and `none` asks for none.
     """
     vpc, ids = question.text("VpcId"), question.texts("SubnetIds")
     route = question.text("Route", "none")
@@ -51,16 +52,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             ", ".join(f"{subnet['SubnetId']} is in {subnet['VpcId']}" for subnet in foreign),
             "pass subnets of the VPC",
         )
-    wanted = question.number("Addresses")
-    full = [subnet for subnet in subnets if subnet["AvailableIpAddressCount"] < wanted]
-    if full:
-        yield question.error(
-            f"subnets have fewer than {wanted} addresses left",
-            ", ".join(
-                f"{subnet['SubnetId']} has {subnet['AvailableIpAddressCount']}" for subnet in full
-            ),
-            "pass larger subnets, or free addresses in them",
-        )
+    yield from _addresses(question, subnets)
     if route != "none":
         pages = ec2.get_paginator("describe_route_tables").paginate(
             Filters=[{"Name": "vpc-id", "Values": [vpc]}]
@@ -71,12 +63,33 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
                 yield from _leads(question, subnet["SubnetId"], tables, route)
 
 
+def _addresses(question: Question, subnets: list[Any]) -> Iterable[Finding]:
+    """Tell where too few addresses are left."""
+    fix = "pass larger subnets, or free addresses in them"
+    left = {subnet["SubnetId"]: subnet["AvailableIpAddressCount"] for subnet in subnets}
+    wanted, each = question.number("Addresses"), question.number("AddressesEach")
+    full = {subnet: count for subnet, count in left.items() if count < each}
+    if full:
+        yield question.error(f"subnets have fewer than {each} addresses left", _counted(full), fix)
+    if sum(left.values()) < wanted:
+        yield question.error(
+            f"the subnets together have fewer than {wanted} addresses left", _counted(left), fix
+        )
+
+
+def _counted(left: dict[str, int]) -> str:
+    return ", ".join(f"{subnet} has {count}" for subnet, count in sorted(left.items()))
+
+
 def _leads(
     question: Question, subnet: str, tables: list[dict[str, Any]], wanted: str
 ) -> Iterable[Finding]:
     """Tell where the default route of a subnet does not lead where it should.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html
+    An endpoint may be that of a firewall in front of the internet gateway:
+    https://docs.aws.amazon.com/network-firewall/latest/developerguide/arch-single-zone-igw.html
+    What lies behind another target, such as a network interface or a transit gateway, is not known.
     """
     own = [t for t in tables if any(a.get("SubnetId") == subnet for a in t["Associations"])]
     main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
@@ -107,6 +120,7 @@ def _leads(
                 "GatewayId",
                 "InstanceId",
                 "LocalGatewayId",
+                "CarrierGatewayId",
                 "CoreNetworkArn",
             )
             if found.get(key)
@@ -119,7 +133,7 @@ def _leads(
             f"{to} was deleted, and the route is a black hole",
             fix,
         )
-    elif to.startswith("igw-") != (wanted == "internet"):
+    elif to.startswith("igw-" if wanted == "nat" else "nat-"):
         why = (
             "tasks without a public address reach nothing through it"
             if wanted == "nat"
@@ -129,4 +143,10 @@ def _leads(
             f"the subnet {subnet} does not route to {target}",
             f"its route for {_EVERYWHERE} leads to {to}, and {why}",
             fix,
+        )
+    elif wanted == "internet" and not to.startswith(("igw-", "vpce-")):
+        yield question.warning(
+            f"the subnet {subnet} may not be reached from the internet",
+            f"its route for {_EVERYWHERE} leads to {to}, and not to {target}",
+            f"see whether the internet reaches the subnet through {to}, or {fix}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 import time
@@ -26,9 +27,30 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 LARGEST_REPLY = 16 * 1024 * 1024
 _CHUNK = 64 * 1024
-# What is shorter would be found in ordinary words.
+# What is shorter would be found in ordinary words, and what is short within other words.
 SHORTEST_SECRET = 4
+SHORT_SECRET = 12
+# Keys of which no value is secret, in lower case without signs, most of them as AWS names them:
+# https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
+PUBLIC_KEYS = frozenset(
+    (
+        "database",
+        "dbclusteridentifier",
+        "dbinstanceidentifier",
+        "dbname",
+        "engine",
+        "host",
+        "hostname",
+        "masterarn",
+        "port",
+        "region",
+        "user",
+        "username",
+    )
+)
 HIDDEN = "[redacted]"
+# A text that is no part of a longer word or name, such as `a-text` or `text.example`.
+_WHOLE = r"(?<![\w-])(?<!\w\.){}(?![\w-])(?!\.\w)"
 
 
 @dataclass(frozen=True)
@@ -184,7 +206,7 @@ class World:
     def secret(self, arn: str) -> Any:
         """Return the answer of GetSecretValue, from the secret's own region.
 
-        No finding shows any of its values.
+        No finding shows any of its values, but those that say whom and where to ask.
         """
         region = arn.split(":")[3] if arn.count(":") >= 6 else None
         answer = self.client("secretsmanager", region).get_secret_value(SecretId=arn)
@@ -193,7 +215,11 @@ class World:
         return answer
 
     def hide(self, text: str) -> None:
-        """Let no finding show a text, or a value of the JSON that it is."""
+        """Let no finding show a text, or a value of the JSON that it is.
+
+        Values of `PUBLIC_KEYS` are no secrets, and other texts contain them: the user `galv` would
+        be cut out of the name of each image.
+        """
         try:
             value = json.loads(text)
         except ValueError:
@@ -206,8 +232,10 @@ class World:
         with self._lock:
             hidden = sorted(self._hidden, key=len, reverse=True)
         for secret in hidden:
-            if len(secret) >= SHORTEST_SECRET:
+            if len(secret) >= SHORT_SECRET:
                 text = text.replace(secret, HIDDEN)
+            elif len(secret) >= SHORTEST_SECRET:
+                text = re.sub(_WHOLE.format(re.escape(secret)), HIDDEN, text)
         return text
 
     def get(
@@ -282,9 +310,14 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
 
 
 def _leaves(value: Any) -> list[str]:
-    """Return all values of a JSON as texts."""
+    """Return the values of a JSON as texts, without those of public keys."""
     if isinstance(value, dict):
-        return [leaf for part in value.values() for leaf in _leaves(part)]
+        return [
+            leaf
+            for key, part in value.items()
+            if re.sub(r"[\W_]", "", key).lower() not in PUBLIC_KEYS
+            for leaf in _leaves(part)
+        ]
     if isinstance(value, list):
         return [leaf for part in value for leaf in _leaves(part)]
     # A number may be a PIN; "true" and "null" are words.

@@ -164,7 +164,7 @@ def test_refuses_a_kind_that_there_is_not(
 
 def test_shows_no_value_of_a_secret_that_was_read(world: World, kinds: Kinds) -> None:
     client = boto3.client("secretsmanager")
-    client.create_secret(Name="a", SecretString='{"user": "hugo", "key": ["hunter22", 1234567]}')
+    client.create_secret(Name="a", SecretString='{"pin": "hugo", "key": ["hunter22", 1234567]}')
     client.create_secret(Name="b", SecretString="a plain one")
 
     def tells(question: Question, world: World) -> Iterator[Finding]:

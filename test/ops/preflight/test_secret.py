@@ -113,3 +113,36 @@ def test_asks_where_the_secret_is(world: World) -> None:
     made = boto3.client("secretsmanager", "us-east-1").create_secret(Name="b", SecretString="{}")
 
     assert asked(world, made["ARN"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "the image ghcr.io/galv-team/galv:v1 of galv",
+            "the image ghcr.io/galv-team/galv:v1 of galv",
+        ),
+        ("db.example.com:5432 runs postgres", "db.example.com:5432 runs postgres"),
+        # A short value stands in other words too.
+        ("the login of loginctl in a.login.b", "the [redacted] of loginctl in a.login.b"),
+        ("given was 'login'. Basic login.", "given was '[redacted]'. Basic [redacted]."),
+        ("xa-password-that-is-longx", "x[redacted]x"),
+    ],
+)
+def test_hides_values_and_neither_names_nor_parts_of_words(
+    world: World, text: str, shown: str
+) -> None:
+    content = {
+        "username": "galv",
+        "dbname": "galv",
+        "engine": "postgres",
+        "host": "db.example.com",
+        "port": 5432,
+        "dbInstanceIdentifier": "example",
+        "db_name": "image",
+        "password": "a-password-that-is-long",
+        "second": "login",
+    }
+    world.secret(secret(json.dumps(content)))
+
+    assert world.redact(text) == shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from galv_ops.preflight.ask import ask
 from galv_ops.preflight.finding import Finding
@@ -12,6 +12,7 @@ from galv_ops.preflight.service_linked_roles import ROLES
 from galv_ops.preflight.world import World
 
 DEPLOYS = "arn:aws:iam::123456789012:role/cdk-exec"
+ECS_ROLE = "arn:aws:iam::123456789012:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
 
 
 def create(service: str) -> None:
@@ -45,14 +46,27 @@ def test_warns_of_those_that_are_not(world: World) -> None:
     assert "aws iam create-service-linked-role --aws-service-name rds.amazonaws.com" in found.fix
 
 
-@pytest.mark.parametrize(("decision", "severities"), [("allowed", []), ("implicitDeny", ["error"])])
+@pytest.mark.parametrize(
+    ("decision", "severities"),
+    [("allowed", []), ("implicitDeny", ["warning"]), ("explicitDeny", ["error"])],
+)
 def test_sees_whether_they_can_be_created(
     world: World, decision: str, severities: list[str]
 ) -> None:
     result = {"EvalActionName": "iam:CreateServiceLinkedRole", "EvalDecision": decision}
     with Stubber(world.client("iam")) as stub:
         stub.add_client_error("get_role", "NoSuchEntity")
-        stub.add_response("simulate_principal_policy", {"EvaluationResults": [result]})
+        stub.add_response(
+            "simulate_principal_policy",
+            {"EvaluationResults": [result]},
+            {
+                "PolicySourceArn": DEPLOYS,
+                "ActionNames": ["iam:CreateServiceLinkedRole"],
+                # A role may be allowed to create the roles of one service only.
+                "ResourceArns": [ECS_ROLE],
+                "ContextEntries": ANY,
+            },
+        )
         found = asked(world, "ecs.amazonaws.com", RoleArn=DEPLOYS)
 
     assert [finding.severity for finding in found] == severities

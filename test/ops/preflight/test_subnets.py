@@ -92,29 +92,74 @@ def test_takes_the_main_route_table_where_a_subnet_has_none(world: World, networ
     assert asked(world, network.vpc, network.isolated, Route="internet") == []
 
 
-def test_tells_a_route_to_a_gateway_that_was_deleted(world: World) -> None:
+def asked_with_a_route(world: World, wanted: str, **route: str) -> list[Finding]:
+    """A subnet whose default route moto does not have."""
     subnet: dict[str, Any] = {
         "SubnetId": "subnet-1",
         "VpcId": "vpc-1",
         "AvailableIpAddressCount": 9,
     }
-    route = {"DestinationCidrBlock": EVERYWHERE, "NatGatewayId": "nat-1", "State": "blackhole"}
-    table = {"Associations": [{"SubnetId": "subnet-1"}], "Routes": [route]}
+    table = {
+        "Associations": [{"SubnetId": "subnet-1"}],
+        "Routes": [{"DestinationCidrBlock": EVERYWHERE, **route}],
+    }
     with Stubber(world.client("ec2")) as stub:
         stub.add_response("describe_subnets", {"Subnets": [subnet]})
         stub.add_response("describe_route_tables", {"RouteTables": [table]})
-        (found,) = asked(world, "vpc-1", "subnet-1", Route="nat")
+        return asked(world, "vpc-1", "subnet-1", Route=wanted)
 
+
+@pytest.mark.parametrize("wanted", ["nat", "internet"])
+def test_tells_a_route_to_a_gateway_that_was_deleted(world: World, wanted: str) -> None:
+    (found,) = asked_with_a_route(world, wanted, NatGatewayId="nat-1", State="blackhole")
+
+    assert found.severity == "error"
     assert found.found == "nat-1 was deleted, and the route is a black hole"
+
+
+@pytest.mark.parametrize("wanted", ["nat", "internet"])
+def test_accepts_the_endpoint_of_a_firewall(world: World, wanted: str) -> None:
+    """https://docs.aws.amazon.com/network-firewall/latest/developerguide/arch-single-zone-igw.html."""
+    assert asked_with_a_route(world, wanted, GatewayId="vpce-1", State="active") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "target"),
+    [
+        ("NetworkInterfaceId", "eni-1"),
+        ("TransitGatewayId", "tgw-1"),
+        ("VpcPeeringConnectionId", "pcx-1"),
+        ("GatewayId", "vgw-1"),
+        ("CarrierGatewayId", "cagw-1"),
+    ],
+)
+def test_warns_of_a_target_behind_which_nobody_knows_what_lies(
+    world: World, key: str, target: str
+) -> None:
+    (found,) = asked_with_a_route(world, "internet", **{key: target})
+
+    assert (found.severity, asked_with_a_route(world, "nat", **{key: target})) == ("warning", [])
+    assert found.wrong == "the subnet subnet-1 may not be reached from the internet"
+    assert target in found.found
 
 
 def test_tells_a_subnet_without_addresses(world: World, network: Network) -> None:
     small = network.subnet(9, 28)  # of 16, AWS keeps five
 
-    assert asked(world, network.vpc, small, Addresses="11") == []
-    (found,) = asked(world, network.vpc, small, network.private, Addresses="12")
+    assert asked(world, network.vpc, small, AddressesEach="11") == []
+    (found,) = asked(world, network.vpc, small, network.private, AddressesEach="12")
     assert found.wrong == "subnets have fewer than 12 addresses left"
     assert found.found == f"{small} has 11"
+
+
+def test_tells_subnets_that_together_lack_addresses(world: World, network: Network) -> None:
+    small = sorted(network.subnet(number, 28) for number in (9, 10))
+
+    assert asked(world, network.vpc, *small, Addresses="22") == []
+    (found,) = asked(world, network.vpc, *small, Addresses="23")
+    assert found.severity == "error"
+    assert found.wrong == "the subnets together have fewer than 23 addresses left"
+    assert found.found == f"{small[0]} has 11, {small[1]} has 11"
 
 
 def test_tells_subnets_that_are_not_there(world: World, network: Network) -> None:
