@@ -8,6 +8,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -219,6 +220,11 @@ class MirroredImage(Construct):
     def digest(self) -> str:
         """The digest of the copy, `sha256:…`, which is known when the stack is deployed."""
         return self._digest
+
+    @property
+    def log_group(self) -> logs.ILogGroup:
+        """The log of the function that copies."""
+        return self._log_group
 
     @property
     def repository(self) -> ecr.Repository:
