@@ -39,13 +39,14 @@ class Template:
         found = self.content.get("Resources", {}).values()
         return [one.get("Properties", {}) for one in found if one.get("Type") == kind]
 
-    def value(self, value: Any, *, account: str, region: str) -> Any:
+    def value(self, value: Any, *, account: str, region: str, stack_id: str = "") -> Any:
         """Return a value of the template as CloudFormation will see it.
 
         Args:
             value: It, with functions of CloudFormation's.
             account: The account that the stack is deployed to.
             region: The region.
+            stack_id: Id of the stack. Default: there is no stack yet, so nobody knows it.
 
         Raises:
             UnknownValueError: If only a deployment knows it.
@@ -54,6 +55,7 @@ class Template:
             "AWS::AccountId": account,
             "AWS::Partition": _partition(region),
             "AWS::Region": region,
+            **({"AWS::StackId": stack_id} if stack_id else {}),
             "AWS::StackName": self.stack,
             "AWS::URLSuffix": "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com",
             **{

@@ -21,6 +21,9 @@ STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/galv/0a1b2c3d-00
 IMAGE = {"Ask": "image", "Image": "ghcr.io/galv-team/galv-backend:v2.11.4"}
 SECRET = {"Ask": "secret", "SecretArn": "arn:aws:secretsmanager:…:secret:x", "Keys": ["A", "B"]}
 QUESTIONS = {"Backend/Image": IMAGE, "Backend/Secrets": SECRET}
+QUOTA = {"Quotas/fargate-vcpu": {"Ask": "quotas", "Needs": ["fargate-vcpu=6"]}}
+ROUTES = {"Ask": "subnets", "VpcId": "vpc-1", "SubnetIds": ["subnet-1"], "Route": "nat"}
+SUBNETS = {**ROUTES, "Addresses": "8"}
 
 
 def error(check: str = "Backend/Image", **texts: str) -> Finding:
@@ -105,24 +108,47 @@ class TestWhatIsAsked:
         assert world.asked == [QUESTIONS]
 
     @pytest.mark.parametrize(
-        ("status", "asks"), [("CREATE_IN_PROGRESS", True), ("UPDATE_IN_PROGRESS", False)]
+        ("status", "asks"),
+        [("CREATE_IN_PROGRESS", True), ("UPDATE_IN_PROGRESS", False), ("", False)],
     )
     def test_room_is_asked_for_only_before_the_stack_has_what_needs_it(
         self, world: World, status: str, asks: bool
     ) -> None:
         world.status = status
-        quotas = {"Quotas/vpc": {"Ask": "quotas", "Needs": ["vpc=1"]}}
 
-        on_event(event("Create", {**QUESTIONS, **quotas}), None)
+        on_event(event("Create", {**QUESTIONS, **QUOTA, "Subnets": SUBNETS}), None)
 
-        assert world.asked == [{**QUESTIONS, **(quotas if asks else {})}]
+        if asks:
+            assert world.asked == [{**QUESTIONS, **QUOTA, "Subnets": SUBNETS}]
+        else:
+            assert world.asked == [{**QUESTIONS, "Subnets": ROUTES}]
 
-    def test_an_update_asks_for_more_room(self, world: World) -> None:
-        quotas = {"Quotas/eip": {"Ask": "quotas", "Needs": ["eip=1"]}}
+    @pytest.mark.parametrize(
+        "before", [{}, {"Quotas/fargate-vcpu": {"Ask": "quotas", "Needs": ["fargate-vcpu=4"]}}]
+    )
+    def test_an_update_does_not_count_what_the_stack_has_itself(
+        self, world: World, before: Json
+    ) -> None:
+        world.found = [error("Quotas/fargate-vcpu")]
 
-        on_event(event("Update", quotas, before={}), None)
+        answer = on_event(event("Update", QUOTA, before=before), None)
 
-        assert world.asked == [quotas]
+        assert answer["Data"] == {"Warnings": NO_WARNINGS}
+        assert world.asked == []
+
+    def test_an_update_asks_of_new_subnets_where_they_lead_to(self, world: World) -> None:
+        before = {"Subnets": {**SUBNETS, "SubnetIds": ["subnet-9"]}}
+
+        on_event(event("Update", {"Subnets": SUBNETS}, before=before), None)
+
+        assert world.asked == [{"Subnets": ROUTES}]
+
+    def test_an_update_to_more_tasks_in_the_same_subnets_asks_nothing(self, world: World) -> None:
+        before = {"Subnets": {**SUBNETS, "Addresses": "4"}}
+
+        on_event(event("Update", {"Subnets": SUBNETS}, before=before), None)
+
+        assert world.asked == []
 
     def test_an_update_asks_what_changed(self, world: World) -> None:
         before = {**QUESTIONS, "Backend/Image": {**IMAGE, "Image": "another"}, "Gone": IMAGE}

@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import App, Environment, Stack, Stage
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import validation
-from ops.recorded import ACCOUNT, REGION, Recorded
+from ops.recorded import ACCOUNT, REGION, Recorded, stack, stack_id
 
 from galv_constructs import GalvPreflight, PreflightCheck
 from galv_ops.assembly import Template, UnknownValueError
@@ -220,6 +220,69 @@ class TestCommand:
         arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:galv"
         question = {"Ask": "secret", "SecretArn": arn, "Keys": ["A"]}
         assert asked.questions == {REGION: {"Secret": question}}
+
+
+QUOTA = {"Ask": "quotas", "Needs": ["vpc=1"]}
+ROUTES = {"Ask": "subnets", "VpcId": "vpc-1", "SubnetIds": ["subnet-1"], "Route": "nat"}
+SUBNETS = {**ROUTES, "Addresses": "4", "AddressesEach": "8"}
+RECORDS = {"Ask": "records", "HostedZoneId": "Z1", "Names": ["a"], "Stack": {"Ref": "AWS::StackId"}}
+
+
+class TestStackThatExists:
+    """Its own resources are counted in what is in use, and must not fail a stack that works."""
+
+    @staticmethod
+    def ask(recorded: Recorded, folder: Path) -> tuple[Json, int]:
+        app = str(assembly(folder, Quota=QUOTA, Subnets=SUBNETS, Records=RECORDS))
+        done = recorded.run("preflight", "--app", app, "--json")
+        return json.loads(done.stdout), done.exit_code
+
+    def test_is_not_asked_for_room(self, recorded: Recorded, asked: Asked, tmp_path: Path) -> None:
+        result, code = self.ask(recorded, tmp_path)
+
+        assert code == 0
+        assert asked.questions[REGION] == {
+            "Backend/Image": IMAGE,
+            "Subnets": ROUTES,
+            "Records": {**RECORDS, "Stack": stack_id("galv-BackendStack")},
+        }
+        because = "because the stack exists already, and what it has is counted too"
+        assert {one["check"]: one["why"] for one in result["notAsked"]} == {
+            "Quota": f"the quota, {because}",
+            "Subnets": f"free addresses, {because}",
+        }
+        assert result["asked"] == 3
+
+    @pytest.mark.parametrize("status", [None, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"])
+    def test_is_none_without_resources(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path, status: str | None
+    ) -> None:
+        recorded.stacks[REGION] = [] if status is None else [stack("galv-BackendStack", status)]
+
+        result, _ = self.ask(recorded, tmp_path)
+
+        assert asked.questions[REGION] == {
+            "Backend/Image": IMAGE,
+            "Quota": QUOTA,
+            "Subnets": SUBNETS,
+            "Records": {name: value for name, value in RECORDS.items() if name != "Stack"},
+        }
+        assert result["notAsked"] == []
+
+    def test_may_be_one_that_nobody_may_see(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path
+    ) -> None:
+        recorded.refuse("cloudformation.DescribeStacks", "AccessDenied", "not authorized")
+
+        result, code = self.ask(recorded, tmp_path)
+
+        assert code == 0
+        assert asked.questions[REGION] == {"Backend/Image": IMAGE, "Subnets": ROUTES}
+        reasons = {one["check"]: one["why"] for one in result["notAsked"]}
+        assert sorted(reasons) == ["Quota", "Records", "Subnets"]
+        assert "the stack may exist already, and AWS does not tell: " in reasons["Quota"]
+        assert "not authorized" in reasons["Quota"]
+        assert reasons["Records"] == "AWS::StackId is known only in a deployment"
 
 
 class TestValues:

@@ -14,6 +14,7 @@ from ._aws import REASON_LIMIT, clip, stack_status
 from ._console import log_link
 from ._preflight.ask import ask
 from ._preflight.finding import Finding
+from ._preflight.room import without_room
 from ._preflight.world import World
 from ._redact import redact
 
@@ -25,6 +26,8 @@ PATIENCE = 60
 LONGEST_WARNINGS = 2000
 # Bytes of an error of many: less would say nothing.
 SHORTEST_LINE = 60
+# While a stack is created, all that is in use belongs to others.
+FIRST = "CREATE_IN_PROGRESS"
 NO_WARNINGS = "none"
 NOT_ASKED = "not asked: CloudFormation does not say whether the stack is rolling back"
 
@@ -64,11 +67,9 @@ def _warnings(event: Json) -> str:
             # To fail in a rollback would leave the stack in UPDATE_ROLLBACK_FAILED.
             log.warning(NOT_ASKED)
             return NOT_ASKED
-    elif status.startswith("UPDATE_"):
-        # The stack was there before this resource, and what it has counts against the quotas.
-        questions = {
-            check: question for check, question in questions.items() if question["Ask"] != "quotas"
-        }
+    elif status != FIRST:
+        # The stack was there before this resource.
+        questions = without_room(questions)
     found = [_redacted(one) for one in ask(questions, World(), PATIENCE)]
     errors = [one for one in found if one.severity == "error"]
     warnings = [one for one in found if one.severity != "error"]
@@ -88,6 +89,8 @@ def _new_questions(event: Json) -> Json:
         return {}
     before = event.get("OldResourceProperties", {}).get("Questions", {})
     now = event["ResourceProperties"].get("Questions", {})
+    if event["RequestType"] == "Update":
+        before, now = without_room(before), without_room(now)
     return {check: question for check, question in now.items() if before.get(check) != question}
 
 

@@ -249,7 +249,8 @@ class PreflightCheck:
     def quota(name: str, amount: float = 1) -> "PreflightCheck":
         """Ask whether a quota of the account leaves room.
 
-        Where preflight comes into a stack that exists, nothing is asked of quotas.
+        Only the first deployment of a stack asks it, because later ones would count its own
+        resources.
 
         Args:
             name: `cloudfront`, `codebuild`, `db-instance`, `eip`, `fargate-vcpu`,
@@ -288,6 +289,8 @@ class PreflightCheck:
         addresses_each: int = 0,
     ) -> "PreflightCheck":
         """Ask whether subnets are in a VPC, lead to the internet, and have addresses left.
+
+        Only the first deployment of a stack asks for addresses, because its own take some.
 
         Args:
             vpc_id: The VPC.

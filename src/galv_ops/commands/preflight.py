@@ -9,17 +9,22 @@ from typing import Any
 
 import click
 
+from galv_ops.answers import AWS_ERRORS, error_code
 from galv_ops.assembly import Template, UnknownValueError, templates
 from galv_ops.command import Ops, command
 from galv_ops.errors import FAILED, USAGE, OpsError
 from galv_ops.output import Line, Styled
 from galv_ops.preflight.ask import ask
 from galv_ops.preflight.finding import Finding
+from galv_ops.preflight.room import without_room
 from galv_ops.preflight.world import World
+from galv_ops.query.aws import Aws
 
 _TYPE = "Custom::GalvPreflight"
 # Seconds, as in a deployment.
 _PATIENCE = 60
+# A stack of a change set that was never executed, and one that can only be deleted.
+_WITHOUT_RESOURCES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
 _COLORS = {"error": "red", "warning": "yellow"}
 _INDENT = "         "
 
@@ -32,7 +37,7 @@ class _Answers:
     asked: int = 0
     found: list[Finding] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
-    """Why a question was not asked, by its id."""
+    """Why a question was not asked, or not all of it, by its id."""
 
 
 @command("preflight")
@@ -47,8 +52,8 @@ def preflight(ops: Ops, *, app: Path) -> int:
     """Ask what a deployment asks before it creates anything, with your credentials.
 
     Reads the questions from the templates that `cdk synth` wrote, of all stacks or that of --stack,
-    and changes nothing. Exits with 1 if the deployment would fail. Says which questions only a
-    deployment can ask.
+    and changes nothing. Exits with 1 if the deployment would fail. Says which questions it did not
+    ask: those that only a deployment can, and quotas and free addresses of stacks that exist.
     """
     meant = [one for one in templates(app) if ops.stack in (None, one.stack)]
     if not meant:
@@ -84,16 +89,59 @@ def _answers(ops: Ops, template: Template) -> _Answers:
             f"{account}: pass --profile with one of that account"
         )
     made = _Answers(template.stack)
+    state = _state(aws, template.stack)
     questions: dict[str, Mapping[str, Any]] = {}
     for check, question in _questions(template):
+        # A stack that is not there has no resources of its own that could be in the way.
+        asked = question if state.may_exist else _without_stack(question)
         try:
-            questions[check] = template.value(question, account=account, region=aws.region)
-        except UnknownValueError as error:  # noqa: PERF203 - the others are asked all the same
+            questions[check] = template.value(
+                asked, account=account, region=aws.region, stack_id=state.id
+            )
+        except UnknownValueError as error:
             made.left[check] = str(error)
+    if state.may_exist:
+        rest = without_room(questions)
+        for check, question in questions.items():
+            if rest.get(check) != question:
+                what = "free addresses" if check in rest else "the quota"
+                made.left[check] = f"{what}, because {state.why}"
+        questions = rest
     ops.out.progress(f"{template.stack}: {len(questions)} questions", passing=True)
     made.asked = len(questions)
     made.found = ask(questions, World(region=aws.region, session=aws.session), _PATIENCE)
     return made
+
+
+@dataclass(frozen=True)
+class _State:
+    """Whether a stack has resources already, which count against quotas and free addresses."""
+
+    id: str = ""
+    why: str = ""
+    """The reason not to ask for room; empty if the stack does not exist."""
+
+    @property
+    def may_exist(self) -> bool:
+        return bool(self.why)
+
+
+def _state(aws: Aws, name: str) -> _State:
+    """Return whether a stack exists. Without permission to see it, it may."""
+    try:
+        (found,) = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except AWS_ERRORS as error:
+        # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+        if error_code(error) == "ValidationError":
+            return _State()
+        return _State(why=f"the stack may exist already, and AWS does not tell: {error}")
+    if found["StackStatus"] in _WITHOUT_RESOURCES:
+        return _State()
+    return _State(found["StackId"], "the stack exists already, and what it has is counted too")
+
+
+def _without_stack(question: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in question.items() if name != "Stack"}
 
 
 def _questions(template: Template) -> Iterator[tuple[str, Any]]:
