@@ -140,7 +140,7 @@ def test_status_is_json_for_programs(galv_ops: GalvOps) -> None:
     done = galv_ops("status", "--json")
 
     assert done.code == 0
-    assert done.json["well"] is True
+    assert done.json["ok"] is True
     assert parts(done)["web"]["running"] == parts(done)["web"]["desired"] == 1
     assert parts(done)["setup"]["exitCode"] == 0
     assert all(part["state"] != "unknown" for part in done.json["parts"]), "all may be read"

@@ -225,7 +225,7 @@ def test_a_part_that_may_not_be_read(recorded: Recorded) -> None:
     recorded.refuse("rds.DescribeDBInstances", "AccessDenied", "no")
 
     assert line(recorded, "database", 125).startswith("unknown database not allowed to call")
-    assert '"well": null' in recorded.run("status", "--json").stdout
+    assert '"ok": null' in recorded.run("status", "--json").stdout
 
 
 def test_a_part_that_was_deleted_by_hand(recorded: Recorded) -> None:

@@ -43,9 +43,9 @@ def status(ops: Ops) -> int:
     elif not deployment.has_backend:
         found.append(Part("backend", "bad", "there is no backend yet: see `galv-ops doctor`"))
     states = {part.state for part in found}
-    well = False if "bad" in states else None if "unknown" in states else True
-    ops.out.result(_data(deployment, found, well=well), _screen(deployment, found))
-    return {True: 0, False: FAILED, None: COULD_NOT}[well]
+    ok = False if "bad" in states else None if "unknown" in states else True
+    ops.out.result(_data(deployment, found, ok=ok), _screen(deployment, found))
+    return {True: 0, False: FAILED, None: COULD_NOT}[ok]
 
 
 def _read(read: _Read, deployment: Deployment) -> list[Part]:
@@ -58,11 +58,11 @@ def _read(read: _Read, deployment: Deployment) -> list[Part]:
     return found
 
 
-def _data(deployment: Deployment, parts: list[Part], *, well: bool | None) -> dict[str, Any]:
+def _data(deployment: Deployment, parts: list[Part], *, ok: bool | None) -> dict[str, Any]:
     return {
         "deployment": deployment.name,
         "region": deployment.region,
-        "well": well,
+        "ok": ok,
         "parts": [
             {"name": part.name, "state": part.state, "text": part.text, **part.data}
             for part in parts
