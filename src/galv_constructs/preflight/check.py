@@ -13,10 +13,14 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from galv_constructs._core.validation import check_construct, check_list, check_type
 from galv_constructs.preflight._permission import READ_SECRET, Permission
 
-# The registry of ECR in the name of an image, whose account and region may be tokens.
+# The registry of ECR in the name of an image, as the question knows it, but that account, region
+# and suffix may be tokens.
 _TOKEN = r"\$\{Token\[[^\]]*\]\}"  # noqa: S105 - of CDK's
+_REGION = rf"[a-z0-9-]+|{_TOKEN}"
 _ECR = re.compile(
-    rf"(?P<account>\d{{12}}|{_TOKEN})\.dkr\.ecr\.(?P<region>[a-z0-9-]+|{_TOKEN})\.[^/]+"
+    rf"(?P<account>\d{{12}}|{_TOKEN})\."
+    rf"(?:dkr\.ecr(?:-fips)?\.(?P<v4>{_REGION})\.(?:amazonaws\.com(?:\.cn)?|{_TOKEN})"
+    rf"|dkr-ecr(?:-fips)?\.(?P<both>{_REGION})\.on\.aws)"
     r"/(?P<repository>[^:@]+)"
 )
 
@@ -34,6 +38,8 @@ _COUNTED_BY = {
     "internet-gateway": "ec2:DescribeInternetGateways",
     "vpc": "ec2:DescribeVpcs",
 }
+# Of these EC2 also lists what other accounts share, and the quota is not for.
+_SHARED = ("internet-gateway", "vpc")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +88,21 @@ class PreflightCheck:
         found = _ECR.match(name)
         if found is not None:
             repository = (
-                f"arn:{Aws.PARTITION}:ecr:{found['region']}:{found['account']}"
+                f"arn:{Aws.PARTITION}:ecr:{found['v4'] or found['both']}:{found['account']}"
                 f":repository/{found['repository']}"
             )
             permissions.append(
                 Permission(
                     actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
                     resources=[repository],
+                )
+            )
+            # Where the image is missing, whether ECR would take it from elsewhere.
+            permissions.append(
+                Permission(
+                    actions=["ecr:DescribePullThroughCacheRules"],
+                    resources=["*"],
+                    reason=_READS_ALL,
                 )
             )
         if credentials is not None:
@@ -263,9 +277,12 @@ class PreflightCheck:
         if name not in _COUNTED_BY:
             raise ValueError(f"name must be one of {', '.join(_COUNTED_BY)}, got {name!r}")
         counted_by = [_COUNTED_BY[name]] if _COUNTED_BY[name] else []
+        arguments: dict[str, str | Sequence[str]] = {"Needs": [f"{name}={amount:g}"]}
+        if name in _SHARED:
+            arguments["Account"] = Aws.ACCOUNT_ID
         return PreflightCheck(
             kind="quotas",
-            arguments={"Needs": [f"{name}={amount:g}"]},
+            arguments=arguments,
             permissions=[
                 Permission(
                     actions=[

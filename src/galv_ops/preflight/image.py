@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ACTIONS = (
     "ecr:BatchGetImage",
+    "ecr:DescribePullThroughCacheRules",
     "ecr:GetDownloadUrlForLayer",
     "secretsmanager:GetSecretValue",
 )
@@ -143,17 +144,17 @@ def _in_ecr(
     except AWS_ERRORS as error:
         if error_code(error) != "RepositoryNotFoundException":
             raise
-        return [
-            question.error(
-                f"the repository of the image {question.text('Image')} does not exist",
-                error_message(error),
-                "create the repository and push the image, or correct the image's name",
-            )
-        ]
+        missing = question.error(
+            f"the repository of the image {question.text('Image')} does not exist",
+            error_message(error),
+            "create the repository and push the image, or correct the image's name",
+        )
+        return [_unless_cached(question, ecr, place, reference, missing)]
     if not reply["images"]:
         failures = reply.get("failures") or [{}]
         said = f"{failures[0].get('failureCode')}: {failures[0].get('failureReason')}"
-        return [_no_image(question, said, [], reference.version)]
+        missing = _no_image(question, said, [], reference.version)
+        return [_unless_cached(question, ecr, place, reference, missing)]
     manifest = json.loads(reply["images"][0]["imageManifest"])
     found = _platforms_of(manifest)
     if found is None:
@@ -163,6 +164,39 @@ def _in_ecr(
         url = ecr.get_download_url_for_layer(**which, layerDigest=digest)["downloadUrl"]
         found = {_platform(world.get(url).json())}
     return found
+
+
+def _unless_cached(
+    question: Question, ecr: Any, place: _Ecr, reference: Reference, missing: Finding
+) -> Finding:
+    """Return an error, or a warning where ECR may take the image from another registry.
+
+    It does so when the image is first pulled, and creates the repository then:
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache.html
+    """
+    try:
+        pages = ecr.get_paginator("describe_pull_through_cache_rules").paginate(
+            registryId=place.account
+        )
+        prefixes = [
+            rule["ecrRepositoryPrefix"] for page in pages for rule in page["pullThroughCacheRules"]
+        ]
+    except AWS_ERRORS as error:
+        why = f"whether ECR takes it from another registry is not known: {error_message(error)}"
+    else:
+        # "ROOT" is the prefix of all repositories that no other rule is for.
+        rule = next(
+            (
+                prefix
+                for prefix in prefixes
+                if prefix == "ROOT" or reference.repository.startswith(f"{prefix}/")
+            ),
+            None,
+        )
+        if rule is None:
+            return missing
+        why = f"the pull through cache {rule} may take it from another registry"
+    return question.warning(missing.wrong, f"{missing.found}; {why}", missing.fix)
 
 
 def _no_image(question: Question, said: str, tags: list[str], version: str) -> Finding:

@@ -21,7 +21,8 @@ ACTIONS = (ACTION, "ses:GetEmailIdentity")
 def answer(question: Question, world: World) -> Iterable[Finding]:
     """Ask for the identity of `Domain` or `Address`.
 
-    With `Shared` it must be there and verified. Otherwise it must be free, or of `Stack` itself.
+    With `Shared` it must be there, and should be verified: mail waits for that, and the deployment
+    does not. Otherwise it must be free, or of `Stack` itself.
     """
     names = [name for name in (question.text("Domain", ""), question.text("Address", "")) if name]
     if len(names) != 1:
@@ -42,7 +43,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
                 "create it, or let this deployment create one by leaving the identity out",
             )
         elif not found.get("VerifiedForSendingStatus"):
-            yield question.error(
+            yield question.warning(
                 f"the SES identity {name} is not verified",
                 f"its status is {found.get('VerificationStatus', 'not told')}",
                 "create the DNS records of its DKIM keys; for an address, follow the link in SES's "

@@ -38,8 +38,8 @@ class Quota(NamedTuple):
     name: str
     """Its name, by which a wrong code would show."""
 
-    used: Callable[[World], int] | None = None
-    """Counts what there is; where it is absent, the quota's own metric does."""
+    used: Callable[[World, str], int] | None = None
+    """Counts what an account has; where it is absent, the quota's own metric does."""
 
     is_global: bool = False
     """Whether it is told in us-east-1 only."""
@@ -48,19 +48,22 @@ class Quota(NamedTuple):
     """Whether what is too much waits, so that only the quota itself counts."""
 
 
-def _paged(service: str, operation: str, key: str) -> Callable[[World], int]:
-    def count(world: World) -> int:
+def _paged(service: str, operation: str, key: str) -> Callable[[World, str], int]:
+    """Count what belongs to the account, and not what others share with it."""
+
+    def count(world: World, account: str) -> int:
         pages = world.client(service).get_paginator(operation).paginate()
-        return sum(len(page[key]) for page in pages)
+        owners = [thing.get("OwnerId", account) for page in pages for thing in page[key]]
+        return len([owner for owner in owners if owner == account or not account])
 
     return count
 
 
-def _addresses(world: World) -> int:
+def _addresses(world: World, _: str) -> int:
     return len(world.client("ec2").describe_addresses()["Addresses"])
 
 
-def _distributions(world: World) -> int:
+def _distributions(world: World, _: str = "") -> int:
     pages = world.client("cloudfront", GLOBAL).get_paginator("list_distributions").paginate()
     return sum(len(page["DistributionList"].get("Items", [])) for page in pages)
 
@@ -103,7 +106,7 @@ QUOTAS = {
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
-    """Ask whether there is room for `Needs`, such as `fargate-vcpu=4`."""
+    """Ask whether there is room for `Needs`, such as `fargate-vcpu=4`, in `Account`."""
     needs = [_need(entry) for entry in question.texts("Needs")]
     for name, amount in needs:
         yield from _room(question, world, QUOTAS[name], amount)
@@ -141,7 +144,8 @@ def _room(question: Question, world: World, quota: Quota, amount: float) -> Iter
         )
         return
     limit = float(found["Value"])
-    used = 0.0 if quota.is_queued else _used(world, quota, found)
+    account = question.text("Account", "")
+    used = 0.0 if quota.is_queued else _used(world, quota, found, account)
     if used + amount > limit:
         fix = (
             "request an increase: aws service-quotas request-service-quota-increase "
@@ -177,9 +181,9 @@ def _asked(call: Callable[..., Any], which: dict[str, str]) -> Any:
     return None
 
 
-def _used(world: World, quota: Quota, found: Any) -> float:
+def _used(world: World, quota: Quota, found: Any, account: str) -> float:
     if quota.used is not None:
-        return quota.used(world)
+        return quota.used(world, account)
     metric = found.get("UsageMetric")
     if not metric:
         return 0.0

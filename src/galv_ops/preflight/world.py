@@ -127,13 +127,18 @@ class Stream:
 
 
 class _HttpsOnly(HTTPRedirectHandler):
-    """Follows redirects, but not to where all can read what is asked."""
+    """Follows redirects as they are meant, but not to where all can read what is asked."""
 
     def redirect_request(self, *told: Any) -> Request | None:
         address = told[-1]
         if not address.startswith("https://"):
             raise URLError(f"it redirects to {address}, which is not HTTPS")
-        return super().redirect_request(*told)
+        request: Request = told[0]
+        redirected = super().redirect_request(*told)
+        # Python before 3.13 would get the file that only its head was asked of.
+        if redirected is not None and request.get_method() == "HEAD":
+            redirected.method = "HEAD"
+        return redirected
 
 
 class World:

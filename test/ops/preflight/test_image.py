@@ -9,8 +9,10 @@ import pytest
 from botocore.stub import Stubber
 from ops.preflight.servers import PASSWORD, USER, Handler, Identity, Pusher, https_server
 
+from galv_constructs.preflight.check import PreflightCheck
 from galv_ops.preflight.ask import ask
 from galv_ops.preflight.finding import Finding
+from galv_ops.preflight.image import _ECR
 from galv_ops.preflight.registry import parse
 from galv_ops.preflight.world import World
 
@@ -179,6 +181,25 @@ class TestAtARegistry:
         assert found.wrong.endswith("does not exist")
         assert set(got) == {None}
 
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_asks_where_it_is_redirected_to_in_the_same_way(
+        self, world: World, identity: Identity, method: str
+    ) -> None:
+        asked_by: list[str] = []
+
+        def respond(request: Handler) -> None:
+            asked_by.append(request.command)
+            if request.path == "/":
+                request.answer(302, headers={"Location": "/there"})
+            else:
+                request.answer(200, b"the file")
+
+        with https_server(identity, respond) as host:
+            reply = world.get(f"https://{host}/", method=method)
+
+        assert asked_by == [method, method]
+        assert (reply.status, reply.url) == (200, f"https://{host}/there")
+
     def test_follows_no_redirect_to_plain_http(self, world: World, identity: Identity) -> None:
         def redirect(request: Handler) -> None:
             request.answer(302, headers={"Location": "http://127.0.0.1:1/"})
@@ -272,21 +293,96 @@ class TestInEcr:
         digest = "sha256:" + "2" * 64
         with Stubber(world.client("ecr", "eu-west-1")) as stub:
             stub.add_response("batch_get_image", {"images": []})
+            stub.add_response("describe_pull_through_cache_rules", {"pullThroughCacheRules": []})
             (found,) = asked(world, f"{self.HOST}/galv@{digest}")
 
         assert found.wrong == f"the image {self.HOST}/galv@{digest} does not exist"
 
-    def test_tells_a_tag_that_is_not_there(self, world: World) -> None:
-        (found,) = asked(world, f"{self.HOST}/galv:v2")
+    def asked_with_caches(self, world: World, image: str, *prefixes: str) -> Finding:
+        """What is found, by ECR as moto has it, and rules of caches, which moto has not."""
+        real = boto3.client("ecr")
+        reference = parse(image)
+        rules = [{"ecrRepositoryPrefix": prefix} for prefix in prefixes]
+        with Stubber(world.client("ecr", "eu-west-1")) as stub:
+            try:
+                answer = real.batch_get_image(
+                    repositoryName=reference.repository, imageIds=[{"imageTag": reference.version}]
+                )
+                stub.add_response("batch_get_image", {"images": [], "failures": answer["failures"]})
+            except real.exceptions.RepositoryNotFoundException as error:
+                stub.add_client_error(
+                    "batch_get_image",
+                    error.response["Error"]["Code"],
+                    error.response["Error"]["Message"],
+                )
+            stub.add_response(
+                "describe_pull_through_cache_rules",
+                {"pullThroughCacheRules": rules},
+                {"registryId": "123456789012"},
+            )
+            (found,) = asked(world, image)
+        return found
 
+    def test_tells_a_tag_that_is_not_there(self, world: World) -> None:
+        found = self.asked_with_caches(world, f"{self.HOST}/galv:v2")
+
+        assert found.severity == "error"
         assert found.wrong == f"the image {self.HOST}/galv:v2 does not exist"
         assert "ImageNotFound" in found.found
 
     def test_tells_a_repository_that_is_not_there(self, world: World) -> None:
-        (found,) = asked(world, f"{self.HOST}/other:v2")
+        found = self.asked_with_caches(world, f"{self.HOST}/other:v2", "oth", "other/more")
 
         assert "repository" in found.wrong
         assert found.severity == "error"
+
+    @pytest.mark.parametrize(
+        ("image", "prefix"), [("ghcr/a/b:v2", "ghcr"), ("ab:v2", "ROOT"), ("galv:v2", "ROOT")]
+    )
+    def test_warns_of_an_image_that_a_cache_may_take_from_elsewhere(
+        self, world: World, image: str, prefix: str
+    ) -> None:
+        found = self.asked_with_caches(world, f"{self.HOST}/{image}", "quay", prefix)
+
+        assert found.severity == "warning"
+        assert found.found.endswith(
+            f"the pull through cache {prefix} may take it from another registry"
+        )
+
+    def test_warns_where_nobody_tells_of_caches(self, world: World) -> None:
+        with Stubber(world.client("ecr", "eu-west-1")) as stub:
+            stub.add_client_error("batch_get_image", "RepositoryNotFoundException")
+            stub.add_client_error("describe_pull_through_cache_rules", "AccessDeniedException")
+            (found,) = asked(world, f"{self.HOST}/other:v2")
+
+        assert found.severity == "warning"
+        assert "is not known" in found.found
+
+
+ECR_HOSTS = (
+    "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+    "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com",
+    "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+    "123456789012.dkr-ecr.eu-west-1.on.aws",
+    "123456789012.dkr-ecr-fips.us-east-1.on.aws",
+    "1.dkr.ecr.eu-west-1.amazonaws.com",
+    "123456789012.dkr.ecr.eu-west-1.example.com",
+    "public.ecr.aws",
+    "ghcr.io",
+)
+
+
+@pytest.mark.parametrize("host", ECR_HOSTS)
+def test_the_construct_allows_what_the_question_asks_of_ecr(host: str) -> None:
+    """Both read the name of an image by a pattern of their own."""
+    match = _ECR.fullmatch(host)
+    permissions = PreflightCheck.image(f"{host}/galv:v1").permissions
+
+    assert bool(permissions) is bool(match)
+    if match:
+        region, account = match["v4"] or match["both"], match["account"]
+        (repository,) = permissions[0].resources
+        assert repository.endswith(f":ecr:{region}:{account}:repository/galv")
 
 
 def test_refuses_an_architecture_that_there_is_not(world: World) -> None:

@@ -93,6 +93,15 @@ class TestOfWhatIsCounted:
             stub.add_response("get_service_quota", quota("vpc", limit))
             assert len(asked(world, "vpc=1")) == count
 
+    @pytest.mark.parametrize(("account", "count"), [("123456789012", 1), ("210987654321", 0)])
+    def test_what_other_accounts_share_is_not(self, world: World, account: str, count: int) -> None:
+        boto3.client("ec2").create_internet_gateway()
+        for name in ("vpc", "internet-gateway"):
+            question = {"Ask": "quotas", "Needs": [f"{name}=1"], "Account": account}
+            with stubbed(world) as stub:
+                stub.add_response("get_service_quota", quota(name, 1.0))
+                assert len(ask({"Quotas": question}, world, 20)) == count
+
     def test_vpcs_by_the_quota_that_moto_has(self, world: World) -> None:
         for number in range(4):
             boto3.client("ec2").create_vpc(CidrBlock=f"10.{number}.0.0/16")
