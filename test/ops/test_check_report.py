@@ -54,3 +54,9 @@ def test_shows_what_is_above_the_checks() -> None:
 
 def test_takes_plain_values() -> None:
     assert rows({"database": "OK", "s3": None}) == [["database", "OK", ""]]
+
+
+@pytest.mark.parametrize("name", ["name", "check", "id", "service", "component"])
+@pytest.mark.parametrize("status", ["status", "level", "state", "result", "ok"])
+def test_knows_each_word_for_a_name_and_a_status(name: str, status: str) -> None:
+    assert rows([{name: "s3", status: "OK", "message": "reached"}]) == [["s3", "OK", "reached"]]

@@ -345,6 +345,22 @@ def test_shows_the_log_to_its_end(ecs: Recorded) -> None:
     assert "web: STOPPED after 0 s" in result.stderr
 
 
+def test_shows_a_line_that_cloudwatch_has_late(ecs: Recorded, clock: Clock) -> None:
+    answer = ecs.answers["cloudwatch-logs.GetLogEvents"]
+    ecs.log_lines["web/web/0a1b2c3d4e5f"] = ["early"]
+
+    def late(request: Json, region: str) -> Json:
+        assert callable(answer)
+        if clock.now >= 2 and ecs.log_lines["web/web/0a1b2c3d4e5f"] == ["early"]:
+            ecs.log_lines["web/web/0a1b2c3d4e5f"] = ["late"]
+            request = {**request, "nextToken": "f/before"}
+        return answer(request, region)
+
+    ecs.answers["cloudwatch-logs.GetLogEvents"] = late
+
+    assert ecs.run("run", "--", "env").stdout == "early\nlate\n"
+
+
 def test_check_makes_only_the_calls_that_the_github_role_allows(ecs: Recorded) -> None:
     """`GalvDeployRole` allows these calls: another call here needs another statement there."""
     ends(ecs, "check-status", exit_code=0)
