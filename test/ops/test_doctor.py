@@ -173,7 +173,10 @@ def test_a_health_check_that_stopped_its_task(recorded: Recorded) -> None:
         "django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: '10.0.129.17:8000'."
     ]
 
-    assert "1. Django refuses the load balancer's health check" in text_of(recorded)
+    text = text_of(recorded)
+
+    assert "1. Django refuses the load balancer's health check" in text
+    assert f"   | web, 2026-05-01 02:05 UTC: ServiceSchedulerInitiated; {reason}\n" in text
 
 
 def test_a_health_check_that_fails_otherwise(recorded: Recorded) -> None:

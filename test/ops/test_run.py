@@ -411,8 +411,12 @@ def test_refuses_to_run_before_there_is_a_web_service(ecs: Recorded) -> None:
     assert "has no web service yet, so nothing can be run in it" in result.stderr
 
 
-def test_refuses_to_run_in_a_service_without_a_network(ecs: Recorded) -> None:
-    ecs.answers["ecs.DescribeServices"] = {"services": [service(networkConfiguration={})]}
+@pytest.mark.parametrize("told", [True, False])
+def test_refuses_to_run_in_a_service_without_a_network(ecs: Recorded, *, told: bool) -> None:
+    found = service(networkConfiguration={})
+    if not told:
+        del found["networkConfiguration"]
+    ecs.answers["ecs.DescribeServices"] = {"services": [found]}
 
     result = ecs.run("run", "--", "env")
 
