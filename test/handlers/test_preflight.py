@@ -13,6 +13,7 @@ from handlers.services import clients
 
 from galv_constructs.handlers import _aws, preflight
 from galv_constructs.handlers._preflight.finding import Finding
+from galv_constructs.handlers._preflight.world import World as RealWorld
 from galv_constructs.handlers.preflight import NO_WARNINGS, NOT_ASKED, PreflightError, on_event
 
 Json = dict[str, Any]
@@ -47,9 +48,11 @@ class World:
         self.found: list[Finding] = []
         self.status = "UPDATE_IN_PROGRESS"
         self.fault: Exception | None = None
+        self.world = RealWorld()
 
-    def ask(self, questions: Mapping[str, Any], _world: object, seconds: float) -> list[Finding]:
+    def ask(self, questions: Mapping[str, Any], world: RealWorld, seconds: float) -> list[Finding]:
         assert 0 < seconds < 120
+        self.world = world
         self.asked.append(questions)
         return self.found
 
@@ -237,6 +240,29 @@ class TestWhatIsAsked:
 
         assert on_event(request, None)["PhysicalResourceId"] == "could-not-be-created"
         assert world.asked == []
+
+
+class TestCredentials:
+    """Whoever may invoke the function can name any host and any secret."""
+
+    ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:registry-AbCdEf"
+
+    def test_go_to_the_registry_of_an_image_of_the_stack_alone(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pairs = [["ghcr.io/galv-team/galv-backend:v2.11.4", self.ARN], ["user/app:1", "other"]]
+        monkeypatch.setenv("CREDENTIALS", json.dumps(pairs))
+        on_event(event("Create"), None)
+
+        assert world.world.may_send("ghcr.io", self.ARN)
+        assert world.world.may_send("registry-1.docker.io", "other")
+        assert not world.world.may_send("attacker.example", self.ARN)
+        assert not world.world.may_send("ghcr.io", "other")
+
+    def test_go_nowhere_where_the_stack_has_none(self, world: World) -> None:
+        on_event(event("Create"), None)
+
+        assert not world.world.may_send("ghcr.io", self.ARN)
 
 
 class TestWarnings:

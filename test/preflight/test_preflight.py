@@ -1,6 +1,7 @@
 """The construct that asks before anything costly is created, and what may be asked."""
 
 import inspect
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,14 @@ def allowed(stack: Stack, action: str) -> list[Any]:
         if action in ([actions] if isinstance(actions, str) else actions):
             found += resources if isinstance(resources, list) else [resources]
     return found
+
+
+def spelled(value: Any) -> str:
+    """A text of a template, with the names of what CloudFormation puts in."""
+    if isinstance(value, str):
+        return value
+    parts = value["Fn::Join"][1]
+    return "".join(part if isinstance(part, str) else part["Ref"] for part in parts)
 
 
 class TestOneInAStack:
@@ -208,6 +217,26 @@ class TestPermissions:
 
         assert questions(stack)["Image"]["CredentialsArn"] == ARN
         assert allowed(stack, "secretsmanager:GetSecretValue") == [ARN, f"{ARN}-??????"]
+
+    def test_of_credentials_are_for_their_registry(self, stack: Stack) -> None:
+        secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "registry")
+        preflight = GalvPreflight.of(stack)
+        preflight.add_check("A", PreflightCheck.image("r.example.com/a:1", credentials=ARN))
+        preflight.add_check("B", IMAGE)
+        preflight.add_check(
+            "C", PreflightCheck.image("q.example.com/c:1", credentials=secret.secret_arn)
+        )
+
+        found = only(synth(stack), "AWS::Lambda::Function", "GalvPreflightHandler")
+        text = spelled(found["Environment"]["Variables"]["CREDENTIALS"])
+        named = spelled(questions(stack)["C"]["CredentialsArn"])
+        assert json.loads(text) == [["r.example.com/a:1", ARN], ["q.example.com/c:1", named]]
+
+    def test_without_credentials_none_can_be_sent(self, stack: Stack) -> None:
+        GalvPreflight.of(stack).add_check("Image", IMAGE)
+
+        function = only(synth(stack), "AWS::Lambda::Function", "GalvPreflightHandler")
+        assert "Environment" not in function
 
     def test_of_a_secret_hold_its_own_key(self, stack: Stack) -> None:
         key = "arn:aws:kms:eu-west-1:123456789012:key/1234"

@@ -7,13 +7,16 @@ of the log. What it raises is the reason that CloudFormation shows.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from typing import Any
 
 from ._aws import REASON_LIMIT, clip, stack_status
 from ._console import log_link
 from ._preflight.ask import ask
 from ._preflight.finding import Finding
+from ._preflight.registry import parse
 from ._preflight.room import without_room
 from ._preflight.world import World
 from ._redact import redact
@@ -26,6 +29,8 @@ PATIENCE = 60
 LONGEST_WARNINGS = 2000
 # Bytes of an error of many: less would say nothing.
 SHORTEST_LINE = 60
+# The environment variable with pairs of an image and the secret with its registry's credentials.
+CREDENTIALS = "CREDENTIALS"
 # While a stack is created, all that is in use belongs to others.
 FIRST = "CREATE_IN_PROGRESS"
 NO_WARNINGS = "none"
@@ -70,7 +75,7 @@ def _warnings(event: Json) -> str:
     elif status != FIRST:
         # The stack was there before this resource.
         questions = without_room(questions)
-    found = [_redacted(one) for one in ask(questions, World(), PATIENCE)]
+    found = [_redacted(one) for one in ask(questions, World(credentials=_credentials()), PATIENCE)]
     errors = [one for one in found if one.severity == "error"]
     warnings = [one for one in found if one.severity != "error"]
     log.info("asked %s: %d errors, %d warnings", sorted(questions), len(errors), len(warnings))
@@ -92,6 +97,12 @@ def _new_questions(event: Json) -> Json:
     if event["RequestType"] == "Update":
         before, now = without_room(before), without_room(now)
     return {check: question for check, question in now.items() if before.get(check) != question}
+
+
+def _credentials() -> set[tuple[str, str]]:
+    """Return which registry may be sent which secret, so that a request can name no other one."""
+    pairs = json.loads(os.environ.get(CREDENTIALS, "[]"))
+    return {(parse(image).host, arn) for image, arn in pairs}
 
 
 def _redacted(one: Finding) -> Finding:

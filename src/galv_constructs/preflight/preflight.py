@@ -76,6 +76,7 @@ class GalvPreflight(Construct):
         policy = DeploymentPolicy.of(production=False)
         self._questions: dict[str, Mapping[str, Any]] = {}
         self._allowed: set[tuple[str, str]] = set()
+        self._credentials: list[list[str]] = []
         self._log_group = new_log_group(
             self,
             retention=policy.log_retention,
@@ -90,22 +91,23 @@ class GalvPreflight(Construct):
                 actions=["cloudformation:DescribeStacks"], resources=[scope.stack_id]
             )
         )
+        self._function = handler_function(
+            self,
+            "Handler",
+            module="preflight",
+            folders=["_preflight"],
+            entry="on_event",
+            description=f"Preflight of {scope.node.path}",
+            role=self._role,
+            log_group=self._log_group,
+            timeout=Duration.minutes(5),
+            # More memory is a faster processor, and a deployment waits.
+            memory_size=1024,
+        )
         self._resource = handled_resource(
             self,
             resource_type="Custom::GalvPreflight",
-            on_event=handler_function(
-                self,
-                "Handler",
-                module="preflight",
-                folders=["_preflight"],
-                entry="on_event",
-                description=f"Preflight of {scope.node.path}",
-                role=self._role,
-                log_group=self._log_group,
-                timeout=Duration.minutes(5),
-                # More memory is a faster processor, and a deployment waits.
-                memory_size=1024,
-            ),
+            on_event=self._function,
             log_group=self._log_group,
             properties={
                 "LogGroup": self._log_group.log_group_name,
@@ -159,6 +161,7 @@ class GalvPreflight(Construct):
         if not _is_known_before(stack, stack.resolve(check.arguments)):
             return
         self._questions[id] = {"Ask": check.kind, **check.arguments}
+        self._send_credentials(check.arguments)
         for permission in check.permissions:
             for resource in permission.resources:
                 self._allow(permission.actions, resource, permission.reason)
@@ -225,6 +228,18 @@ class GalvPreflight(Construct):
             secret_arn: The ARN as the question has it.
         """
         return (READ_SECRET, secret_arn) in self._allowed
+
+    def _send_credentials(self, arguments: Mapping[str, Any]) -> None:
+        """Let the function send a secret to the registry of its image, and to no other one.
+
+        Whoever may invoke the function writes the questions, and could name a host of their own.
+        """
+        if "CredentialsArn" not in arguments:
+            return
+        self._credentials.append([arguments["Image"], arguments["CredentialsArn"]])
+        self._function.add_environment(
+            "CREDENTIALS", Stack.of(self).to_json_string(self._credentials)
+        )
 
     def _allow(self, actions: Sequence[str], resource: str, reason: str) -> None:
         new = [action for action in actions if (action, resource) not in self._allowed]

@@ -87,6 +87,11 @@ def _in_registry(
     image, arn = question.text("Image"), question.text("CredentialsArn", "")
     credentials = None
     if arn:
+        if not world.may_send(reference.host, arn):
+            raise ArgumentError(
+                f"the stack does not use the credentials {arn} for {reference.host}, so that they "
+                "are not sent there"
+            )
         try:
             value = world.secret(arn)
         except AWS_ERRORS as error:

@@ -21,7 +21,7 @@ from .dns import Answer, resolve, system_resolvers
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 # Seconds. A server that is well answers in a fraction of that.
 PATIENCE = 5.0
@@ -149,6 +149,8 @@ class World:
         session: The credentials. Default: boto3's own.
         resolver: Address and port of the name server. Default: those of `/etc/resolv.conf`.
         seconds: How long the world is asked. Default: a minute.
+        credentials: Registries, each with the ARN of a secret whose credentials it may be sent.
+            Default: a question decides, so that it must come from somebody who may read the secret.
     """
 
     def __init__(
@@ -158,10 +160,12 @@ class World:
         session: Any = None,
         resolver: tuple[str, int] | None = None,
         seconds: float = 60,
+        credentials: Collection[tuple[str, str]] | None = None,
     ) -> None:
         self._session = session
         self._region = region
         self._resolver = resolver
+        self._credentials = credentials
         self._clients: dict[tuple[str, str | None], Any] = {}
         self._hidden: set[str] = set()
         # boto3 creates clients in one thread at a time.
@@ -207,6 +211,10 @@ class World:
         if self._session is None:
             self._session = boto3.Session()
         return self._session
+
+    def may_send(self, host: str, arn: str) -> bool:
+        """Tell whether a registry may be sent the credentials in a secret."""
+        return self._credentials is None or (host, arn) in self._credentials
 
     def secret(self, arn: str) -> Any:
         """Return the answer of GetSecretValue, from the secret's own region.

@@ -7,6 +7,7 @@ import json
 import boto3
 import pytest
 from botocore.stub import Stubber
+from ops.preflight.conftest import session
 from ops.preflight.servers import PASSWORD, USER, Handler, Identity, Pusher, https_server
 
 from galv_constructs.preflight.check import PreflightCheck
@@ -199,6 +200,33 @@ class TestAtARegistry:
 
         assert asked_by == [method, method]
         assert (reply.status, reply.url) == (200, f"https://{host}/there")
+
+    def test_no_credentials_go_to_a_registry_that_they_are_not_for(
+        self, world: World, identity: Identity
+    ) -> None:
+        got: list[str | None] = []
+
+        def thief(request: Handler) -> None:
+            got.append(request.headers.get("Authorization"))
+            request.answer(401, headers={"WWW-Authenticate": 'Basic realm="a"'})
+
+        arn = credentials()
+        with https_server(identity, thief) as host:
+            for allowed in ([], [("ghcr.io", arn)], [(host, f"{arn}x")]):
+                careful = World(region="eu-west-1", session=session(), credentials=allowed)
+                (found,) = asked(careful, f"{host}/a:v1", CredentialsArn=arn)
+
+        assert found.severity == "error"
+        assert f"does not use the credentials {arn} for {host}" in found.found
+        assert got == []
+
+    def test_credentials_go_to_the_registry_that_they_are_for(
+        self, world: World, host: str
+    ) -> None:
+        arn = credentials()
+        careful = World(region="eu-west-1", session=session(), credentials={(host, arn)})
+
+        assert asked(careful, f"{host}/galv/backend:v1", CredentialsArn=arn) == []
 
     def test_follows_no_redirect_to_plain_http(self, world: World, identity: Identity) -> None:
         def redirect(request: Handler) -> None:
