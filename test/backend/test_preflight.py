@@ -167,7 +167,7 @@ class TestNames:
         assert found["Backend/HostedZone"] == {
             "Ask": "hosted-zone",
             "HostedZoneId": "Z0123456789",
-            "DomainName": "api.example.com",
+            "DomainNames": ["api.example.com"],
             "CertificateWanted": "true",
         }
         assert found["Backend/Records"]["Names"] == ["api.example.com"]

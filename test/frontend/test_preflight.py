@@ -81,13 +81,22 @@ def test_the_stack_of_the_certificate_asks_for_its_zone(app: App, stack: Stack) 
         "Frontend/HostedZone": {
             "Ask": "hosted-zone",
             "HostedZoneId": "Z0123456789",
-            "DomainName": "app.example.com",
+            "DomainNames": ["app.example.com"],
             "CertificateWanted": "true",
         }
     }
     template = synthesize(edge)
     certificate = only_id(template, "AWS::CertificateManager::Certificate")
     assert only_id(template, "Custom::GalvPreflight") in needs(template, certificate)
+
+
+def test_the_zone_is_asked_for_all_names_of_the_certificate(app: App, stack: Stack) -> None:
+    frontend(stack, alternative_domain_names=["www.example.com", "lab.example.com"])
+    edge = app.node.find_child("Stack-Edge")
+    assert isinstance(edge, Stack)
+
+    names = ["app.example.com", "www.example.com", "lab.example.com"]
+    assert questions(edge)["Frontend/HostedZone"]["DomainNames"] == names
 
 
 def test_all_that_costs_time_waits(stack: Stack) -> None:

@@ -59,7 +59,7 @@ def test_records_must_be_free_in_a_zone_that_the_world_asks(stack: Stack) -> Non
 
     found = questions(stack)
 
-    assert found["Mail/HostedZone"]["DomainName"] == "mail.example.com"
+    assert found["Mail/HostedZone"]["DomainNames"] == ["mail.example.com"]
     assert found["Mail/HostedZone"]["CertificateWanted"] == "false"
     assert found["Mail/Records"]["Names"] == [
         "MX bounce.mail.example.com",

@@ -412,7 +412,7 @@ def every_check(stack: Stack) -> list[PreflightCheck]:
     return [
         PreflightCheck.certificate(certificate, ["example.com"], region="us-east-1"),
         PreflightCheck.database("galv", security_group_ids=["sg-1"]),
-        PreflightCheck.hosted_zone(zone, "example.com", certificate=True),
+        PreflightCheck.hosted_zone(zone, ["example.com"], certificate=True),
         PreflightCheck.image(
             "123456789012.dkr.ecr.eu-west-1.amazonaws.com/galv:v1", credentials=ARN
         ),

@@ -74,7 +74,7 @@ def ask_for_names(
         makes_certificate = certificate is None
         needs.ask(
             "HostedZone",
-            PreflightCheck.hosted_zone(hosted_zone, domain_name, certificate=makes_certificate),
+            PreflightCheck.hosted_zone(hosted_zone, [domain_name], certificate=makes_certificate),
         )
         needs.ask("Records", PreflightCheck.records(hosted_zone, [domain_name]))
     if certificate is not None:

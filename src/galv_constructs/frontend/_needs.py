@@ -33,7 +33,7 @@ def ask_for_site(
         needs.ask("Records", PreflightCheck.records(hosted_zone, domain_names))
         if given is None:
             # A certificate waits for DNS, and may be in a stack of its own that comes first.
-            check = PreflightCheck.hosted_zone(hosted_zone, domain_names[0], certificate=True)
+            check = PreflightCheck.hosted_zone(hosted_zone, domain_names, certificate=True)
             needs.ask("HostedZone", check, scope=used)
     if given is not None:
         check = PreflightCheck.certificate(given, domain_names, region=EDGE_REGION)

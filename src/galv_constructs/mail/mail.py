@@ -333,7 +333,7 @@ class GalvMail(Construct):
                 if not is_token(record.name)
             ]
             needs.ask(
-                "HostedZone", PreflightCheck.hosted_zone(hosted_zone, domain, certificate=False)
+                "HostedZone", PreflightCheck.hosted_zone(hosted_zone, [domain], certificate=False)
             )
             needs.ask("Records", PreflightCheck.records(hosted_zone, names))
         needs.hold(self._credentials.resource)

@@ -148,21 +148,25 @@ class PreflightCheck:
 
     @staticmethod
     def hosted_zone(
-        zone: route53.IHostedZone, domain_name: str, *, certificate: bool = False
+        zone: route53.IHostedZone, domain_names: Sequence[str], *, certificate: bool = False
     ) -> "PreflightCheck":
         """Ask whether a zone is public, and whether the world asks its name servers.
 
         Args:
             zone: The zone.
-            domain_name: A name in it.
-            certificate: Whether Amazon has to issue a certificate for the name, which CAA records
+            domain_names: Names in it.
+            certificate: Whether Amazon has to issue a certificate for the names, which CAA records
                 can forbid. Default: false.
+
+        Raises:
+            ValueError: If `domain_names` is no list.
         """
+        check_list("domain_names", domain_names, "a list of names")
         return PreflightCheck(
             kind="hosted-zone",
             arguments={
                 "HostedZoneId": zone.hosted_zone_id,
-                "DomainName": domain_name,
+                "DomainNames": list(domain_names),
                 "CertificateWanted": str(certificate).lower(),
             },
             permissions=[

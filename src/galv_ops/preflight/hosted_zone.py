@@ -32,8 +32,9 @@ _CRITICAL = 128
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
-    """Ask for `HostedZoneId`, in which `DomainName` is, and with `CertificateWanted` for CAA."""
-    zone_id, name = question.text("HostedZoneId"), plain(question.text("DomainName"))
+    """Ask for `HostedZoneId`, in which `DomainNames` are, and with `CertificateWanted` for CAA."""
+    zone_id = question.text("HostedZoneId")
+    names = [plain(name) for name in question.texts("DomainNames")]
     route53 = world.client("route53")
     try:
         reply = route53.get_hosted_zone(Id=zone_id)
@@ -47,12 +48,14 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         )
         return
     zone = plain(reply["HostedZone"]["Name"])
-    if not is_in(name, zone):
+    outside = [name for name in names if not is_in(name, zone)]
+    for name in outside:
         yield question.error(
             f"{name} does not lie in the hosted zone {zone_id}",
             f"the zone is {zone}",
             "pass the hosted zone of the domain, or correct the domain name",
         )
+    if outside:
         return
     if reply["HostedZone"].get("Config", {}).get("PrivateZone"):
         yield question.error(
@@ -72,7 +75,8 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             own |= {plain(value["Value"]) for value in record["ResourceRecords"]}
     yield from _delegation(question, world, zone, own)
     if question.flag("CertificateWanted"):
-        yield from _authority(question, world, name)
+        for name in names:
+            yield from _authority(question, world, name)
 
 
 def _delegation(question: Question, world: World, zone: str, own: set[str]) -> Iterator[Finding]:

@@ -65,12 +65,12 @@ def zone(name: str) -> str:
 
 
 def asked(
-    world: World, zone_id: str, name: str, *, certificate: bool = True, needed: bool = False
+    world: World, zone_id: str, *names: str, certificate: bool = True, needed: bool = False
 ) -> list[Finding]:
     question = {
         "Ask": "hosted-zone",
         "HostedZoneId": zone_id,
-        "DomainName": name,
+        "DomainNames": list(names),
         "CertificateWanted": str(certificate).lower(),
         "Needed": str(needed).lower(),
     }
@@ -92,6 +92,16 @@ class TestDelegation:
 
         assert found.severity == "error"
         assert found.found == "the zone is lab.test"
+
+    def test_tells_each_name_outside_of_the_zone(self, world: World) -> None:
+        found = asked(world, zone("lab.test"), "a.test", "api.lab.test", "b.test")
+
+        assert [one.wrong.split()[0] for one in found] == ["a.test", "b.test"]
+
+    def test_tells_what_is_wrong_with_a_zone_once(self, world: World) -> None:
+        found = asked(world, zone("foreign.test"), "a.foreign.test", "b.foreign.test")
+
+        assert len(found) == 1
 
     def test_tells_a_private_zone(self, world: World) -> None:
         vpc = boto3.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -189,6 +199,13 @@ class TestAuthority:
         assert found.fix == f"add a CAA record to {domain}: 0 issue amazon.com"
         assert asked(world, made, name, certificate=False) == []
 
+    def test_tells_each_name_that_records_forbid(self, world: World) -> None:
+        domain = "forbidden.test"
+
+        found = asked(world, zone(domain), f"free.{domain}", domain, f"api.{domain}")
+
+        assert [one.wrong.split()[-1] for one in found] == [domain, f"api.{domain}"]
+
 
 @pytest.mark.slow
 class TestAnotherNameServer:
@@ -204,7 +221,7 @@ class TestAnotherNameServer:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind(("127.0.0.1", 0))
             made, deaf = self.zone_and_world(silent.getsockname()[1])
-            question = {"Ask": "hosted-zone", "HostedZoneId": made, "DomainName": "lab.test"}
+            question = {"Ask": "hosted-zone", "HostedZoneId": made, "DomainNames": ["lab.test"]}
             deaf.client("route53")
             (found,) = ask({"A": {**question, "Needed": str(needed).lower()}}, deaf, 1.5)
 
@@ -234,7 +251,7 @@ class TestAnotherNameServer:
 
             threading.Thread(target=respond, daemon=True).start()
             made, other = self.zone_and_world(sock.getsockname()[1])
-            question = {"Ask": "hosted-zone", "HostedZoneId": made, "DomainName": "lab.test"}
+            question = {"Ask": "hosted-zone", "HostedZoneId": made, "DomainNames": ["lab.test"]}
             other.client("route53")
             (found,) = ask({"A": question}, other, 2)
 

@@ -26,7 +26,7 @@ SNAPSHOT = ARN.format("rds", "snapshot:a")
 QUESTIONS: dict[str, dict[str, Any]] = {
     "certificate": {"CertificateArn": ARN.format("acm", "certificate/a"), "DomainNames": ["a"]},
     "database": {"InstanceIdentifier": "galv"},
-    "hosted-zone": {"HostedZoneId": "Z1", "DomainName": "a.test", "CertificateWanted": "true"},
+    "hosted-zone": {"HostedZoneId": "Z1", "DomainNames": ["a.test"], "CertificateWanted": "true"},
     "image": {"Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/galv:v1"},
     "mail-identity": {"Domain": "a.test"},
     "mail-sandbox": {},
@@ -201,7 +201,7 @@ def test_five_questions_at_once(
             "Backend/Zone": {
                 "Ask": "hosted-zone",
                 "HostedZoneId": zones[zone],
-                "DomainName": f"api.{zone}",
+                "DomainNames": [f"api.{zone}"],
                 "CertificateWanted": "true",
             },
             "Backend/Secret": {"Ask": "secret", "SecretArn": arn, "Keys": [key]},
