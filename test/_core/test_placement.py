@@ -34,6 +34,7 @@ from galv_constructs import (
     GalvScheduledTask,
     GalvWebAcl,
     GitHubSubject,
+    MirroredImage,
     TaskRuntime,
 )
 
@@ -216,6 +217,10 @@ def web_acl(stack: Stack, **arguments: Any) -> GalvWebAcl:
     return GalvWebAcl(stack, "Made", **arguments)
 
 
+def mirrored_image(stack: Stack, **arguments: Any) -> MirroredImage:
+    return MirroredImage(stack, "Made", repository="ghcr.io/galv-team/galv-backend", **arguments)
+
+
 def mail_by(stack: Stack, region: str, account: str) -> Any:
     return GalvMail.from_secret(secret(stack, region, account), sender="galv@example.com")
 
@@ -242,6 +247,8 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (mail, "encryption_key", key, HERE),
     (mail, "identity", identity, HERE),
     (mail, "notification_topic", topic, HERE),
+    (mirrored_image, "encryption_key", key, HERE),
+    (mirrored_image, "registry_credentials", secret, HERE),
     (release_task, "secrets", secrets, HERE),
     (release_task_of, "cluster", cluster, HERE),
     (release_task_of, "encryption_key", key, HERE),
@@ -341,6 +348,7 @@ class TestPlaces:
 
 
 CONSTRUCTS: dict[Make, type] = {
+    mirrored_image: MirroredImage,
     backend: GalvBackend,
     deploy_role: GalvDeployRole,
     frontend: GalvFrontend,

@@ -141,6 +141,7 @@ class MirroredImage(Construct):
         check_construct(
             "encryption_key", encryption_key, "aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"
         )
+        check_place(scope, "encryption_key", encryption_key)
         check_switches(production, removal_protection=removal_protection)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         super().__init__(scope, id)
