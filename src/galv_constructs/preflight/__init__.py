@@ -1,1 +1,1 @@
-"""What is asked before anything that costs time or money is created."""
+"""Questions that are asked before anything that costs time or money is created."""

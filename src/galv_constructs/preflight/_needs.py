@@ -1,4 +1,4 @@
-"""What constructs of this library tell preflight."""
+"""The questions that constructs of this library ask in preflight."""
 
 import difflib
 import re
@@ -39,7 +39,7 @@ _SECRET = re.compile(
 
 
 class Needs:
-    """What one construct tells preflight, unless it was told not to."""
+    """The questions of one construct, unless its user left them out."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a question of preflight needs to be allowed."""
+"""Permissions that a question of preflight needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - an action
 
 @dataclass(frozen=True, kw_only=True)
 class Permission:
-    """What a question needs to be allowed."""
+    """Actions on resources that a question needs to be allowed."""
 
     actions: Sequence[str]
 

@@ -58,10 +58,10 @@ class PreflightCheck:
     """The kind of the question: what `preflight=[…]` leaves out."""
 
     arguments: Mapping[str, str | Sequence[str] | Mapping[str, str]]
-    """What is asked, as the handler reads it."""
+    """The arguments of the question, as the handler reads them."""
 
     permissions: Sequence[Permission] = ()
-    """What asking needs to be allowed. Default: nothing."""
+    """The permissions that asking needs. Default: none."""
 
     @staticmethod
     def image(

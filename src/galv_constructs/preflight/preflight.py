@@ -1,4 +1,4 @@
-"""What a deployment needs, asked once before anything that costs time or money is created."""
+"""Questions about a deployment, asked before anything that costs time or money is created."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -203,7 +203,7 @@ class GalvPreflight(Construct):
 
     @property
     def warnings(self) -> str:
-        """What the last deployment that asked found and was not stopped by; otherwise `none`."""
+        """The warnings of the last deployment that asked; `none` where there were none."""
         return self._resource.get_att_string("Warnings")
 
     @property
@@ -277,7 +277,7 @@ def _is_parameter(stack: Stack, name: str) -> bool:
 
 @jsii.implements(IStableAnyProducer)
 class _Questions:
-    """All questions, when the template is made."""
+    """All questions, at synthesis."""
 
     def __init__(self, questions: Mapping[str, Mapping[str, Any]]) -> None:
         self._questions = questions

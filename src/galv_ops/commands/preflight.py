@@ -31,7 +31,7 @@ _INDENT = "         "
 
 @dataclass
 class _Answers:
-    """What was asked of one stack, and what came of it."""
+    """The questions of one stack, and their findings."""
 
     stack: str
     asked: int = 0

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AWS_ERRORS, error_code, error_message
-from .question import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from .question import Question
     from .world import World
 
-ACTIONS = ("rds:DescribeDBClusters", "rds:DescribeDBInstances")
+ACTIONS = ("rds:DescribeDBInstances",)
 ENGINES = ("postgres", "aurora-postgresql")
 # In these a database takes no connections, and stays so by itself:
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
@@ -23,27 +22,18 @@ _DOWN = re.compile(r"stopp|delet|fail|inaccessible|incompatible|storage-full|res
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
-    """Ask for `InstanceIdentifier` or `ClusterIdentifier`.
+    """Ask for `InstanceIdentifier`.
 
     It has at least the version `EngineVersion`, and all `SecurityGroupIds`.
     """
-    instance = question.text("InstanceIdentifier", "")
-    cluster = question.text("ClusterIdentifier", "")
-    if bool(instance) == bool(cluster):
-        raise ArgumentError("give InstanceIdentifier or ClusterIdentifier, one of both")
-    name = instance or cluster
-    rds = world.client("rds")
+    name = question.text("InstanceIdentifier")
     found: Any
     try:
-        if instance:
-            (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
-            status = found["DBInstanceStatus"]
-        else:
-            (found,) = rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
-            status = found["Status"]
+        (found,) = world.client("rds").describe_db_instances(DBInstanceIdentifier=name)[
+            "DBInstances"
+        ]
     except AWS_ERRORS as error:
-        # "DBInstanceNotFound" in the service's model, and "DBClusterNotFoundFault".
-        if "NotFound" not in error_code(error):
+        if "DBInstanceNotFound" not in error_code(error):
             raise
         yield question.error(
             f"the database {name} does not exist",
@@ -66,6 +56,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
                 f"it runs version {version}, and {least} or newer is needed",
                 "upgrade it before the deployment",
             )
+    status = found["DBInstanceStatus"]
     if status != "available":
         say = question.error if _DOWN.search(status) else question.warning
         yield say(

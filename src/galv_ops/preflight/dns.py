@@ -19,7 +19,8 @@ from .unreachable import UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "TXT": 16, "AAAA": 28, "CAA": 257}
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "CAA": 257}
+PORT = 53
 NO_SUCH_NAME = 3
 _RCODES = {1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED"}
 _HEADER = struct.Struct("!HHHHHH")
@@ -28,7 +29,7 @@ _RECURSION_DESIRED = 0x0100
 _IS_ANSWER = 0x8000
 _IS_CUT = 0x0200
 # Pointers in a name, so that a loop of them ends.
-_MOST_JUMPS = 64
+_MAX_JUMPS = 64
 _RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -47,13 +48,16 @@ class Record:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a name server said."""
+    """The answer of a name server."""
 
     exists: bool
     """Whether there is such a name at all."""
 
     records: tuple[Record, ...]
     """The records, those of other kinds that lead to them (CNAME) included."""
+
+    authority: tuple[Record, ...] = ()
+    """The name servers to ask instead, where the server refers to others (NS)."""
 
     def values(self, kind: str) -> list[str]:
         """Return the values of the records of a kind."""
@@ -70,7 +74,7 @@ def system_resolvers() -> list[tuple[str, int]]:
         lines = [line.split() for line in _RESOLV_CONF.read_text().splitlines()]
     except OSError as error:
         raise UnreachableError(str(_RESOLV_CONF), str(error)) from error
-    found = [(line[1], 53) for line in lines if len(line) > 1 and line[0] == "nameserver"]
+    found = [(line[1], PORT) for line in lines if len(line) > 1 and line[0] == "nameserver"]
     if not found:
         raise UnreachableError(str(_RESOLV_CONF), "it names no name server")
     return found
@@ -149,7 +153,7 @@ def _tcp(query: bytes, server: tuple[str, int], until: float) -> bytes:
 
 
 def _parse(reply: bytes, whom: str, name: str) -> Answer:
-    _, flags, questions, answers, _, _ = _HEADER.unpack_from(reply)
+    _, flags, questions, answers, authorities, _ = _HEADER.unpack_from(reply)
     code = flags & 0xF
     if not flags & _IS_ANSWER or code not in (0, NO_SUCH_NAME):
         said = _RCODES.get(code, f"code {code}")
@@ -160,21 +164,21 @@ def _parse(reply: bytes, whom: str, name: str) -> Answer:
         position += 4
     kinds = {number: kind for kind, number in TYPES.items()}
     records = []
-    for _ in range(answers):
+    for _ in range(answers + authorities):
         owner, position = _name(reply, position)
         number, _, _, size = _FIXED.unpack_from(reply, position)
         position += _FIXED.size
         kind = kinds.get(number, str(number))
         records.append(Record(owner, kind, _value(reply, position, size, kind)))
         position += size
-    return Answer(code != NO_SUCH_NAME, tuple(records))
+    return Answer(code != NO_SUCH_NAME, tuple(records[:answers]), tuple(records[answers:]))
 
 
 def _name(reply: bytes, position: int) -> tuple[str, int]:
     """Return the name at a position and the position after it."""
     labels: list[str] = []
     after = -1
-    for _ in range(_MOST_JUMPS + 128):
+    for _ in range(_MAX_JUMPS + 128):
         size = reply[position]
         if size & 0xC0 == 0xC0:
             after = position + 2 if after < 0 else after
@@ -191,14 +195,12 @@ def _value(reply: bytes, position: int, size: int, kind: str) -> str:
     data = reply[position : position + size]
     if len(data) != size:
         raise OSError("its answer is cut")
-    if kind in ("NS", "CNAME", "SOA"):
+    if kind in ("NS", "CNAME"):
         return _name(reply, position)[0]
-    if kind in ("A", "AAAA"):
+    if kind == "A":
         return str(ipaddress.ip_address(data))
     if kind == "CAA":
         end = 2 + data[1]
         tag, value = data[2:end].decode("ascii", "replace"), data[end:].decode("ascii", "replace")
         return f"{data[0]} {tag.lower()} {value}"
-    if kind == "TXT":
-        return data[1 : 1 + data[0]].decode("utf-8", "replace")
     return data.hex()

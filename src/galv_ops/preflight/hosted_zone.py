@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import dns
 from .aws_errors import AWS_ERRORS, error_code, error_message
 from .names import is_in, plain
 from .unreachable import UnreachableError
@@ -29,6 +30,8 @@ _KNOWN_TAGS = (
     "contactphone",
 )
 _CRITICAL = 128
+# Name servers of the zone above that are asked.
+_ENOUGH = 2
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
@@ -89,11 +92,17 @@ def _delegation(question: Question, world: World, zone: str, own: set[str]) -> I
     found = {plain(server) for server in told.values("NS")}
     if found and found <= own:
         return
+    # The resolver may remember for days what was corrected since.
+    told = _told_above(world, zone) or told
+    found = {plain(server) for server in told.values("NS")}
+    if found and found <= own:
+        return
     servers = ", ".join(sorted(own))
     # Without a certificate the deployment succeeds, and only the name leads nowhere.
     say = question.error if question.flag("CertificateWanted") else question.warning
     if found & own:
-        yield say(
+        # Those that are the zone's own can be enough.
+        yield question.warning(
             f"some of the name servers that the world asks for {zone} are not the zone's",
             f"foreign are {', '.join(sorted(found - own))}",
             f"let the registrar, or the zone above, name these only: {servers}",
@@ -111,6 +120,40 @@ def _delegation(question: Question, world: World, zone: str, own: set[str]) -> I
             "there is no such name" if not told.exists else "the name has no name servers",
             f"register the domain, and let the registrar, or the zone above, name these: {servers}",
         )
+
+
+def _told_above(world: World, zone: str) -> dns.Answer | None:
+    """Return what the name servers of the zone above tell of a zone; None where none tells.
+
+    They do not answer, but refer to the name servers of the zone:
+    https://www.rfc-editor.org/rfc/rfc1034#section-4.3.2
+    """
+    try:
+        servers = _servers_above(world, zone)
+        told = world.dns(zone, "NS", servers=servers) if servers else None
+    except UnreachableError:
+        return None
+    if told is None:
+        return None
+    referred = [record for record in told.authority if record.kind == "NS"]
+    if not referred:
+        return told
+    named = tuple(record for record in referred if record.name == zone)
+    # A zone between the two is not known to the resolver yet.
+    return dns.Answer(exists=True, records=named) if named else None
+
+
+def _servers_above(world: World, zone: str) -> list[tuple[str, int]]:
+    """Return addresses of name servers of the nearest zone above; none where there is none."""
+    labels = zone.split(".")
+    for number in range(1, len(labels)):
+        names = world.dns(".".join(labels[number:]), "NS").values("NS")
+        if names:
+            addresses = [
+                address for name in names[:_ENOUGH] for address in world.dns(name, "A").values("A")
+            ]
+            return [(address, dns.PORT) for address in addresses]
+    return []
 
 
 def _authority(question: Question, world: World, name: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What a question gets from a server that does not answer."""
+"""The error of a server that does not answer."""
 
 
 class UnreachableError(Exception):

@@ -21,9 +21,9 @@ from .dns import Answer, resolve, system_resolvers
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-# Seconds. A server that is well answers in a fraction of that.
+# Seconds. A healthy server answers in a fraction of that.
 PATIENCE = 5.0
 LARGEST_REPLY = 16 * 1024 * 1024
 _CHUNK = 64 * 1024
@@ -296,19 +296,19 @@ class World:
             raise _unreachable(url, error) from error
         return Stream(url, answer, lambda: self._timeout(url))
 
-    def dns(self, name: str, kind: str, *, server: tuple[str, int] | None = None) -> Answer:
-        """Ask a name server for the records of a name.
+    def dns(self, name: str, kind: str, *, servers: Sequence[tuple[str, int]] = ()) -> Answer:
+        """Ask name servers, one after the other, for the records of a name.
 
         Args:
             name: The name, with or without its last dot.
-            kind: `NS`, `CAA`, `SOA`, `CNAME`, `A` or `TXT`.
-            server: Address and port. Default: the resolver.
+            kind: `NS`, `CAA`, `CNAME` or `A`.
+            servers: Addresses and ports. Default: the resolver.
 
         Raises:
             UnreachableError: If it does not answer, or refuses to.
         """
-        given = server or self._resolver
-        servers = [given] if given else system_resolvers()
+        if not servers:
+            servers = [self._resolver] if self._resolver else system_resolvers()
         return resolve(name, kind, servers, self._timeout(f"name server {servers[0][0]}"))
 
     def _timeout(self, whom: str) -> float:

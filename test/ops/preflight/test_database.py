@@ -54,14 +54,8 @@ class TestADatabase:
 
         assert found == []
 
-    def test_that_is_a_cluster(self, world: World) -> None:
-        cluster()
-
-        assert asked(world, ClusterIdentifier="galv") == []
-
-    @pytest.mark.parametrize("kind", ["Instance", "Cluster"])
-    def test_that_is_not_there(self, world: World, kind: str) -> None:
-        (found,) = asked(world, **{f"{kind}Identifier": "other"})
+    def test_that_is_not_there(self, world: World) -> None:
+        (found,) = asked(world, InstanceIdentifier="other")
 
         assert (found.severity, found.wrong) == ("error", "the database other does not exist")
 
@@ -120,13 +114,10 @@ class TestADatabase:
 
         assert [finding.severity for finding in found] == ["error"] * 3
 
-    @pytest.mark.parametrize(
-        "question", [{}, {"InstanceIdentifier": "a", "ClusterIdentifier": "a"}]
-    )
-    def test_is_one(self, world: World, question: dict[str, str]) -> None:
-        (found,) = asked(world, **question)
+    def test_is_named(self, world: World) -> None:
+        (found,) = asked(world)
 
-        assert found.found == "give InstanceIdentifier or ClusterIdentifier, one of both"
+        assert found.found == "InstanceIdentifier must be a text, got None"
 
 
 class TestASnapshot:
