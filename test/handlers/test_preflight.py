@@ -308,9 +308,19 @@ class TestReason:
             "Preflight found an error before anything costly was created.\n"
             "- Backend/Image: the registry has no tag v2.11.4. Found: v2.11.3. To do: set "
             "backendVersion to v2.11.3.\n"
+            'To leave such checks out, pass preflight=["image"], or set "preflight" to it in '
+            "cdk.json.\n"
             "All of it: https://console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
             "#logsV2:log-groups/log-group/galv-PreflightLogs"
         )
+
+    def test_says_once_how_to_go_on_without_the_kinds_of_the_errors(self, world: World) -> None:
+        mine = error("Backend/Secrets"), error(), error("Unknown")
+
+        reason = refusal(world, *mine, finding("Mail/Sandbox", "warning"))
+
+        assert reason.count("out, pass") == 1
+        assert '\nTo leave such checks out, pass preflight=["image", "secret"], or set' in reason
 
     def test_of_an_update_says_that_nothing_changed(self, world: World) -> None:
         world.status = "UPDATE_IN_PROGRESS"
@@ -376,6 +386,17 @@ class TestReason:
         assert len(str(caught.value).encode()) <= _aws.REASON_LIMIT
         assert "- Check0: y" in str(caught.value)
         assert str(caught.value).endswith("ggg")
+
+    def test_errors_go_before_the_way_out(self, world: World) -> None:
+        request = event("Create")
+        request["ResourceProperties"]["LogGroup"] = "g" * 470
+        world.found = [error(wrong="y" * 300)]
+
+        with pytest.raises(PreflightError) as caught:
+            on_event(request, None)
+
+        assert "y" * 100 in str(caught.value)
+        assert "out, pass" not in str(caught.value)
 
     def test_no_secret_is_in_the_reason(
         self, world: World, caplog: pytest.LogCaptureFixture

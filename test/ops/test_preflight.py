@@ -105,6 +105,10 @@ class TestCommand:
             "warning  galv-BackendStack Mail: no tag v2.11.4",
             "         Found: v2.11.3",
             "         To do: set backendVersion",
+            (
+                'To leave such checks out, pass preflight=["image"], or set "preflight" to it in '
+                "cdk.json."
+            ),
             "Asked: 1. Errors: 1. Warnings: 1.",
         ]
 

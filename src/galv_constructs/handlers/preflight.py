@@ -14,7 +14,7 @@ from typing import Any
 
 from ._aws import REASON_LIMIT, clip, stack_status
 from ._console import log_link
-from ._preflight.ask import ask
+from ._preflight.ask import ask, leave_out
 from ._preflight.finding import Finding
 from ._preflight.registry import parse
 from ._preflight.room import without_room
@@ -29,6 +29,8 @@ PATIENCE = 60
 LONGEST_WARNINGS = 2000
 # Bytes of an error of many: less would say nothing.
 SHORTEST_LINE = 60
+# Bytes for all errors, without which the way out is not said.
+LEAST_ROOM = 240
 # The environment variable with pairs of an image and the secret with its registry's credentials.
 CREDENTIALS = "CREDENTIALS"
 # While a stack is created, all that is in use belongs to others.
@@ -127,6 +129,11 @@ def _reason(event: Json, errors: list[Finding]) -> str:
     link = log_link(event["StackId"], event["ResourceProperties"]["LogGroup"])
     end = f"\nAll of it: {link}"
     room = REASON_LIMIT - _size(head) - _size(end)
+    # An error may be false, and then nothing else gets the deployment on.
+    way_out = leave_out(event["ResourceProperties"]["Questions"], errors)
+    if way_out and room - _size(way_out) > LEAST_ROOM:
+        end = f"\n{way_out}{end}"
+        room = REASON_LIMIT - _size(head) - _size(end)
     for say in (_whole, _short):
         lines = [f"\n- {say(one)}" for one in errors]
         if sum(map(_size, lines)) <= room:

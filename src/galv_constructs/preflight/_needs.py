@@ -11,7 +11,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
 
 from galv_constructs._core.validation import is_list
-from galv_constructs.preflight.check import PreflightCheck
+from galv_constructs.preflight.check import TOKEN, PreflightCheck
 from galv_constructs.preflight.preflight import GalvPreflight
 
 KINDS = (
@@ -30,10 +30,9 @@ KINDS = (
     "subnets",
 )
 """The kinds of questions, which `preflight=[…]` can leave out."""
-_TOKEN = r"\$\{Token\[[^\]]*\]\}"  # noqa: S105 - of CDK's
 # A secret as ECS names it, with the key of its JSON that a variable is taken from.
 _SECRET = re.compile(
-    rf"(?P<arn>{_TOKEN}|arn:.*:secretsmanager:.*:secret:(?P<name>[^:]+))"
+    rf"(?P<arn>{TOKEN}|arn:.*:secretsmanager:.*:secret:(?P<name>[^:]+))"
     r"(?::(?P<key>[^:]*):[^:]*:[^:]*)?"
 )
 

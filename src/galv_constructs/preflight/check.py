@@ -13,13 +13,13 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from galv_constructs._core.validation import check_construct, check_list, check_type
 from galv_constructs.preflight._permission import READ_SECRET, Permission
 
+TOKEN = r"\$\{Token\[[^\]]*\]\}"  # noqa: S105 - of CDK's
 # The registry of ECR in the name of an image, as the question knows it, but that account, region
 # and suffix may be tokens.
-_TOKEN = r"\$\{Token\[[^\]]*\]\}"  # noqa: S105 - of CDK's
-_REGION = rf"[a-z0-9-]+|{_TOKEN}"
+_REGION = rf"[a-z0-9-]+|{TOKEN}"
 _ECR = re.compile(
-    rf"(?P<account>\d{{12}}|{_TOKEN})\."
-    rf"(?:dkr\.ecr(?:-fips)?\.(?P<v4>{_REGION})\.(?:amazonaws\.com(?:\.cn)?|{_TOKEN})"
+    rf"(?P<account>\d{{12}}|{TOKEN})\."
+    rf"(?:dkr\.ecr(?:-fips)?\.(?P<v4>{_REGION})\.(?:amazonaws\.com(?:\.cn)?|{TOKEN})"
     rf"|dkr-ecr(?:-fips)?\.(?P<both>{_REGION})\.on\.aws)"
     r"/(?P<repository>[^:@]+)"
 )

@@ -14,7 +14,7 @@ from galv_ops.assembly import Template, UnknownValueError, templates
 from galv_ops.command import Ops, command
 from galv_ops.errors import FAILED, USAGE, OpsError
 from galv_ops.output import Line, Styled
-from galv_ops.preflight.ask import ask
+from galv_ops.preflight.ask import ask, leave_out
 from galv_ops.preflight.finding import Finding
 from galv_ops.preflight.room import without_room
 from galv_ops.preflight.world import World
@@ -38,6 +38,8 @@ class _Answers:
     found: list[Finding] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     """Why a question was not asked, or not all of it, by its id."""
+    way_out: str = ""
+    """The way to deploy in spite of errors that are false."""
 
 
 @command("preflight")
@@ -110,6 +112,8 @@ def _answers(ops: Ops, template: Template) -> _Answers:
     ops.out.progress(f"{template.stack}: {len(questions)} questions", passing=True)
     made.asked = len(questions)
     made.found = ask(questions, World(region=aws.region, session=aws.session), _PATIENCE)
+    errors = [finding for finding in made.found if finding.severity == "error"]
+    made.way_out = leave_out(questions, errors)
     return made
 
 
@@ -157,6 +161,8 @@ def _lines(answers: list[_Answers]) -> Iterator[Line]:
             if finding.found:
                 yield f"{_INDENT}Found: {finding.found}"
             yield f"{_INDENT}To do: {finding.fix}"
+        if one.way_out:
+            yield one.way_out
         for check, why in one.left.items():
             yield f"Not asked: {one.stack} {check}: {why}"
     asked = sum(one.asked for one in answers)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,16 @@ def ask(
     return [_without_secrets(finding, world) for check in asked for finding in found[check]]
 
 
+def leave_out(questions: Mapping[str, Mapping[str, Any]], found: Iterable[Finding]) -> str:
+    """Return how to deploy without questions that have findings; empty where none has a kind."""
+    asked = [questions.get(finding.check, {}) for finding in found]
+    kinds = sorted({str(question["Ask"]) for question in asked if "Ask" in question})
+    if not kinds:
+        return ""
+    said = json.dumps(kinds)
+    return f'To leave such checks out, pass preflight={said}, or set "preflight" to it in cdk.json.'
+
+
 def _question(check: str, arguments: Any) -> Question:
     """Return a question, which may have been written by hand, without any that is none."""
     return Question(check, arguments if isinstance(arguments, Mapping) else {})
@@ -108,7 +119,7 @@ def _late(question: Question, seconds: float) -> Finding:
     return question.unanswered(
         f"the check got no answer within {seconds:.3g} s",
         _about(question),
-        f"see whether the service answers, and deploy again, {_leave_out(question)}",
+        "see whether the service answers, and deploy again",
     )
 
 
@@ -116,7 +127,7 @@ def _unreachable(question: Question, error: UnreachableError) -> Finding:
     return question.unanswered(
         f"{error.whom} could not be asked",
         error.why,
-        f"see whether it can be reached, and deploy again, {_leave_out(question)}",
+        "see whether it can be reached, and deploy again",
     )
 
 
@@ -130,30 +141,30 @@ def _refused(question: Question, error: Exception) -> Finding:
         return question.unanswered(
             f"the check is not allowed to call {call}",
             about,
-            f"allow the call to who runs the preflight, {_leave_out(question)}",
+            "allow the call to who runs the preflight",
         )
     if aws_errors.is_throttled(error):
         return question.unanswered(
             f"AWS throttled {call}, also when asked again",
             about,
-            f"deploy again in a minute, {_leave_out(question)}",
+            "deploy again in a minute",
         )
     if aws_errors.is_unreachable(error):
         return question.unanswered(
             "AWS could not be asked",
             about,
-            f"see whether the endpoint can be reached, and deploy again, {_leave_out(question)}",
+            "see whether the endpoint can be reached, and deploy again",
         )
     if isinstance(error, aws_errors.AWS_ERRORS):
         return question.unanswered(
             f"AWS refused {call}",
             about,
-            f"read what AWS says, and deploy again, {_leave_out(question)}",
+            "read what AWS says, and deploy again",
         )
     return question.unanswered(
         "the check itself failed",
         f"{type(error).__name__}: {about}",
-        f"report it, {_leave_out(question)}",
+        "report it",
     )
 
 
@@ -163,10 +174,6 @@ def _about(question: Question) -> str:
         f"{name} {value}" for name, value in question.arguments.items() if name not in _NOT_TOLD
     )
     return f"{question.arguments.get('Ask')}: {', '.join(arguments)}".rstrip(": ")
-
-
-def _leave_out(question: Question) -> str:
-    return f"or leave the check {question.check} out"
 
 
 def _without_secrets(finding: Finding, world: World) -> Finding:

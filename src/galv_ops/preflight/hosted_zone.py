@@ -199,6 +199,5 @@ def _untold(question: Question, name: str, error: UnreachableError) -> Finding:
     return question.unanswered(
         f"the DNS could not be asked about {name}",
         str(error),
-        "see whether the name resolves, such as with `dig`, and deploy again, or leave the check "
-        f"{question.check} out",
+        "see whether the name resolves, such as with `dig`, and deploy again",
     )
