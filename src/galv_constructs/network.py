@@ -504,7 +504,8 @@ _Route = Literal["nat", "internet", "none"]
 def ask_for_subnets(needs: Needs, network: IGalvNetwork, *, tasks: int) -> None:
     """Ask for the subnets of a network that was given, for a load balancer and so many tasks."""
     parts: Sequence[tuple[str, ec2.SubnetSelection, _Route, int, int]] = (
-        # "Each subnet … must have … at least eight free IP addresses":
+        # "verify that each Availability Zone subnet for your load balancer has … at least eight
+        # free IP addresses per subnet":
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
         ("LoadBalancerSubnets", network.load_balancer_subnets, "internet", 0, 8),
         ("TaskSubnets", network.task_subnets, _route(network), tasks, 0),
