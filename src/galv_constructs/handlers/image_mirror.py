@@ -29,7 +29,7 @@ from botocore import exceptions as aws
 
 from ._answers import AWS_ERRORS, error_code
 from ._aws import REASON_LIMIT, client, clip
-from ._preflight.registry import INDEXES, AbsentError, RefusedError, Registry, parse
+from ._preflight.registry import INDEXES, PLATFORMS, AbsentError, RefusedError, Registry, parse
 from ._preflight.unreachable import UnreachableError
 from ._preflight.world import Reply, World
 from ._redact import redact
@@ -49,7 +49,6 @@ REPOSITORY = "GALV_REPOSITORY"
 # What BatchCheckLayerAvailability takes:
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchCheckLayerAvailability.html
 LAYERS_A_CALL = 100
-_PLATFORMS = {"X86_64": "amd64", "ARM64": "arm64"}
 _CHUNK = 1024 * 1024
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -165,7 +164,7 @@ class Mirror:
             version = f"{tag}-{digest.partition(':')[2]}"
         day = f"-{self.as_of}" if self.as_of else ""
         source = hashlib.sha256(f"{host}/{repository}".encode()).hexdigest()[:8]
-        return f"{version}{day}-{_PLATFORMS[self.architecture]}-{source}"[-128:].lstrip("-.")
+        return f"{version}{day}-{PLATFORMS[self.architecture]}-{source}"[-128:].lstrip("-.")
 
     def _tell_if_moved(self, there: str) -> None:
         """Say in the log that a version is another image at its registry by now.
@@ -259,7 +258,7 @@ class Mirror:
         return reply
 
     def _of_platform(self, index: Json) -> str:
-        wanted = ("linux", _PLATFORMS[self.architecture])
+        wanted = ("linux", PLATFORMS[self.architecture])
         found = []
         for one in index["manifests"]:
             platform = one.get("platform", {})

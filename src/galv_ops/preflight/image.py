@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .aws_errors import AWS_ERRORS, error_code, error_message
 from .question import ArgumentError
-from .registry import INDEXES, MANIFESTS, AbsentError, RefusedError, Registry, parse
+from .registry import INDEXES, MANIFESTS, PLATFORMS, AbsentError, RefusedError, Registry, parse
 from .secret import absent, lacking
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ ACTIONS = (
 )
 """Those of ECR for an image of ECR, and that of Secrets Manager where there are credentials."""
 
-_PLATFORMS = {"X86_64": "amd64", "ARM64": "arm64"}
 # Both documented forms, with IPv4 and with both:
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
 _ECR = re.compile(
@@ -50,9 +49,9 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
     """Ask for `Image`, for `Architecture`, with the credentials of `CredentialsArn`."""
     image = question.text("Image")
     architecture = question.text("Architecture", "X86_64")
-    if architecture not in _PLATFORMS:
+    if architecture not in PLATFORMS:
         raise ArgumentError(
-            f"Architecture must be one of {', '.join(_PLATFORMS)}, got {architecture!r}"
+            f"Architecture must be one of {', '.join(PLATFORMS)}, got {architecture!r}"
         )
     reference = parse(image)
     match = _ECR.fullmatch(reference.host)
@@ -64,10 +63,10 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         found = _in_registry(question, world, reference)
     if isinstance(found, list):
         return found
-    wanted = f"linux/{_PLATFORMS[architecture]}"
+    wanted = f"linux/{PLATFORMS[architecture]}"
     if not found or wanted in found:
         return []
-    other = next((name for name, built in _PLATFORMS.items() if f"linux/{built}" in found), None)
+    other = next((name for name, built in PLATFORMS.items() if f"linux/{built}" in found), None)
     fix = f"use an image that is built for {wanted}"
     if other is not None:
         fix = f"set the architecture of the task to {other}, or {fix}"

@@ -26,6 +26,8 @@ MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+# Architectures of tasks, as ECS and as registries call them.
+PLATFORMS = {"X86_64": "amd64", "ARM64": "arm64"}
 DOCKER_HUB = "registry-1.docker.io"
 OK, PARTIAL, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 206, 401, 403, 404
 
