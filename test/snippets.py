@@ -73,10 +73,15 @@ GIVEN: dict[str, Callable[[Stack], object]] = {
     "database_secret": lambda stack: secretsmanager.Secret(stack, "GivenDatabaseSecret"),
     "ecs": lambda _: ecs,
     "elbv2": lambda _: elbv2,
+    "licence": lambda stack: secretsmanager.Secret.from_secret_name_v2(
+        stack, "GivenLicence", "licence"
+    ),
     "logs": lambda stack: GalvLogBucket(stack, "GivenLogs"),
     "reports_bucket": lambda stack: s3.Bucket(stack, "GivenReports"),
+    "reports_cluster": lambda stack: s3.Bucket(stack, "GivenReportsCluster"),
     "repository": lambda stack: ecr.Repository(stack, "GivenRepository"),
     "scheduler": lambda _: scheduler,
+    "search_cluster": lambda stack: s3.Bucket(stack, "GivenSearchCluster"),
     "search_service": lambda stack: s3.Bucket(stack, "GivenSearch"),
     "TimeZone": lambda _: aws_cdk.TimeZone,
     "topic": lambda stack: sns.Topic(stack, "GivenTopic"),

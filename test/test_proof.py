@@ -164,7 +164,7 @@ class TestBackend:
     def test_names_its_version(self, folder: Path) -> None:
         backend = Backend(folder=folder)
 
-        backend.check()
+        backend.check(is_installed=False)
         assert backend.version == "2.11.4"
         assert backend.application == folder / "backend_django"
 
@@ -178,7 +178,15 @@ class TestBackend:
         (folder / name).unlink()
 
         with pytest.raises(ValueError, match=f"is no galv-backend, it has no {name}"):
-            Backend(folder=folder).check()
+            Backend(folder=folder).check(is_installed=False)
+
+    def test_needs_no_requirements_where_an_environment_has_them(self, folder: Path) -> None:
+        (folder / "requirements.txt").unlink()
+
+        Backend(folder=folder).check(is_installed=True)
+
+    def test_the_stand_in_of_the_tests_is_one(self) -> None:
+        Backend(folder=Path(__file__).parent / "galv").check(is_installed=True)
 
     def test_has_the_date_of_its_newest_commit(self, folder: Path) -> None:
         assert Backend(folder=folder).date is None

@@ -18,13 +18,19 @@ class Backend:
 
     folder: Path
 
-    def check(self) -> None:
+    def check(self, *, is_installed: bool) -> None:
         """Refuse a folder with something else.
+
+        Args:
+            is_installed: Whether an environment has its requirements already.
 
         Raises:
             ValueError: If it is not a checkout of galv-backend.
         """
-        for name in ("requirements.txt", "backend_django/manage.py"):
+        needed = ["backend_django/manage.py"]
+        if not is_installed:
+            needed.append("requirements.txt")
+        for name in needed:
             if not (self.folder / name).is_file():
                 raise ValueError(f"--backend: {self.folder} is no galv-backend, it has no {name}")
 

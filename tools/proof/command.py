@@ -107,7 +107,7 @@ def _run(options: argparse.Namespace, folder: Path) -> Report:
     if reason := isolation.why_not() or why_not():
         raise ValueError(reason)
     backend = Backend(folder=options.backend.resolve())
-    backend.check()
+    backend.check(is_installed=options.python_env is not None)
     frontend = Frontend(path=options.frontend.resolve()) if options.frontend else None
     if frontend:
         frontend.check()

@@ -46,14 +46,14 @@ def fetch_documentation(requirements: Path, folder: Path) -> Path:
     """Return a folder with what jsDelivr has for an application's pages.
 
     Args:
-        requirements: The application's `requirements.txt`.
+        requirements: The application's `requirements.txt`, if it has one.
         folder: Folder for it, which must not exist.
 
     Raises:
         RuntimeError: If npm does not give the packages.
         Skip: If the application has no such pages.
     """
-    if _LIBRARY not in requirements.read_text():
+    if not requirements.is_file() or _LIBRARY not in requirements.read_text():
         raise Skip("it loads nothing from there")
     folder.mkdir()
     for package, version in _PACKAGES.items():
