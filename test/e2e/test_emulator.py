@@ -1,11 +1,13 @@
 """The emulator refuses what AWS refuses: what it let pass, no run could find."""
 
 import json
+import os
+import subprocess
 from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
-from e2e.cloud import Cloud
+from e2e.cloud import ENVIRONMENT, ROOT, Cloud
 from e2e.stack import Stack
 
 VPC = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.9.0.0/16"}}
@@ -195,3 +197,32 @@ class TestDeletions:
             cloud.client("cloudformation").delete_stack(StackName="exporting")
 
         assert Stack(cloud, "exporting").status == "CREATE_COMPLETE"
+
+
+# Threads that change often, and sessions enough to be looked at for longer than that.
+REGISTER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from e2e.emulator import iam
+from e2e.emulator.private import sts
+
+iam.install()
+sys.setswitchinterval(1e-5)
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda n: sts.register_session(str(n), {"Expiration": 9e12}), range(9000)))
+print(len(sts.sessions))
+"""
+
+
+def test_sessions_begin_at_the_same_time() -> None:
+    done = subprocess.run(
+        [ENVIRONMENT / "bin" / "python", "-c", REGISTER],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "test"), "GATEWAY_PORT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "9000"

@@ -201,8 +201,17 @@ _handlers = provisioners.RESOURCE_HANDLERS
 _user = dict(_handlers["AWS::IAM::User"])
 
 
+def _keep_sessions() -> None:
+    """Drop no session: none ends before the emulator does.
+
+    MiniStack looks at all of them whenever one is added, and fails where another thread adds one
+    meanwhile: a function that was about to start did not.
+    """
+
+
 def install() -> None:
     """Replace MiniStack's decisions, and add what is missing of users and groups."""
+    sts.evict_expired_sessions = _keep_sessions
     add_type("AWS::IAM::Group", create=_create_group, delete=_delete_group)
     _handlers["AWS::IAM::User"].update(create=_create_user, delete=_delete_user)
     iam_actions.request_tag_context = _remember

@@ -126,7 +126,7 @@ s3 = Module(
 scheduler = Module("services.scheduler", "_ticker_loop")
 secretsmanager = Module("services.secretsmanager", "_secrets")
 ses_v2 = Module("services.ses_v2", "_identities")
-sts = Module("services.sts", "_sessions")
+sts = Module("services.sts", "_evict_expired_sessions", "_sessions")
 waf = Module("services.waf", "_associate_web_acl", "_disassociate_web_acl")
 
 # Keys of records.
