@@ -50,13 +50,7 @@ def check_image(
     check_construct(
         "image", image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
     )
-    check_construct(
-        "registry_credentials",
-        registry_credentials,
-        "aws_secretsmanager.ISecret",
-        "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
-    )
-    check_place(scope, "registry_credentials", registry_credentials)
+    check_registry_credentials(scope, registry_credentials)
     if image is not None:
         for name, value in (("version", version), ("registry_credentials", registry_credentials)):
             if value is not None:
@@ -75,6 +69,17 @@ def check_image(
             f"reaches: pass image=MirroredImage(self, 'Image', repository='{_REPOSITORY}', "
             f"tag={version or 'latest'!r}).image, or choose another NetworkPreset"
         )
+
+
+def check_registry_credentials(scope: Construct, given: secretsmanager.ISecret | None) -> None:
+    """Refuse what is no secret, and one that the stack cannot read."""
+    check_construct(
+        "registry_credentials",
+        given,
+        "aws_secretsmanager.ISecret",
+        "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
+    )
+    check_place(scope, "registry_credentials", given)
 
 
 def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:

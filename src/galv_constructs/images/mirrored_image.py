@@ -25,7 +25,11 @@ from galv_constructs._core.validation import (
     check_type,
     is_token,
 )
-from galv_constructs.images._image import ARCHITECTURES, Architecture
+from galv_constructs.images._image import (
+    ARCHITECTURES,
+    Architecture,
+    check_registry_credentials,
+)
 
 # The variable that `handlers/image_mirror.py` reads.
 REPOSITORY = "GALV_REPOSITORY"
@@ -130,13 +134,7 @@ class MirroredImage(Construct):
                 f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}"
             )
         _check_day(as_of, tag)
-        check_construct(
-            "registry_credentials",
-            registry_credentials,
-            "aws_secretsmanager.ISecret",
-            "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
-        )
-        check_place(scope, "registry_credentials", registry_credentials)
+        check_registry_credentials(scope, registry_credentials)
         check_range("kept_images", kept_images, _MIN_IMAGES, _MAX_IMAGES)
         check_construct(
             "encryption_key", encryption_key, "aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"
