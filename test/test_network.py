@@ -607,8 +607,10 @@ class TestPreflight:
 
         asked = only(template, "Custom::GalvPreflight")["Questions"]
         assert asked.keys() == {f"Network/Quotas/{name}" for name in quotas}
-        (vpc,) = of_type(template, "AWS::EC2::VPC").values()
-        assert id in vpc["DependsOn"]
+        for kind in ("AWS::EC2::VPC", "AWS::EC2::InternetGateway", "AWS::EC2::EIP"):
+            found = of_type(template, kind).values()
+            assert len(found) == (kind != "AWS::EC2::EIP" or "eip" in quotas)
+            assert all(id in resource["DependsOn"] for resource in found)
 
     @pytest.mark.parametrize("preflight", [False, ["quotas"]])
     def test_asks_nothing_where_that_is_left_out(self, preflight: Any) -> None:

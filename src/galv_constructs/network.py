@@ -188,7 +188,11 @@ class GalvNetwork(Construct):
             *(["eip"] if preset is NetworkPreset.NAT_GATEWAY else []),
         ):
             needs.ask(f"Quotas/{quota}", PreflightCheck.quota(quota))
-        needs.hold(self._vpc)
+        if preflight is not False:
+            # Each of what there may be no room for: two of them refer to no VPC.
+            kinds = (ec2.CfnInternetGateway, ec2.CfnEIP)
+            parts = (part for part in self._vpc.node.find_all() if isinstance(part, kinds))
+            needs.hold(self._vpc, *parts)
 
     @staticmethod
     def from_vpc(

@@ -339,7 +339,7 @@ class GalvBackend(Construct):
             container_insights: Whether the new cluster reports Container Insights. Default: only
                 in production.
             preflight: Whether a deployment first asks for what the backend needs, and creates
-                nothing that costs time or money before it has the answers: see `GalvPreflight`. A
+                nothing that takes minutes before it has the answers: see `GalvPreflight`. A
                 list leaves out kinds of questions, such as `["image"]`. Default: false.
 
         Raises:

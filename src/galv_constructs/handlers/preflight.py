@@ -1,4 +1,4 @@
-"""Preflight: ask what a deployment needs before anything that costs time or money is created.
+"""Preflight: ask what a deployment needs before anything that takes minutes is created.
 
 A handler for the Provider framework of `aws_cdk.custom_resources`. All questions are asked at once,
 and what they find is told at once: errors fail the deployment, warnings are an attribute and lines

@@ -1,1 +1,1 @@
-"""Questions that are asked before anything that costs time or money is created."""
+"""Questions that are asked before anything that takes minutes is created."""

@@ -1,4 +1,4 @@
-"""Questions about a deployment, asked before anything that costs time or money is created."""
+"""Questions about a deployment, asked before anything that takes minutes is created."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,11 +38,11 @@ class GalvPreflight(Construct):
     """Fails a deployment in its first minute for what would fail it in its twentieth.
 
     There is one in a stack: `GalvPreflight.of(scope)`. Constructs of this library tell it what they
-    need, such as an image at its registry, and what they define that costs time or money waits for
-    it. It asks all of it at once, in seconds, and changes nothing. What is wrong fails the
-    deployment with every reason in one message: what is wrong, what was found, what to do. What
-    may be wrong is a warning: a line of the log, and `warnings`. An update asks only what changed;
-    a rollback and a deletion ask nothing.
+    need, such as an image at its registry, and what they define that takes minutes waits for it. It
+    asks all of it at once, in seconds, and changes nothing. What is wrong fails the deployment with
+    as many reasons as fit into one message: what is wrong, what was found, what to do. What may be
+    wrong is a warning: a line of the log, and `warnings`. An update asks only what changed; a
+    rollback and a deletion ask nothing.
 
     Defines a custom resource with its function, a role that may do what the questions need and
     nothing else, and a log group. Costs nothing while no deployment runs.
