@@ -45,7 +45,8 @@ fi
 
 # Galv does not remove all of its temporary files. Only those in this task's own directory are.
 {
-  trap 'kill $!; exit' TERM
+  # A child that is about to become sleep would lose a signal that it could catch.
+  trap 'kill -KILL $!; exit' TERM
   # Where this script is not process 1, nothing else ends this after a SIGKILL.
   while sleep 60 & wait $! && kill -0 $$; do
     find /tmp/galv/temporary -mindepth 1 -maxdepth 1 -mmin +MINUTES -exec rm -rf {} + || true
