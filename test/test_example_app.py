@@ -483,9 +483,12 @@ def test_uses_the_subnets_that_are_given(run: Run) -> None:
 
 
 def test_a_vpc_is_looked_up_in_a_first_pass(run: Run) -> None:
-    chosen = {"tasks": [subnet_id(6)]}
+    keys = {"vpcId": VPC, "vpcSubnets": {"tasks": [subnet_id(6)]}, "networkPreset": "public"}
+    # As the CLI sets it: it looks up what is missing before it reports violations itself. The
+    # lowest version of CDK validates in any case, here a VPC that stands for the missing one.
+    later = {"@aws-cdk/core:failSynthOnValidationErrors": False}
 
-    assembly = run(region="eu-west-2", vpcId=VPC, vpcSubnets=chosen, networkPreset="public")
+    assembly = run(region="eu-west-2", **keys, **later)
 
     assert "vpc-provider" in {question["provider"] for question in assembly.manifest["missing"]}
 
