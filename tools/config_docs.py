@@ -11,6 +11,7 @@ from typing import Any
 
 import griffe
 from api_doc import DEFAULT
+from marked import put_between
 
 from galv_constructs import GalvConfig
 from galv_constructs.config._keys import Key, keys_of
@@ -68,11 +69,9 @@ class Documents:
 
     def pages(self) -> dict[Path, str]:
         """Return each file with the content that it should have."""
-        before, _, rest = README.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
         return {
             SCHEMA: json.dumps(self.schema(), indent=2, ensure_ascii=False) + "\n",
-            README: f"{before}{BEGIN}\n{self.table()}\n{END}{after}",
+            README: put_between(README.read_text(), BEGIN, END, self.table()),
         }
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from marked import put_between
 from shapes import SHAPES, Json, synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -157,14 +158,8 @@ def updated(
     page: str, shapes: Mapping[str, Mapping[str, float]], options: Mapping[str, float]
 ) -> str:
     """Return the page with tables of today."""
-    for begin, end, text in (
-        (BEGIN, END, table(shapes)),
-        (OPTIONS_BEGIN, OPTIONS_END, options_table(options)),
-    ):
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
-        page = f"{before}{begin}\n{text}\n{end}{after}"
-    return page
+    page = put_between(page, BEGIN, END, table(shapes))
+    return put_between(page, OPTIONS_BEGIN, OPTIONS_END, options_table(options))
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from marked import put_between
 from shapes import SHAPES, Json, StackTemplate, synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -491,11 +492,8 @@ def _minutes(seconds: float) -> str:
 
 def updated(page: str, durations: str, paths: str) -> str:
     """Return the page with tables of today."""
-    for (begin, end), text in ((DURATIONS_MARKS, durations), (PATHS_MARKS, paths)):
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
-        page = f"{before}{begin}\n{text}\n{end}{after}"
-    return page
+    page = put_between(page, *DURATIONS_MARKS, durations)
+    return put_between(page, *PATHS_MARKS, paths)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_certificatemanager as acm
 from constructs import IConstruct
 from example import CONTEXT
+from marked import put_between
 
 from galv_constructs import GalvDeployRole, GalvFrontend, GalvLogBucket, GitHubSubject
 
@@ -131,9 +132,7 @@ def _code(words: Iterable[str]) -> str:
 
 def updated(page: str, reasons: Reasons) -> str:
     """Return the page with a table of today."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(reasons)}\n{END}{after}"
+    return put_between(page, BEGIN, END, table(reasons))
 
 
 def main() -> int:

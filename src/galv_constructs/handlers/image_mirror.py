@@ -101,6 +101,10 @@ def _redacted(error: Exception, world: World) -> str:
     return redact(world.redact(str(error)))
 
 
+def _digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
 class Mirror:
     """One image, at its registry and in ECR."""
 
@@ -237,7 +241,7 @@ class Mirror:
             )
         parts = {one["digest"]: one["size"] for one in (content["config"], *content["layers"])}
         return Image(
-            digest=f"sha256:{hashlib.sha256(reply.body).hexdigest()}",
+            digest=_digest_of(reply.body),
             media_type=content.get("mediaType") or reply.headers["content-type"],
             manifest=reply.body,
             layers=[Layer(digest, int(size)) for digest, size in parts.items()],
@@ -252,7 +256,7 @@ class Mirror:
             return sent
 
         reply = self._asked(ask)
-        digest = f"sha256:{hashlib.sha256(reply.body).hexdigest()}"
+        digest = _digest_of(reply.body)
         if _DIGEST.fullmatch(version) and digest != version:
             raise self._failure(f"the registry sent {digest} for {version}: it cannot be trusted")
         return reply

@@ -172,8 +172,6 @@ class MirroredImage(Construct):
         if registry_credentials is not None:
             registry_credentials.grant_read(role)
         acknowledge(self, DEPLOYMENT_FUNCTIONS)
-        floating = tag == LATEST
-        name, _, digest = tag.partition("@")
         copy = handled_resource(
             self,
             resource_type="Custom::GalvMirroredImage",
@@ -194,10 +192,10 @@ class MirroredImage(Construct):
             log_group=self._log_group,
             timeout=_TIMEOUT,
             properties={
-                "Image": f"{repository}:{name}{f'@{digest}' if digest else ''}",
+                "Image": f"{repository}:{tag}",
                 "Architecture": architecture,
                 "RepositoryName": self._repository.repository_name,
-                **({"AsOf": (as_of or _today()).isoformat()} if floating else {}),
+                **({"AsOf": (as_of or _today()).isoformat()} if tag == LATEST else {}),
                 **(
                     {}
                     if registry_credentials is None
