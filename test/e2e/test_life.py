@@ -514,7 +514,7 @@ def mail_user(backend: Backend) -> str:
 
 @pytest.mark.smoke
 def test_leaves_nothing_when_it_is_destroyed(
-    backend: Backend, app: Application, before: set[str], cloud: Cloud
+    app: Application, before: set[str], cloud: Cloud, request: pytest.FixtureRequest
 ) -> None:
     done = app.destroy()
 
@@ -522,6 +522,6 @@ def test_leaves_nothing_when_it_is_destroyed(
     left = inventory(cloud) - before
     # Lambda makes these for functions of CDK's own, and CloudFormation knows nothing of them.
     own = {name for name in left if re.fullmatch(OWN_LOGS, name)}
-    # The site's stack was there twice.
-    assert len(own) == 6
+    # The site's stack was there twice, unless the test that creates it again was left out.
+    assert len(own) == (5 if request.config.getoption("--smoke") else 6)
     assert left == own
