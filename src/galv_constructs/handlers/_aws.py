@@ -15,7 +15,7 @@ from ._answers import AWS_ERRORS, error_code
 from ._redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # CloudFormation shows about 1 kB. Counted in UTF-8 bytes, so it holds for characters too.
 REASON_LIMIT = 900
@@ -89,6 +89,19 @@ def fit_reason(what: str, rest: str = "", log_lines: str = "") -> str:
     if log_lines and left > len(ELLIPSIS.encode()):
         reason += f"\n{clip(log_lines, left, end=True)}"
     return clip(reason, REASON_LIMIT)
+
+
+def first_id(event: Mapping[str, Any]) -> str:
+    """The physical id of a resource that is created: no other stack has it."""
+    return f"{event['LogicalResourceId']}-{event['StackId'].rpartition('/')[2]}"
+
+
+def kept_id(event: Mapping[str, Any]) -> str:
+    """The physical id of before, or the first one.
+
+    For another id CloudFormation would send Delete for the old one.
+    """
+    return str(event.get("PhysicalResourceId") or first_id(event))
 
 
 def stack_status(stack_id: str) -> str:

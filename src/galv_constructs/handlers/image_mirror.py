@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 from botocore import exceptions as aws
 
 from ._answers import AWS_ERRORS, error_code
-from ._aws import REASON_LIMIT, client, clip
+from ._aws import REASON_LIMIT, client, clip, kept_id
 from ._preflight.registry import INDEXES, PLATFORMS, AbsentError, RefusedError, Registry, parse
 from ._preflight.unreachable import UnreachableError
 from ._preflight.world import Reply, World
@@ -82,9 +82,8 @@ def on_event(event: Json, context: Any) -> Json:
     Raises:
         MirrorError: The image is not in ECR; what was copied of it is not copied again.
     """
-    stack = event["StackId"].rpartition("/")[2]
-    # Kept, so that no Delete follows: what ran before stays until the repository drops it.
-    kept = event.get("PhysicalResourceId") or f"{event['LogicalResourceId']}-{stack}"
+    # Kept: what ran before stays until the repository drops it.
+    kept = kept_id(event)
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": kept}
     seconds = context.get_remaining_time_in_millis() / 1000 - RESERVE

@@ -12,7 +12,7 @@ import logging
 import os
 from typing import Any
 
-from ._aws import REASON_LIMIT, clip, stack_status
+from ._aws import REASON_LIMIT, clip, kept_id, stack_status
 from ._console import log_link
 from ._preflight.ask import ask, leave_out
 from ._preflight.finding import Finding
@@ -52,10 +52,7 @@ def on_event(event: Json, _context: object) -> Json:
     Raises:
         PreflightError: something that the deployment needs is not there.
     """
-    stack = event["StackId"].rpartition("/")[2]
-    # Kept: for another id CloudFormation would send Delete for the old one.
-    kept = event.get("PhysicalResourceId") or f"{event['LogicalResourceId']}-{stack}"
-    return {"PhysicalResourceId": kept, "Data": {"Warnings": _warnings(event)}}
+    return {"PhysicalResourceId": kept_id(event), "Data": {"Warnings": _warnings(event)}}
 
 
 def _warnings(event: Json) -> str:

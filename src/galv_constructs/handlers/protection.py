@@ -15,7 +15,7 @@ from typing import Any
 from botocore import exceptions as aws
 
 from ._answers import AWS_ERRORS, error_code
-from ._aws import client, fit_reason, passes, stack_status
+from ._aws import client, fit_reason, kept_id, passes, stack_status
 
 Json = dict[str, Any]
 
@@ -52,10 +52,7 @@ def on_event(event: Json, _context: object) -> Json:
         if event["RequestType"] == "Create" and protected:
             _open_again(event)
         raise
-    # Kept: for another id CloudFormation would send Delete for the old one.
-    stack = event["StackId"].rpartition("/")[2]
-    kept = event.get("PhysicalResourceId") or f"{event['LogicalResourceId']}-{stack}"
-    return {"PhysicalResourceId": kept}
+    return {"PhysicalResourceId": kept_id(event)}
 
 
 def _delete(event: Json) -> None:

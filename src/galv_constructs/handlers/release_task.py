@@ -21,7 +21,16 @@ from ._answers import (
     tasks_of_family,
     why_stopped,
 )
-from ._aws import client, clip, fit_reason, is_unanswered, log_tail, stack_status
+from ._aws import (
+    client,
+    clip,
+    first_id,
+    fit_reason,
+    is_unanswered,
+    kept_id,
+    log_tail,
+    stack_status,
+)
 from ._console import log_link
 from ._redact import redact
 
@@ -83,14 +92,11 @@ def on_event(event: Json, _context: object) -> Json:
 
 
 def _physical_id(event: Json) -> str:
-    stack = event["StackId"].rpartition("/")[2]
-    id = f"{event['LogicalResourceId']}-{stack}"
     if event["RequestType"] != "Delete" and _runs_when_replaced(event):
         # For another id CloudFormation sends Delete for the old one, after the whole stack has been
         # updated; or for the new one, after a rollback.
-        return f"{id}-{event['ResourceProperties']['RunWhenReplaced']}"
-    # Made at Create and kept, so that no Delete follows.
-    return str(event.get("PhysicalResourceId") or id)
+        return f"{first_id(event)}-{event['ResourceProperties']['RunWhenReplaced']}"
+    return kept_id(event)
 
 
 def is_complete(event: Json, _context: object) -> Json:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ._answers import AWS_ERRORS, error_code
-from ._aws import client, fit_reason, log_tail, passes, stack_status
+from ._aws import client, fit_reason, kept_id, log_tail, passes, stack_status
 from ._redact import redact
 from ._site_config import API_URL, INDEX, TEMPLATE, ConfigError, configure
 from ._site_page import PageError, check_page
@@ -114,11 +114,8 @@ def on_event(event: Json, _context: object) -> Json:
     else:
         plan = _plan(event)
     log.info("%s: %s", event["RequestType"], plan)
-    stack = event["StackId"].rpartition("/")[2]
     return {
-        # Made at Create and kept: for another id CloudFormation would send Delete for the old one.
-        "PhysicalResourceId": event.get("PhysicalResourceId")
-        or f"{event['LogicalResourceId']}-{stack}",
+        "PhysicalResourceId": kept_id(event),
         "Plan": plan,
         # For is_complete, by our own clock: the deadline must hold while AWS does not answer.
         "StartedAt": time(),
