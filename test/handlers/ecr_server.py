@@ -11,14 +11,19 @@ import base64
 import contextlib
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from handlers.ecr_lifecycle import Pushed, expired
+
 MIB = 1024 * 1024
 SMALLEST_PART, LARGEST_PART = 5 * MIB, 10 * MIB
+# https://docs.docker.com/reference/cli/docker/image/tag/; ECR's own model says 1 to 300 characters.
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 Json = dict[str, Any]
 Fault = Callable[["Ecr", Json], None]
@@ -48,10 +53,16 @@ class Ecr:
     images: dict[str, Json] = field(default_factory=dict)
     """By tag."""
 
+    arrived: list[str] = field(default_factory=list)
+    """Digests of images, the one that was pushed first before the others."""
+
     uploads: dict[str, Upload] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     """What happens once before an operation, by its name."""
+
+    page: int = 100
+    """How many images an answer lists."""
 
     lock: Any = field(default_factory=threading.Lock)
     url: str = ""
@@ -120,6 +131,8 @@ class Ecr:
         if missing := parts - set(self.layers):
             raise RefusedError("LayersNotFoundException", f"no {sorted(missing)}")
         id = {"imageDigest": digest, "imageTag": asked["imageTag"]}
+        if not TAG.fullmatch(asked["imageTag"]):
+            raise RefusedError("InvalidParameterException", f"no tag: {asked['imageTag']}")
         if there := self.images.get(asked["imageTag"]):
             same = there["imageId"] == id
             code = "ImageAlreadyExistsException" if same else "ImageTagAlreadyExistsException"
@@ -127,16 +140,55 @@ class Ecr:
         image = {
             "imageId": id,
             "imageManifest": asked["imageManifest"],
-            "kind": manifest["mediaType"],
+            "imageManifestMediaType": manifest["mediaType"],
         }
         self.images[asked["imageTag"]] = image
+        if digest not in self.arrived:
+            self.arrived.append(digest)
         return {"image": image}
 
     def BatchGetImage(self, asked: Json) -> Json:  # noqa: N802
         (one,) = asked["imageIds"]
-        found = self.images.get(one["imageTag"])
+        found = next((i for i in self.images.values() if one.items() <= i["imageId"].items()), None)
         failure = {"imageId": one, "failureCode": "ImageNotFound", "failureReason": "not there"}
         return {"images": [found] if found else [], "failures": [] if found else [failure]}
+
+    def ListImages(self, asked: Json) -> Json:  # noqa: N802
+        ids = [image["imageId"] for image in self.images.values()]
+        start, size = int(asked.get("nextToken", 0)), self.page
+        more = {"nextToken": str(start + size)} if start + size < len(ids) else {}
+        return {"imageIds": ids[start : start + size], **more}
+
+    def BatchDeleteImage(self, asked: Json) -> Json:  # noqa: N802
+        if not 1 <= len(asked["imageIds"]) <= 100:
+            raise RefusedError("InvalidParameterException", "1 to 100 images")
+        deleted, failures = [], []
+        for one in asked["imageIds"]:
+            tags = [tag for tag, i in self.images.items() if one.items() <= i["imageId"].items()]
+            if not tags:
+                code = {"failureCode": "ImageNotFound", "failureReason": "not there"}
+                failures.append({"imageId": one, **code})
+            deleted += [self.images.pop(tag)["imageId"] for tag in tags]
+        self._forget()
+        return {"imageIds": deleted, "failures": failures}
+
+    def expire(self, policy: Json) -> None:
+        """Do what the lifecycle policy says."""
+        tags: dict[str, list[str]] = {digest: [] for digest in self.arrived}
+        for tag, image in self.images.items():
+            tags[image["imageId"]["imageDigest"]].append(tag)
+        gone = expired(policy, [Pushed(id, tags[id]) for id in self.arrived])
+        self.images = {
+            tag: image
+            for tag, image in self.images.items()
+            if image["imageId"]["imageDigest"] not in gone
+        }
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop images without a tag: "When you remove the last tag, the image is deleted"."""
+        there = {image["imageId"]["imageDigest"] for image in self.images.values()}
+        self.arrived = [digest for digest in self.arrived if digest in there]
 
     def _upload(self, asked: Json) -> Upload:
         if asked["uploadId"] not in self.uploads:

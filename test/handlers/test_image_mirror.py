@@ -30,7 +30,7 @@ from ops.preflight.servers import (
     https_server,
 )
 
-from galv_constructs.handlers import _aws, image_mirror
+from galv_constructs.handlers import _aws, _deployed, image_mirror
 from galv_constructs.handlers._preflight import registry as registry_module
 from galv_constructs.handlers._preflight import world as world_module
 from galv_constructs.handlers._preflight.registry import parse
@@ -164,6 +164,7 @@ def mirror(
         "ResourceProperties": {
             "Image": name,
             "RepositoryName": "galv",
+            "KeptImages": "5",
             "Architecture": "X86_64",
             "CredentialsArn": ARN,
             **properties,
@@ -191,8 +192,8 @@ def test_copies_an_image_with_its_layers(
     digest = mirror(image.name)
 
     assert digest == image.digest
-    (copied,) = ecr.images.values()
-    assert copied["kind"] == kinds[0]
+    copied, _mark = ecr.images.values()
+    assert copied["imageManifestMediaType"] == kinds[0]
     # The digests of both, and of the configuration, were checked by ECR.
     assert set(image.layers) < set(ecr.layers)
     assert ecr.layers[image.layers[1]] == LARGE
@@ -215,7 +216,78 @@ def test_a_version_that_is_there_is_not_copied_again(registry: Registry, ecr: Ec
     ecr.calls.clear()
 
     assert mirror(image.name, "Update") == there
-    assert ecr.calls == ["BatchGetImage"]
+    assert ecr.calls == ["BatchGetImage", "ListImages"]
+
+
+def deployed(ecr: Ecr) -> list[str]:
+    """The digests that are tagged as deployed, oldest first."""
+    return [
+        ecr.images[tag]["imageId"]["imageDigest"]
+        for tag in sorted(ecr.images)
+        if tag.startswith(_deployed.PREFIX)
+    ]
+
+
+def test_what_one_goes_back_to_is_tagged_as_deployed_again(registry: Registry, ecr: Ecr) -> None:
+    old = push(registry, "v30", 100)
+    new = push(registry, "v31", 100)
+
+    for image in (old, new, old):
+        mirror(image.name, "Update")
+
+    assert deployed(ecr) == [old.digest, new.digest, old.digest]
+
+
+def test_another_version_of_the_same_image_is_no_other_deployment(
+    registry: Registry, ecr: Ecr
+) -> None:
+    image = push(registry, "v32", 100)
+    push(registry, "latest", 100, seed="v32")
+
+    mirror(image.name)
+    mirror(image.name.replace(":v32", ":latest"), "Update", AsOf="2026-11-27")
+
+    assert deployed(ecr) == [image.digest]
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Set the status that CloudFormation tells of the stack; none if it does not answer."""
+    return lambda status: monkeypatch.setattr(image_mirror, "stack_status", lambda _id: status)
+
+
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_IN_PROGRESS", ""])
+def test_a_rollback_goes_on_without_a_tag(
+    registry: Registry,
+    ecr: Ecr,
+    stack: Callable[[str], None],
+    caplog: pytest.LogCaptureFixture,
+    status: str,
+) -> None:
+    stack(status)
+    image = push(registry, f"v33-{status.lower()}", 100)
+    mirror(image.name)
+    other = push(registry, f"v34-{status.lower()}", 100)
+    mirror(other.name, "Update")
+    ecr.faults["PutImage"] = [raising("AccessDeniedException")]
+
+    assert mirror(image.name, "Update") == image.digest
+    assert deployed(ecr) == [image.digest, other.digest]
+    assert f"{image.digest} is not kept: " in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_a_deployment_whose_image_could_not_be_kept_fails(
+    registry: Registry, ecr: Ecr, stack: Callable[[str], None], kind: str
+) -> None:
+    stack("UPDATE_IN_PROGRESS")
+    image = push(registry, f"v35-{kind.lower()}", 100)
+    ecr.faults["ListImages"] = [raising("AccessDeniedException")]
+
+    reason = refusal(image.name, kind=kind)
+
+    assert "is in the repository galv, and could not be kept there: " in reason
+    assert "AccessDeniedException happened" in reason
 
 
 def unreachable(*_arguments: object, **_options: object) -> None:
@@ -334,7 +406,7 @@ def test_a_request_that_is_delivered_twice_at_the_same_time(registry: Registry, 
         thread.join()
 
     assert found == [image.digest, image.digest]
-    assert len(ecr.images) == 1
+    assert ecr.arrived == [image.digest]
 
 
 Fault = Callable[[Handler, Callable[[], bytes]], None]
@@ -727,6 +799,7 @@ def test_a_large_image_takes_bounded_memory(
         "LogicalResourceId": "BackendImage",
         "ResourceProperties": {
             "RepositoryName": "galv",
+            "KeptImages": "5",
         },
     }
     (tmp_path / "storage").symlink_to(registry.storage)

@@ -10,7 +10,17 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import Refusal, backend_in, new_app
-from templates import Json, container, needs, of_type, only, only_id, statements, synthesize
+from templates import (
+    Json,
+    as_list,
+    container,
+    needs,
+    of_type,
+    only,
+    only_id,
+    statements,
+    synthesize,
+)
 
 from galv_constructs import GalvNetwork, MirroredImage, NetworkPreset
 from galv_constructs.handlers import image_mirror
@@ -54,7 +64,8 @@ def unprotected() -> Json:
 
 def lifecycle(template: Json) -> Json:
     repository = only(template, "AWS::ECR::Repository")
-    (rule,) = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    deployed, rule = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    assert deployed["rulePriority"] < rule["rulePriority"]
     selection: Json = rule["selection"]
     return selection
 
@@ -75,6 +86,12 @@ class TestRepository:
 
     def test_keeps_as_many_images_as_asked(self, unprotected: Json) -> None:
         assert lifecycle(unprotected)["countNumber"] == 5
+
+    def test_tells_the_function_how_many_of_the_deployed_images_stay(
+        self, least: Json, unprotected: Json
+    ) -> None:
+        assert only(least, COPY)["KeptImages"] == "20"
+        assert only(unprotected, COPY)["KeptImages"] == "5"
 
     def test_outlives_the_stack_in_production(self, least: Json) -> None:
         (repository,) = of_type(least, "AWS::ECR::Repository").values()
@@ -165,19 +182,23 @@ class TestCopy:
         found = {
             action: statement["Resource"]
             for statement in statements(least, role)
-            for action in statement["Action"]
+            for action in as_list(statement["Action"])
         }
 
         repository = {"Fn::GetAtt": [only_id(least, "AWS::ECR::Repository"), "Arn"]}
         assert {name for name, where in found.items() if where == repository} == {
             "ecr:BatchCheckLayerAvailability",
+            "ecr:BatchDeleteImage",
             "ecr:BatchGetImage",
             "ecr:CompleteLayerUpload",
             "ecr:InitiateLayerUpload",
+            "ecr:ListImages",
             "ecr:PutImage",
             "ecr:UploadLayerPart",
         }
+        assert found["cloudformation:DescribeStacks"] == {"Ref": "AWS::StackId"}
         assert {name for name, where in found.items() if where != repository} == {
+            "cloudformation:DescribeStacks",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
         }

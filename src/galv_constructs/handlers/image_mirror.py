@@ -7,7 +7,8 @@ CloudFormation shows.
 
 In ECR an image has a tag for what was asked for, which never moves: a rollback, and a deployment of
 the same version, find it there and need no registry. An image that is asked for as of a day has the
-day in that tag, so that `latest` is one image in all of a deployment, and in its rollback.
+day in that tag, so that `latest` is one image in all of a deployment, and in its rollback. What
+was deployed has more tags, which keep it: see `_deployed`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from typing import Any, NamedTuple, TypeVar
 from botocore import exceptions as aws
 
 from ._answers import AWS_ERRORS, error_code
-from ._aws import REASON_LIMIT, client, clip, kept_id
+from ._aws import REASON_LIMIT, client, clip, kept_id, stack_status
+from ._deployed import NotMarkedError, mark
 from ._preflight.registry import INDEXES, PLATFORMS, AbsentError, RefusedError, Registry, parse
 from ._preflight.unreachable import UnreachableError
 from ._preflight.world import Reply, World
@@ -90,10 +92,31 @@ def on_event(event: Json, context: Any) -> Json:
     world = World(seconds=seconds)
     try:
         digest = Mirror(event["ResourceProperties"], world).digest()
+        _mark(event, digest)
     except MirrorError as failure:
         raise MirrorError(clip(_redacted(failure, world), REASON_LIMIT)) from failure
     # By itself, since CDK takes a reference for a tag unless "sha256:" stands before it.
     return {"PhysicalResourceId": kept, "Data": {"DigestHex": digest.partition(":")[2]}}
+
+
+def _mark(event: Json, digest: str) -> None:
+    """Keep the image from the lifecycle policy, and others no longer.
+
+    A rollback goes on without that: it would leave the stack in UPDATE_ROLLBACK_FAILED.
+    """
+    properties = event["ResourceProperties"]
+    repository = properties["RepositoryName"]
+    try:
+        mark(repository, digest, int(properties["KeptImages"]))
+    except NotMarkedError as failure:
+        # A rollback updates and deletes, it does not create.
+        status = stack_status(event["StackId"]) if event["RequestType"] == "Update" else "new"
+        if status and "ROLLBACK" not in status:
+            raise MirrorError(
+                f"Image {properties['Image']} is in the repository {repository}, and could not be "
+                f"kept there: {failure}"
+            ) from failure
+        log.warning("%s is not kept: %s", digest, failure)
 
 
 def _redacted(error: Exception, world: World) -> str:

@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime, timezone
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -33,6 +33,10 @@ from galv_constructs.images._image import (
 
 # The variable that `handlers/image_mirror.py` reads.
 REPOSITORY = "GALV_REPOSITORY"
+# How the tags begin that `handlers/_deployed.py` gives.
+DEPLOYED = "deployed-"
+# More than the function leaves.
+_NO_LIMIT = 9999
 # What the longest function of Lambda has: a layer can take its time.
 _TIMEOUT = Duration.minutes(15)
 # https://pkg.go.dev/github.com/distribution/reference has the grammar.
@@ -60,9 +64,10 @@ class MirroredImage(Construct):
     function's log. A tag with a digest (`v2.11.4@sha256:…`) is the image that has it, or none.
 
     Images of up to 4 GiB are copied, of registries with the HTTP API of OCI or Docker, over HTTPS.
-    In the repository a tag cannot be moved, each image is scanned when it arrives, and the
-    `kept_images` that arrived last stay. ECR counts an image that you go back to by when it arrived
-    first: after as many newer ones it is dropped, and tasks that still run it cannot be replaced.
+    In the repository a tag cannot be moved, and each image is scanned when it arrives. The
+    `kept_images` that were deployed last stay, and so do as many that arrived last. An image has a
+    tag `deployed-…` with the time, in UTC, for each deployment that went over to it: what runs
+    stays, also when it is an old image that you went back to.
 
     Costs the repository's storage, $0.10 per GB and month in us-east-1; layers that images share
     are there once.
@@ -113,8 +118,9 @@ class MirroredImage(Construct):
                 UTC, so that two on the same day are equal.
             registry_credentials: A secret with `username` and `password`, for an image that is not
                 public. Default: none.
-            kept_images: How many images stay in the repository, those that arrived last, from 5 to
-                1000. A deployment that fails leaves one too. Default: 20.
+            kept_images: How many images stay in the repository of those that were deployed, and of
+                those that arrived, from 5 to 1000. A deployment that fails leaves one too.
+                Default: 20.
             encryption_key: Key for the repository and the function's log. Its policy lets
                 CloudWatch Logs use it; that of an imported key has to do so already. Default: keys
                 of AWS's.
@@ -150,10 +156,21 @@ class MirroredImage(Construct):
             image_scan_on_push=True,
             encryption_key=encryption_key,
             lifecycle_rules=[
+                # "An image that matches the tagging requirements of a rule cannot be expired or
+                # archived by a rule with a lower priority." ECR would count what was deployed by
+                # its arrival; so this rule expires nothing, and the function takes the tags away.
+                # https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
+                ecr.LifecycleRule(
+                    description="What was deployed last stays",
+                    tag_prefix_list=[DEPLOYED],
+                    max_image_count=_NO_LIMIT,
+                    rule_priority=1,
+                ),
                 ecr.LifecycleRule(
                     description=f"The last {kept_images} images stay",
                     max_image_count=kept_images,
-                )
+                    rule_priority=2,
+                ),
             ],
             removal_policy=policy.bucket_removal,
             empty_on_delete=policy.bucket_removal == RemovalPolicy.DESTROY,
@@ -169,6 +186,12 @@ class MirroredImage(Construct):
         role.add_to_policy(
             iam.PolicyStatement(actions=list(_ACTIONS), resources=[self._repository.repository_arn])
         )
+        # Whether a deployment is rolled back.
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]
+            )
+        )
         if registry_credentials is not None:
             registry_credentials.grant_read(role)
         acknowledge(self, DEPLOYMENT_FUNCTIONS)
@@ -179,6 +202,7 @@ class MirroredImage(Construct):
                 self,
                 "Handler",
                 module="image_mirror",
+                parts=["_deployed"],
                 folders=["_preflight"],
                 entry="on_event",
                 description=f"Copies the image of {self.node.path}",
@@ -195,6 +219,7 @@ class MirroredImage(Construct):
                 "Image": f"{repository}:{tag}",
                 "Architecture": architecture,
                 "RepositoryName": self._repository.repository_name,
+                "KeptImages": str(kept_images),
                 **({"AsOf": (as_of or _today()).isoformat()} if tag == LATEST else {}),
                 **(
                     {}
@@ -256,12 +281,14 @@ def _today() -> date:
 
 
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html, without a token for
-# Docker, which is not used, and with the one that tells what is there.
+# Docker, which is not used, and with those that tell what is there and take tags away.
 _ACTIONS = (
     "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchDeleteImage",
     "ecr:BatchGetImage",
     "ecr:CompleteLayerUpload",
     "ecr:InitiateLayerUpload",
+    "ecr:ListImages",
     "ecr:PutImage",
     "ecr:UploadLayerPart",
 )
