@@ -119,6 +119,7 @@ class Application:
         assert done.ok, done.output
         zone = {"Name": DOMAIN, "CallerReference": "e2e"}
         self.cloud.client("route53").create_hosted_zone(**zone)
+        self.cloud.name_servers.publish()
 
     def publish(self, version: str, files: Mapping[str, str] | None = None) -> Path:
         """Put an image of the application that stands in for Galv into the registry.

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import boto3
 from botocore.config import Config
+from e2e.name_servers import NameServers
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".venv-e2e"
@@ -38,6 +39,7 @@ class Cloud:
         # By this name: with an address the CLI takes template URLs for something else.
         self.url = f"http://localhost:{self.port}"
         self._clients: dict[str, Any] = {}
+        self.name_servers = NameServers(self.client("route53"), folder / "names")
 
     def __enter__(self) -> "Cloud":  # noqa: PYI034 - typing.Self came with Python 3.11
         for name in ("images", "published", "repositories", "home", "tmp", "state"):
@@ -70,6 +72,7 @@ class Cloud:
 
     def stop(self) -> None:
         """End the emulator and everything that it started."""
+        self.name_servers.stop()
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -136,6 +139,8 @@ class Cloud:
             # The internet that functions and builds see: emulator/edge.py.
             "https_proxy": f"http://127.0.0.1:{_free_port()}",
             "SSL_CERT_FILE": str(self.certificate),
+            # The name servers that functions ask: functions/sitecustomize.py.
+            "E2E_NAME_SERVERS": str(self.name_servers.address),
             "E2E_IMAGES": str(self.images),
             "E2E_PUBLISHED": str(self.published),
             "E2E_REPOSITORIES": str(self.repositories),

@@ -3,12 +3,17 @@
 import json
 import os
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
 from e2e.cloud import ENVIRONMENT, ROOT, Cloud
 from e2e.stack import Stack
+from frontend_site.programs import need
+
+from galv_ops.preflight.dns import resolve
 
 VPC = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.9.0.0/16"}}
 RULE = {"CidrIp": "10.0.0.0/8", "IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
@@ -226,3 +231,105 @@ def test_sessions_begin_at_the_same_time() -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == "9000"
+
+
+def test_answers_many_calls_at_the_same_time(cloud: Cloud) -> None:
+    quota = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
+    calls = [
+        (cloud.client(service), operation, arguments)
+        for service, operation, arguments in (
+            ("acm", "list_certificates", {}),
+            ("cloudformation", "list_stacks", {}),
+            ("cloudfront", "list_distributions", {}),
+            ("ec2", "describe_vpcs", {}),
+            ("iam", "list_roles", {}),
+            ("rds", "describe_db_instances", {}),
+            ("route53", "list_hosted_zones", {}),
+            ("service-quotas", "get_service_quota", quota),
+            ("sesv2", "get_account", {}),
+        )
+    ]
+    before = time.monotonic()
+
+    with ThreadPoolExecutor(36) as pool:
+        asked = [pool.submit(getattr(client, name), **more) for client, name, more in calls * 4]
+        answers = [one.result() for one in asked]
+
+    assert len(answers) == 36
+    # As long as a question of a preflight waits.
+    assert time.monotonic() - before < 5
+
+
+class TestQuotas:
+    """https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_Operations.html"""
+
+    FARGATE: ClassVar[Any] = {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
+
+    def test_has_defaults_and_what_was_asked_for(self, cloud: Cloud) -> None:
+        quotas = cloud.client("service-quotas")
+
+        with pytest.raises(ClientError, match="NoSuchResourceException"):
+            quotas.get_service_quota(**self.FARGATE)
+        default = quotas.get_aws_default_service_quota(**self.FARGATE)["Quota"]
+        quotas.request_service_quota_increase(**self.FARGATE, DesiredValue=8)
+
+        assert (default["Value"], default["UsageMetric"]["MetricName"]) == (6, "ResourceCount")
+        assert quotas.get_service_quota(**self.FARGATE)["Quota"]["Value"] == 8
+
+    def test_tells_of_global_services_in_one_region(self, cloud: Cloud) -> None:
+        which = {"ServiceCode": "cloudfront", "QuotaCode": "L-24B04930"}
+        everywhere = cloud.client("service-quotas", "us-east-1")
+
+        with pytest.raises(ClientError, match="NoSuchResourceException"):
+            cloud.client("service-quotas").get_aws_default_service_quota(**which)
+        assert everywhere.get_aws_default_service_quota(**which)["Quota"]["GlobalQuota"]
+
+
+def test_gives_roles_of_services_their_names(cloud: Cloud) -> None:
+    service = "ecs.application-autoscaling.amazonaws.com"
+    iam = cloud.client("iam")
+
+    made = iam.create_service_linked_role(AWSServiceName=service)["Role"]
+
+    name = "AWSServiceRoleForApplicationAutoScaling_ECSService"
+    assert made["Arn"].endswith(f":role/aws-service-role/{service}/{name}")
+    assert iam.get_role(RoleName=name)["Role"]["Arn"] == made["Arn"]
+    iam.delete_service_linked_role(RoleName=name)
+
+
+class TestNames:
+    """What the world is told of hosted zones."""
+
+    def zone(self, cloud: Cloud, name: str) -> tuple[str, list[str]]:
+        made = cloud.client("route53").create_hosted_zone(Name=name, CallerReference=name)
+        return made["HostedZone"]["Id"], made["DelegationSet"]["NameServers"]
+
+    def record(self, cloud: Cloud, zone: str, name: str, kind: str, *values: str) -> None:
+        record = {
+            "Name": name,
+            "Type": kind,
+            "TTL": 60,
+            "ResourceRecords": [{"Value": value} for value in values],
+        }
+        changes = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+        cloud.client("route53").change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
+
+    def told(self, cloud: Cloud, name: str, kind: str) -> list[str]:
+        port = int(cloud.name_servers.address.read_text())
+        return resolve(name, kind, [("127.0.0.1", port)], 5).values(kind)
+
+    def test_are_those_of_zones_that_somebody_delegates_to(self, cloud: Cloud) -> None:
+        need("nsd")
+        domain, servers = self.zone(cloud, "registered.org")
+        self.zone(cloud, "nobody.registered.org")
+        self.zone(cloud, "part.registered.org")
+        self.record(cloud, domain, "part.registered.org", "NS", *servers)
+        self.record(cloud, domain, "*.registered.org", "CAA", '0 issue "amazon.com"')
+        cloud.name_servers.publish()
+
+        own = sorted(server.rstrip(".") for server in servers)
+        assert sorted(self.told(cloud, "registered.org", "NS")) == own
+        assert sorted(self.told(cloud, "part.registered.org", "NS")) == own
+        assert self.told(cloud, "nobody.registered.org", "NS") == []
+        assert self.told(cloud, "any.registered.org", "CAA") == ["0 issue amazon.com"]
+        assert self.told(cloud, servers[0], "A") != []

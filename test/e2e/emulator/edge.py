@@ -1,8 +1,9 @@
-"""The internet that functions and builds see: CloudFront's host names and GitHub's downloads.
+"""The internet that functions and builds see: CloudFront's host names and GitHub's repositories.
 
 They reach it through a proxy with TLS, as programs behind a firewall do, by the variables
 `https_proxy` and `SSL_CERT_FILE`. Requests to a distribution go to MiniStack, which serves it, and
-whose functions run in njs here. GitHub has what is in the folder that E2E_REPOSITORIES names.
+whose functions run in njs here. GitHub has what is in the folder that E2E_REPOSITORIES names:
+repositories, whose names git's own server tells, and files of releases.
 """
 
 import http.client
@@ -24,6 +25,8 @@ from e2e.emulator.types import Json
 _GATEWAY = int(os.environ["GATEWAY_PORT"])
 _REPOSITORIES = Path(os.environ["E2E_REPOSITORIES"])
 _CLOUDFRONT = ".cloudfront.net"
+_GITHUB = "github.com"
+_NAMES = "/info/refs"
 _RELEASES = "/releases/download/"
 
 
@@ -46,9 +49,11 @@ class _Proxy(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.host.endswith(_CLOUDFRONT):
             status, headers, body = self._from_distribution()
+        elif self.host == _GITHUB and urlsplit(self.path).path.endswith(_NAMES):
+            status, headers, body = _from_git(self.path)
         else:
             status, headers, body = 404, {}, b"Not Found"
-            file = _attached(self.path) if self.host == "github.com" else None
+            file = _attached(self.path) if self.host == _GITHUB else None
             if file is not None and file.is_file():
                 status, body = 200, file.read_bytes()
         self.send_response(status)
@@ -57,7 +62,11 @@ class _Proxy(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _from_distribution(self) -> tuple[int, dict[str, str], bytes]:
         gateway = http.client.HTTPConnection("127.0.0.1", _GATEWAY, timeout=30)
@@ -77,6 +86,25 @@ def _attached(path: str) -> Path | None:
     """The file that is attached to a release: beside the repository, in a folder of its tag."""
     repository, found, file = urlsplit(path).path.partition(_RELEASES)
     return _REPOSITORIES / f"{repository.lstrip('/')}.releases" / file if found else None
+
+
+def _from_git(path: str) -> tuple[int, dict[str, str], bytes]:
+    """Tell the tags of a repository: https://git-scm.com/docs/git-http-backend."""
+    asked = urlsplit(path)
+    git = shutil.which("git")
+    assert git is not None
+    request = {
+        "GIT_PROJECT_ROOT": str(_REPOSITORIES),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": asked.path,
+        "QUERY_STRING": asked.query,
+    }
+    command = [git, "http-backend"]
+    done = subprocess.run(command, env=request, capture_output=True, check=False, timeout=60)
+    head, _, body = done.stdout.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+    return int(headers.pop("Status", "200").split()[0]), headers, body
 
 
 def _evaluate(code: bytes, event: Json) -> Any:

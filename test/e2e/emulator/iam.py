@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import parse_qs
 
 from e2e.emulator.private import (
     app,
@@ -29,6 +30,16 @@ _resolve_condition_key = iam_evaluator.resolve_condition_key
 _simulate = iam.simulate_principal_policy
 # The VPC of each task's credentials, where its requests to S3 come through an endpoint.
 _vpcs: dict[str, str] = {}
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html, and
+# the page of each other service.
+_SERVICE_LINKED = {
+    "ecs.amazonaws.com": "AWSServiceRoleForECS",
+    "ecs.application-autoscaling.amazonaws.com": (
+        "AWSServiceRoleForApplicationAutoScaling_ECSService"
+    ),
+    "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+    "rds.amazonaws.com": "AWSServiceRoleForRDS",
+}
 _simulated: ContextVar[Json | None] = ContextVar("e2e_simulated", default=None)
 _body: ContextVar[bytes] = ContextVar("e2e_request_body", default=b"")
 _access_key: ContextVar[str] = ContextVar("e2e_access_key", default="")
@@ -136,6 +147,9 @@ def _decide(access_key: str, action: str, service: str, region: str, **given: An
         checks = [(also, resource, {**context, "aws:sourcevpc": _vpcs[access_key]})]
     elif action in ("codebuild:BatchGetBuilds", "codebuild:StopBuild"):
         checks = [(action, _codebuild_resource(json.loads(_body.get())), checks[0][2])]
+    elif action == "iam:SimulatePrincipalPolicy":
+        (role,) = parse_qs(_body.get().decode())["PolicySourceArn"]
+        checks = [(action, role, checks[0][2])]
     elif service == "logs" and ":log-group:" in checks[0][1]:
         checks = [(action, _log_resource(checks[0][1]), checks[0][2])]
     for also, resource, context in checks:
@@ -197,6 +211,19 @@ def _policies_of_role(name: str, account: str) -> list[list[Any]]:
     return policies
 
 
+def _create_service_linked_role(parameters: Json) -> Any:
+    """Give the role the name that its service gives it, which MiniStack makes up."""
+    service = iam.p(parameters, "AWSServiceName")
+    trusts = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    role = {
+        "RoleName": [_SERVICE_LINKED[service]],
+        "Path": [f"/aws-service-role/{service}/"],
+        "AssumeRolePolicyDocument": [json.dumps({"Version": "2012-10-17", "Statement": [trusts]})],
+    }
+    status, headers, body = iam.IAM_HANDLERS["CreateRole"](role)
+    return status, headers, body.replace(b"CreateRole", b"CreateServiceLinkedRole")
+
+
 _handlers = provisioners.RESOURCE_HANDLERS
 _user = dict(_handlers["AWS::IAM::User"])
 
@@ -217,6 +244,7 @@ def install() -> None:
     iam_actions.request_tag_context = _remember
     iam_evaluator.enforce = _decide
     iam_evaluator.resolve_condition_key = _condition_key
+    iam.IAM_HANDLERS["CreateServiceLinkedRole"] = _create_service_linked_role
     iam.IAM_HANDLERS["SimulatePrincipalPolicy"] = _simulate_with_context
     iam_evaluator.gather_role_policies = _policies_of_role
     iam_evaluator.pin_request_origin = app.pin_request_origin = _as_by_tls
