@@ -79,7 +79,7 @@ class TestCommand:
 
         assert done.exit_code == 0, done.output
         assert asked.questions == {REGION: {"Backend/Image": IMAGE}}
-        assert done.stdout == "Asked: 1. Errors: 0. Warnings: 0.\n"
+        assert done.stdout == "Asked: 1. Errors: 0. Unanswered: 0. Warnings: 0.\n"
 
     def test_looks_into_cdk_out_by_itself(
         self, recorded: Recorded, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -93,24 +93,38 @@ class TestCommand:
     def test_an_error_is_told_first_and_is_the_exit_code(
         self, recorded: Recorded, asked: Asked, tmp_path: Path
     ) -> None:
-        asked.found = [finding("warning", "Mail"), finding("error")]
+        asked.found = [finding("warning", "Mail"), finding("unanswered", "B"), finding("error")]
 
         done = recorded.run("preflight", "--app", str(assembly(tmp_path)))
 
         assert done.exit_code == 1
         assert done.stdout.splitlines() == [
-            "error    galv-BackendStack Backend/Image: no tag v2.11.4",
-            "         Found: v2.11.3",
-            "         To do: set backendVersion",
-            "warning  galv-BackendStack Mail: no tag v2.11.4",
-            "         Found: v2.11.3",
-            "         To do: set backendVersion",
+            "error       galv-BackendStack Backend/Image: no tag v2.11.4",
+            "            Found: v2.11.3",
+            "            To do: set backendVersion",
+            "unanswered  galv-BackendStack B: no tag v2.11.4",
+            "            Found: v2.11.3",
+            "            To do: set backendVersion",
+            "warning     galv-BackendStack Mail: no tag v2.11.4",
+            "            Found: v2.11.3",
+            "            To do: set backendVersion",
             (
                 'To leave such checks out, pass preflight=["image"], or set "preflight" to it in '
                 "cdk.json."
             ),
-            "Asked: 1. Errors: 1. Warnings: 1.",
+            "Asked: 1. Errors: 1. Unanswered: 1. Warnings: 1.",
         ]
+
+    def test_a_question_without_an_answer_is_an_exit_code_of_its_own(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path
+    ) -> None:
+        asked.found = [finding("warning", "Mail"), finding("unanswered")]
+
+        done = recorded.run("preflight", "--app", str(assembly(tmp_path)), "--json")
+
+        assert done.exit_code == 125
+        severities = [one["severity"] for one in json.loads(done.stdout)["findings"]]
+        assert severities == ["warning", "unanswered"]
 
     def test_a_warning_is_no_failure(
         self, recorded: Recorded, asked: Asked, tmp_path: Path
@@ -280,12 +294,14 @@ class TestStackThatExists:
 
         result, code = self.ask(recorded, tmp_path)
 
-        assert code == 0
+        assert code == 125
+        (denied,) = result["findings"]
+        assert (denied["check"], denied["severity"]) == ("Stack", "unanswered")
+        assert "not authorized" in denied["found"]
         assert asked.questions[REGION] == {"Backend/Image": IMAGE, "Subnets": ROUTES}
         reasons = {one["check"]: one["why"] for one in result["notAsked"]}
         assert sorted(reasons) == ["Quota", "Records", "Subnets"]
-        assert "the stack may exist already, and AWS does not tell: " in reasons["Quota"]
-        assert "not authorized" in reasons["Quota"]
+        assert "the stack may exist already, and AWS does not tell" in reasons["Quota"]
         assert reasons["Records"] == "AWS::StackId is known only in a deployment"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from galv_ops.answers import AWS_ERRORS, error_code
 from galv_ops.assembly import Template, UnknownValueError, templates
 from galv_ops.command import Ops, command
-from galv_ops.errors import FAILED, USAGE, OpsError
+from galv_ops.errors import COULD_NOT, FAILED, USAGE, OpsError
 from galv_ops.output import Line, Styled
 from galv_ops.preflight.ask import ask, leave_out
 from galv_ops.preflight.finding import Finding
@@ -25,8 +26,9 @@ _TYPE = "Custom::GalvPreflight"
 _PATIENCE = 60
 # A stack of a change set that was never executed, and one that can only be deleted.
 _WITHOUT_RESOURCES = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
-_COLORS = {"error": "red", "warning": "yellow"}
-_INDENT = "         "
+_COLORS = {"error": "red", "unanswered": "yellow", "warning": "yellow"}
+_WIDTH = max(map(len, _COLORS))
+_INDENT = " " * (_WIDTH + 2)
 
 
 @dataclass
@@ -54,8 +56,9 @@ def preflight(ops: Ops, *, app: Path) -> int:
     """Ask what a deployment asks before it creates anything, with your credentials.
 
     Reads the questions from the templates that `cdk synth` wrote, of all stacks or that of --stack,
-    and changes nothing. Exits with 1 if the deployment would fail. Says which questions it did not
-    ask: those that only a deployment can, and quotas and free addresses of stacks that exist.
+    and changes nothing. Exits with 1 if the deployment would fail, and otherwise with 125 if a
+    question got no answer, such as one that AWS denies. Says which questions it did not ask: those
+    that only a deployment can, and quotas and free addresses of stacks that exist.
     """
     meant = [one for one in templates(app) if ops.stack in (None, one.stack)]
     if not meant:
@@ -77,8 +80,10 @@ def preflight(ops: Ops, *, app: Path) -> int:
         },
         list(_lines(answers)),
     )
-    wrong = any(finding.severity == "error" for one in answers for finding in one.found)
-    return FAILED if wrong else 0
+    severities = {finding.severity for one in answers for finding in one.found}
+    if "error" in severities:
+        return FAILED
+    return COULD_NOT if "unanswered" in severities else 0
 
 
 def _answers(ops: Ops, template: Template) -> _Answers:
@@ -111,7 +116,8 @@ def _answers(ops: Ops, template: Template) -> _Answers:
         questions = rest
     ops.out.progress(f"{template.stack}: {len(questions)} questions", passing=True)
     made.asked = len(questions)
-    made.found = ask(questions, World(region=aws.region, session=aws.session), _PATIENCE)
+    found = ask(questions, World(region=aws.region, session=aws.session), _PATIENCE)
+    made.found = [*state.unanswered, *found]
     errors = [finding for finding in made.found if finding.severity == "error"]
     made.way_out = leave_out(questions, errors)
     return made
@@ -124,6 +130,7 @@ class _State:
     id: str = ""
     why: str = ""
     """The reason not to ask for room; empty if the stack does not exist."""
+    unanswered: tuple[Finding, ...] = ()
 
     @property
     def may_exist(self) -> bool:
@@ -138,7 +145,9 @@ def _state(aws: Aws, name: str) -> _State:
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
         if error_code(error) == "ValidationError":
             return _State()
-        return _State(why=f"the stack may exist already, and AWS does not tell: {error}")
+        why = "the stack may exist already, and AWS does not tell"
+        fix = "allow cloudformation:DescribeStacks"
+        return _State(why=why, unanswered=(Finding("Stack", "unanswered", why, str(error), fix),))
     if found["StackStatus"] in _WITHOUT_RESOURCES:
         return _State()
     return _State(found["StackId"], "the stack exists already, and what it has is counted too")
@@ -156,7 +165,7 @@ def _questions(template: Template) -> Iterator[tuple[str, Any]]:
 def _lines(answers: list[_Answers]) -> Iterator[Line]:
     for one in answers:
         for finding in sorted(one.found, key=lambda finding: finding.severity):
-            severity = Styled(finding.severity.ljust(7), color=_COLORS[finding.severity])
+            severity = Styled(finding.severity.ljust(_WIDTH), color=_COLORS[finding.severity])
             yield [severity, f"  {one.stack} {finding.check}: {finding.wrong}"]
             if finding.found:
                 yield f"{_INDENT}Found: {finding.found}"
@@ -166,6 +175,8 @@ def _lines(answers: list[_Answers]) -> Iterator[Line]:
         for check, why in one.left.items():
             yield f"Not asked: {one.stack} {check}: {why}"
     asked = sum(one.asked for one in answers)
-    errors = sum(finding.severity == "error" for one in answers for finding in one.found)
-    warnings = sum(len(one.found) for one in answers) - errors
-    yield f"Asked: {asked}. Errors: {errors}. Warnings: {warnings}."
+    said = Counter(finding.severity for one in answers for finding in one.found)
+    yield (
+        f"Asked: {asked}. Errors: {said['error']}. Unanswered: {said['unanswered']}. "
+        f"Warnings: {said['warning']}."
+    )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .kinds import Kind
     from .world import World
 
+# Seconds before a server is asked again that a deployment needs: it may be busy for a moment.
+PAUSES = (2.0, 6.0)
 # Arguments that say nothing of what was asked.
 _NOT_TOLD = ("Ask", "Needed")
 
@@ -34,8 +36,9 @@ def ask(
     """Ask all questions at the same time, and return what is wrong.
 
     Each question has a thread of its own, so that none waits for another. A question that has no
-    answer after the time, or raises an error, is a finding of its own: a warning, because nobody
-    knows whether the deployment would fail, or an error where the question says `Needed`.
+    answer after the time, or raises an error, is a finding of its own: `unanswered`, because nobody
+    knows whether the deployment would fail, or an error where the question says `Needed` or its
+    kind does.
 
     Args:
         questions: The arguments of each question by its id; `Ask` is its kind.
@@ -68,7 +71,7 @@ def ask(
         found[check] = findings
     for check, question in asked.items():
         if check not in found:
-            found[check] = [_late(question, seconds)]
+            found[check] = [_late(question, seconds, kinds)]
     return [_without_secrets(finding, world) for check in asked for finding in found[check]]
 
 
@@ -91,8 +94,7 @@ def _answer(question: Question, world: World, kinds: Mapping[str, Kind]) -> list
     """Return the findings of one question, whatever becomes of it."""
     found: list[Finding] = []
     try:
-        # One at a time, so that an error does not take those before it.
-        found.extend(_kind(question, kinds).answer(question, world))
+        _answer_again(question, world, _kind(question, kinds), found)
     except ArgumentError as error:
         found.append(
             question.error(
@@ -101,11 +103,25 @@ def _answer(question: Question, world: World, kinds: Mapping[str, Kind]) -> list
                 "correct the arguments of the check",
             )
         )
-    except UnreachableError as error:
-        found.append(_unreachable(question, error))
     except Exception as error:  # noqa: BLE001 - no check may take the others with it
         found.append(_refused(question, error))
     return found
+
+
+def _answer_again(question: Question, world: World, kind: Kind, found: list[Finding]) -> None:
+    """Add the findings of one question, which is asked again where its answer is needed."""
+    for pause in (*PAUSES, None):
+        found.clear()
+        try:
+            # One at a time, so that an error does not take those before it.
+            found.extend(kind.answer(question, world))
+        except UnreachableError as error:
+            is_needed = question.is_needed or kind.is_needed(error)
+            if is_needed and pause is not None and world.seconds_left > pause:
+                time.sleep(pause)
+                continue
+            found.append(_unreachable(question, error, is_needed=is_needed))
+        return
 
 
 def _kind(question: Question, kinds: Mapping[str, Kind]) -> Kind:
@@ -115,16 +131,19 @@ def _kind(question: Question, kinds: Mapping[str, Kind]) -> Kind:
     return kinds[name]
 
 
-def _late(question: Question, seconds: float) -> Finding:
-    return question.unanswered(
+def _late(question: Question, seconds: float, kinds: Mapping[str, Kind]) -> Finding:
+    kind = kinds.get(str(question.arguments.get("Ask")))
+    say = question.error if kind is not None and kind.is_needed(None) else question.unanswered
+    return say(
         f"the check got no answer within {seconds:.3g} s",
         _about(question),
         "see whether the service answers, and deploy again",
     )
 
 
-def _unreachable(question: Question, error: UnreachableError) -> Finding:
-    return question.unanswered(
+def _unreachable(question: Question, error: UnreachableError, *, is_needed: bool) -> Finding:
+    say = question.error if is_needed else question.unanswered
+    return say(
         f"{error.whom} could not be asked",
         error.why,
         "see whether it can be reached, and deploy again",

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "unanswered", "warning"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason why a deployment would fail (an error), or might (a warning)."""
+    """One reason why a deployment would fail, or might."""
 
     check: str
     """Id of the question, such as `Backend/Image`."""
 
     severity: Severity
+    """`error` if the deployment would fail, `warning` if it might, and `unanswered` if nobody could
+    tell, such as AWS that denies the call."""
 
     wrong: str
     """The fault, in one sentence without a full stop."""

@@ -36,7 +36,7 @@ def tags_of(world: World, repository: str) -> dict[str, str]:
     if reply.status in (401, 403, 404, 410):
         raise NoRepositoryError(f"{url} answers {reply.status}")
     if reply.status != 200:
-        raise UnreachableError(url, f"it answers {reply.status}")
+        raise UnreachableError(url, f"it answers {reply.status}", reply.status)
     is_smart = reply.headers.get("content-type", "") == f"application/x-{_SERVICE}-advertisement"
     lines = _packets(url, reply.body) if is_smart else reply.body.splitlines()
     commits: dict[str, str] = {}

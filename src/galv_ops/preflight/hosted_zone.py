@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import dns
+from .authoritative import Servers, addresses
 from .aws_errors import AWS_ERRORS, error_code, error_message
 from .names import is_in, plain
 from .unreachable import UnreachableError
@@ -30,8 +31,6 @@ _KNOWN_TAGS = (
     "contactphone",
 )
 _CRITICAL = 128
-# Name servers of the zone above that are asked.
-_ENOUGH = 2
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
@@ -78,23 +77,30 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             own |= {plain(value["Value"]) for value in record["ResourceRecords"]}
     yield from _delegation(question, world, zone, own)
     if question.flag("CertificateWanted"):
+        servers = Servers(world, zone, own)
         for name in names:
-            yield from _authority(question, world, name)
+            yield from _authority(question, servers, name)
 
 
 def _delegation(question: Question, world: World, zone: str, own: set[str]) -> Iterator[Finding]:
     """Tell where the world does not ask the servers of the zone."""
+    told: dns.Answer | None = None
+    failure: UnreachableError | None = None
     try:
         told = world.dns(zone, "NS")
     except UnreachableError as error:
-        yield _untold(question, zone, error)
-        return
-    found = {plain(server) for server in told.values("NS")}
+        # It may be that the servers that it was sent to do not serve the zone.
+        failure = error
+    found = _names(told)
     if found and found <= own:
         return
     # The resolver may remember for days what was corrected since.
     told = _told_above(world, zone) or told
-    found = {plain(server) for server in told.values("NS")}
+    if told is None:
+        if failure is not None:
+            yield _untold(question, zone, failure)
+        return
+    found = _names(told)
     if found and found <= own:
         return
     servers = ", ".join(sorted(own))
@@ -120,6 +126,10 @@ def _delegation(question: Question, world: World, zone: str, own: set[str]) -> I
             "there is no such name" if not told.exists else "the name has no name servers",
             f"register the domain, and let the registrar, or the zone above, name these: {servers}",
         )
+
+
+def _names(told: dns.Answer | None) -> set[str]:
+    return set() if told is None else {plain(server) for server in told.values("NS")}
 
 
 def _told_above(world: World, zone: str) -> dns.Answer | None:
@@ -149,14 +159,11 @@ def _servers_above(world: World, zone: str) -> list[tuple[str, int]]:
     for number in range(1, len(labels)):
         names = world.dns(".".join(labels[number:]), "NS").values("NS")
         if names:
-            addresses = [
-                address for name in names[:_ENOUGH] for address in world.dns(name, "A").values("A")
-            ]
-            return [(address, dns.PORT) for address in addresses]
+            return addresses(world, names)
     return []
 
 
-def _authority(question: Question, world: World, name: str) -> Iterator[Finding]:
+def _authority(question: Question, servers: Servers, name: str) -> Iterator[Finding]:
     """Tell which CAA records forbid Amazon to issue a certificate.
 
     The first records count that are found on the way up from the name:
@@ -167,7 +174,7 @@ def _authority(question: Question, world: World, name: str) -> Iterator[Finding]
     for number in range(len(labels)):
         at = ".".join(labels[number:])
         try:
-            records = world.dns(at, "CAA").values("CAA")
+            records = servers.caa(at)
         except UnreachableError as error:
             yield _untold(question, at, error)
             return

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .finding import Finding
     from .question import Question
     from .registry import Reference
+    from .unreachable import UnreachableError
     from .world import World
 
 ACTIONS = (
@@ -38,11 +39,21 @@ _ECR = re.compile(
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/private-auth.html
 _CREDENTIALS = ("username", "password")
 _NEAREST = 5
+_SERVER_ERROR = 500
 
 
 class _Ecr(NamedTuple):
     account: str
     region: str
+
+
+def is_needed(error: UnreachableError | None) -> bool:
+    """Tell whether a registry that does not answer fails the deployment.
+
+    One that says that it fails does so for all. One that cannot be reached may be in a network that
+    tasks are in, and one that is asked too often may still answer another address.
+    """
+    return error is not None and error.status >= _SERVER_ERROR
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:

@@ -23,7 +23,12 @@ from . import (
 )
 from .finding import Finding
 from .question import Question
+from .unreachable import UnreachableError
 from .world import World
+
+
+def _never(_: UnreachableError | None) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,13 @@ class Kind:
     actions: tuple[str, ...] = ()
     """The least that IAM has to allow for it."""
 
+    is_needed: Callable[[UnreachableError | None], bool] = _never
+    """Whether a server outside of AWS that does not answer fails the deployment too, which asks it
+    for the same a moment later. It is given the error; None where nothing came in time."""
+
 
 def _kind(module: ModuleType) -> Kind:
-    return Kind(answer=module.answer, actions=module.ACTIONS)
+    return Kind(module.answer, module.ACTIONS, getattr(module, "is_needed", _never))
 
 
 KINDS: Mapping[str, Kind] = {

@@ -33,7 +33,7 @@ class Question:
     @property
     def is_needed(self) -> bool:
         """Whether the deployment fails where the question gets no answer."""
-        return self.flag("Needed")
+        return str(self.arguments.get("Needed")).lower() == "true"
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return an argument that is a text.
@@ -91,6 +91,6 @@ class Question:
         return Finding(self.check, "warning", wrong, found, fix)
 
     def unanswered(self, wrong: str, found: str, fix: str) -> Finding:
-        """Return what to say where nobody can tell: a warning, or an error where it is needed."""
-        severity: Severity = "error" if self.is_needed else "warning"
+        """Return what to say where nobody can tell, which is an error where it is needed."""
+        severity: Severity = "error" if self.is_needed else "unanswered"
         return Finding(self.check, severity, wrong, found, fix)

@@ -164,7 +164,7 @@ class Registry:
             raise AbsentError(said)
         if reply.status in (UNAUTHORIZED, FORBIDDEN):
             raise RefusedError(said)
-        raise UnreachableError(self._host, f"it answers {said}")
+        raise UnreachableError(self._host, f"it answers {said}", reply.status)
 
     def _authorize(self, challenge: str) -> str:
         """Return what the registry asks for.
@@ -189,7 +189,9 @@ class Registry:
         if reply.status in (UNAUTHORIZED, FORBIDDEN):
             raise RefusedError(_said(reply))
         if reply.status != OK:
-            raise UnreachableError(self._host, f"its token service answers {_said(reply)}")
+            raise UnreachableError(
+                self._host, f"its token service answers {_said(reply)}", reply.status
+            )
         answer = reply.json()
         token = (
             answer.get("token") or answer.get("access_token") if isinstance(answer, dict) else ""

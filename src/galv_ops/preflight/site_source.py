@@ -25,7 +25,16 @@ ARCHIVE = "frontend-build.tar.gz"
 # What the build takes of an image for several.
 _PLATFORM = "linux/amd64"
 _FEW = 5
-_OK, _NOT_FOUND = 200, 404
+_OK, _NOT_FOUND, _TOO_MANY = 200, 404, 429
+
+
+def is_needed(error: UnreachableError | None) -> bool:
+    """Tell whether a server that does not answer fails the deployment.
+
+    The function that publishes the site, and its build, ask the same servers from the internet too.
+    They may get the answer that is refused to an address that asks too often.
+    """
+    return error is None or error.status != _TOO_MANY
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
@@ -91,7 +100,7 @@ def _archive(
         )
         return
     if head.status != _OK:
-        raise UnreachableError(url, f"it answers {head.status}")
+        raise UnreachableError(url, f"it answers {head.status}", head.status)
     # More than that the build finds out.
     if int(head.headers.get("content-length", "0")) > LARGEST_REPLY:
         return

@@ -20,9 +20,16 @@ from ops.preflight.servers import (
     token_service,
 )
 
+from galv_ops.preflight import ask as asking
 from galv_ops.preflight.world import World
 
 REGION = "eu-west-1"
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that fails is asked again at once."""
+    monkeypatch.setattr(asking, "PAUSES", (0.01, 0.01))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from ops.preflight.servers import Handler, Identity, https_server
 
+from galv_ops.preflight import ask as asking
 from galv_ops.preflight.ask import ask
 from galv_ops.preflight.finding import Finding
 from galv_ops.preflight.kinds import KINDS, Kind
@@ -77,10 +78,10 @@ def test_returns_all_findings_in_the_order_of_the_questions(world: World, kinds:
     found = ask(questions, world, 0.3, kinds=kinds.kinds)
 
     assert [(finding.check, finding.severity) for finding in found] == [
-        ("C/Late", "warning"),
+        ("C/Late", "unanswered"),
         ("B/Faulty", "error"),
         ("B/Faulty", "warning"),
-        ("A/Raises", "warning"),
+        ("A/Raises", "unanswered"),
     ]
     assert found[3].wrong == "the check itself failed"
     assert found[3].found == "ValueError: wrong; asked was raises: Place here"
@@ -108,7 +109,7 @@ def test_a_question_that_hangs_delays_no_other(world: World, kinds: Kinds) -> No
     assert found[0].wrong == "the check got no answer within 0.5 s"
 
 
-@pytest.mark.parametrize(("needed", "severity"), [("true", "error"), ("false", "warning")])
+@pytest.mark.parametrize(("needed", "severity"), [("true", "error"), ("false", "unanswered")])
 def test_no_answer_is_an_error_only_where_it_is_needed(
     world: World, kinds: Kinds, needed: str, severity: str
 ) -> None:
@@ -178,6 +179,57 @@ def test_shows_no_value_of_a_secret_that_was_read(world: World, kinds: Kinds) ->
     assert found.fix == "[redacted]"
 
 
+class TestAnAnswerThatIsNeeded:
+    """Where a server outside of AWS fails, the deployment that asks it next fails too."""
+
+    def asked(self, world: World, error: UnreachableError, *, times: int) -> tuple[Finding, int]:
+        """Ask what fails so many times: what is found, and how often it was asked."""
+        calls: list[float] = []
+
+        def answer(question: Question, world: World) -> Iterator[Finding]:
+            calls.append(time.monotonic())
+            yield question.warning("it is odd", "", "look at it")
+            if len(calls) <= times:
+                raise error
+
+        kind = Kind(answer, is_needed=lambda error: error is not None and error.status == 503)
+        *odd, last = ask({"A": {"Ask": "a"}}, world, 5, kinds={"a": kind})
+        assert len(odd) <= 1
+        return last, len(calls)
+
+    def test_is_asked_for_again_and_is_an_error_then(self, world: World) -> None:
+        found, calls = self.asked(world, UnreachableError("host", "503", 503), times=9)
+
+        assert (found.severity, found.wrong, calls) == ("error", "host could not be asked", 3)
+
+    def test_may_come_the_second_time(self, world: World) -> None:
+        found, calls = self.asked(world, UnreachableError("host", "503", 503), times=1)
+
+        assert (found.wrong, calls) == ("it is odd", 2)
+
+    def test_is_not_asked_for_again_where_it_is_not_needed(self, world: World) -> None:
+        found, calls = self.asked(world, UnreachableError("host", "429", 429), times=9)
+
+        assert (found.severity, calls) == ("unanswered", 1)
+
+    def test_is_not_waited_for_longer_than_there_is_time(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(asking, "PAUSES", (60.0,))
+
+        found, calls = self.asked(world, UnreachableError("host", "503", 503), times=9)
+
+        assert (found.severity, calls) == ("error", 1)
+
+    @pytest.mark.parametrize(("is_needed", "severity"), [(True, "error"), (False, "unanswered")])
+    def test_can_be_late(self, world: World, kinds: Kinds, is_needed: bool, severity: str) -> None:
+        kind = Kind(kinds.hung, is_needed=lambda error: is_needed and error is None)
+
+        (found,) = ask({"A": {"Ask": "a"}}, world, 0.2, kinds={"a": kind})
+
+        assert found.severity == severity
+
+
 class TestAServer:
     """A server that hangs, or sends for ever, is a finding in time."""
 
@@ -214,7 +266,7 @@ class TestAServer:
 
         assert seconds < 2
         assert [(one.check, one.severity) for one in found] == [
-            ("Hung", "warning"),
+            ("Hung", "unanswered"),
             ("Well", "error"),
         ]
 

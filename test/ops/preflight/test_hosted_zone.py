@@ -166,6 +166,8 @@ class TestDelegation:
 
 
 FOREIGN = "ns1.elsewhere.example"
+# NSD answers SERVFAIL for a zone whose file it cannot read.
+BROKEN = "@ IN A none\n"
 # The resolver's view, in which the zones below are what they once were.
 REMEMBERED = {
     "test": "@ IN NS ns.invalid.\n",
@@ -174,6 +176,9 @@ REMEMBERED = {
     "foreign.fresh.test": "@ IN NS ns0.elsewhere.example.\n",
     "gone.fresh.test": f"@ IN NS {FOREIGN}.\n",
     "a.deep.fresh.test": f"@ IN NS {FOREIGN}.\n",
+    # A server that is asked for a zone which it does not serve has no answer, nor has the resolver.
+    "unserved.fresh.test": BROKEN,
+    "lost.fresh.test": BROKEN,
 }
 # The view of the name server above, which knows better; it does not know what lies below `deep`.
 ABOVE = {
@@ -184,6 +189,8 @@ ABOVE = {
             *(f"corrected IN NS {name}." for name in OWN),
             *(f"registered IN NS {name}." for name in OWN),
             f"foreign IN NS {FOREIGN}.",
+            f"lost IN NS {FOREIGN}.",
+            *(f"unserved IN NS {name}." for name in OWN),
             f"deep IN NS {FOREIGN}.",
         ]
     )
@@ -228,6 +235,14 @@ class TestAResolverThatRemembers:
 
         assert (found.severity, found.found) == ("error", said)
 
+    def test_is_not_needed_where_the_zone_above_answers(self, world: World) -> None:
+        """As for a zone that was created again, and whose registrar names the old servers."""
+        (found,) = asked(world, zone("lost.fresh.test"), "lost.fresh.test", certificate=False)
+
+        assert (found.severity, found.found) == ("warning", f"it asks {FOREIGN}")
+        name = "unserved.fresh.test"
+        assert asked(world, zone(name), name, certificate=False) == []
+
     def test_is_believed_where_the_zone_above_refers_to_one_between(self, world: World) -> None:
         (found,) = asked(world, zone("a.deep.fresh.test"), "a.deep.fresh.test")
 
@@ -241,6 +256,82 @@ class TestAResolverThatRemembers:
         (found,) = asked(world, zone("corrected.fresh.test"), "corrected.fresh.test")
 
         assert found.found == f"it asks {FOREIGN}"
+
+
+ADDRESSES = {
+    "awsdns-64.com": "@ IN NS ns.invalid.\nns-2048 IN A 127.0.0.1\n",
+    "awsdns-65.net": "@ IN NS ns.invalid.\nns-2049 IN A 127.0.0.1\n",
+}
+# What the resolver remembers, and what the servers of the zones say now.
+CAA_BEFORE = {
+    **ADDRESSES,
+    "test": "@ IN NS ns.invalid.\n",
+    "deleted.test": SERVERS + '@ IN CAA 0 issue "letsencrypt.org"\n',
+    "created.test": SERVERS,
+    "alias.test": SERVERS,
+    "below.test": SERVERS,
+    "above.test": "@ IN NS ns-2048.awsdns-64.com.\n",
+    "lab.above.test": SERVERS,
+    "target.test": '@ IN NS ns.invalid.\nweb IN CAA 0 issue "letsencrypt.org"\n',
+}
+CAA_NOW = {
+    "deleted.test": SERVERS,
+    "created.test": SERVERS + '@ IN CAA 0 issue "letsencrypt.org"\n',
+    "alias.test": SERVERS + "api IN CNAME web.target.test.\n",
+    # The zone `sub` has servers of its own, which the resolver asks.
+    "below.test": SERVERS + 'sub IN NS ns.elsewhere.example.\n@ IN CAA 0 issue "letsencrypt.org"\n',
+    "above.test": '@ IN NS ns.invalid.\n@ IN CAA 0 issue "letsencrypt.org"\n',
+    "lab.above.test": SERVERS,
+}
+
+
+class TestAuthorityOfNow:
+    """The servers of a zone know what was just changed, and a resolver remembers."""
+
+    @pytest.fixture
+    def world(
+        self,
+        aws: None,
+        tmp_path_factory: pytest.TempPathFactory,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Iterator[World]:
+        (program,) = need("nsd")
+        folders = [tmp_path_factory.mktemp(name) for name in ("resolver", "servers")]
+        with (
+            name_server(program, folders[0], CAA_BEFORE) as resolver,
+            name_server(program, folders[1], CAA_NOW) as servers,
+        ):
+            monkeypatch.setattr(dns, "PORT", servers[1])
+            yield World(region=REGION, session=session(), resolver=resolver)
+
+    def test_does_not_tell_a_record_that_was_deleted(self, world: World) -> None:
+        assert asked(world, zone("deleted.test"), "api.deleted.test") == []
+
+    @pytest.mark.parametrize(
+        ("domain", "name", "at"),
+        [
+            ("created.test", "api.created.test", "created.test"),
+            ("alias.test", "api.alias.test", "api.alias.test"),
+            ("below.test", "a.sub.below.test", "below.test"),
+            ("lab.above.test", "lab.above.test", "above.test"),
+        ],
+    )
+    def test_tells_a_record_that_was_created(
+        self, world: World, domain: str, name: str, at: str
+    ) -> None:
+        (found,) = asked(world, zone(domain), name)
+
+        assert found.severity == "error"
+        assert found.found == f"{at} has CAA 0 issue letsencrypt.org"
+
+    def test_asks_the_resolver_where_the_servers_cannot_be_reached(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dns, "PORT", 1)
+
+        (found,) = asked(world, zone("deleted.test"), "api.deleted.test")
+
+        assert found.found == "deleted.test has CAA 0 issue letsencrypt.org"
 
 
 class TestAuthority:
@@ -305,21 +396,21 @@ class TestAnotherNameServer:
             deaf.client("route53")
             (found,) = ask({"A": {**question, "Needed": str(needed).lower()}}, deaf, 1.5)
 
-        assert found.severity == ("error" if needed else "warning")
+        assert found.severity == ("error" if needed else "unanswered")
         assert "could not be asked" in found.wrong or "no answer" in found.wrong
 
-    def test_that_refuses_is_a_warning(self, world: World) -> None:
+    def test_that_refuses_is_no_answer(self, world: World) -> None:
         made = zone("elsewhere.example")
 
         found = asked(world, made, "elsewhere.example")
 
-        assert [finding.severity for finding in found] == ["warning", "warning"]
+        assert [finding.severity for finding in found] == ["unanswered", "unanswered"]
         assert "REFUSED" in found[0].found
 
     @pytest.mark.parametrize(
         "reply", [b"", b"\x00" * 3, b"\x80\x00" + b"\x00\x01" * 4 + b"\xc0\x0c"]
     )
-    def test_that_answers_nonsense_is_a_warning(self, world: World, reply: bytes) -> None:
+    def test_that_answers_nonsense_is_no_answer(self, world: World, reply: bytes) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", 0))
             sock.settimeout(10)
@@ -335,7 +426,7 @@ class TestAnotherNameServer:
             other.client("route53")
             (found,) = ask({"A": question}, other, 2)
 
-        assert found.severity == "warning"
+        assert found.severity == "unanswered"
 
     def test_that_nobody_else_can_answer_for(self, resolver: tuple[str, int]) -> None:
         """A datagram with another number than the question's is none of its answers."""

@@ -96,8 +96,12 @@ def test_tells_a_secret_that_is_to_be_deleted(world: World) -> None:
     ("code", "severity", "wrong"),
     [
         ("DecryptionFailure", "error", "the secret a cannot be decrypted"),
-        ("AccessDeniedException", "warning", "the check is not allowed to call GetSecretValue"),
-        ("ThrottlingException", "warning", "AWS throttled GetSecretValue, also when asked again"),
+        ("AccessDeniedException", "unanswered", "the check is not allowed to call GetSecretValue"),
+        (
+            "ThrottlingException",
+            "unanswered",
+            "AWS throttled GetSecretValue, also when asked again",
+        ),
     ],
 )
 def test_says_what_a_refusal_means(world: World, code: str, severity: str, wrong: str) -> None:

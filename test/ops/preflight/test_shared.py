@@ -44,7 +44,7 @@ def test_asks_as_a_package_of_another_name(tmp_path: Path) -> None:
         "from handlers._preflight.ask import ask\n"
         "from handlers._preflight.world import World\n"
         "(found,) = ask({'A': {'Ask': 'image', 'Image': '127.0.0.1:1/a:1'}}, World(), 5)\n"
-        "assert found.severity == 'warning', found\n"
+        "assert found.severity == 'unanswered', found\n"
         "assert '127.0.0.1:1' in found.wrong, found\n"
         "assert not {'galv_ops', 'galv_constructs'} & sys.modules.keys()\n"
     )

@@ -132,7 +132,7 @@ class TestInGit:
         assert "does not exist" in found.wrong
 
     @pytest.mark.parametrize("body", [b"zzzz", b"00ff0123"])
-    def test_an_answer_that_is_broken_is_a_warning(
+    def test_an_answer_that_is_broken_fails_the_build_too(
         self, world: World, identity: Identity, body: bytes
     ) -> None:
         kind = "application/x-git-upload-pack-advertisement"
@@ -143,13 +143,21 @@ class TestInGit:
         with https_server(identity, respond) as host:
             (found,) = asked(world, f"https://{host}/a.git")
 
-        assert found.severity == "warning"
+        assert found.severity == "error"
 
-    def test_a_server_that_fails_is_a_warning(self, world: World, identity: Identity) -> None:
-        with https_server(identity, lambda request: request.answer(503)) as host:
+    @pytest.mark.parametrize(("status", "severity"), [(503, "error"), (429, "unanswered")])
+    def test_a_server_that_fails_fails_the_build_too_unless_it_is_busy(
+        self, world: World, identity: Identity, status: int, severity: str
+    ) -> None:
+        with https_server(identity, lambda request: request.answer(status)) as host:
             (found,) = asked(world, f"https://{host}/a.git")
 
-        assert (found.severity, found.found) == ("warning", "it answers 503")
+        assert (found.severity, found.found) == (severity, f"it answers {status}")
+
+    def test_a_server_that_cannot_be_reached_fails_the_build_too(self, world: World) -> None:
+        (found,) = asked(world, "https://127.0.0.1:1/a.git")
+
+        assert found.severity == "error"
 
 
 class TestOfARelease:

@@ -92,21 +92,26 @@ def test_takes_the_main_route_table_where_a_subnet_has_none(world: World, networ
     assert asked(world, network.vpc, network.isolated, Route="internet") == []
 
 
-def asked_with_a_route(world: World, wanted: str, **route: str) -> list[Finding]:
-    """A subnet whose default route moto does not have."""
-    subnet: dict[str, Any] = {
-        "SubnetId": "subnet-1",
-        "VpcId": "vpc-1",
-        "AvailableIpAddressCount": 9,
-    }
-    table = {
-        "Associations": [{"SubnetId": "subnet-1"}],
-        "Routes": [{"DestinationCidrBlock": EVERYWHERE, **route}],
-    }
+SUBNET: dict[str, Any] = {
+    "SubnetId": "subnet-1",
+    "VpcId": "vpc-1",
+    "AvailableIpAddressCount": 9,
+}
+
+
+def asked_with_routes(
+    world: World, wanted: str, *routes: dict[str, str], associated: str = "subnet-1"
+) -> list[Finding]:
+    """A subnet with routes that moto does not have."""
+    table = {"Associations": [{"SubnetId": associated}], "Routes": routes}
     with Stubber(world.client("ec2")) as stub:
-        stub.add_response("describe_subnets", {"Subnets": [subnet]})
+        stub.add_response("describe_subnets", {"Subnets": [SUBNET]})
         stub.add_response("describe_route_tables", {"RouteTables": [table]})
         return asked(world, "vpc-1", "subnet-1", Route=wanted)
+
+
+def asked_with_a_route(world: World, wanted: str, **route: str) -> list[Finding]:
+    return asked_with_routes(world, wanted, {"DestinationCidrBlock": EVERYWHERE, **route})
 
 
 @pytest.mark.parametrize("wanted", ["nat", "internet"])
@@ -127,10 +132,12 @@ def test_accepts_the_endpoint_of_a_firewall(world: World, wanted: str) -> None:
     ("key", "target"),
     [
         ("NetworkInterfaceId", "eni-1"),
+        ("InstanceId", "i-1"),
         ("TransitGatewayId", "tgw-1"),
-        ("VpcPeeringConnectionId", "pcx-1"),
         ("GatewayId", "vgw-1"),
         ("CarrierGatewayId", "cagw-1"),
+        ("LocalGatewayId", "lgw-1"),
+        ("CoreNetworkArn", "arn:aws:networkmanager::123456789012:core-network/core-network-1"),
     ],
 )
 def test_warns_of_a_target_behind_which_nobody_knows_what_lies(
@@ -141,6 +148,102 @@ def test_warns_of_a_target_behind_which_nobody_knows_what_lies(
     assert (found.severity, asked_with_a_route(world, "nat", **{key: target})) == ("warning", [])
     assert found.wrong == "the subnet subnet-1 may not be reached from the internet"
     assert target in found.found
+
+
+@pytest.mark.parametrize("wanted", ["nat", "internet"])
+def test_tells_that_peering_leads_to_no_gateway_of_another_vpc(world: World, wanted: str) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-limitations."""
+    (found,) = asked_with_a_route(world, wanted, VpcPeeringConnectionId="pcx-1")
+
+    assert (found.severity, found.wrong) == (
+        "error",
+        "the subnet subnet-1 has no route to the internet",
+    )
+    assert "pcx-1" in found.found
+
+
+LOWER, UPPER = "0.0.0.0/1", "128.0.0.0/1"
+
+
+def halves(lower: str, upper: str) -> list[dict[str, str]]:
+    return [
+        {"DestinationCidrBlock": LOWER, "NatGatewayId": lower},
+        {"DestinationCidrBlock": UPPER, "NatGatewayId": upper},
+    ]
+
+
+def test_takes_two_halves_for_a_default_route(world: World) -> None:
+    assert asked_with_routes(world, "nat", *halves("nat-1", "nat-1")) == []
+    # Each half is preferred to the route for everything.
+    rest = {"DestinationCidrBlock": EVERYWHERE, "GatewayId": "igw-1"}
+    assert asked_with_routes(world, "nat", rest, *halves("nat-1", "nat-2")) == []
+
+
+def test_tells_halves_that_lead_elsewhere_once_for_each_target(world: World) -> None:
+    found = asked_with_routes(world, "internet", *halves("nat-1", "nat-1"))
+    assert [one.found for one in found] == [
+        f"its route for {LOWER} leads to nat-1, and nothing reaches them from the internet"
+    ]
+
+    assert len(asked_with_routes(world, "internet", *halves("nat-1", "nat-2"))) == 2
+
+
+def test_tells_one_half_alone(world: World) -> None:
+    lower, upper = halves("nat-1", "nat-2")
+    (found,) = asked_with_routes(world, "nat", lower)
+    assert (found.severity, found.found) == ("error", "its route table has none for 0.0.0.0/0")
+
+    rest = {"DestinationCidrBlock": EVERYWHERE, "GatewayId": "igw-1"}
+    (found,) = asked_with_routes(world, "nat", rest, upper)
+    assert found.found.startswith(f"its route for {EVERYWHERE} leads to igw-1")
+
+
+def test_tells_a_subnet_that_routes_ipv6_alone(world: World) -> None:
+    route = {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"}
+
+    (found,) = asked_with_routes(world, "nat", route)
+
+    assert (found.severity, found.found) == (
+        "error",
+        "its route table has none for 0.0.0.0/0, only one for ::/0",
+    )
+
+
+def test_tells_subnets_that_have_no_ipv4(world: World) -> None:
+    subnet = {**SUBNET, "AvailableIpAddressCount": 0, "Ipv6Native": True}
+    with Stubber(world.client("ec2")) as stub:
+        stub.add_response("describe_subnets", {"Subnets": [subnet]})
+        stub.add_response("describe_route_tables", {"RouteTables": []})
+        (found,) = asked(world, "vpc-1", "subnet-1", Route="nat", Addresses="4", AddressesEach="8")
+
+    assert (found.severity, found.wrong) == (
+        "error",
+        "the subnets subnet-1 have no IPv4 addresses",
+    )
+
+
+def test_warns_of_a_prefix_list_that_may_be_for_everything(world: World) -> None:
+    route = {"DestinationPrefixListId": "pl-0123456789abcdef0", "TransitGatewayId": "tgw-1"}
+
+    (found,) = asked_with_routes(world, "nat", route)
+
+    assert found.severity == "warning"
+    assert "pl-0123456789abcdef0 to tgw-1" in found.found
+
+
+def test_takes_the_endpoint_of_one_service_for_no_way_out(world: World) -> None:
+    route = {"DestinationPrefixListId": "pl-63a5400a", "GatewayId": "vpce-1"}
+
+    (found,) = asked_with_routes(world, "nat", route)
+
+    assert found.severity == "error"
+
+
+def test_knows_nothing_of_subnets_whose_route_table_is_not_shown(world: World) -> None:
+    """As it may be where another account shares the VPC."""
+    (found,) = asked_with_routes(world, "nat", associated="subnet-2")
+
+    assert found.severity == "unanswered"
 
 
 def test_tells_a_subnet_without_addresses(world: World, network: Network) -> None:

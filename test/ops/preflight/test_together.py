@@ -86,7 +86,7 @@ def test_each_kind_says_that_it_was_refused(aws: None, code: str, wrong: str, ne
 
     assert [finding.check for finding in found] == list(questions())
     assert all(finding.wrong.startswith(wrong) for finding in found)
-    severity = "error" if needed == "true" else "warning"
+    severity = "error" if needed == "true" else "unanswered"
     assert {finding.severity for finding in found} == {severity}
 
 
