@@ -19,11 +19,13 @@ from e2e.cloud import ACCOUNT, REGION, ROOT, Cloud
 from e2e.frontend import Frontend
 from e2e.frontend_invariants import frontend_problems
 from e2e.stack import Json, Stack
-from frontend_site.programs import skip
+from frontend_site.programs import need, skip
+from galv.oci import push_image
 from galv.stand_in import make_image
 from proof.postgres import programs
 
 DOMAIN = "example.com"
+_IMAGE = "galv-team/galv-backend"
 _PATIENCE = Path(__file__).with_name("patience.cjs")
 
 # Seconds that a run of the CLI may take.
@@ -125,16 +127,22 @@ class Application:
         """Put an image of the application that stands in for Galv into the registry.
 
         Args:
-            version: Its tag. An image of that tag stays as it is.
+            version: Its tag. An image of that tag stays as it is, unless it is moved.
             files: Texts of files that are more or other ones, by path.
         """
         skip(why_no_network())
         if programs() is None:
             skip("PostgreSQL is missing (Debian: postgresql)")
+        need("docker-registry")
         image = self.cloud.images / version
         if not image.exists():
             make_image(image, version=version, has_all_static_files=False, files=dict(files or {}))
+            self.move_tag(version, version)
         return image
+
+    def move_tag(self, tag: str, version: str) -> str:
+        """Let a tag in the registry name the image of a version; return its digest."""
+        return push_image(self.cloud.pusher(), _IMAGE, tag, self.cloud.images / version)
 
     def publish_galv(self, version: str, **migrations: str) -> Path:
         """Put an image with more migrations into the registry: their texts, by name."""

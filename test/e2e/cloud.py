@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,12 +15,14 @@ from urllib.request import urlopen
 import boto3
 from botocore.config import Config
 from e2e.name_servers import NameServers
+from ops.preflight.servers import Identity, Pusher
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".venv-e2e"
-_HOSTS = ("*.cloudfront.net", "github.com")
+GHCR = "ghcr.io"
 ACCOUNT = "111122223333"
 REGION = "eu-west-2"
+_HOSTS = ("*.cloudfront.net", "github.com", GHCR, f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com")
 
 
 class Cloud:
@@ -36,13 +40,15 @@ class Cloud:
         self.log = folder / "emulator.log"
         self.certificate = folder / "certificate.pem"
         self.port = _free_port()
+        self.proxy = f"http://127.0.0.1:{_free_port()}"
+        self._away = folder / "away"
         # By this name: with an address the CLI takes template URLs for something else.
         self.url = f"http://localhost:{self.port}"
         self._clients: dict[str, Any] = {}
         self.name_servers = NameServers(self.client("route53"), folder / "names")
 
     def __enter__(self) -> "Cloud":  # noqa: PYI034 - typing.Self came with Python 3.11
-        for name in ("images", "published", "repositories", "home", "tmp", "state"):
+        for name in ("away", "images", "published", "repositories", "home", "tmp", "state"):
             (self.folder / name).mkdir()
         _certify(self.certificate, *_HOSTS)
         with self.log.open("wb") as log:
@@ -113,6 +119,20 @@ class Cloud:
             )
         return self._clients[key]
 
+    def pusher(self) -> Pusher:
+        """Return a client that pushes images to GHCR."""
+        identity = Identity(self.certificate, Path(f"{self.certificate}.key"))
+        return Pusher(GHCR, identity, proxy=self.proxy)
+
+    @contextmanager
+    def without(self, host: str) -> Iterator[None]:
+        """Let nobody reach a host of the internet."""
+        (self._away / host).touch()
+        try:
+            yield
+        finally:
+            (self._away / host).unlink()
+
     def _server_environment(self) -> dict[str, str]:
         variables = self.environment()
         # Functions get an address then, with which SDKs put a bucket into the path of a URL.
@@ -137,11 +157,11 @@ class Cloud:
             # Each is a new process of Node.
             "SFN_WAIT_SCALE": "0.1",
             # The internet that functions and builds see: emulator/edge.py.
-            "https_proxy": f"http://127.0.0.1:{_free_port()}",
+            "https_proxy": self.proxy,
             "SSL_CERT_FILE": str(self.certificate),
             # The name servers that functions ask: functions/sitecustomize.py.
             "E2E_NAME_SERVERS": str(self.name_servers.address),
-            "E2E_IMAGES": str(self.images),
+            "E2E_AWAY": str(self._away),
             "E2E_PUBLISHED": str(self.published),
             "E2E_REPOSITORIES": str(self.repositories),
         }

@@ -5,6 +5,7 @@ returns what is wrong, in words.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
@@ -15,6 +16,9 @@ Json = Mapping[str, Any]
 Client = Callable[[str], Any]
 ANYWHERE = "0.0.0.0/0"
 
+_ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
+_PULLS = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
 _WRITES = ("PutObject", "PutObjectAcl", "DeleteObject")
 # Tasks that write uploads; others of the backend's runtime read them.
 _WRITERS = ("web", "setup-db")
@@ -51,11 +55,28 @@ class Reach:
             for secret in container.get("secrets", []):
                 yield from self._secret_problems(secret["valueFrom"], execution)
             yield from self._log_problems(container, execution)
-            registry = container["image"].partition("/")[0]
-            service = "ecr.dkr" if ".dkr.ecr." in registry else ""
-            yield from self._route_problems(network, 443, f"registry {registry}", service)
+            yield from self._image_problems(container["image"], execution, network)
         for service in ("logs", "secretsmanager", "sts"):
             yield from self._route_problems(network, 443, service, service)
+
+    def _image_problems(self, image: str, role: str, network: Json) -> Iterator[str]:
+        """Say why an image could not be pulled, whose layers ECR has in a bucket of its own.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        """
+        registry, _, rest = image.partition("/")
+        if not (place := _ECR.fullmatch(registry)):
+            yield from self._route_problems(network, 443, f"registry {registry}")
+            return
+        for service in ("ecr.api", "ecr.dkr"):
+            yield from self._route_problems(network, 443, service, service)
+        if not self.vpc_that_s3_sees(network):
+            yield from self._route_problems(network, 443, "the bucket of ECR's layers")
+        repository = re.split("[:@]", rest)[0]
+        arn = f"arn:aws:ecr:{place['region']}:{place['account']}:repository/{repository}"
+        for action, on in {"GetAuthorizationToken": "*", **dict.fromkeys(_PULLS, arn)}.items():
+            if not self.allowed(role, f"ecr:{action}", on):
+                yield f"{role} may not ecr:{action} on {on}"
 
     def _secret_problems(self, value_from: str, role: str) -> Iterator[str]:
         parts = value_from.split(":")
@@ -192,7 +213,9 @@ class Reach:
         groups: list[Json] = found["SecurityGroups"]
         return groups
 
-    def _route_problems(self, network: Json, port: int, what: str, service: str) -> Iterator[str]:
+    def _route_problems(
+        self, network: Json, port: int, what: str, service: str = ""
+    ) -> Iterator[str]:
         """Say why tasks could not reach the internet, or a service by its endpoint."""
         groups = set(network["securityGroups"])
         if service and self._endpoint(network, service, port):

@@ -1,16 +1,18 @@
 """The emulator refuses what AWS refuses: what it let pass, no run could find."""
 
+import hashlib
 import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
 from e2e.cloud import ENVIRONMENT, ROOT, Cloud
-from e2e.stack import Stack
+from e2e.stack import Json, Stack
 from frontend_site.programs import need
 
 from galv_ops.preflight.dns import resolve
@@ -202,6 +204,83 @@ class TestDeletions:
             cloud.client("cloudformation").delete_stack(StackName="exporting")
 
         assert Stack(cloud, "exporting").status == "CREATE_COMPLETE"
+
+
+class TestImages:
+    """What `test_image_mirror.py` asks of the same rules, asked through the emulator."""
+
+    @pytest.fixture
+    def ecr(self, cloud: Cloud) -> Iterator[Any]:
+        ecr = cloud.client("ecr")
+        ecr.create_repository(repositoryName="layers", imageTagMutability="IMMUTABLE")
+        yield ecr
+        ecr.delete_repository(repositoryName="layers", force=True)
+
+    def begin(self, ecr: Any) -> Json:
+        begun = ecr.initiate_layer_upload(repositoryName="layers")
+        return {"repositoryName": "layers", "uploadId": begun["uploadId"]}
+
+    def upload(self, ecr: Any, content: bytes) -> Json:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        upload = self.begin(ecr)
+        where = {"partFirstByte": 0, "partLastByte": len(content) - 1}
+        ecr.upload_layer_part(**upload, **where, layerPartBlob=content)
+        ecr.complete_layer_upload(**upload, layerDigests=[digest])
+        return {"digest": digest, "size": len(content)}
+
+    def image(self, config: Json, *layers: Json) -> str:
+        kind = "application/vnd.oci.image.manifest.v1+json"
+        return json.dumps({"mediaType": kind, "config": config, "layers": layers})
+
+    def test_refuses_a_layer_with_another_digest(self, ecr: Any) -> None:
+        upload = self.begin(ecr)
+        where = {"partFirstByte": 0, "partLastByte": 2}
+        ecr.upload_layer_part(**upload, **where, layerPartBlob=b"one")
+
+        with pytest.raises(ClientError, match="InvalidLayerException"):
+            ecr.complete_layer_upload(**upload, layerDigests=[f"sha256:{'0' * 64}"])
+
+    def test_refuses_a_part_that_does_not_follow(self, ecr: Any) -> None:
+        upload = self.begin(ecr)
+
+        with pytest.raises(ClientError, match="InvalidLayerPartException") as refused:
+            ecr.upload_layer_part(**upload, partFirstByte=1, partLastByte=3, layerPartBlob=b"one")
+
+        response: Any = refused.value.response
+        assert response["lastValidByteReceived"] == -1
+
+    def test_refuses_an_image_without_its_layers(self, ecr: Any) -> None:
+        config = self.upload(ecr, b"config")
+        manifest = self.image(config, {"digest": f"sha256:{'0' * 64}", "size": 1})
+
+        with pytest.raises(ClientError, match="LayersNotFoundException"):
+            ecr.put_image(repositoryName="layers", imageManifest=manifest, imageTag="v1")
+
+    def test_refuses_to_move_a_tag_and_gives_it_again_when_its_image_is_deleted(
+        self, ecr: Any
+    ) -> None:
+        first, second = (self.image(self.upload(ecr, text)) for text in (b"first", b"second"))
+        ecr.put_image(repositoryName="layers", imageManifest=first, imageTag="v1")
+
+        with pytest.raises(ClientError, match="ImageTagAlreadyExistsException"):
+            ecr.put_image(repositoryName="layers", imageManifest=second, imageTag="v1")
+
+        ecr.batch_delete_image(repositoryName="layers", imageIds=[{"imageTag": "v1"}])
+        ecr.put_image(repositoryName="layers", imageManifest=second, imageTag="v1")
+        (there,) = ecr.describe_images(repositoryName="layers")["imageDetails"]
+        assert there["imageDigest"] == f"sha256:{hashlib.sha256(second.encode()).hexdigest()}"
+
+    def test_forgets_layers_with_their_repository(self, ecr: Any) -> None:
+        layer = self.upload(ecr, b"layer")["digest"]
+        assert self.availability(ecr, layer) == "AVAILABLE"
+        ecr.delete_repository(repositoryName="layers", force=True)
+        ecr.create_repository(repositoryName="layers")
+
+        assert self.availability(ecr, layer) == "UNAVAILABLE"
+
+    def availability(self, ecr: Any, digest: str) -> str:
+        asked = ecr.batch_check_layer_availability(repositoryName="layers", layerDigests=[digest])
+        return str(asked["layers"][0]["layerAvailability"])
 
 
 # Threads that change often, and sessions enough to be looked at for longer than that.

@@ -41,12 +41,13 @@ class RefusedError(Exception):
 class Upload:
     size: int = 0
     last_part: int | None = None
+    parts: list[bytes] = field(default_factory=list)
     hashed: Any = field(default_factory=hashlib.sha256)
 
 
 @dataclass
 class Ecr:
-    """A repository with immutable tags. It keeps digests and sizes, and no bytes."""
+    """A repository with immutable tags. It keeps digests and sizes, and bytes where asked to."""
 
     name: str = "galv"
     layers: dict[str, int] = field(default_factory=dict)
@@ -55,6 +56,9 @@ class Ecr:
 
     arrived: list[str] = field(default_factory=list)
     """Digests of images, the one that was pushed first before the others."""
+
+    blobs: dict[str, bytes] | None = None
+    """Where bytes of layers are kept, by digest."""
 
     uploads: dict[str, Upload] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -108,6 +112,8 @@ class Ecr:
             raise RefusedError("LayerPartTooSmallException")
         upload.size, upload.last_part = upload.size + len(part), len(part)
         upload.hashed.update(part)
+        if self.blobs is not None:
+            upload.parts.append(part)
         return {"uploadId": asked["uploadId"], "lastByteReceived": last}
 
     def CompleteLayerUpload(self, asked: Json) -> Json:  # noqa: N802
@@ -120,6 +126,9 @@ class Ecr:
         if digest in self.layers:
             raise RefusedError("LayerAlreadyExistsException")
         self.layers[digest] = upload.size
+        if self.blobs is not None:
+            self.blobs[digest] = b"".join(upload.parts)
+            upload.parts.clear()
         return {"layerDigest": digest}
 
     def PutImage(self, asked: Json) -> Json:  # noqa: N802

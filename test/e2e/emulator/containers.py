@@ -1,10 +1,9 @@
 """Containers as local processes: what MiniStack would otherwise ask of Docker.
 
 MiniStack's ECS has the whole life of a task, but without Docker it only pretends. This is the small
-part of Docker's client that it uses. An "image" is a directory, named by its tag, in the folder
-that E2E_IMAGES names, with the application that stands in for Galv. It runs in a container with
-the template's command, variables, user and mounts, at an address of the task's subnet, with a real
-database and the rights of the task's role.
+part of Docker's client that it uses. An image, with the application that stands in for Galv, is
+pulled from its registry. It runs in a container with the template's command, variables, user and
+mounts, at an address of the task's subnet, with a real database and the rights of the task's role.
 """
 
 import contextlib
@@ -23,16 +22,14 @@ from typing import Any
 
 import boto3
 from containers import Container, Image, Network, container_of
-from e2e.emulator import databases, iam
+from e2e.emulator import databases, iam, images
 from e2e.emulator.ecs import network_of
 from e2e.emulator.private import ecs
 from e2e.emulator.types import Json
 from e2e.reach import Reach
-from galv.stand_in import image_in
 
 log = logging.getLogger("e2e.containers")
 
-IMAGES = Path(os.environ["E2E_IMAGES"])
 PUBLISHED = Path(os.environ["E2E_PUBLISHED"])
 GATEWAY_PORT = int(os.environ["GATEWAY_PORT"])
 # Seconds that a container which is stopped has until it is killed.
@@ -41,29 +38,15 @@ _PATIENCE = 1
 _LONGEST_START = 120
 
 
-def _image(name: str) -> Path:
-    """Return the directory of an image, which a registry would refuse if it did not exist."""
-    repository = name.partition("@")[0]
-    tag = repository.rpartition("/")[2].partition(":")[2] or "latest"
-    directory = IMAGES / tag
-    if not directory.is_dir():
-        raise ImageNotFound(f"failed to resolve reference {name!r}: not found")
-    return directory
-
-
-class ImageNotFound(Exception):  # noqa: N818 - Docker's name for it
-    """No registry has the image."""
-
-
-class _Registry:
+class _Images:
     def get_registry_data(self, name: str, **_: object) -> Any:
-        raise RuntimeError(f"no digest of {name}")  # a folder has none; tags are used as they are
+        raise RuntimeError(f"no digest of {name}")  # tags are used as they are
 
-    def get(self, name: str) -> Path:
-        return _image(name)
+    def get(self, name: str) -> Image:
+        return images.pull(name)
 
-    def pull(self, name: str, **_: object) -> Path:
-        return _image(name)
+    def pull(self, name: str, **_: object) -> Image:
+        return images.pull(name)
 
 
 class _Container:
@@ -163,7 +146,9 @@ class _Containers:
             command = ["/bin/sh", "-c", 'printf "%s\\n" "$0" "$@"; exit 1', *problems]
         own = {**container_of(definition, name), "entryPoint": [], "command": command}
         role = definition["taskRoleArn"]
-        made = _start(image_in(_image(image)), own, environment, role, network)
+        platform = definition.get("runtimePlatform") or {}
+        pulled = images.pull(image, platform.get("cpuArchitecture", "X86_64"))
+        made = _start(pulled, own, environment, role, network)
         CONTAINERS[made.id] = made
         return made
 
@@ -175,7 +160,7 @@ class _Containers:
 
 
 class _Docker:
-    images = _Registry()
+    images = _Images()
     containers = _Containers()
 
 
@@ -262,5 +247,5 @@ def install() -> None:
     ecs.docker = _Docker()
     # Asked for when an image cannot be pulled.
     errors = ModuleType("docker.errors")
-    errors.ImageNotFound = ImageNotFound  # type: ignore[attr-defined]
+    errors.ImageNotFound = images.PullError  # type: ignore[attr-defined]
     sys.modules.update({"docker": ModuleType("docker"), "docker.errors": errors})

@@ -1,9 +1,10 @@
-"""The internet that functions and builds see: CloudFront's host names and GitHub's repositories.
+"""The internet that functions, builds and pulls see: CloudFront, GitHub's repositories, registries.
 
 They reach it through a proxy with TLS, as programs behind a firewall do, by the variables
 `https_proxy` and `SSL_CERT_FILE`. Requests to a distribution go to MiniStack, which serves it, and
-whose functions run in njs here. GitHub has what is in the folder that E2E_REPOSITORIES names:
-repositories, whose names git's own server tells, and files of releases.
+whose functions run in njs here; and so do those to ECR's registry. GHCR is `registry`. GitHub has
+what is in the folder that E2E_REPOSITORIES names: repositories, whose names git's own server tells,
+and files of releases. A host that the folder E2E_AWAY has a file of cannot be reached.
 """
 
 import http.client
@@ -19,12 +20,14 @@ from socketserver import StreamRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
+from e2e.emulator import registry
 from e2e.emulator.private import cloudfront_js
 from e2e.emulator.types import Json
 
 _GATEWAY = int(os.environ["GATEWAY_PORT"])
 _REPOSITORIES = Path(os.environ["E2E_REPOSITORIES"])
-_CLOUDFRONT = ".cloudfront.net"
+_AWAY = Path(os.environ["E2E_AWAY"])
+_CLOUDFRONT, _ECR = ".cloudfront.net", ".dkr.ecr."
 _GITHUB = "github.com"
 _NAMES = "/info/refs"
 _RELEASES = "/releases/download/"
@@ -39,16 +42,23 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         self.host = self.path.partition(":")[0]
+        if (_AWAY / self.host).exists():
+            self.send_error(502)
+            return
         self.send_response(200)
         self.end_headers()
+        if self.host == registry.HOST:
+            registry.lead_to(self.connection)
+            self.close_connection = True
+            return
         self.request = self.tls.wrap_socket(self.connection, server_side=True)
         # The same handler goes on, with what is inside.
         StreamRequestHandler.setup(self)
         self.close_connection = False
 
     def do_GET(self) -> None:
-        if self.host.endswith(_CLOUDFRONT):
-            status, headers, body = self._from_distribution()
+        if self.host.endswith(_CLOUDFRONT) or _ECR in self.host:
+            status, headers, body = self._from_aws()
         elif self.host == _GITHUB and urlsplit(self.path).path.endswith(_NAMES):
             status, headers, body = _from_git(self.path)
         else:
@@ -68,7 +78,7 @@ class _Proxy(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _from_distribution(self) -> tuple[int, dict[str, str], bytes]:
+    def _from_aws(self) -> tuple[int, dict[str, str], bytes]:
         gateway = http.client.HTTPConnection("127.0.0.1", _GATEWAY, timeout=30)
         headers = {"Host": self.host, "X-Forwarded-Proto": "https"}
         headers |= {name: self.headers[name] for name in ("Accept",) if name in self.headers}

@@ -87,6 +87,21 @@ ec2 = Module(
     "_strip_descriptions",
     "_subnets",
 )
+ecr = Module(
+    "services.ecr",
+    "_batch_check_layer_availability",
+    "_batch_delete_image",
+    "_batch_get_image",
+    "_complete_layer_upload",
+    "_images",
+    "_initiate_layer_upload",
+    "_layer_blobs",
+    "_list_images",
+    "_manifest_blobs",
+    "_put_image",
+    "_repositories",
+    "_upload_layer_part",
+)
 ecs = Module(
     "services.ecs",
     "_ACTION_MAP",

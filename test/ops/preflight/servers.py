@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener, urlopen
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -252,16 +252,19 @@ def docker_registry(
 class Pusher:
     """Pushes images, with the password of the registry."""
 
-    def __init__(self, host: str, identity: Identity) -> None:
+    def __init__(self, host: str, identity: Identity, *, proxy: str = "") -> None:
         self._host = host
-        self._context = identity.context()
+        self._opener = build_opener(
+            HTTPSHandler(context=identity.context()),
+            ProxyHandler({"https": proxy} if proxy else {}),
+        )
         self._basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
     def _send(self, method: str, url: str, body: bytes, kind: str) -> Mapping[str, str]:
         request = Request(url, data=body, method=method)
         request.add_header("Authorization", f"Basic {self._basic}")
         request.add_header("Content-Type", kind)
-        with urlopen(request, context=self._context, timeout=10) as answer:
+        with self._opener.open(request, timeout=10) as answer:
             return dict(answer.headers.items())
 
     def blob(self, repository: str, content: bytes) -> dict[str, Any]:
