@@ -72,10 +72,28 @@ class Backend(Stack):
         return dict(answer["taskDefinition"])
 
     @property
+    def image(self) -> str:
+        """The image that the web service runs."""
+        return self.image_of(self.service["taskDefinition"])
+
+    def image_of(self, definition_arn: str) -> str:
+        """Return the image of a task definition."""
+        (container,) = self.definition(definition_arn)["containerDefinitions"]
+        return str(container["image"])
+
+    @property
     def version(self) -> str:
-        """Tag of the image that the web service runs."""
-        (container,) = self.definition(self.service["taskDefinition"])["containerDefinitions"]
-        return str(container["image"]).rpartition(":")[2]
+        """Tag of the image that the web service runs, or of the one that was copied."""
+        name, _, digest = self.image.partition("@")
+        if not digest:
+            return name.rpartition(":")[2]
+        ids, repository = [{"imageDigest": digest}], name.partition("/")[2]
+        (found,) = self.cloud.client("ecr").describe_images(
+            repositoryName=repository, imageIds=ids
+        )["imageDetails"]
+        # Such as v2.11.4-amd64-1a2b3c4d; those of deployments have a time.
+        tags = [tag for tag in found["imageTags"] if not tag.startswith("deployed-")]
+        return str(tags[0]).rsplit("-", 2)[0]
 
     def secret(self, value_from: str) -> str:
         """Return what a container gets for a secret of its task definition."""

@@ -13,6 +13,15 @@ def resource(template: Json, kind: str) -> Any:
     return found
 
 
+def add_what_fails(template: Json, after: str) -> None:
+    """Add a resource that fails once another is there."""
+    template["Resources"]["Late"] = {
+        "Type": "AWS::EC2::SecurityGroupIngress",
+        "DependsOn": [after],
+        "Properties": {"GroupId": "sg-0", "CidrIp": "10.0.0.0/8", "IpProtocol": "-1"},
+    }
+
+
 class Template:
     """A template's resources, to be broken."""
 

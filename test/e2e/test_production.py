@@ -10,7 +10,7 @@ from e2e.cloud import Cloud
 from e2e.faults import MIGRATION_FAILS, SERVER_ENDS
 from e2e.inventory import inventory
 from e2e.stack import Json, Stack
-from e2e.templates import resource
+from e2e.templates import add_what_fails, resource
 from galv.stand_in import APPLICATION
 
 GOOD, NO_MIGRATION, NO_SERVICE, NO_CHECK = "v4.0.0", "v4.0.1", "v4.0.2", "v4.0.3"
@@ -133,14 +133,6 @@ def something_when_all_is_protected(app: Application) -> Outcome:
     ]
     add_what_fails(template, protection)
     return app.deploy_template(template)
-
-
-def add_what_fails(template: Json, after: str) -> None:
-    template["Resources"]["Late"] = {
-        "Type": "AWS::EC2::SecurityGroupIngress",
-        "DependsOn": [after],
-        "Properties": {"GroupId": "sg-0", "CidrIp": "10.0.0.0/8", "IpProtocol": "-1"},
-    }
 
 
 @pytest.mark.parametrize(
