@@ -227,10 +227,26 @@ class Application:
 
         Which is nothing but another tag of its image, and faster than synthesizing it.
         """
+        return self.deploy_template(self.template_of_version(version))
+
+    def template_of_version(self, version: str) -> Json:
+        """Return the template of the backend that was synthesized last, for another version."""
         text = json.dumps(self.template(self.backend))
         before = f"galv-backend:{self.context['backendVersion']}"
         assert before in text
-        return self.deploy_template(json.loads(text.replace(before, f"galv-backend:{version}")))
+        return dict(json.loads(text.replace(before, f"galv-backend:{version}")))
+
+    def processes(self, name: str) -> list[int]:
+        """Return the processes of this machine that are the backend's, and run or do something."""
+        host = f"VIRTUAL_HOST={self.context['backendSubdomain']}.".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                names = {word.rpartition(b"/")[2] for word in words}
+                if name.encode() in names and host in (process / "environ").read_bytes():
+                    found.append(int(process.name))
+        return found
 
     def _forget_templates(self) -> None:
         """Make the CLI upload a template again although its name says that it is there."""

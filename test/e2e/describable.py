@@ -24,6 +24,7 @@ _DESCRIBED_BY = {
     "AWS::EC2::Subnet": ("ec2", "describe_subnets", "SubnetIds"),
     "AWS::EC2::VPC": ("ec2", "describe_vpcs", "VpcIds"),
     "AWS::EC2::VPCEndpoint": ("ec2", "describe_vpc_endpoints", "VpcEndpointIds"),
+    "AWS::ECR::Repository": ("ecr", "describe_repositories", "repositoryNames"),
     "AWS::ECS::Cluster": ("ecs", "describe_clusters", "clusters"),
     "AWS::ECS::TaskDefinition": ("ecs", "describe_task_definition", "taskDefinition"),
     "AWS::ElasticLoadBalancingV2::Listener": ("elbv2", "describe_listeners", "ListenerArns"),

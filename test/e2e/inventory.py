@@ -20,6 +20,7 @@ _LISTS = [
     ("ec2", "describe_subnets", "Subnets", "SubnetId"),
     ("ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
     ("ec2", "describe_vpcs", "Vpcs", "VpcId"),
+    ("ecr", "describe_repositories", "repositories", "repositoryArn"),
     ("ecs", "list_clusters", "clusterArns", None),
     ("ecs", "list_task_definitions", "taskDefinitionArns", None),
     ("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),

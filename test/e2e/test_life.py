@@ -492,10 +492,9 @@ def content_security_policy(app: Application) -> str:
 
 def with_rotation(app: Application, number: int, version: str) -> Json:
     """The template with another `rotation` of `GalvMail`, which the example has no key for."""
-    template = app.template(app.backend)
+    template = app.template_of_version(version)
     resource(template, "Custom::GalvSmtpCredentials")["Properties"]["Rotation"] = str(number)
-    before, after = (f"galv-backend:{one}" for one in (app.context["backendVersion"], version))
-    return dict(json.loads(json.dumps(template).replace(before, after)))
+    return template
 
 
 def access_keys(backend: Backend) -> list[str]:

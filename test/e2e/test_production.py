@@ -9,7 +9,7 @@ from e2e.app import Application, Outcome
 from e2e.cloud import Cloud
 from e2e.faults import MIGRATION_FAILS, SERVER_ENDS
 from e2e.inventory import inventory
-from e2e.stack import Json, Stack
+from e2e.stack import Stack
 from e2e.templates import add_what_fails, resource
 from galv.stand_in import APPLICATION
 
@@ -91,20 +91,14 @@ def no_migration(app: Application) -> Outcome:
     return app.deploy(backendVersion=NO_MIGRATION, frontendVersion=SITE)
 
 
-def good(app: Application) -> Json:
-    """The backend's template, which was synthesized for another version."""
-    text = json.dumps(app.template(app.backend)).replace(f":{NO_MIGRATION}", f":{GOOD}")
-    return dict(json.loads(text))
-
-
 def no_network(app: Application) -> Outcome:
-    template = good(app)
+    template = app.template_of_version(GOOD)
     resource(template, "AWS::EC2::NatGateway")["Properties"]["AllocationId"] = "eipalloc-0"
     return app.deploy_template(template)
 
 
 def no_database(app: Application) -> Outcome:
-    template = good(app)
+    template = app.template_of_version(GOOD)
     resource(template, "AWS::RDS::DBInstance")["Properties"]["DBSubnetGroupName"] = "missing"
     return app.deploy_template(template)
 
@@ -127,7 +121,7 @@ def a_name_that_is_taken(app: Application) -> Outcome:
 
 
 def something_when_all_is_protected(app: Application) -> Outcome:
-    template = good(app)
+    template = app.template_of_version(GOOD)
     (protection,) = [
         id for id, one in template["Resources"].items() if one["Type"] == "Custom::GalvProtection"
     ]
@@ -180,7 +174,7 @@ def test_a_first_deployment_that_fails_rolls_back_the_stack_in_us_east_1(
     # Those of other deployments.
     before = certificates()["CertificateSummaryList"]
 
-    done = app.deploy_template(good(app), (edge, template))
+    done = app.deploy_template(app.template_of_version(GOOD), (edge, template))
 
     assert not done.ok
     assert statuses(app)[2:] == ["", ""]
@@ -198,7 +192,7 @@ def test_a_site_that_is_not_built_or_does_not_load_rolls_back(
 ) -> None:
     text = json.dumps(app.template(app.frontend)).replace(SITE, version)
 
-    done = app.deploy_template(good(app), (app.frontend, json.loads(text)))
+    done = app.deploy_template(app.template_of_version(GOOD), (app.frontend, json.loads(text)))
 
     assert not done.ok
     assert any(reason in event for event in app.frontend.reasons()), app.frontend.reasons()
