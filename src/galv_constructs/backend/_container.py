@@ -1,13 +1,11 @@
 """The files of `container/`, which run around Galv in its containers."""
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
+from galv_constructs.backend._sources import source
 from galv_constructs.tasks._task import LONGEST_STOP
 from galv_constructs.web_acl.web_acl import DEFAULT_UPLOAD_PATHS
 
-_SOURCES = Path(__file__).parents[1] / "container"
 _START = ("galv_task/__init__.py", "galv_task/logs.py", "galv_task/settings.py")
 _SIGN_INS = "galv_task/apps.py"
 _CHECK_STATUS = "galv_task/management/commands/check_status.py"
@@ -18,11 +16,6 @@ DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
 """Directory that tasks write their own files below."""
 GRACE = LONGEST_STOP - 10
 """Seconds that requests have to end when a container is stopped."""
-
-
-@cache
-def _source(name: str) -> str:
-    return (_SOURCES / name).read_text(encoding="utf-8")
 
 
 def entry_point(
@@ -41,7 +34,7 @@ def entry_point(
     more = {_CHECK_STATUS: check_status, _OWN_DATABASE: own_database, _SIGN_INS: sign_ins}
     names = (*_START, *(name for name, is_wanted in more.items() if is_wanted))
     files = "\n".join(_write(name) for name in names)
-    return ["sh", "-c", _source("start.sh").replace("FILES", files), "start"]
+    return ["sh", "-c", source("start.sh").replace("FILES", files), "start"]
 
 
 def serve_command(server: Sequence[str], *, port: int, timeout: int) -> list[str]:
@@ -52,7 +45,7 @@ def serve_command(server: Sequence[str], *, port: int, timeout: int) -> list[str
         port: Port that is answered.
         timeout: How long, in seconds, an answer may take, and a client may be silent.
     """
-    script = _source("serve.sh").replace("NGINX_CONF", _write("nginx.conf", "nginx/nginx.conf"))
+    script = source("serve.sh").replace("NGINX_CONF", _write("nginx.conf", "nginx/nginx.conf"))
     # Files that are older belong to no request.
     minutes = timeout // 60 + 15
     values = {
@@ -69,4 +62,4 @@ def serve_command(server: Sequence[str], *, port: int, timeout: int) -> list[str
 
 def _write(name: str, path: str | None = None) -> str:
     """Make the shell command that writes a source into the container."""
-    return f"cat > {DIRECTORY}/{path or name} <<'{_END}'\n{_source(name)}{_END}"
+    return f"cat > {DIRECTORY}/{path or name} <<'{_END}'\n{source(name)}{_END}"
