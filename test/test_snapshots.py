@@ -5,13 +5,12 @@ from functools import partial
 
 import pytest
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import backend_in, zone_in
 from constructs import Construct
+from runtimes import given_runtime
 from snapshot import SNAPSHOTS, names, snapshot
 from templates import synthesize
 
@@ -25,12 +24,12 @@ from galv_constructs import (
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
+    GalvTask,
     GalvWebAcl,
     GitHubSubject,
     MirroredImage,
     NetworkPreset,
     PreflightCheck,
-    TaskRuntime,
 )
 
 
@@ -74,35 +73,22 @@ def review_role(stack: Stack) -> None:
     GalvReviewRole(stack, "ReviewRole", subjects=subjects, stacks=["galv-BackendStack"])
 
 
-def runtime_in(stack: Stack) -> TaskRuntime:
-    """A runtime that adds nothing to the stack."""
-    vpc = ec2.Vpc.from_vpc_attributes(
-        stack,
-        "Vpc",
-        vpc_id="vpc-1",
-        availability_zones=["a", "b"],
-        private_subnet_ids=["subnet-1", "subnet-2"],
-    )
-    return TaskRuntime(
-        cluster=ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc),
-        network=GalvNetwork.from_vpc(vpc),
-        image=ecs.ContainerImage.from_registry("main"),
-        log_group_prefix="/tasks",
-    )
-
-
 def release_task(stack: Stack) -> None:
-    GalvReleaseTask(stack, "Reindex", runtime=runtime_in(stack), command=["reindex"])
+    GalvReleaseTask(stack, "Reindex", runtime=given_runtime(stack), command=["reindex"])
 
 
 def scheduled_task(stack: Stack) -> None:
     GalvScheduledTask(
         stack,
         "NightlyReport",
-        runtime=runtime_in(stack),
+        runtime=given_runtime(stack),
         command=["report"],
         schedule=ScheduleExpression.rate(Duration.days(1)),
     )
+
+
+def task(stack: Stack) -> None:
+    GalvTask(stack, "Export", runtime=given_runtime(stack), command=["export"])
 
 
 def preflight(stack: Stack) -> None:
@@ -128,6 +114,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "release-task": release_task,
     "review-role": review_role,
     "scheduled-task": scheduled_task,
+    "task": task,
     "web-acl": web_acl,
     **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},
 }

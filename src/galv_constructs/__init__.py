@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from galv_constructs.tasks.release_task import GalvReleaseTask
     from galv_constructs.tasks.runtime import TaskRuntime
     from galv_constructs.tasks.scheduled_task import GalvScheduledTask
+    from galv_constructs.tasks.task import GalvTask
     from galv_constructs.web_acl.web_acl import (
         DEFAULT_CREDENTIAL_PATHS,
         DEFAULT_UPLOAD_PATHS,
@@ -45,6 +46,7 @@ __all__ = [
     "GalvReleaseTask",
     "GalvReviewRole",
     "GalvScheduledTask",
+    "GalvTask",
     "GalvWebAcl",
     "GitHubSubject",
     "IGalvMail",
@@ -73,6 +75,7 @@ _MODULES = {
     "GalvReleaseTask": "tasks.release_task",
     "GalvReviewRole": "github.review_role",
     "GalvScheduledTask": "tasks.scheduled_task",
+    "GalvTask": "tasks.task",
     "GalvWebAcl": "web_acl.web_acl",
     "GitHubSubject": "github.subject",
     "IGalvMail": "mail.mail",

@@ -33,6 +33,7 @@ def start_task(
     task_definition: str,
     network: Mapping[str, Any],
     started_by: str,
+    spot: bool = False,
     **options: Any,
 ) -> str:
     """Start a task on Fargate and return its ARN.
@@ -43,20 +44,27 @@ def start_task(
         task_definition: Task definition of the run.
         network: Its subnets, security groups and public address, as ECS names them.
         started_by: The mark on the task.
+        spot: Whether it runs on Fargate Spot.
         **options: More that RunTask takes.
 
     Raises:
         NotStartedError: If ECS did not start it.
     """
+    # ECS takes one of the two.
+    capacity: Mapping[str, Any] = (
+        {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
+        if spot
+        else {"launchType": "FARGATE"}
+    )
     answer = ecs.run_task(
         cluster=cluster,
         taskDefinition=task_definition,
-        launchType="FARGATE",
         count=1,
         startedBy=started_by,
         propagateTags="TASK_DEFINITION",
         enableECSManagedTags=True,
         networkConfiguration={"awsvpcConfiguration": network},
+        **capacity,
         **options,
     )
     if not answer["tasks"]:

@@ -1,14 +1,12 @@
 """The files of `container/` in a task definition: their words are not part of it."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
-from galv_constructs.backend._sources import plain_code, python_code, source
+from galv_constructs.backend._sources import FOLDER, plain_code, python_code, source
 
-_FOLDER = Path(__file__).parents[2] / "src/galv_constructs/container"
-_FILES = [str(path.relative_to(_FOLDER)) for path in sorted(_FOLDER.rglob("*")) if path.suffix]
+_FILES = [str(path.relative_to(FOLDER)) for path in sorted(FOLDER.rglob("*")) if path.suffix]
 _PYTHON = [name for name in _FILES if name.endswith(".py")]
 
 
@@ -26,12 +24,12 @@ def _without_docstrings(code: str) -> str:
 
 @pytest.mark.parametrize("name", _PYTHON)
 def test_python_does_what_the_file_does(name: str) -> None:
-    assert ast.dump(ast.parse(source(name))) == _without_docstrings((_FOLDER / name).read_text())
+    assert ast.dump(ast.parse(source(name))) == _without_docstrings((FOLDER / name).read_text())
 
 
 @pytest.mark.parametrize("name", _FILES)
 def test_other_words_are_the_same_source(name: str) -> None:
-    text = (_FOLDER / name).read_text()
+    text = (FOLDER / name).read_text()
     change = python_code if name.endswith(".py") else plain_code
     said = f"# Said in other words.\n\n{text}\n# And at the end.\n"
     assert change(said) == source(name)

@@ -20,7 +20,7 @@ from galv.stand_in import APPLICATION, PYTHON
 from proof import certificates
 from proof.postgres import Postgres, programs
 
-from galv_constructs.backend._container import _SOURCES
+from galv_constructs.backend._sources import FOLDER
 
 pytestmark = pytest.mark.smoke
 MASTER, MASTER_PASSWORD = "galv", "master's p%ssword"
@@ -72,7 +72,7 @@ class Database:
     def task(self, *command: str, login: str = LOGIN, **variables: str) -> tuple[int, str]:
         """Run Python as a task does whose variables name this login."""
         environment = {
-            "PYTHONPATH": str(_SOURCES),
+            "PYTHONPATH": str(FOLDER),
             "DJANGO_SETTINGS_MODULE": "galv_task.settings",
             "GALV_SETTINGS_MODULE": "config.settings",
             "DJANGO_SECRET_KEY": "secret",

@@ -157,6 +157,20 @@ class TestDue:
             },
         }
 
+    def test_starts_the_task_on_spot_when_asked(
+        self, schedule: Schedule, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SPOT", "true")
+
+        schedule.due()
+
+        _, query = schedule.aws.calls[1]
+        assert query["capacityProviderStrategy"] == [
+            {"capacityProvider": "FARGATE_SPOT", "weight": 1}
+        ]
+        # ECS takes one of the two.
+        assert "launchType" not in query
+
     def test_sets_a_deadline_that_calls_the_function(self, schedule: Schedule) -> None:
         schedule.due()
 
@@ -400,6 +414,15 @@ class TestFailedRuns:
                     "containers": [{"name": "monitor", "exitCode": 0}],
                 },
                 "was stopped, with exit code 0 (UserInitiated; Not done after 600 s)",
+            ),
+            (
+                {
+                    "stopCode": "SpotInterruption",
+                    "stoppedReason": "Your Spot Task was stopped.",
+                    "startedAt": DUE,
+                    "containers": [{"name": "monitor", "exitCode": 143}],
+                },
+                "was interrupted by Fargate Spot (SpotInterruption; Your Spot Task was stopped.)",
             ),
             (
                 {

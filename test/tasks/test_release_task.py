@@ -28,7 +28,7 @@ from templates import (
 )
 
 from galv_constructs import GalvNetwork, GalvReleaseTask, ReleaseStep, TaskRuntime
-from galv_constructs.tasks._task import task_name
+from galv_constructs.tasks._checks import task_name
 
 RUN = "Custom::GalvReleaseTask"
 

@@ -18,6 +18,7 @@ from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import MakeBackend, Refusal, new_app, validation
 from cdk_nag import AwsSolutionsChecks
 from cfnlint import ManualArgs, lint  # type: ignore[import-untyped] # it has no types
+from runtimes import runtime_in
 from templates import (
     Json,
     container,
@@ -42,19 +43,6 @@ from galv_constructs import (
 )
 
 EVERY_FIVE_MINUTES = ScheduleExpression.rate(Duration.minutes(5))
-
-
-def runtime_in(stack: Stack, **overrides: Any) -> TaskRuntime:
-    """A runtime without Galv: a cluster and an image of its own."""
-    cluster = ecs.Cluster(stack, "Cluster", vpc=ec2.Vpc(stack, "Vpc", max_azs=1))
-    arguments: Json = {
-        "cluster": cluster,
-        "network": GalvNetwork.from_vpc(cluster.vpc),
-        "image": ecs.ContainerImage.from_registry("reports:1.4.2"),
-        "log_group_prefix": "/reports",
-        **overrides,
-    }
-    return TaskRuntime(**arguments)
 
 
 @pytest.fixture
@@ -485,68 +473,27 @@ class TestBounds:
         ]
 
 
-class TestDisabled:
-    def test_defines_only_the_task(self, template: Callable[..., Json]) -> None:
-        result = template(enabled=False)
+class TestCapacity:
+    def test_runs_on_demand_by_default(self, template: Callable[..., Json]) -> None:
+        result = template()
 
-        types = {
-            resource["Type"]
-            for logical_id, resource in result["Resources"].items()
-            if logical_id.startswith("NightlyReport")
-        }
-        assert types == {
-            "AWS::EC2::SecurityGroup",
-            "AWS::ECS::TaskDefinition",
-            "AWS::IAM::Policy",
-            "AWS::IAM::Role",
-            "AWS::Logs::LogGroup",
-        }
+        assert "SPOT" not in variables(result)
+        assert of_type(result, "AWS::ECS::ClusterCapacityProviderAssociations") == {}
+        _, definition = task_definition(result, "nightly-report")
+        assert "EphemeralStorage" not in definition
 
-    def test_leaves_the_task_as_it_is(self, template: Callable[..., Json]) -> None:
-        stack = Stack(new_app(), "Stack")
-        GalvScheduledTask(
-            stack,
-            "NightlyReport",
-            runtime=runtime_in(stack),
-            command=["report", "--all"],
-            schedule=EVERY_FIVE_MINUTES,
-            enabled=True,
-        )
+    def test_runs_on_spot_when_asked(self, template: Callable[..., Json]) -> None:
+        result = template(spot=True)
 
-        enabled = synthesize(stack)
-        for logical_id, resource in template(enabled=False)["Resources"].items():
-            assert enabled["Resources"][logical_id] == resource
+        assert variables(result)["SPOT"] == "true"
+        # The first run can come as soon as the schedule is there.
+        association = only_id(result, "AWS::ECS::ClusterCapacityProviderAssociations")
+        assert association in needs(result, only_id(result, "AWS::Scheduler::Schedule"))
 
-    def test_has_no_schedule_to_look_at(self, make: Callable[..., GalvScheduledTask]) -> None:
-        task = make(enabled=False)
+    def test_has_the_given_disk(self, template: Callable[..., Json]) -> None:
+        _, definition = task_definition(template(ephemeral_storage_gib=100), "nightly-report")
 
-        assert task.schedule is None
-        assert task.schedule_log_group is None
-        assert task.dead_letter_queue is None
-        assert task.failed_runs_alarm is None
-        assert task.dead_letters_alarm is None
-        assert task.task_definition.family
-        assert task.log_group.log_group_name
-
-    def test_refuses_a_metric(self, make: Callable[..., GalvScheduledTask]) -> None:
-        task = make(enabled=False)
-
-        with pytest.raises(ValueError, match="Stack/NightlyReport is disabled and has no metric"):
-            task.metric_failed_runs()
-
-    def test_has_a_schedule_otherwise(
-        self, stack: Stack, make: Callable[..., GalvScheduledTask]
-    ) -> None:
-        task = make()
-
-        assert task.schedule is not None
-        assert task.schedule_log_group is not None
-        assert task.dead_letter_queue is not None
-        assert task.failed_runs_alarm is not None
-        assert task.dead_letters_alarm is not None
-        dimensions = stack.resolve(task.metric_failed_runs().dimensions)
-        rule = only_id(synthesize(stack), "AWS::Events::Rule")
-        assert dimensions == {"RuleName": {"Ref": rule}}
+        assert definition["EphemeralStorage"] == {"SizeInGiB": 100}
 
 
 class TestAlarms:
@@ -616,7 +563,9 @@ class TestRefusals:
             ({"retry_attempts": -1}, "retry_attempts must be from 0 to 2, got -1"),
             ({"retry_attempts": 1.5}, "retry_attempts must be a whole number, got 1.5"),
             ({"max_event_age": Duration.hours(7)}, "max_event_age must be whole seconds from 60"),
-            ({"enabled": 5}, "enabled must be true or false, got 5"),
+            ({"spot": 5}, "spot must be true or false, got 5"),
+            ({"ephemeral_storage_gib": 201}, "ephemeral_storage_gib must be from 21 to 200 GiB"),
+            ({"ephemeral_storage_gib": 20}, "ephemeral_storage_gib must be from 21 to 200 GiB"),
             ({"alarm_topic": "arn:aws:sns:x"}, "alarm_topic must be an aws_sns.ITopic"),
         ],
     )
@@ -653,7 +602,7 @@ class TestRefusals:
         schedule = ScheduleExpression.expression(expression)
 
         message = refusal(lambda: make(schedule=schedule))
-        assert f"got {expression!r}: use enabled=False" in message
+        assert f"got {expression!r}: use a GalvTask" in message
 
     def test_accepts_an_expression_that_is_not_known_at_synthesis(
         self, template: Callable[..., Json]

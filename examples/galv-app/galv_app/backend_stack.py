@@ -22,6 +22,7 @@ from galv_constructs import (
     GalvConfig,
     GalvMail,
     GalvScheduledTask,
+    GalvTask,
     GalvWebAcl,
     IGalvMail,
 )
@@ -77,15 +78,18 @@ class BackendStack(Stack):
             preflight=config.preflight,
         )
         interval = config.monitor_interval_minutes
-        self.validation_monitor = GalvScheduledTask(
-            self,
-            "ValidationMonitor",
-            runtime=self.backend.runtime,
-            command=["python", "manage.py", "validate_against_schemas"],
-            schedule=scheduler.ScheduleExpression.rate(Duration.minutes(max(interval, 1))),
-            enabled=interval > 0,
-            alarm_topic=alarms,
-        )
+        validate = ["python", "manage.py", "validate_against_schemas"]
+        if interval > 0:
+            GalvScheduledTask(
+                self,
+                "ValidationMonitor",
+                runtime=self.backend.runtime,
+                command=validate,
+                schedule=scheduler.ScheduleExpression.rate(Duration.minutes(interval)),
+                alarm_topic=alarms,
+            )
+        else:
+            GalvTask(self, "ValidationMonitor", runtime=self.backend.runtime, command=validate)
         CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
         CfnOutput(
             self,

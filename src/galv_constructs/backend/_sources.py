@@ -10,13 +10,13 @@ import tokenize
 from functools import cache
 from pathlib import Path
 
-_FOLDER = Path(__file__).parents[1] / "container"
+FOLDER = Path(__file__).parents[1] / "container"
 
 
 @cache
 def source(name: str) -> str:
     """Return a file of `container/`, without comments and docstrings."""
-    text = (_FOLDER / name).read_text(encoding="utf-8")
+    text = (FOLDER / name).read_text(encoding="utf-8")
     return python_code(text) if name.endswith(".py") else plain_code(text)
 
 

@@ -754,7 +754,7 @@ class GalvBackend(Construct):
     @property
     def check_status_run_command(self) -> str:
         """Shell command, of the AWS CLI, that runs the check once and follows its log."""
-        return self._check_status.run_command
+        return self._check_status.task.run_command
 
     @property
     def load_balancer(self) -> elbv2.ApplicationLoadBalancer:

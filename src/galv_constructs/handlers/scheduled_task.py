@@ -134,6 +134,7 @@ def _run(mark: str, due: str) -> None:
                 "assignPublicIp": os.environ["ASSIGN_PUBLIC_IP"],
             },
             started_by=mark,
+            spot=os.environ.get("SPOT") == "true",
             # For a known token ECS returns the task of that time: a run that is over already is not
             # started again by an event that comes twice.
             clientToken=mark,
@@ -180,6 +181,8 @@ def _explain(task: Json) -> str:
     code = container_of(task, name).get("exitCode")
     if code is not None and task.get("stopCode") == "EssentialContainerExited":
         what = f"exited with code {code}"
+    elif task.get("stopCode") == "SpotInterruption":
+        what = "was interrupted by Fargate Spot"
     elif code is not None:
         what = f"was stopped, with exit code {code}"
     elif "startedAt" in task:

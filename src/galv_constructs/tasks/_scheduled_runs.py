@@ -105,6 +105,7 @@ class ScheduledRuns(Construct):
                 "SCHEDULE_GROUP": self.group.schedule_group_name,
                 "SCHEDULE_ROLE": scheduler_role.role_arn,
                 "DEAD_LETTER_QUEUE": self.dead_letter_queue.queue_arn,
+                **({"SPOT": "true"} if task.spot else {}),
             },
         )
         # It knows the task definition: until a gate has opened, it runs the one before.

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Literal
 
-from aws_cdk import Duration, Fn, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
@@ -84,16 +84,6 @@ class StatusCheck(Construct):
             resource = role.node.default_child
             assert isinstance(resource, iam.CfnRole)  # noqa: S101 - what an L2 role is made of
             resource.path = check_role_path(backend)
-        region = Stack.of(self).region
-        self.run_command = (
-            f"aws ecs run-task --region {region} --cluster {runtime.cluster.cluster_name}"
-            f" --task-definition {self.task.task_definition.family} --launch-type FARGATE"
-            " --network-configuration 'awsvpcConfiguration={"
-            f"subnets=[{Fn.join(',', self.task.subnet_ids)}],"
-            f"securityGroups=[{self.task.security_group.security_group_id}],"
-            f"assignPublicIp={self.task.assign_public_ip}}}'"
-            f" && aws logs tail --region {region} --follow {self.task.log_group.log_group_name}"
-        )
         if run != "off":
             release = ReleaseRun(
                 self,

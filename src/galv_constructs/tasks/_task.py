@@ -1,10 +1,9 @@
 """One task of a `TaskRuntime`: its definition, roles, security group and log group."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from aws_cdk import Duration, Stack, Tags
+from aws_cdk import Duration, Fn, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -18,7 +17,6 @@ from galv_constructs._core.acknowledge import (
 )
 from galv_constructs._core.dependencies import set_dependency_roots
 from galv_constructs._core.logs import new_log_group
-from galv_constructs._core.placement import check_place, check_secrets_place
 from galv_constructs._core.validation import is_token
 from galv_constructs.images._image import ARCHITECTURES
 from galv_constructs.network import selected_task_subnets
@@ -30,7 +28,8 @@ LONGEST_STOP = 120
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 """
 _FAMILY_TAG = "galv:task-family"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+# Says to those who start single runs that they are for Fargate Spot.
+_SPOT_TAG = "galv:spot"
 _PLATFORMS = {
     name: ecs.RuntimePlatform(
         cpu_architecture=ecs.CpuArchitecture.of(name),
@@ -58,6 +57,8 @@ class Task(Construct):
         command: Sequence[str],
         cpu: int,
         memory_limit_mib: int,
+        ephemeral_storage_gib: int | None = None,
+        spot: bool = False,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, ecs.Secret] | None = None,
         port: int | None = None,
@@ -70,6 +71,7 @@ class Task(Construct):
         super().__init__(scope, id)
         self.name = name
         self.runtime = runtime
+        self.spot = spot
         secrets = {**runtime.secrets, **(secrets or {})}
         self.secret_names = sorted(secrets)
         self.secret_arns = [secret.arn for secret in secrets.values()]
@@ -108,6 +110,7 @@ class Task(Construct):
             family=family,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
             runtime_platform=_PLATFORMS[runtime.architecture],
             volumes=[ecs.Volume(name=mount.source_volume) for mount in mounts],
         )
@@ -118,6 +121,8 @@ class Task(Construct):
             self.task_definition.family,
             include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
         )
+        if spot:
+            self._use_spot()
         self.task_role = self.task_definition.task_role
         self.container = self.task_definition.add_container(
             "Container",
@@ -138,7 +143,10 @@ class Task(Construct):
             linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
             if init_process
             else None,
-            stop_timeout=stop_timeout,
+            # Of the two minutes' notice that Fargate Spot gives, a command gets all.
+            stop_timeout=Duration.seconds(LONGEST_STOP)
+            if spot and stop_timeout is None
+            else stop_timeout,
         )
         self.container.add_mount_points(*mounts)
         if runtime.user is not None and mounts:
@@ -158,6 +166,22 @@ class Task(Construct):
         # security groups: their other rules may belong to what waits for this very task.
         needed = [self.task_role, self.execution_role, *rules]
         set_dependency_roots(self, lambda: needed)
+
+    def _use_spot(self) -> None:
+        """Let runs of this task be on Fargate Spot.
+
+        "Only capacity providers that are already associated with a cluster and have an ACTIVE or
+        UPDATING status can be used in a capacity provider strategy":
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+        """
+        cluster = self.runtime.cluster
+        if isinstance(cluster, ecs.Cluster):
+            cluster.enable_fargate_capacity_providers()
+        Tags.of(self.task_definition).add(
+            _SPOT_TAG,
+            "true",
+            include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
+        )
 
     def _open_volumes(self, mounts: Sequence[ecs.MountPoint]) -> None:
         """Let any user write to volumes before the command starts, as `/tmp` is.
@@ -197,10 +221,32 @@ class Task(Construct):
     @property
     def needed_to_run(self) -> list[IDependable]:
         """The constructs that have to exist before a run can do its work."""
-        return [self, *self.runtime.depends_on]
+        # The cluster with its capacity providers, which are still in use until runs have ended.
+        capacity = [self.runtime.cluster] if self.spot else []
+        return [self, *self.runtime.depends_on, *capacity]
 
-    def grant_run(self, role: iam.Role) -> None:
-        """Let the role of a function start, watch and stop runs of this task."""
+    @property
+    def run_command(self) -> str:
+        """Shell command, of the AWS CLI, that runs the task once and follows its log."""
+        region = Stack.of(self).region
+        capacity = (
+            "--capacity-provider-strategy capacityProvider=FARGATE_SPOT,weight=1"
+            if self.spot
+            else "--launch-type FARGATE"
+        )
+        return (
+            f"aws ecs run-task --region {region} --cluster {self.runtime.cluster.cluster_name}"
+            f" --task-definition {self.task_definition.family} {capacity}"
+            " --network-configuration 'awsvpcConfiguration={"
+            f"subnets=[{Fn.join(',', self.subnet_ids)}],"
+            f"securityGroups=[{self.security_group.security_group_id}],"
+            f"assignPublicIp={self.assign_public_ip}}}'"
+            f" && aws logs tail --region {region} --follow {self.log_group.log_group_name}"
+        )
+
+    def grant_run(self, grantee: iam.IGrantable) -> None:
+        """Let a role start, watch and stop runs of this task."""
+        principal = grantee.grant_principal
         stack = Stack.of(self)
         definition, cluster = self.task_definition, self.runtime.cluster
         on_cluster = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
@@ -231,8 +277,11 @@ class Task(Construct):
                 conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             ),
         ):
-            role.add_to_policy(statement)
-        acknowledge_wildcards(role, {tasks: _ANY_TASK, family: _ANY_REVISION, "*": _LIST_TASKS})
+            principal.add_to_principal_policy(statement)
+        if isinstance(principal, Construct):
+            acknowledge_wildcards(
+                principal, {tasks: _ANY_TASK, family: _ANY_REVISION, "*": _LIST_TASKS}
+            )
 
     def _connect(self, others: Sequence[ec2.IConnectable]) -> list[IConstruct]:
         """Allow connections to others, and return the rules that do."""
@@ -271,7 +320,7 @@ _UNREADABLE_PORT = standards(
     {"EC2RestrictedCommonPorts": _PORT_UNKNOWN, "EC2RestrictedSSH": _PORT_UNKNOWN}
 )
 _ECR_SIGN_IN = "ecr:GetAuthorizationToken has no resource-level permissions."
-# In the role of a function that runs the task.
+# In a role that runs the task.
 _ANY_TASK = (
     "A task's id is not known before it runs: the cluster is named, and for "
     "ecs:StopTask a condition names the family."
@@ -292,54 +341,3 @@ def _claim_name(scope: Construct, runtime: TaskRuntime, name: str) -> None:
             "tasks: pass another name="
         )
     stack.node.add_metadata(_LOG_GROUP, log_group_name)
-
-
-def check_runtime(runtime: object) -> None:
-    """Refuse what is not a runtime."""
-    if not isinstance(runtime, TaskRuntime):
-        raise ValueError(
-            f"runtime must be a TaskRuntime, got {runtime!r}: use backend.runtime, or create one "
-            "with TaskRuntime(…)"
-        )
-
-
-def check_places(
-    scope: Construct,
-    runtime: TaskRuntime,
-    secrets: Mapping[str, ecs.Secret] | None,
-) -> None:
-    """Refuse secrets, and parts of the runtime, in another region or account than the task."""
-    check_secrets_place(scope, secrets)
-    check_place(scope, "runtime.cluster", runtime.cluster)
-    check_place(scope, "runtime.network", runtime.network.vpc)
-    check_place(scope, "runtime.encryption_key", runtime.encryption_key)
-    check_secrets_place(scope, runtime.secrets, "runtime.secrets")
-
-
-def task_name(id: str) -> str:
-    """Turn a construct's id into the name of a task: `CheckStatus` into `check-status`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", id)
-    return words.strip("-").lower()
-
-
-def check_task_name(name: object) -> None:
-    """Refuse what ECS would not take as the name of a container."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(
-            f"name must be letters, digits, '-' and '_', at most 255, got {name!r}: it is the name "
-            "of a container, a log group and a log stream"
-        )
-
-
-def check_overlap(
-    runtime: TaskRuntime, environment: Mapping[str, str], secrets: Mapping[str, ecs.Secret]
-) -> None:
-    """Refuse a name that is a plain variable on one side and a secret on the other."""
-    both = sorted(
-        (set(environment) & set(runtime.secrets)) | (set(secrets) & set(runtime.environment))
-    )
-    if both:
-        raise ValueError(
-            f"{', '.join(both)} would be both in environment and in secrets, one of them from "
-            "runtime, which ECS refuses: use other names"
-        )

@@ -10,16 +10,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from galv_constructs._core.dependencies import set_dependency_roots
-from galv_constructs._core.validation import check_duration, check_fargate_size, check_variables
+from galv_constructs._core.validation import check_duration
+from galv_constructs.tasks._checks import check_task
 from galv_constructs.tasks._release_run import LONGEST_TIMEOUT, ReleaseRun
-from galv_constructs.tasks._task import (
-    Task,
-    check_overlap,
-    check_places,
-    check_runtime,
-    check_task_name,
-    task_name,
-)
+from galv_constructs.tasks._task import Task
 from galv_constructs.tasks._task_construct import TaskConstruct
 from galv_constructs.tasks.release_steps import (
     ReleaseStep,
@@ -43,6 +37,9 @@ class GalvReleaseTask(TaskConstruct):
     When the task fails, cannot start or hangs, the deployment fails and CloudFormation rolls it
     back; the reason says the command, the exit code, the last lines of the log and where the log
     is. During a rollback, and when the stack is deleted, nothing is run.
+
+    It never runs on Fargate Spot, which AWS may stop in the middle: a migration would be cut off,
+    and the deployment fail.
 
     As an `iam.IGrantable` it is the task role, as an `ec2.IConnectable` the task's security group.
 
@@ -70,6 +67,7 @@ class GalvReleaseTask(TaskConstruct):
         secrets: Mapping[str, ecs.Secret] | None = None,
         cpu: int = 512,
         memory_limit_mib: int = 1024,
+        ephemeral_storage_gib: int | None = None,
         timeout: Duration | None = None,
     ) -> None:
         """Define the task and its run.
@@ -88,6 +86,8 @@ class GalvReleaseTask(TaskConstruct):
                 Default: none.
             cpu: CPU units; 1024 is one vCPU. Default: 512.
             memory_limit_mib: Memory in MiB. Default: 1024.
+            ephemeral_storage_gib: Disk of a run in GiB, from 21 to 200. Default: 20 GiB, which
+                Fargate charges nothing for.
             timeout: How long the task may take, from 1 to 55 minutes; CloudFormation waits an
                 hour. A task that takes longer is stopped, and the deployment fails.
                 Default: 15 minutes.
@@ -96,11 +96,19 @@ class GalvReleaseTask(TaskConstruct):
             ValueError: If an argument is malformed or out of range, or not exactly one of
                 `command` and `steps` is given.
         """
-        check_runtime(runtime)
+        name = check_task(
+            scope,
+            id,
+            runtime=runtime,
+            name=name,
+            environment=environment,
+            secrets=secrets,
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
+            reserved=_RESERVED,
+        )
         check_duration("timeout", timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
-        check_fargate_size(cpu, memory_limit_mib)
-        check_variables(environment or {}, secrets or {}, _RESERVED)
-        check_overlap(runtime, environment or {}, secrets or {})
         if (command is None) == (steps is None):
             raise ValueError(
                 "exactly one of command and steps must be given: command for one program, steps "
@@ -113,9 +121,6 @@ class GalvReleaseTask(TaskConstruct):
             check_steps("steps", steps)
             command = shell_command(steps or ())
             text = f"steps {', '.join(step.name for step in steps or ())}"
-        name = task_name(id) if name is None else name
-        check_task_name(name)
-        check_places(scope, runtime, secrets)
         super().__init__(scope, id)
         self._task = Task(
             self,
@@ -125,6 +130,7 @@ class GalvReleaseTask(TaskConstruct):
             command=command,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
             environment=environment,
             secrets=secrets,
         )

@@ -19,23 +19,14 @@ from constructs import Construct
 from galv_constructs._core.alarms import check_alarm_topic
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.validation import (
-    check_boolean,
     check_duration,
-    check_fargate_size,
     check_known,
     check_range,
-    check_variables,
     is_token,
 )
+from galv_constructs.tasks._checks import check_task
 from galv_constructs.tasks._scheduled_runs import ScheduledRuns
-from galv_constructs.tasks._task import (
-    Task,
-    check_overlap,
-    check_places,
-    check_runtime,
-    check_task_name,
-    task_name,
-)
+from galv_constructs.tasks._task import Task
 from galv_constructs.tasks._task_construct import TaskConstruct
 from galv_constructs.tasks.release_steps import check_command
 from galv_constructs.tasks.runtime import TaskRuntime
@@ -52,10 +43,11 @@ _EXPRESSION = re.compile(
 class GalvScheduledTask(TaskConstruct):
     """Runs a task on a schedule, stops it when it takes too long, and raises alarms.
 
-    Defines a task definition with roles, a security group and a log group of its own, and, unless
-    disabled: a schedule of EventBridge Scheduler; a function that it calls and that starts the
-    task; a dead-letter queue; a rule that finds failed runs; an alarm for failed runs and one for
-    the queue. No container runs between the runs, and nothing in the image takes part.
+    Defines a task definition with roles, a security group and a log group of its own; a schedule
+    of EventBridge Scheduler; a function that it calls and that starts the task; a dead-letter
+    queue; a rule that finds failed runs; an alarm for failed runs and one for the queue. No
+    container runs between the runs, and nothing in the image takes part. A task without a
+    schedule is a `GalvTask`.
 
     A run has succeeded if its command ended by itself with 0. One that fails is not repeated: the
     next one is due anyway. Starting a run is tried again.
@@ -93,11 +85,12 @@ class GalvScheduledTask(TaskConstruct):
         secrets: Mapping[str, ecs.Secret] | None = None,
         cpu: int = 256,
         memory_limit_mib: int = 1024,
+        ephemeral_storage_gib: int | None = None,
+        spot: bool = False,
         timeout: Duration | None = None,
         overlap: Literal["skip", "allow"] = "skip",
         retry_attempts: int = 2,
         max_event_age: Duration | None = None,
-        enabled: bool = True,
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
         """Define the task and its schedule.
@@ -117,6 +110,12 @@ class GalvScheduledTask(TaskConstruct):
                 Default: none.
             cpu: CPU units; 1024 is one vCPU. Default: 256.
             memory_limit_mib: Memory in MiB. Default: 1024.
+            ephemeral_storage_gib: Disk of a run in GiB, from 21 to 200. Default: 20 GiB, which
+                Fargate charges nothing for.
+            spot: Whether runs are on Fargate Spot, for a discount of about 70%. AWS may stop one
+                with two minutes' notice, which is then a failed run, and may have no room for one.
+                The cluster is told to offer it; a cluster that was imported has to offer it
+                already. Default: false.
             timeout: How long a run may take, its start included, from one minute to seven days. A
                 run that takes longer is stopped, within about a minute, and has failed.
                 Default: one hour.
@@ -126,32 +125,34 @@ class GalvScheduledTask(TaskConstruct):
                 attempt and two minutes later, from 0 to 2. Default: 2.
             max_event_age: How late a run may start, after which it is given up, from one minute
                 to six hours. Default: one hour.
-            enabled: Whether there is a schedule. Without one the task definition is ready to be
-                run by hand. Default: true.
             alarm_topic: SNS topic that is told when an alarm goes off; CloudWatch must be allowed
                 to use the key of an encrypted one. Default: nobody is told.
 
         Raises:
             ValueError: If an argument is malformed or out of range.
         """
-        name = task_name(id) if name is None else name
-        check_runtime(runtime)
+        name = check_task(
+            scope,
+            id,
+            runtime=runtime,
+            name=name,
+            environment=environment,
+            secrets=secrets,
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
+            spot=spot,
+        )
         check_command("command", command)
         _check_schedule(schedule)
-        check_task_name(name)
-        check_variables(environment or {}, secrets or {}, {})
-        check_overlap(runtime, environment or {}, secrets or {})
-        check_fargate_size(cpu, memory_limit_mib)
         check_duration("timeout", timeout, timedelta(minutes=1), timedelta(days=7))
         if overlap not in _OVERLAPS:
             raise ValueError(f"overlap must be one of {', '.join(_OVERLAPS)}, got {overlap!r}")
         check_known("retry_attempts", retry_attempts)
         check_range("retry_attempts", retry_attempts, 0, 2)
         check_duration("max_event_age", max_event_age, timedelta(minutes=1), timedelta(hours=6))
-        check_boolean("enabled", enabled)
         check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
-        check_places(scope, runtime, secrets)
         super().__init__(scope, id)
         self._task = Task(
             self,
@@ -161,76 +162,65 @@ class GalvScheduledTask(TaskConstruct):
             command=command,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
+            spot=spot,
             environment=environment,
             secrets=secrets,
         )
-        self._runs = (
-            ScheduledRuns(
-                self,
-                "Runs",
-                task=self._task,
-                schedule=schedule,
-                timeout=Duration.hours(1) if timeout is None else timeout,
-                overlap=overlap,
-                retry_attempts=retry_attempts,
-                max_event_age=Duration.hours(1) if max_event_age is None else max_event_age,
-                alarm_topic=alarm_topic,
-            )
-            if enabled
-            else None
+        self._runs = ScheduledRuns(
+            self,
+            "Runs",
+            task=self._task,
+            schedule=schedule,
+            timeout=Duration.hours(1) if timeout is None else timeout,
+            overlap=overlap,
+            retry_attempts=retry_attempts,
+            max_event_age=Duration.hours(1) if max_event_age is None else max_event_age,
+            alarm_topic=alarm_topic,
         )
 
     @property
-    def schedule(self) -> scheduler.Schedule | None:
-        """The schedule; none when disabled."""
-        return None if self._runs is None else self._runs.schedule
+    def schedule(self) -> scheduler.Schedule:
+        """The schedule."""
+        return self._runs.schedule
 
     @property
-    def schedule_log_group(self) -> logs.ILogGroup | None:
-        """Log group that says what became of each run; none when disabled."""
-        return None if self._runs is None else self._runs.log_group
+    def schedule_log_group(self) -> logs.ILogGroup:
+        """Log group that says what became of each run."""
+        return self._runs.log_group
 
     @property
-    def dead_letter_queue(self) -> sqs.IQueue | None:
-        """Queue with the runs that could not be started or stopped; none when disabled."""
-        return None if self._runs is None else self._runs.dead_letter_queue
+    def dead_letter_queue(self) -> sqs.IQueue:
+        """Queue with the runs that could not be started or stopped."""
+        return self._runs.dead_letter_queue
 
     @property
-    def failed_runs_alarm(self) -> cloudwatch.Alarm | None:
-        """Alarm for runs that failed; none when disabled."""
-        return None if self._runs is None else self._runs.failed_runs_alarm
+    def failed_runs_alarm(self) -> cloudwatch.Alarm:
+        """Alarm for runs that failed."""
+        return self._runs.failed_runs_alarm
 
     @property
-    def dead_letters_alarm(self) -> cloudwatch.Alarm | None:
-        """Alarm for messages in the dead-letter queue; none when disabled."""
-        return None if self._runs is None else self._runs.dead_letters_alarm
+    def dead_letters_alarm(self) -> cloudwatch.Alarm:
+        """Alarm for messages in the dead-letter queue."""
+        return self._runs.dead_letters_alarm
 
     @property
-    def schedule_group(self) -> scheduler.IScheduleGroup | None:
-        """Group of the schedule and the deadlines of its runs; none when disabled."""
-        return None if self._runs is None else self._runs.group
+    def schedule_group(self) -> scheduler.IScheduleGroup:
+        """Group of the schedule and the deadlines of its runs."""
+        return self._runs.group
 
     @property
-    def failed_runs_rule(self) -> events.IRule | None:
-        """Rule that matches the end of a failed run; none when disabled."""
-        return None if self._runs is None else self._runs.failed_runs
+    def failed_runs_rule(self) -> events.IRule:
+        """Rule that matches the end of a failed run."""
+        return self._runs.failed_runs
 
     @property
-    def function(self) -> lambda_.IFunction | None:
-        """Function that starts and stops the runs; none when disabled."""
-        return None if self._runs is None else self._runs.function
+    def function(self) -> lambda_.IFunction:
+        """Function that starts and stops the runs."""
+        return self._runs.function
 
     def metric_failed_runs(self) -> cloudwatch.Metric:
-        """Number of runs that failed.
-
-        Raises:
-            ValueError: If the task is disabled.
-        """
-        if self._runs is None:
-            raise ValueError(
-                f"{self.node.path} is disabled and has no metric: look at `schedule` first, which "
-                "is None then"
-            )
+        """Number of runs that failed."""
         return self._runs.metric_failed_runs()
 
 
@@ -244,6 +234,6 @@ def _check_schedule(schedule: object) -> None:
     if not is_token(text) and not _EXPRESSION.fullmatch(text):
         raise ValueError(
             "schedule must be rate(…) with a whole number of minutes, hours or days from 1, "
-            f"cron(…) with six fields, or at(yyyy-mm-ddThh:mm:ss), got {text!r}: use enabled=False "
+            f"cron(…) with six fields, or at(yyyy-mm-ddThh:mm:ss), got {text!r}: use a GalvTask "
             "for no schedule"
         )
