@@ -17,6 +17,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from backends import backend_in, zone_in
 
 import galv_constructs
@@ -73,13 +74,16 @@ GIVEN: dict[str, Callable[[Stack], object]] = {
     "database_secret": lambda stack: secretsmanager.Secret(stack, "GivenDatabaseSecret"),
     "ecs": lambda _: ecs,
     "elbv2": lambda _: elbv2,
+    "exports_bucket": lambda stack: s3.Bucket(stack, "GivenExports"),
     "licence": lambda stack: secretsmanager.Secret.from_secret_name_v2(
         stack, "GivenLicence", "licence"
     ),
     "logs": lambda stack: GalvLogBucket(stack, "GivenLogs"),
+    "queue": lambda stack: sqs.Queue(stack, "GivenQueue"),
     "reports_bucket": lambda stack: s3.Bucket(stack, "GivenReports"),
     "reports_cluster": lambda stack: s3.Bucket(stack, "GivenReportsCluster"),
     "repository": lambda stack: ecr.Repository(stack, "GivenRepository"),
+    "results_bucket": lambda stack: s3.Bucket(stack, "GivenResults"),
     "scheduler": lambda _: scheduler,
     "search_cluster": lambda stack: s3.Bucket(stack, "GivenSearchCluster"),
     "search_service": lambda stack: s3.Bucket(stack, "GivenSearch"),
