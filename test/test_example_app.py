@@ -183,7 +183,7 @@ def test_synthesizes_the_frontend_for_the_backend(customized: Assembly) -> None:
     distribution = only(template, "AWS::CloudFront::Distribution")["DistributionConfig"]
     assert distribution["Aliases"] == ["app.example.com"]
     outputs = {name for name, one in template["Outputs"].items() if "Export" not in one}
-    assert outputs == {"FrontendUrl", "FrontendVersion"}
+    assert outputs == {"FrontendCommit", "FrontendUrl", "FrontendVersion"}
 
 
 def test_creates_mail_credentials_under_the_default_name(customized: Assembly) -> None:

@@ -13,8 +13,15 @@ from backends import validation
 from galv_constructs import handlers
 from galv_constructs._core.handler import handler_function
 
-PARTS = {"site_release": ["_site_config", "_site_page"]}
-FOLDERS = {"image_mirror": ["_preflight"], "preflight": ["_preflight"]}
+PARTS = {
+    "image_mirror": ["_deployed"],
+    "site_release": ["_site_config", "_site_page", "_site_tag"],
+}
+FOLDERS = {
+    "image_mirror": ["_preflight"],
+    "preflight": ["_preflight"],
+    "site_release": ["_preflight"],
+}
 HANDLERS = Path(handlers.__path__[0])
 MODULES = [path.stem for path in HANDLERS.glob("[!_]*.py")]
 

@@ -4,6 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Callable
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from snapshot import snapshot_stacks
 from templates import Json, needs, of_type, only, only_id, references, statements, synthesize
 
 from galv_constructs import FrontendSource, GalvFrontend
+from galv_constructs.frontend import _release as release_module
 from galv_constructs.frontend._files import FetchedFiles
 
 ACCOUNT = "111122223333"
@@ -532,7 +534,7 @@ class TestRelease:
             "Commit": commit,
         }
         assert inputs["Environment"] == {"VITE_GALV_API_BASE_URL": "https://api.example.com"}
-        assert release(found)["Floating"] == "false"
+        assert "AsOf" not in inputs
 
     @pytest.mark.parametrize(
         ("source", "given"),
@@ -566,10 +568,48 @@ class TestRelease:
 
         assert found["Inputs"]["Source"]["Type"] == "release"
         assert found["Inputs"]["Source"]["Tag"] == "latest"
-        assert found["Floating"] == "true"
         Annotations.from_stack(stack).has_warning(
             "*", Match.string_like_regexp("source is 'latest'")
         )
+
+    def test_takes_the_newest_release_as_of_today(self) -> None:
+        before = datetime.now(timezone.utc).date()
+        found = release(template(source=None))
+        after = datetime.now(timezone.utc).date()
+
+        assert found["Inputs"]["AsOf"] in {before.isoformat(), after.isoformat()}
+
+    def test_is_another_one_on_another_day(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(release_module, "today", lambda: date(2026, 11, 30))
+
+        found = release(template(source=FrontendSource.container_image("latest")))
+        assert found["Inputs"]["AsOf"] == "2026-11-30"
+
+    def test_takes_the_newest_release_as_of_the_given_day(self) -> None:
+        day = date(2026, 11, 23)
+
+        found = release(template(source=FrontendSource.git_tag(), latest_as_of=day))
+        assert found["Inputs"]["AsOf"] == "2026-11-23"
+
+    @pytest.mark.parametrize("day", ["2026-11-23", datetime(2026, 11, 23, tzinfo=timezone.utc)])
+    def test_refuses_what_is_no_day(self, refusal: Refusal, stack: Stack, day: object) -> None:
+        zone_in(stack)
+        text = refusal(lambda: frontend(stack, source=None, latest_as_of=day))
+
+        assert "latest_as_of must be a datetime.date" in text
+
+    def test_refuses_a_day_of_files_that_are_the_same_each_day(
+        self, refusal: Refusal, stack: Stack, dist: str
+    ) -> None:
+        zone_in(stack)
+
+        def said(source: FrontendSource) -> str:
+            day = date(2026, 11, 23)
+            return refusal(lambda: frontend(stack, source=source, latest_as_of=day))
+
+        what = "the tag of source is {!r}: leave latest_as_of out"
+        assert what.format("v2.2.0") in said(FrontendSource.release("v2.2.0"))
+        assert what.format(dist) in said(FrontendSource.directory(dist))
 
     def test_outside_production_latest_needs_no_warning(self) -> None:
         stack = stack_in("us-east-1")
@@ -849,12 +889,13 @@ class TestRelease:
             str(path.relative_to(asset))
             for asset in tmp_path.glob("asset.*")
             for path in asset.rglob("*")
-            if path.suffix in {".py", ".yml"}
+            if path.suffix in {".py", ".yml"} and path.parent.name != "_preflight"
         }
         assert files == {
             "handlers/site_release.py",
             "handlers/_site_config.py",
             "handlers/_site_page.py",
+            "handlers/_site_tag.py",
             "handlers/_answers.py",
             "handlers/_aws.py",
             "handlers/_console.py",
@@ -887,6 +928,7 @@ class TestInterface:
         assert site.build_project is not None
         assert files.build_project is None
         assert stack.resolve(site.version) == stack.resolve(site.resource.get_att("Version"))
+        assert stack.resolve(site.commit) == stack.resolve(site.resource.get_att("Commit"))
 
     def test_two_in_one_stack(self) -> None:
         stack = stack_in("us-east-1")

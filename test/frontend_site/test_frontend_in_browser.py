@@ -223,7 +223,6 @@ class Deployments:
             "Variables": {"VITE_GALV_API_BASE_URL": API},
             "TimeoutSeconds": "1200",
             "Project": "project",
-            "Floating": "false",
             "Inputs": {
                 "Source": {
                     "Type": "git",

@@ -191,10 +191,12 @@ class Deployment:
         self.pauses: list[float] = []
         self.asked: list[str] = []
         self.faults: list[tuple[int, bytes]] = []
+        self.looked_at: list[tuple[str, str]] = []
         for module in (_aws, site_release):
             monkeypatch.setattr(module, "client", clients(fake))
         monkeypatch.setattr(site_release, "time", lambda: self.now)
         monkeypatch.setattr(site_release, "sleep", self.pauses.append)
+        monkeypatch.setattr(site_release, "tell_if_moved", self.look_at)
         monkeypatch.setattr(_site_page, "time", lambda: self.now)
         monkeypatch.setattr(_site_page, "sleep", self.wait)
         monkeypatch.setattr(_site_page, "_get", self.get)
@@ -213,7 +215,6 @@ class Deployment:
                 "Variables": VARIABLES,
                 "TimeoutSeconds": "1200",
                 "Project": "project",
-                "Floating": "false",
                 "Inputs": self.inputs("v1.0.0"),
             },
         }
@@ -226,6 +227,11 @@ class Deployment:
             "Secrets": {"TOKEN": "arn:secret:TOKEN::"},
             "Recipe": "image hash",
         }
+
+    def look_at(self, source: Json, *, version: str, commit: str) -> None:
+        """Take the question whether a tag was moved."""
+        assert source["Repository"] == "https://example.com/r"
+        self.looked_at.append((version, commit))
 
     def wait(self, seconds: float) -> None:
         """Let time pass in which the page is asked for again."""
@@ -261,6 +267,10 @@ class Deployment:
 
     def release(self, tag: str) -> None:
         self.update(Inputs=self.inputs(tag))
+
+    def newest_of(self, day: str) -> None:
+        """Ask for `latest` of a day."""
+        self.update(Inputs={**self.inputs("latest"), "AsOf": day})
 
     def roll_back(self) -> None:
         """Go back as CloudFormation does: an Update with old and new exchanged."""
@@ -1073,14 +1083,47 @@ class TestNextRelease:
         assert len(deployment.aws.builds) == 1
         assert deployment.aws.queries("create_invalidation")[-1]["DistributionId"] == "E456"
 
-    def test_latest_is_built_again(self, deployment: Deployment) -> None:
-        deployment.event["ResourceProperties"]["Floating"] = "true"
+    def test_latest_is_built_once_a_day(self, deployment: Deployment) -> None:
+        deployment.newest_of("2026-11-23")
         deployment.deploy()
-        deployment.update(TimeoutSeconds="600")
+        deployment.newest_of("2026-11-23")
+        deployment.deploy()
+        assert len(deployment.aws.builds) == 1
+
+        deployment.newest_of("2026-11-30")
         deployment.deploy(NEW)
 
         assert len(deployment.aws.builds) == 2
         assert deployment.served() == NEW
+
+    def test_asks_whether_the_tag_was_moved_since_it_was_built(
+        self, deployment: Deployment
+    ) -> None:
+        deployment.deploy()
+        assert deployment.looked_at == []
+
+        deployment.update(TimeoutSeconds="600")
+        deployment.deploy()
+
+        assert deployment.looked_at == [("v1.0.0", "0a1b")]
+
+    def test_does_not_ask_whether_latest_was_moved(self, deployment: Deployment) -> None:
+        for _ in range(2):
+            deployment.newest_of("2026-11-23")
+            deployment.deploy()
+
+        assert deployment.looked_at == []
+
+    @pytest.mark.parametrize("kind", ["image", "release"])
+    def test_asks_of_git_alone_whether_a_tag_was_moved(
+        self, deployment: Deployment, kind: str
+    ) -> None:
+        inputs = deployment.inputs("v1.0.0")
+        for _ in range(2):
+            deployment.update(Inputs={**inputs, "Source": {**inputs["Source"], "Type": kind}})
+            deployment.deploy()
+
+        assert bool(deployment.looked_at) == (kind == "release")
 
     def test_a_site_that_cannot_be_listed_is_published_all_the_same(
         self, deployment: Deployment, caplog: pytest.LogCaptureFixture
@@ -1117,16 +1160,25 @@ class TestRollback:
         assert deployment.served() == SITE
         assert len(deployment.aws.builds) == 2
 
-    def test_of_latest_needs_no_build_either(self, deployment: Deployment) -> None:
-        deployment.event["ResourceProperties"]["Floating"] = "true"
+    def test_of_latest_publishes_that_of_the_day_before(self, deployment: Deployment) -> None:
+        deployment.newest_of("2026-11-23")
         deployment.deploy()
-        deployment.release("v1.1.0")
+        deployment.newest_of("2026-11-30")
         deployment.deploy(NEW)
         deployment.roll_back()
         deployment.deploy()
 
         assert deployment.served() == SITE
         assert len(deployment.aws.builds) == 2
+
+    def test_does_not_ask_whether_the_tag_was_moved(self, deployment: Deployment) -> None:
+        deployment.deploy()
+        deployment.release("v1.1.0")
+        deployment.deploy(NEW)
+        deployment.roll_back()
+        deployment.deploy()
+
+        assert deployment.looked_at == []
 
     @pytest.mark.parametrize("lost", ["release", "records"])
     def test_builds_a_release_again_that_is_gone(self, deployment: Deployment, lost: str) -> None:

@@ -60,7 +60,6 @@ class Emulated:
                 "Variables": {"VITE_GALV_API_BASE_URL": API},
                 "TimeoutSeconds": "1200",
                 "AssetBucket": "assets",
-                "Floating": "false",
             },
         }
 

@@ -158,7 +158,7 @@ class TestCopy:
     def test_is_another_one_on_another_day(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mirrored_image, "_today", lambda: date(2026, 11, 30))
+        monkeypatch.setattr(mirrored_image, "today", lambda: date(2026, 11, 30))
         mirror(stack)
 
         assert only(synthesize(stack), COPY)["AsOf"] == "2026-11-30"

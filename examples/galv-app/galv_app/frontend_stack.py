@@ -59,6 +59,12 @@ class FrontendStack(Stack):
             value=self.frontend.version,
             description="Version of the site that was published",
         )
+        CfnOutput(
+            self,
+            "FrontendCommit",
+            value=self.frontend.commit,
+            description="Commit of the site that was published",
+        )
         preflight_warnings(self)
         if zone is None:
             CfnOutput(

@@ -1,6 +1,7 @@
 """Tags of Galv's releases, and which of them the constructs work with."""
 
 import re
+from datetime import date, datetime
 
 from galv_constructs._core.validation import check_image_tag, is_token
 
@@ -50,6 +51,19 @@ def refuse_digest_of_latest(name: str, tag: object) -> None:
         raise ValueError(
             f"{name} must not have a digest for 'latest', which is other files with each release, "
             f"got {tag!r}: name the release, or leave the digest out"
+        )
+
+
+def check_day(name: str, day: object, tag_name: str, tag: str) -> None:
+    """Refuse what is no day, and a day of another tag than `latest`."""
+    if day is None:
+        return
+    if not isinstance(day, date) or isinstance(day, datetime):
+        raise ValueError(f"{name} must be a datetime.date, got {day!r}")
+    if tag != LATEST:
+        raise ValueError(
+            f"{name} is the day that {tag_name}='latest' is of, and {tag_name} is {tag!r}: leave "
+            f"{name} out"
         )
 
 

@@ -1,6 +1,7 @@
 """Building and publishing the site during a deployment."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from aws_cdk import ArnFormat, Aws, Duration, Names, Stack
@@ -18,6 +19,7 @@ from galv_constructs._core.acknowledge import (
 from galv_constructs._core.handler import handled_resource, handler_function, handler_role
 from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.policy import DeploymentPolicy
+from galv_constructs._core.today import today
 from galv_constructs.frontend._build import SiteBuild
 from galv_constructs.frontend._files import FetchedFiles, LocalFiles
 from galv_constructs.frontend._site import INCOMING_PREFIX, WRITTEN_PREFIXES, Site
@@ -36,6 +38,7 @@ class SiteRelease(Construct):
         *,
         site: Site,
         source: FetchedFiles | LocalFiles,
+        latest_as_of: date | None,
         api_url: str,
         analytics_url: str | None,
         has_web_acl: bool,
@@ -75,9 +78,14 @@ class SiteRelease(Construct):
                 )
                 properties |= {
                     "Project": self.build.project.project_name,
-                    "Floating": str(source.is_floating).lower(),
                     "Inputs": {
                         "Source": source.inputs,
+                        # On another day `latest` is another release, which a rollback goes back to.
+                        **(
+                            {"AsOf": (latest_as_of or today()).isoformat()}
+                            if source.is_floating
+                            else {}
+                        ),
                         "Environment": variables if source.is_built else {},
                         "Secrets": {name: secret.arn for name, secret in secrets.items()},
                         "Recipe": self.build.recipe,
@@ -89,7 +97,6 @@ class SiteRelease(Construct):
                 properties |= {
                     "AssetBucket": files.s3_bucket_name,
                     "AssetKey": files.s3_object_key,
-                    "Floating": "false",
                     "Inputs": {"Files": files.asset_hash},
                 }
                 role.add_to_policy(
@@ -196,7 +203,8 @@ class SiteRelease(Construct):
             self,
             id,
             module="site_release",
-            parts=["_site_config", "_site_page"],
+            parts=["_site_config", "_site_page", "_site_tag"],
+            folders=["_preflight"],
             entry=entry,
             description=f"Publishes the site of {self.node.path}: {entry}",
             role=role,

@@ -1,7 +1,7 @@
 """The Galv frontend: a static site on S3 and CloudFront."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from aws_cdk import Annotations, CustomResource, Duration
 from aws_cdk import aws_certificatemanager as acm
@@ -20,6 +20,7 @@ from galv_constructs._core.host_names import claim_host_names
 from galv_constructs._core.placement import check_place, check_secrets_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.regions import CLOUDFRONT, CODEBUILD, check_services
+from galv_constructs._core.release_tag import check_day
 from galv_constructs._core.validation import check_domain_name, check_duration
 from galv_constructs.frontend._edge import (
     check_edge_certificate,
@@ -51,7 +52,7 @@ class GalvFrontend(Construct):
     calls `api_url`. Otherwise it fails with the reason, such as the end of the build's log. Files
     that open pages still use are kept for a while. Going back to a release that was published
     before, in a deployment or a rollback, needs no build. A build runs only when what goes into it
-    has changed.
+    has changed, to which the day belongs for the tag `latest`.
 
     Where defaults differ from CDK's: viewers need TLS 1.2, HTTP/2 and HTTP/3 are on, and what is
     missing is a 404 and not a 403.
@@ -84,6 +85,7 @@ class GalvFrontend(Construct):
         edge_notification_arns: Sequence[str] | None = None,
         alternative_domain_names: Sequence[str] | None = None,
         source: FrontendSource | None = None,
+        latest_as_of: date | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, ecs.Secret] | None = None,
         storage_buckets: Sequence[s3.IBucket] | None = None,
@@ -121,6 +123,9 @@ class GalvFrontend(Construct):
                 `www.example.com`. Default: none.
             source: Where the files come from. Default: `FrontendSource.release()`, the newest
                 release, with a warning in production.
+            latest_as_of: The day that the tag `latest` of `source` is of. The first deployment with
+                a day takes what is newest then, and later ones with the same day publish that.
+                Default: the day of the synthesis, in UTC, so that two on the same day are equal.
             environment: Variables for the build, and for the `env.template.js` of newer sites, in
                 addition to `VITE_GALV_API_BASE_URL`, which is `api_url`. Default: none.
             secrets: Variables for the build from Secrets Manager. What a build puts into its files
@@ -181,6 +186,12 @@ class GalvFrontend(Construct):
         check_switches(production, removal_protection=removal_protection)
         check_preflight(preflight)
         files = (FrontendSource.release() if source is None else source).files
+        check_day(
+            "latest_as_of",
+            latest_as_of,
+            "the tag of source",
+            files.tag if isinstance(files, FetchedFiles) else files.path,
+        )
         check_services(scope, [(CLOUDFRONT, "deploy the site to another region")])
         if isinstance(files, FetchedFiles):
             check_services(
@@ -226,6 +237,7 @@ class GalvFrontend(Construct):
             "Release",
             site=self._site,
             source=files,
+            latest_as_of=latest_as_of,
             api_url=api_url,
             analytics_url=analytics_url,
             has_web_acl=web_acl_arn is not None,
@@ -300,6 +312,11 @@ class GalvFrontend(Construct):
         return self._release.resource.get_att_string("Version")
 
     @property
+    def commit(self) -> str:
+        """Commit that the last deployment published; empty where `version` is, or not known."""
+        return self._release.resource.get_att_string("Commit")
+
+    @property
     def records(self) -> Sequence[route53.RecordSet]:
         """DNS records of all names; none without `hosted_zone`."""
         return list(self._site.records)
@@ -330,8 +347,8 @@ class GalvFrontend(Construct):
         if production and isinstance(source, FetchedFiles) and source.is_floating:
             annotations.add_warning_v2(
                 "galv-constructs:latestFrontend",
-                "source is 'latest': a deployment looks for a newer release only when something "
-                "else about the build changes. Pass the tag of a release, such as "
+                "source is 'latest': a deployment publishes what is newest on its day, untried. "
+                "Pass the tag of a release, such as "
                 "source=FrontendSource.release('v2.2.0') (frontendVersion in cdk.json).",
             )
         if secrets:

@@ -52,10 +52,9 @@ class FrontendSource:
 
         Args:
             tag: Tag of the release, such as `v2.2.0`; its `v` may be left out. `latest` is the
-                newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation looks
-                for a newer one only when another input changes. With the SHA-256 of the attached
-                files, `v2.2.0@sha256:…`, the build fails if they are others, or if there are
-                none. Default: `latest`.
+                newest tag of the form `v1.2.3` on the day of the deployment: `latest_as_of` of
+                `GalvFrontend`. With the SHA-256 of the attached files, `v2.2.0@sha256:…`, the
+                build fails if they are others, or if there are none. Default: `latest`.
             repository: HTTPS URL of a public repository on GitHub, which can be built as the one
                 of `git_tag`. Default: Galv's own.
             commit: The commit, all 40 digits, that the tag must be; goes with a digest. An
@@ -96,8 +95,8 @@ class FrontendSource:
 
         Args:
             tag: Tag of the repository; the `v` of a release may be left out. `latest` is the
-                newest tag of the form `v1.2.3` at the time of the deployment; CloudFormation looks
-                for a newer one only when another input of the build changes. Default: `latest`.
+                newest tag of the form `v1.2.3` on the day of the deployment: `latest_as_of` of
+                `GalvFrontend`. Default: `latest`.
             repository: HTTPS URL of a public git repository with a lockfile of pnpm, npm or Yarn,
                 whose script `build` writes `dist/`. Default: Galv's own.
             commit: The commit, all 40 digits, that the tag must be; otherwise the build fails.
@@ -124,9 +123,8 @@ class FrontendSource:
 
         Args:
             tag: Tag of the image; the `v` of a release may be left out. `latest` is the image of
-                that tag at the time of the deployment; CloudFormation looks for a newer one only
-                when another input changes. With the digest of the image, `v2.2.0@sha256:…`, it is
-                that image, whatever the tag is.
+                that tag on the day of the deployment: `latest_as_of` of `GalvFrontend`. With the
+                digest of the image, `v2.2.0@sha256:…`, it is that image, whatever the tag is.
             repository: Registry and name of a public image that serves `/usr/share/nginx/html`.
                 Default: Galv's own on GHCR.
 

@@ -6,7 +6,7 @@ raise is the reason that CloudFormation shows.
 
 The bucket holds `site/`, which CloudFront serves, and for each release `releases/<key>/site.zip`,
 which a publication uses: also one of an earlier release, without a build. The key is a hash
-of all that goes into the build.
+of all that goes into the build, with the day where that is `latest`.
 
 A build writes below `incoming/` only. The handler copies what it left there once, and keeps its
 SHA-256 in a parameter outside of the bucket: what is not what was recorded is not published. The
@@ -33,6 +33,7 @@ from ._aws import client, fit_reason, kept_id, log_tail, passes, stack_status
 from ._redact import redact
 from ._site_config import API_URL, INDEX, TEMPLATE, ConfigError, configure
 from ._site_page import PageError, check_page
+from ._site_tag import tell_if_moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -138,12 +139,14 @@ def is_complete(event: Json, _context: object) -> Json:
             _refuse_in_rollback(event)
         if plan["BuildId"]:
             _keep_build(event)
-        return {"IsComplete": True, "Data": _publish(event)}
+        about = _publish(event)
     except SiteError as failure:
         if not plan["RollingBack"]:
             raise
         _leave(failure)
         return {"IsComplete": True, "Data": {"Version": "", "Commit": ""}}
+    _tell_if_moved(event, about)
+    return {"IsComplete": True, "Data": about}
 
 
 def release_key(properties: Json) -> str:
@@ -161,7 +164,7 @@ def _plan(event: Json) -> Json:
     plan = {"Key": key, "BuildId": "", "RollingBack": back}
     try:
         kept = _is_kept(event, key)
-        if _is_asset(event) or (kept and (back or properties["Floating"] != "true")):
+        if _is_asset(event) or kept:
             return plan
         # In a rollback too: the page that is there may be the one that does not load.
         return {**plan, "BuildId": _start_build(event)}
@@ -170,6 +173,16 @@ def _plan(event: Json) -> Json:
             raise
         _leave(failure)
         return {**plan, "Key": ""}
+
+
+def _tell_if_moved(event: Json, about: Json) -> None:
+    """Tell of a tag that names another commit by now than when the release was built."""
+    plan, inputs = event["Plan"], event["ResourceProperties"]["Inputs"]
+    source = inputs.get("Source", {})
+    # What was just built is what the tag is now, and what `latest` was is not to be known.
+    is_old = not plan["BuildId"] and not plan["RollingBack"] and "AsOf" not in inputs
+    if is_old and source.get("Type") in ("release", "git") and about["Commit"]:
+        tell_if_moved(source, version=about["Version"], commit=about["Commit"])
 
 
 def _leave(failure: SiteError) -> None:

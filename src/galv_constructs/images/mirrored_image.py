@@ -1,7 +1,7 @@
 """An image of a registry, copied to a repository in the account when the stack is deployed."""
 
 import re
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
@@ -18,6 +18,7 @@ from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.release_tag import LATEST, check_digest, refuse_digest_of_latest
+from galv_constructs._core.today import today
 from galv_constructs._core.validation import (
     check_construct,
     check_image_tag,
@@ -220,7 +221,7 @@ class MirroredImage(Construct):
                 "Architecture": architecture,
                 "RepositoryName": self._repository.repository_name,
                 "KeptImages": str(kept_images),
-                **({"AsOf": (as_of or _today()).isoformat()} if tag == LATEST else {}),
+                **({"AsOf": (as_of or today()).isoformat()} if tag == LATEST else {}),
                 **(
                     {}
                     if registry_credentials is None
@@ -274,10 +275,6 @@ def _check_day(as_of: object, tag: str) -> None:
         raise ValueError(
             f"as_of is the day that tag='latest' is of, and tag is {tag!r}: leave as_of out"
         )
-
-
-def _today() -> date:
-    return datetime.now(timezone.utc).date()
 
 
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html, without a token for
