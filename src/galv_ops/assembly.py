@@ -75,14 +75,15 @@ def templates(folder: Path) -> Iterator[Template]:
         OpsError: If it is no such folder.
     """
     manifest = _json(folder / "manifest.json")
-    for artifact in manifest.get("artifacts", {}).values():
+    for id, artifact in manifest.get("artifacts", {}).items():
         properties = artifact.get("properties", {})
         if artifact.get("type") == _NESTED:
             yield from templates(folder / properties["directoryName"])
         elif artifact.get("type") == _STACK:
             account, region = artifact["environment"].removeprefix("aws://").split("/")
             yield Template(
-                stack=properties.get("stackName", ""),
+                # CDK writes the name only where it is not the id of the artifact.
+                stack=properties.get("stackName", id),
                 account="" if account == "unknown-account" else account,
                 region="" if region == "unknown-region" else region,
                 content=_json(folder / properties["templateFile"]),

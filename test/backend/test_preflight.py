@@ -259,6 +259,8 @@ class TestPlace:
         assert found["Backend/Database"] == {
             "Ask": "database",
             "InstanceIdentifier": "galv",
+            "Endpoint": "galv.example.com",
+            "EngineVersion": "12",
             "SecurityGroupIds": ["sg-1"],
         }
         assert "Backend/Quotas/db-instance" not in found

@@ -71,17 +71,27 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def event(kind: str, questions: Json = QUESTIONS, before: Json | None = None) -> Json:
+def event(
+    kind: str, questions: Json = QUESTIONS, before: Json | None = None, *, upgraded: bool = False
+) -> Json:
     request: Json = {
         "RequestType": kind,
         "StackId": STACK,
         "LogicalResourceId": "Preflight",
-        "ResourceProperties": {"LogGroup": "galv-PreflightLogs", "Questions": questions},
+        "ResourceProperties": {
+            "LogGroup": "galv-PreflightLogs",
+            "Questions": questions,
+            "Version": "2.0.0",
+        },
     }
     if kind != "Create":
         request["PhysicalResourceId"] = "Preflight-0a1b2c3d-0000"
     if before is not None:
-        request["OldResourceProperties"] = {"LogGroup": "galv-PreflightLogs", "Questions": before}
+        request["OldResourceProperties"] = {
+            "LogGroup": "galv-PreflightLogs",
+            "Questions": before,
+            "Version": "1.0.0" if upgraded else "2.0.0",
+        }
     return json.loads(json.dumps(request))  # type: ignore[no-any-return]  # it is one again
 
 
@@ -242,6 +252,40 @@ class TestWhatIsAsked:
         assert world.asked == []
 
 
+class TestAnUpgradeOfTheLibrary:
+    """It asks in other words, and more, of what works."""
+
+    @pytest.fixture(autouse=True)
+    def fails(self, world: World) -> None:
+        world.found = [error("Backend/Image")]
+
+    @pytest.mark.parametrize("before", [{}, {"Backend/Image": {**IMAGE, "Gone": "x"}}])
+    @pytest.mark.parametrize("upgraded", [True, False])
+    def test_warns_of_what_is_only_asked_anew(
+        self, world: World, before: Json, upgraded: bool
+    ) -> None:
+        request = event("Update", {"Backend/Image": IMAGE}, before=before, upgraded=upgraded)
+
+        if upgraded:
+            assert on_event(request, None)["Data"]["Warnings"].startswith("Backend/Image: ")
+        else:
+            with pytest.raises(PreflightError):
+                on_event(request, None)
+        assert world.asked == [{"Backend/Image": IMAGE}]
+
+    def test_is_stopped_by_what_the_user_changed_with_it(self, world: World) -> None:
+        before = {"Backend/Image": {**IMAGE, "Image": "another", "Gone": "x"}}
+
+        with pytest.raises(PreflightError):
+            on_event(event("Update", {"Backend/Image": IMAGE}, before=before, upgraded=True), None)
+
+    def test_of_what_was_before_there_were_versions_is_one(self, world: World) -> None:
+        request = event("Update", before={})
+        del request["OldResourceProperties"]["Version"]
+
+        assert "Backend/Image" in on_event(request, None)["Data"]["Warnings"]
+
+
 class TestCredentials:
     """Whoever may invoke the function can name any host and any secret."""
 
@@ -310,9 +354,66 @@ class TestReason:
             "backendVersion to v2.11.3.\n"
             'To leave such checks out, pass preflight=["image"], or set "preflight" to it in '
             "cdk.json.\n"
-            "All of it: https://console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
+            "All of it: galv-ops preflight"
+        )
+
+    def test_of_an_update_has_a_link_to_the_log_which_stays(self, world: World) -> None:
+        world.found = [error()]
+        with pytest.raises(PreflightError) as caught:
+            on_event(event("Update", before={}), None)
+
+        assert str(caught.value).endswith(
+            "\nAll of it: https://console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
             "#logsV2:log-groups/log-group/galv-PreflightLogs"
         )
+
+    def test_of_five_with_real_names_says_of_each_what_to_do(self, world: World) -> None:
+        secret = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:galv-backend-secrets-AbCdEf"
+        certificate = (
+            "arn:aws:acm:eu-west-2:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+        )
+        image = "ghcr.io/galv-team/galv-backend:v2.11.40"
+        errors = [
+            error(
+                wrong=f"the image {image} does not exist",
+                found="404 MANIFEST_UNKNOWN: manifest unknown; tags that there are: v2.11.4",
+                fix="push it, or correct its tag or digest",
+            ),
+            error(
+                "Backend/Secrets/galv-backend-secrets",
+                wrong=f"the secret {secret} lacks SENTRY_DSN",
+                found="its keys are DJANGO_SUPERUSER_EMAIL, DJANGO_SECRET_KEY",
+                fix="add the missing to its JSON, which needs DJANGO_SECRET_KEY, SENTRY_DSN",
+            ),
+            error(
+                "Backend/Certificate",
+                wrong=f"the certificate {certificate} is not issued",
+                found="its status is PENDING_VALIDATION",
+                fix="wait until it is issued, for which its DNS records must exist",
+            ),
+            error(
+                "Backend/Records",
+                wrong="api.galv.example.com has a record in the hosted zone Z0123456789ABCDEFGHIJ "
+                "already",
+                found="A 192.0.2.1",
+                fix="delete the record where nothing needs it, or choose another name",
+            ),
+            error(
+                "Mail/Identity",
+                wrong="the SES identity galv.example.com exists already, so that it cannot be "
+                "created",
+                found="it belongs to the account, or to another stack of it",
+                fix="share it by passing it as identity, or delete it where nothing needs it",
+            ),
+        ]
+
+        lines = refusal(world, *errors).split("\n")
+
+        assert [line.partition(":")[0] for line in lines[1:6]] == [f"- {e.check}" for e in errors]
+        assert all(" To do: " in line for line in lines[1:6]), lines
+        assert lines[1].endswith("To do: push it, or correct its tag or digest.")
+        assert "the secret galv-backend-secrets-AbCdEf lacks SENTRY_DSN" in lines[2]
+        assert "the certificate 12345678-1234-1234-1234-123456789012 is not issued" in lines[3]
 
     def test_says_once_how_to_go_on_without_the_kinds_of_the_errors(self, world: World) -> None:
         mine = error("Backend/Secrets"), error(), error("Unknown")
@@ -354,7 +455,7 @@ class TestReason:
         assert second.endswith("…")
         assert len(second.encode(errors="replace")) > 400
         assert third == "- B: three. To do: four."
-        assert link.endswith("galv-PreflightLogs")
+        assert link == "All of it: galv-ops preflight"
 
     def test_the_long_share_the_room(self, world: World) -> None:
         lines = refusal(world, *(error(f"C{n}", wrong="y" * 400) for n in range(6))).split("\n")
@@ -373,10 +474,10 @@ class TestReason:
             f"- Check{number}" for number in range(told)
         ]
         assert lines[-2] == f"- and {40 - told} more"
-        assert lines[-1].endswith("galv-PreflightLogs")
+        assert lines[-1] == "All of it: galv-ops preflight"
 
     def test_a_link_may_leave_no_room(self, world: World) -> None:
-        request = event("Create")
+        request = event("Update", before={})
         request["ResourceProperties"]["LogGroup"] = "g" * 512
         world.found = [error(f"Check{number}", wrong="y" * 200) for number in range(9)]
 
@@ -388,7 +489,7 @@ class TestReason:
         assert str(caught.value).endswith("ggg")
 
     def test_errors_go_before_the_way_out(self, world: World) -> None:
-        request = event("Create")
+        request = event("Update", before={})
         request["ResourceProperties"]["LogGroup"] = "g" * 470
         world.found = [error(wrong="y" * 300)]
 

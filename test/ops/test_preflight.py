@@ -14,7 +14,7 @@ from backends import validation
 from ops.recorded import ACCOUNT, REGION, Recorded, stack, stack_id
 
 from galv_constructs import GalvPreflight, PreflightCheck
-from galv_ops.assembly import Template, UnknownValueError
+from galv_ops.assembly import Template, UnknownValueError, templates
 from galv_ops.commands import preflight
 from galv_ops.preflight.finding import Finding
 from galv_ops.preflight.world import World
@@ -230,14 +230,41 @@ class TestCommand:
         secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "galv")
         GalvPreflight.of(stack).add_check("Secret", PreflightCheck.secret(secret, keys=["A"]))
         Stack(app, "Empty")
+        GalvPreflight.of(Stack(app, "Plain")).add_check("Sandbox", PreflightCheck.mail_sandbox())
         app.synth()
+        assert {one.stack for one in templates(tmp_path)} == {
+            "Production-Backend",
+            "Empty",
+            "Plain",
+        }
 
-        done = recorded.run("preflight", "--app", str(tmp_path))
+        done = recorded.run("preflight", "--app", str(tmp_path), "--stack", "Production-Backend")
 
         assert done.exit_code == 0, done.output
         arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:galv"
         question = {"Ask": "secret", "SecretArn": arn, "Keys": ["A"]}
         assert asked.questions == {REGION: {"Secret": question}}
+
+
+def test_stacks_of_a_region_need_quotas_together(
+    recorded: Recorded, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.stacks[REGION] = []
+    app = App(outdir=str(tmp_path), **validation(on=False))
+    for name, region in (("One", REGION), ("Two", REGION), ("Away", "us-east-1")):
+        stack = Stack(app, name, env=Environment(account=ACCOUNT, region=region))
+        GalvPreflight.of(stack).add_check("Vpc", PreflightCheck.quota("vpc"))
+    app.synth()
+    questions: list[Mapping[str, Any]] = []
+
+    def ask(of: Mapping[str, Any], world: World, seconds: float) -> list[Finding]:
+        questions.append(of["Vpc"])
+        return []
+
+    monkeypatch.setattr(preflight, "ask", ask)
+    assert recorded.run("preflight", "--app", str(tmp_path)).exit_code == 0
+
+    assert [one["Needs"] for one in questions] == [["vpc=2"], [], ["vpc=1"]]
 
 
 QUOTA = {"Ask": "quotas", "Needs": ["vpc=1"]}

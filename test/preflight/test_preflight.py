@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -129,6 +130,25 @@ class TestQuestions:
         }
         assert "Ref" in found["LogGroup"]
 
+    @pytest.mark.parametrize(("installed", "version"), [("1.2.3", "1.2.3"), (None, "source")])
+    def test_are_of_a_version_of_the_library(
+        self,
+        stack: Stack,
+        monkeypatch: pytest.MonkeyPatch,
+        installed: str | None,
+        version: str,
+    ) -> None:
+        def found(name: str) -> str:
+            assert name == "galv-constructs"
+            if installed is None:
+                raise metadata.PackageNotFoundError(name)
+            return installed
+
+        monkeypatch.setattr(metadata, "version", found)
+        GalvPreflight.of(stack)
+
+        assert resource(stack)["Version"] == version
+
     def test_refuses_one_id_twice(self, stack: Stack) -> None:
         GalvPreflight.of(stack).add_check("A", IMAGE)
 
@@ -249,6 +269,13 @@ class TestPermissions:
         GalvPreflight.of(stack).add_check("Secret", PreflightCheck.secret(secret))
 
         assert allowed(stack, "kms:Decrypt") == [key]
+        (decrypting,) = [one for one in statements(stack) if one["Action"] == "kms:Decrypt"]
+        conditions = decrypting["Condition"]
+        (service,) = conditions["StringEquals"].values()
+        assert spelled(service) == "secretsmanager.AWS::Region.amazonaws.com"
+        assert conditions["StringLike"] == {
+            "kms:EncryptionContext:SecretARN": [ARN, f"{ARN}-??????"]
+        }
 
     def test_of_roles_hold_those_that_are_not_there(self, stack: Stack) -> None:
         """Which have no path that a policy could name."""
@@ -260,6 +287,73 @@ class TestPermissions:
             ":role/aws-service-role/ecs.amazonaws.com/*",
             ":role/AWSServiceRoleFor*",
         ]
+
+    @pytest.mark.parametrize(
+        ("endpoint", "asked", "action", "kind"),
+        [
+            (None, {"InstanceIdentifier": "invented"}, "Instances", "db"),
+            ("db.example.com", {"InstanceIdentifier": "invented"}, "Instances", "db"),
+            (
+                "galv.abc1.us-east-1.rds.amazonaws.com",
+                {"InstanceIdentifier": "galv", "Region": "us-east-1"},
+                "Instances",
+                "db",
+            ),
+            (
+                "galv.cluster-abc1.us-east-1.rds.amazonaws.com",
+                {"ClusterIdentifier": "galv", "Region": "us-east-1"},
+                "Clusters",
+                "cluster",
+            ),
+            (
+                "galv.cluster-ro-abc1.cn-north-1.rds.amazonaws.com.cn",
+                {"ClusterIdentifier": "galv", "Region": "cn-north-1"},
+                "Clusters",
+                "cluster",
+            ),
+            # Their names are not those of what they lead to.
+            (
+                "some.cluster-custom-abc1.us-east-1.rds.amazonaws.com",
+                {"InstanceIdentifier": "invented"},
+                "Instances",
+                "db",
+            ),
+            (
+                "some.proxy-abc1.us-east-1.rds.amazonaws.com",
+                {"InstanceIdentifier": "invented"},
+                "Instances",
+                "db",
+            ),
+        ],
+    )
+    def test_of_a_database_are_for_what_its_endpoint_names(
+        self, stack: Stack, endpoint: str | None, asked: Json, action: str, kind: str
+    ) -> None:
+        check = PreflightCheck.database("invented", endpoint=endpoint)
+        GalvPreflight.of(stack).add_check("Database", check)
+
+        told = {} if endpoint is None else {"Endpoint": endpoint}
+        assert questions(stack)["Database"] == {
+            "Ask": "database",
+            "SecurityGroupIds": [],
+            **told,
+            **asked,
+        }
+        (arn,) = allowed(stack, f"rds:DescribeDB{action}")
+        name = asked.get("InstanceIdentifier") or asked["ClusterIdentifier"]
+        assert spelled(arn).endswith(f":AWS::AccountId:{kind}:{name}")
+        assert asked.get("Region", "AWS::Region") in spelled(arn)
+
+    @pytest.mark.parametrize("names", [{}, {"instance_identifier": "a", "cluster_identifier": "b"}])
+    def test_refuses_a_database_that_is_both_or_neither(self, names: Json) -> None:
+        with pytest.raises(ValueError, match="instance_identifier or cluster_identifier, one of"):
+            PreflightCheck.database(**names)
+
+    def test_to_count_databases_are_for_databases_alone(self, stack: Stack) -> None:
+        GalvPreflight.of(stack).add_check("Quota", PreflightCheck.quota("db-instance"))
+
+        (arn,) = allowed(stack, "rds:DescribeDBInstances")
+        assert spelled(arn).endswith(":AWS::AccountId:db:*")
 
     def test_are_given_once(self, stack: Stack) -> None:
         for id in "AB":
@@ -411,7 +505,8 @@ def every_check(stack: Stack) -> list[PreflightCheck]:
     certificate = acm.Certificate.from_certificate_arn(stack, "Certificate", CERTIFICATE)
     return [
         PreflightCheck.certificate(certificate, ["example.com"], region="us-east-1"),
-        PreflightCheck.database("galv", security_group_ids=["sg-1"]),
+        PreflightCheck.database("galv", security_group_ids=["sg-1"], engine_version="14"),
+        PreflightCheck.database(cluster_identifier="galv", endpoint="db.example.com"),
         PreflightCheck.hosted_zone(zone, ["example.com"], certificate=True),
         PreflightCheck.image(
             "123456789012.dkr.ecr.eu-west-1.amazonaws.com/galv:v1", credentials=ARN

@@ -20,6 +20,9 @@ from galv_constructs.preflight.check import PreflightCheck
 # What setup runs with, before the first web task.
 _SETUP_CPU = 512
 _VCPU = 1024
+# "Django supports PostgreSQL 12 and higher", of Django 5.0, with which Galv runs:
+# https://docs.djangoproject.com/en/5.0/ref/databases/#postgresql-notes
+_LEAST_POSTGRESQL = "12"
 _SERVICES = (
     "ecs.amazonaws.com",
     "ecs.application-autoscaling.amazonaws.com",
@@ -57,7 +60,12 @@ def ask_for_database(
         groups = [group.security_group_id for group in database.connections.security_groups]
         needs.ask(
             "Database",
-            PreflightCheck.database(database.instance_identifier, security_group_ids=groups),
+            PreflightCheck.database(
+                database.instance_identifier,
+                endpoint=database.db_instance_endpoint_address,
+                engine_version=_LEAST_POSTGRESQL,
+                security_group_ids=groups,
+            ),
         )
     if secret is not None:
         needs.ask("DatabaseSecret", PreflightCheck.secret(secret, keys=["username", "password"]))

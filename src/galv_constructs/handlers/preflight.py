@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+from dataclasses import replace
 from typing import Any
 
 from ._aws import REASON_LIMIT, clip, kept_id, stack_status
@@ -35,7 +37,10 @@ LEAST_ROOM = 240
 CREDENTIALS = "CREDENTIALS"
 # While a stack is created, all that is in use belongs to others.
 FIRST = "CREATE_IN_PROGRESS"
+AGAIN = "galv-ops preflight"
 NO_WARNINGS = "none"
+# What an ARN has before the name, such as `arn:aws:secretsmanager:eu-west-2:123456789012:secret:`.
+_ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:\d*:(?:[\w-]+[:/])?(?=\w)")
 NOT_ASKED = "not asked: CloudFormation does not say whether the stack is rolling back"
 
 log = logging.getLogger(__name__)
@@ -74,7 +79,13 @@ def _warnings(event: Json) -> str:
     elif status != FIRST:
         # The stack was there before this resource.
         questions = without_room(questions)
-    found = [_redacted(one) for one in ask(questions, World(credentials=_credentials()), PATIENCE)]
+    spared = _spared(event)
+    found = [
+        replace(_redacted(one), severity="warning")
+        if one.severity == "error" and one.check in spared
+        else _redacted(one)
+        for one in ask(questions, World(credentials=_credentials()), PATIENCE)
+    ]
     errors = [one for one in found if one.severity == "error"]
     warnings = [one for one in found if one.severity != "error"]
     log.info("asked %s: %d errors, %d warnings", sorted(questions), len(errors), len(warnings))
@@ -98,6 +109,23 @@ def _new_questions(event: Json) -> Json:
     return {check: question for check, question in now.items() if before.get(check) != question}
 
 
+def _spared(event: Json) -> set[str]:
+    """Return the questions that another version of the library asks of what may work for years.
+
+    They are new, or in other words about the same. They must not stop the upgrade.
+    """
+    before, now = event.get("OldResourceProperties", {}), event["ResourceProperties"]
+    if event["RequestType"] != "Update" or before.get("Version") == now.get("Version"):
+        return set()
+    asked = before.get("Questions", {})
+    return {
+        check
+        for check, question in now.get("Questions", {}).items()
+        if check not in asked
+        or all(asked[check][name] == question[name] for name in asked[check].keys() & question)
+    }
+
+
 def _credentials() -> set[tuple[str, str]]:
     """Return which registry may be sent which secret, so that a request can name no other one."""
     pairs = json.loads(os.environ.get(CREDENTIALS, "[]"))
@@ -115,7 +143,8 @@ def _whole(one: Finding) -> str:
 
 
 def _short(one: Finding) -> str:
-    return f"{one.check}: {one.wrong.rstrip('.')}. To do: {one.fix.rstrip('.')}."
+    """Without the evidence, and of each ARN what the reader calls the thing."""
+    return _ARN.sub("", f"{one.check}: {one.wrong.rstrip('.')}. To do: {one.fix.rstrip('.')}.")
 
 
 def _reason(event: Json, errors: list[Finding]) -> str:
@@ -123,8 +152,7 @@ def _reason(event: Json, errors: list[Finding]) -> str:
     count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
     done = "created" if event["RequestType"] == "Create" else "changed"
     head = f"Preflight found {count} before anything costly was {done}."
-    link = log_link(event["StackId"], event["ResourceProperties"]["LogGroup"])
-    end = f"\nAll of it: {link}"
+    end = f"\nAll of it: {_where_all_is(event)}"
     room = REASON_LIMIT - _size(head) - _size(end)
     # An error may be false, and then nothing else gets the deployment on.
     way_out = leave_out(event["ResourceProperties"]["Questions"], errors)
@@ -136,6 +164,13 @@ def _reason(event: Json, errors: list[Finding]) -> str:
         if sum(map(_size, lines)) <= room:
             return f"{head}{''.join(lines)}{end}"
     return clip(f"{head}{''.join(_fitted(lines, room))}{end}", REASON_LIMIT)
+
+
+def _where_all_is(event: Json) -> str:
+    """A link to the log, or what asks again: a log that this deployment created goes with it."""
+    if event["RequestType"] == "Create":
+        return AGAIN
+    return log_link(event["StackId"], event["ResourceProperties"]["LogGroup"])
 
 
 def _fitted(lines: list[str], room: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Permissions that a question of preflight needs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - an action
 
@@ -16,3 +16,5 @@ class Permission:
 
     reason: str = ""
     """The reason for a wildcard in the resources."""
+
+    conditions: Mapping[str, Mapping[str, str | Sequence[str]]] = field(default_factory=dict)

@@ -23,6 +23,14 @@ _ECR = re.compile(
     rf"|dkr-ecr(?:-fips)?\.(?P<both>{_REGION})\.on\.aws)"
     r"/(?P<repository>[^:@]+)"
 )
+# That of an instance, or of the writer or the readers of a cluster. A custom endpoint of a cluster
+# and a proxy have names of their own:
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html
+_RDS_ENDPOINT = re.compile(
+    r"(?P<name>[a-z0-9-]+)\.(?P<cluster>cluster-(?:ro-)?)?[a-z0-9]+\.(?P<region>[a-z0-9-]+)"
+    r"\.rds\.amazonaws\.com(?:\.cn)?",
+    re.IGNORECASE,
+)
 
 _READS_ALL = (
     "What preflight reads here knows no resource-level permissions, and it changes nothing."
@@ -38,6 +46,11 @@ _COUNTED_BY = {
     "internet-gateway": "ec2:DescribeInternetGateways",
     "vpc": "ec2:DescribeVpcs",
 }
+_READING_QUOTAS = Permission(
+    actions=["servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"],
+    resources=["*"],
+    reason=_READS_ALL,
+)
 # Of these EC2 also lists what other accounts share, and the quota is not for.
 _SHARED = ("internet-gateway", "vpc")
 
@@ -139,7 +152,7 @@ class PreflightCheck:
             key_arn = None if secret.encryption_key is None else secret.encryption_key.key_arn
         permissions = [_reading_secret(arn)]
         if key_arn is not None:
-            permissions.append(Permission(actions=["kms:Decrypt"], resources=[key_arn]))
+            permissions.append(_decrypting(arn, key_arn))
         return PreflightCheck(
             kind="secret",
             arguments={"SecretArn": arn, "Keys": sorted(keys)},
@@ -280,24 +293,13 @@ class PreflightCheck:
         """
         if name not in _COUNTED_BY:
             raise ValueError(f"name must be one of {', '.join(_COUNTED_BY)}, got {name!r}")
-        counted_by = [_COUNTED_BY[name]] if _COUNTED_BY[name] else []
         arguments: dict[str, str | Sequence[str]] = {"Needs": [f"{name}={amount:g}"]}
         if name in _SHARED:
             arguments["Account"] = Aws.ACCOUNT_ID
         return PreflightCheck(
             kind="quotas",
             arguments=arguments,
-            permissions=[
-                Permission(
-                    actions=[
-                        *counted_by,
-                        "servicequotas:GetAWSDefaultServiceQuota",
-                        "servicequotas:GetServiceQuota",
-                    ],
-                    resources=["*"],
-                    reason=_READS_ALL,
-                )
-            ],
+            permissions=[*_counting(name), _READING_QUOTAS],
         )
 
     @staticmethod
@@ -345,26 +347,53 @@ class PreflightCheck:
 
     @staticmethod
     def database(
-        instance_identifier: str, *, security_group_ids: Sequence[str] = ()
+        instance_identifier: str | None = None,
+        *,
+        cluster_identifier: str | None = None,
+        endpoint: str | None = None,
+        engine_version: str | None = None,
+        security_group_ids: Sequence[str] = (),
     ) -> "PreflightCheck":
-        """Ask whether an instance of RDS is there, available, and PostgreSQL.
+        """Ask whether a database of RDS is there, available, and PostgreSQL.
 
         Args:
             instance_identifier: The instance.
+            cluster_identifier: The cluster, in place of an instance.
+            endpoint: The name that tasks connect to. Where it is one of RDS, the identifier in it
+                counts, because that of an imported database may be invented. Where RDS does not
+                know the database, that is a warning then, unless there is no such name.
+                Default: the identifier is believed.
+            engine_version: The least version, such as `14` or `16.3`. Default: any.
             security_group_ids: Security groups that it must have. Default: any.
 
         Raises:
-            ValueError: If `security_group_ids` is no list.
+            ValueError: If `security_group_ids` is no list, or not one of instance and cluster is
+                given.
         """
         check_list("security_group_ids", security_group_ids, "a list of security groups")
-        arn = f"arn:{Aws.PARTITION}:rds:{Aws.REGION}:{Aws.ACCOUNT_ID}:db:{instance_identifier}"
+        if (instance_identifier is None) == (cluster_identifier is None):
+            raise ValueError(
+                "database takes instance_identifier or cluster_identifier, one of both, got "
+                f"{instance_identifier!r} and {cluster_identifier!r}"
+            )
+        name, is_cluster, region = instance_identifier, False, ""
+        if cluster_identifier is not None:
+            name, is_cluster = cluster_identifier, True
+        found = None if endpoint is None else _RDS_ENDPOINT.fullmatch(endpoint)
+        if found is not None:
+            name, is_cluster, region = found["name"], bool(found["cluster"]), found["region"]
+        kind, action = ("cluster", "Clusters") if is_cluster else ("db", "Instances")
+        arn = f"arn:{Aws.PARTITION}:rds:{region or Aws.REGION}:{Aws.ACCOUNT_ID}:{kind}:{name}"
+        arguments: dict[str, str | Sequence[str]] = {
+            f"{'Cluster' if is_cluster else 'Instance'}Identifier": str(name),
+            "SecurityGroupIds": list(security_group_ids),
+        }
+        told = {"Endpoint": endpoint, "EngineVersion": engine_version, "Region": region}
+        arguments |= {argument: value for argument, value in told.items() if value}
         return PreflightCheck(
             kind="database",
-            arguments={
-                "InstanceIdentifier": instance_identifier,
-                "SecurityGroupIds": list(security_group_ids),
-            },
-            permissions=[Permission(actions=["rds:DescribeDBInstances"], resources=[arn])],
+            arguments=arguments,
+            permissions=[Permission(actions=[f"rds:DescribeDB{action}"], resources=[arn])],
         )
 
     @staticmethod
@@ -437,8 +466,37 @@ class PreflightCheck:
         return replace(self, arguments={**self.arguments, "Needed": "true"})
 
 
+def _counting(quota: str) -> Sequence[Permission]:
+    """Return what counts what an account has of a quota."""
+    action = _COUNTED_BY[quota]
+    if not action:
+        return []
+    if action.startswith("rds:"):
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrds.html
+        all_instances = f"arn:{Aws.PARTITION}:rds:{Aws.REGION}:{Aws.ACCOUNT_ID}:db:*"
+        reason = "Preflight counts the instances of the account, and changes nothing."
+        return [Permission(actions=[action], resources=[all_instances], reason=reason)]
+    return [Permission(actions=[action], resources=["*"], reason=_READS_ALL)]
+
+
 def _zone_arn(zone: route53.IHostedZone) -> str:
     return f"arn:{Aws.PARTITION}:route53:::hostedzone/{zone.hosted_zone_id}"
+
+
+def _decrypting(secret_arn: str, key_arn: str) -> Permission:
+    """Return what lets Secrets Manager decrypt one secret, and nothing else, with a key.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    """
+    service = f"secretsmanager.{Aws.REGION}.amazonaws.com"
+    return Permission(
+        actions=["kms:Decrypt"],
+        resources=[key_arn],
+        conditions={
+            "StringEquals": {"kms:ViaService": service},
+            "StringLike": {"kms:EncryptionContext:SecretARN": [secret_arn, f"{secret_arn}-??????"]},
+        },
+    )
 
 
 def _reading_secret(arn: str) -> Permission:

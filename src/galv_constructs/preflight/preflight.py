@@ -1,6 +1,7 @@
 """Questions about a deployment, asked before anything that takes minutes is created."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import jsii
@@ -28,7 +29,7 @@ from galv_constructs._core.handler import handled_resource, handler_function, ha
 from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.validation import check_type
-from galv_constructs.preflight._permission import READ_SECRET
+from galv_constructs.preflight._permission import READ_SECRET, Permission
 from galv_constructs.preflight.check import PreflightCheck
 
 _ID = "GalvPreflight"
@@ -112,6 +113,8 @@ class GalvPreflight(Construct):
             properties={
                 "LogGroup": self._log_group.log_group_name,
                 "Questions": Lazy.any(_Questions(self._questions)),
+                # So that an upgrade is not stopped by what it asks in other words.
+                "Version": _version(),
             },
         )
         set_dependency_roots(self, lambda: [self._resource])
@@ -164,7 +167,7 @@ class GalvPreflight(Construct):
         self._send_credentials(check.arguments)
         for permission in check.permissions:
             for resource in permission.resources:
-                self._allow(permission.actions, resource, permission.reason)
+                self._allow(permission, resource)
 
     def keep_log(self, *, production: bool, removal_protection: bool | None = None) -> None:
         """Keep the log as deployments of a kind do, where it is not kept longer already.
@@ -241,14 +244,27 @@ class GalvPreflight(Construct):
             "CREDENTIALS", Stack.of(self).to_json_string(self._credentials)
         )
 
-    def _allow(self, actions: Sequence[str], resource: str, reason: str) -> None:
-        new = [action for action in actions if (action, resource) not in self._allowed]
+    def _allow(self, permission: Permission, resource: str) -> None:
+        # Those with conditions are for one secret each, and may be of the same key.
+        conditions = permission.conditions
+        given = () if conditions else self._allowed
+        new = [action for action in permission.actions if (action, resource) not in given]
         if not new:
             return
         self._allowed.update((action, resource) for action in new)
-        self._role.add_to_policy(iam.PolicyStatement(actions=new, resources=[resource]))
-        if reason:
-            acknowledge_wildcards(self._role, {resource: reason})
+        self._role.add_to_policy(
+            iam.PolicyStatement(actions=new, resources=[resource], conditions=conditions)
+        )
+        if permission.reason:
+            acknowledge_wildcards(self._role, {resource: permission.reason})
+
+
+def _version() -> str:
+    """The version of this library; `source` where it runs from its source."""
+    try:
+        return metadata.version("galv-constructs")
+    except metadata.PackageNotFoundError:
+        return "source"
 
 
 def _is_known_before(stack: Stack, value: Any) -> bool:

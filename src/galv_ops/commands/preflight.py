@@ -18,6 +18,7 @@ from galv_ops.output import Line, Styled
 from galv_ops.preflight.ask import ask, leave_out
 from galv_ops.preflight.finding import Finding
 from galv_ops.preflight.room import without_room
+from galv_ops.preflight.shared_quotas import summed
 from galv_ops.preflight.world import World
 from galv_ops.query.aws import Aws
 
@@ -36,12 +37,17 @@ class _Answers:
     """The questions of one stack, and their findings."""
 
     stack: str
-    asked: int = 0
+    aws: Aws
+    questions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     found: list[Finding] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     """Why a question was not asked, or not all of it, by its id."""
     way_out: str = ""
     """The way to deploy in spite of errors that are false."""
+
+    @property
+    def asked(self) -> int:
+        return len(self.questions)
 
 
 @command("preflight")
@@ -65,7 +71,10 @@ def preflight(ops: Ops, *, app: Path) -> int:
         raise OpsError(
             f"{app} has no stack {ops.stack}" if ops.stack else f"{app} has no stack", USAGE
         )
-    answers = [_answers(ops, template) for template in meant if template.resources(_TYPE)]
+    answers = [_questions_of(ops, template) for template in meant if template.resources(_TYPE)]
+    _sum_quotas(answers)
+    for one in answers:
+        _ask(ops, one)
     ops.out.result(
         {
             "asked": sum(one.asked for one in answers),
@@ -86,8 +95,8 @@ def preflight(ops: Ops, *, app: Path) -> int:
     return COULD_NOT if "unanswered" in severities else 0
 
 
-def _answers(ops: Ops, template: Template) -> _Answers:
-    """Ask the questions of one stack."""
+def _questions_of(ops: Ops, template: Template) -> _Answers:
+    """Return the questions of one stack that can be asked."""
     aws = ops.aws.in_region(template.region) if template.region else ops.aws
     account = str(aws.client("sts").get_caller_identity()["Account"])
     if template.account not in ("", account):
@@ -95,7 +104,7 @@ def _answers(ops: Ops, template: Template) -> _Answers:
             f"{template.stack} is for the account {template.account}, and your credentials are for "
             f"{account}: pass --profile with one of that account"
         )
-    made = _Answers(template.stack)
+    made = _Answers(template.stack, aws)
     state = _state(aws, template.stack)
     questions: dict[str, Mapping[str, Any]] = {}
     for check, question in _questions(template):
@@ -114,13 +123,29 @@ def _answers(ops: Ops, template: Template) -> _Answers:
                 what = "free addresses" if check in rest else "the quota"
                 made.left[check] = f"{what}, because {state.why}"
         questions = rest
-    ops.out.progress(f"{template.stack}: {len(questions)} questions", passing=True)
-    made.asked = len(questions)
-    found = ask(questions, World(region=aws.region, session=aws.session), _PATIENCE)
-    made.found = [*state.unanswered, *found]
-    errors = [finding for finding in made.found if finding.severity == "error"]
-    made.way_out = leave_out(questions, errors)
+    made.questions = questions
+    made.found += state.unanswered
     return made
+
+
+def _sum_quotas(stacks: list[_Answers]) -> None:
+    """Let the first stack of a region ask for the quotas that others need too."""
+    for region in {one.aws.region for one in stacks}:
+        here = [one for one in stacks if one.aws.region == region]
+        total = summed(
+            {f"{one.stack} {check}": asks for one in here for check, asks in one.questions.items()}
+        )
+        for one in here:
+            one.questions = {check: total[f"{one.stack} {check}"] for check in one.questions}
+
+
+def _ask(ops: Ops, one: _Answers) -> None:
+    """Ask the questions of one stack."""
+    ops.out.progress(f"{one.stack}: {one.asked} questions", passing=True)
+    world = World(region=one.aws.region, session=one.aws.session)
+    one.found += ask(one.questions, world, _PATIENCE)
+    errors = [finding for finding in one.found if finding.severity == "error"]
+    one.way_out = leave_out(one.questions, errors)
 
 
 @dataclass(frozen=True)

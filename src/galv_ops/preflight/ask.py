@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import aws_errors
 from .kinds import KINDS
 from .question import ArgumentError, Question
+from .shared_quotas import summed
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def ask(
     world.start(seconds)
     end = time.monotonic() + seconds
     answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
-    asked = {check: _question(check, arguments) for check, arguments in questions.items()}
+    readable = {check: _readable(arguments) for check, arguments in questions.items()}
+    asked = {check: Question(check, one) for check, one in summed(readable).items()}
 
     def answer(question: Question) -> None:
         answers.put((question.check, _answer(question, world, kinds)))
@@ -85,9 +87,9 @@ def leave_out(questions: Mapping[str, Mapping[str, Any]], found: Iterable[Findin
     return f'To leave such checks out, pass preflight={said}, or set "preflight" to it in cdk.json.'
 
 
-def _question(check: str, arguments: Any) -> Question:
-    """Return a question, which may have been written by hand, without any that is none."""
-    return Question(check, arguments if isinstance(arguments, Mapping) else {})
+def _readable(arguments: Any) -> Mapping[str, Any]:
+    """Return the arguments of a question, which may have been written by hand; none if wrong."""
+    return arguments if isinstance(arguments, Mapping) else {}
 
 
 def _answer(question: Question, world: World, kinds: Mapping[str, Kind]) -> list[Finding]:

@@ -107,9 +107,8 @@ QUOTAS = {
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
     """Ask whether there is room for `Needs`, such as `fargate-vcpu=4`, in `Account`."""
-    needs = [_need(entry) for entry in question.texts("Needs")]
-    for name, amount in needs:
-        yield from _room(question, world, QUOTAS[name], amount)
+    for name, amount in needs_of(question):
+        yield from _room(question, world, name, amount)
         if name == "cloudfront" and not _distributions(world):
             # No API tells whether an account is verified; one with a distribution is.
             yield question.warning(
@@ -118,6 +117,15 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
                 "where the deployment fails with 'Your account must be verified', ask AWS Support "
                 "to verify it for CloudFront",
             )
+
+
+def needs_of(question: Question) -> list[tuple[str, float]]:
+    """Return the quotas that a question needs, each with how much of it.
+
+    Raises:
+        ArgumentError: If they cannot be read.
+    """
+    return [_need(entry) for entry in question.texts("Needs")]
 
 
 def _need(entry: str) -> tuple[str, float]:
@@ -131,7 +139,8 @@ def _need(entry: str) -> tuple[str, float]:
     return name, value
 
 
-def _room(question: Question, world: World, quota: Quota, amount: float) -> Iterator[Finding]:
+def _room(question: Question, world: World, name: str, amount: float) -> Iterator[Finding]:
+    quota = QUOTAS[name]
     client = world.client("service-quotas", GLOBAL if quota.is_global else None)
     found = _found(client, quota)
     where = f"the quota {quota.name!r} ({quota.service} {quota.code}) in {client.meta.region_name}"
@@ -154,9 +163,11 @@ def _room(question: Question, world: World, quota: Quota, amount: float) -> Iter
         )
         if not found.get("Adjustable", True):
             fix = "delete what is not needed; AWS does not raise this quota"
+        askers = question.arguments.get("Askers", {}).get(name, "")
         yield question.error(
             f"{where} leaves no room for {amount:g} more",
-            f"the quota is {limit:g}, and {used:g} are in use",
+            f"the quota is {limit:g}, and {used:g} are in use"
+            + (f"; needed are {askers}" if askers else ""),
             fix,
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
-from ops.preflight.conftest import REGION
+from frontend_site.programs import need
+from ops.preflight.conftest import REGION, session
+from ops.preflight.servers import name_server
 
 from galv_ops.preflight.ask import ask
 from galv_ops.preflight.finding import Finding
@@ -27,13 +30,15 @@ def instance(name: str = "galv", engine: str = "postgres", **more: Any) -> dict[
     return dict(made["DBInstance"])
 
 
-def cluster(engine: str = "aurora-postgresql") -> None:
-    boto3.client("rds").create_db_cluster(
+def cluster(engine: str = "aurora-postgresql", **more: Any) -> dict[str, Any]:
+    made = boto3.client("rds").create_db_cluster(
         DBClusterIdentifier="galv",
         Engine=engine,
         MasterUsername="galv",
         MasterUserPassword="a-password",
+        **more,
     )
+    return dict(made["DBCluster"])
 
 
 def asked(world: World, **question: Any) -> list[Finding]:
@@ -114,10 +119,105 @@ class TestADatabase:
 
         assert [finding.severity for finding in found] == ["error"] * 3
 
-    def test_is_named(self, world: World) -> None:
-        (found,) = asked(world)
+    @pytest.mark.parametrize(
+        "names", [{}, {"InstanceIdentifier": "galv", "ClusterIdentifier": "galv"}]
+    )
+    def test_is_an_instance_or_a_cluster(self, world: World, names: dict[str, str]) -> None:
+        (found,) = asked(world, **names)
 
-        assert found.found == "InstanceIdentifier must be a text, got None"
+        assert found.found == "give InstanceIdentifier or ClusterIdentifier, one of both"
+
+    def test_in_another_region_is_asked_there(self, world: World) -> None:
+        instance()
+
+        (found,) = asked(world, InstanceIdentifier="galv", Region="us-east-1")
+
+        assert found.wrong == "the database galv does not exist"
+
+
+class TestACluster:
+    def test_that_is_as_it_should_be(self, world: World) -> None:
+        made = cluster(EngineVersion="16.3", VpcSecurityGroupIds=["sg-1"])
+
+        for endpoint in (made["Endpoint"], made["ReaderEndpoint"]):
+            found = asked(
+                world,
+                ClusterIdentifier="galv",
+                EngineVersion="12",
+                SecurityGroupIds=["sg-1"],
+                Endpoint=endpoint,
+            )
+            assert found == []
+
+    def test_that_is_not_there(self, world: World) -> None:
+        (found,) = asked(world, ClusterIdentifier="other")
+
+        assert (found.severity, found.wrong) == ("error", "the database other does not exist")
+
+    def test_with_all_faults_together(self, world: World) -> None:
+        answer = {
+            "Status": "inaccessible-encryption-credentials",
+            "Engine": "aurora-mysql",
+            "EngineVersion": "8.0",
+            "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1"}],
+        }
+        with Stubber(world.client("rds")) as stub:
+            stub.add_response("describe_db_clusters", {"DBClusters": [answer]})
+            found = asked(world, ClusterIdentifier="galv", SecurityGroupIds=["sg-2"])
+
+        assert [(one.severity, one.found.split(",")[0]) for one in found] == [
+            ("error", "its engine is aurora-mysql"),
+            ("error", "its status is inaccessible-encryption-credentials"),
+            ("error", "it has sg-1"),
+        ]
+
+
+NAMES = {
+    "eu-west-1.rds.amazonaws.com": "@ IN NS ns.invalid.\ngalv.abc IN A 192.0.2.1\n",
+    "lab.test": "@ IN NS ns.invalid.\n",
+}
+
+
+class TestAnIdentifierThatMayBeInvented:
+    """CDK wants one for an imported instance; tasks need the endpoint alone."""
+
+    @pytest.fixture
+    def world(self, aws: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+        (program,) = need("nsd")
+        with name_server(program, tmp_path_factory.mktemp("nsd"), NAMES) as resolver:
+            yield World(region=REGION, session=session(), resolver=resolver)
+
+    def test_is_that_of_a_database_with_the_endpoint(self, world: World) -> None:
+        address = instance()["Endpoint"]["Address"]
+
+        assert asked(world, InstanceIdentifier="galv", Endpoint=address.upper()) == []
+
+    def test_of_another_database_says_nothing_of_this_one(self, world: World) -> None:
+        instance(engine="mysql")
+
+        (found,) = asked(world, InstanceIdentifier="galv", Endpoint="db.lab.test")
+
+        assert found.severity == "warning"
+        assert found.found.startswith("tasks connect to db.lab.test, and it has galv.")
+
+    @pytest.mark.parametrize(
+        ("endpoint", "severity"),
+        [
+            # In another account.
+            ("galv.abc.eu-west-1.rds.amazonaws.com", "warning"),
+            ("galv.xyz.eu-west-1.rds.amazonaws.com", "error"),
+            # The resolver does not know: it refuses, and a name of one's own may be private.
+            ("galv.abc.us-west-2.rds.amazonaws.com", "warning"),
+            ("db.lab.test", "warning"),
+        ],
+    )
+    def test_of_none_is_an_error_only_where_the_endpoint_is_none_either(
+        self, world: World, endpoint: str, severity: str
+    ) -> None:
+        (found,) = asked(world, InstanceIdentifier="invented", Endpoint=endpoint)
+
+        assert found.severity == severity
+        assert endpoint in found.found
 
 
 class TestASnapshot:

@@ -188,6 +188,43 @@ class TestOfDistributions:
         assert "verified this account" in found.wrong
 
 
+class TestThatSeveralNeed:
+    """Two networks need two VPCs, and each alone would fit."""
+
+    def asked(self, world: World, quota_of: str, limit: float, **needs: str) -> list[Finding]:
+        questions = {
+            f"{check}/Quotas": {"Ask": "quotas", "Needs": [need]} for check, need in needs.items()
+        }
+        with stubbed(world) as stub:
+            stub.add_response("get_service_quota", quota(quota_of, limit))
+            return ask(questions, world, 20)
+
+    def test_is_asked_once_for_all_of_them(self, world: World) -> None:
+        # moto has one VPC from the beginning.
+        assert self.asked(world, "vpc", 3.0, A="vpc=1", B="vpc=1") == []
+        (found,) = self.asked(world, "vpc", 2.0, A="vpc=1", B="vpc=1")
+
+        assert (found.check, found.severity) == ("A/Quotas", "error")
+        assert found.wrong.endswith("leaves no room for 2 more")
+        assert found.found == (
+            "the quota is 2, and 1 are in use; needed are 1 for A/Quotas, 1 for B/Quotas"
+        )
+
+    def test_may_be_parts(self, world: World) -> None:
+        needs = {"A": "fargate-vcpu=2", "B": "fargate-vcpu=0.5", "C": "fargate-vcpu=4"}
+
+        assert self.asked(world, "fargate-vcpu", 6.5, **needs) == []
+        (found,) = self.asked(world, "fargate-vcpu", 6.0, **needs)
+
+        assert "2 for A/Quotas, 0.5 for B/Quotas, 4 for C/Quotas" in found.found
+
+    def test_of_one_that_cannot_be_read_is_asked_without_it(self, world: World) -> None:
+        found = self.asked(world, "vpc", 1.0, A="vpc=many", B="vpc=1")
+
+        assert [one.check for one in found] == ["A/Quotas", "B/Quotas"]
+        assert found[1].found == "the quota is 1, and 1 are in use"
+
+
 class TestOfTheAnswer:
     def test_takes_the_default_where_none_was_applied(self, world: World) -> None:
         with stubbed(world) as stub:
