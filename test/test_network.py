@@ -520,7 +520,10 @@ class TestLayout:
         one = ec2.SubnetSelection(availability_zones=["b"], subnet_type=ISOLATED)
 
         check_layout(
-            "network", GalvNetwork.from_vpc(vpc, database_subnets=one), creates_database=False
+            "network",
+            GalvNetwork.from_vpc(vpc, database_subnets=one),
+            creates_database=False,
+            internet_facing=True,
         )
 
     @pytest.mark.parametrize("kind", ["private", "isolated"])

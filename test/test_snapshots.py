@@ -17,6 +17,7 @@ from templates import synthesize
 import galv_constructs
 from galv_constructs import (
     GalvDeployRole,
+    GalvLoadBalancer,
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
@@ -43,6 +44,18 @@ def backend_development(stack: Stack) -> None:
 
 def network(stack: Stack, preset: NetworkPreset) -> None:
     GalvNetwork(stack, "Network", preset=preset)
+
+
+def load_balancer(stack: Stack) -> None:
+    zone = zone_in(stack)
+    shared = GalvLoadBalancer(
+        stack,
+        "LoadBalancer",
+        network=GalvNetwork(stack, "Network"),
+        domain_name="*.example.com",
+        hosted_zone=zone,
+    )
+    backend_in(stack, load_balancer=shared, hosted_zone=zone)
 
 
 def mail(stack: Stack) -> None:
@@ -99,6 +112,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
     "deploy-role": deploy_role,
+    "load-balancer": load_balancer,
     "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),
     "log-bucket-locked": lambda stack: GalvLogBucket(
         stack,

@@ -16,7 +16,7 @@ FLOORS: Sequence[set[str]] = (
     {"backend", "frontend", "github"},
     {"database"},
     {"tasks"},
-    {"images", "mail"},
+    {"images", "load_balancer", "mail"},
     {"network", "web_acl"},
     {"log_bucket", "preflight"},
     {"_core"},

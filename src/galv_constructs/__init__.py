@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from galv_constructs.github.review_role import GalvReviewRole
     from galv_constructs.github.subject import GitHubSubject
     from galv_constructs.images.mirrored_image import MirroredImage
+    from galv_constructs.load_balancer.load_balancer import GalvLoadBalancer, IGalvLoadBalancer
     from galv_constructs.log_bucket.log_bucket import GalvLogBucket
     from galv_constructs.mail.dns_record import DnsRecord
     from galv_constructs.mail.mail import GalvMail, IGalvMail
@@ -39,6 +40,7 @@ __all__ = [
     "GalvConfig",
     "GalvDeployRole",
     "GalvFrontend",
+    "GalvLoadBalancer",
     "GalvLogBucket",
     "GalvMail",
     "GalvNetwork",
@@ -49,6 +51,7 @@ __all__ = [
     "GalvTask",
     "GalvWebAcl",
     "GitHubSubject",
+    "IGalvLoadBalancer",
     "IGalvMail",
     "IGalvNetwork",
     "MirroredImage",
@@ -68,6 +71,7 @@ _MODULES = {
     "GalvConfig": "config.config",
     "GalvDeployRole": "github.deploy_role",
     "GalvFrontend": "frontend.frontend",
+    "GalvLoadBalancer": "load_balancer.load_balancer",
     "GalvLogBucket": "log_bucket.log_bucket",
     "GalvMail": "mail.mail",
     "GalvNetwork": "network",
@@ -78,6 +82,7 @@ _MODULES = {
     "GalvTask": "tasks.task",
     "GalvWebAcl": "web_acl.web_acl",
     "GitHubSubject": "github.subject",
+    "IGalvLoadBalancer": "load_balancer.load_balancer",
     "IGalvMail": "mail.mail",
     "IGalvNetwork": "network",
     "MirroredImage": "images.mirrored_image",

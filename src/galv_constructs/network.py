@@ -77,6 +77,10 @@ class IGalvNetwork(Protocol):
         """Whether tasks reach S3 through an endpoint of the VPC, of which S3 can tell the VPC."""
 
     @property
+    def has_ipv6(self) -> bool:
+        """Whether the subnets of the load balancer have IPv6, so that it answers over that too."""
+
+    @property
     def connectivity(self) -> Sequence[IDependable]:
         """The routes and endpoints that have to exist before a task can reach what it needs."""
 
@@ -90,6 +94,7 @@ class _GivenNetwork:
     assign_public_ip: bool
     has_internet: bool
     has_s3_endpoint: bool
+    has_ipv6: bool
     connectivity: Sequence[IDependable]
 
 
@@ -122,6 +127,7 @@ class GalvNetwork(Construct):
         preset: NetworkPreset = NetworkPreset.NAT_GATEWAY,
         cidr: str | None = None,
         max_azs: int = 2,
+        ipv6: bool = False,
         log_bucket: s3.IBucket | None = None,
         preflight: bool | Sequence[str] = False,
     ) -> None:
@@ -137,6 +143,8 @@ class GalvNetwork(Construct):
             max_azs: Number of Availability Zones, 2 or 3; the load balancer and the database need
                 two. It cannot be changed later: the new subnets would overlap the old ones.
                 Default: 2.
+            ipv6: Whether the VPC gets a range of IPv6 from Amazon, so that a load balancer answers
+                over IPv6 too. Tasks and database stay with IPv4. Default: false.
             log_bucket: Bucket for flow logs, which say who connected to what, such as
                 `GalvLogBucket.bucket`. Default: there are none.
             preflight: Whether a deployment first asks whether the account has room for the VPC: see
@@ -149,12 +157,14 @@ class GalvNetwork(Construct):
             allowed = ", ".join(f"NetworkPreset.{member.name}" for member in NetworkPreset)
             raise ValueError(f"preset must be one of {allowed}, got {preset!r}")
         check_range("max_azs", max_azs, 2, 3)
+        check_boolean("ipv6", ipv6)
         if cidr is not None:
             _check_cidr(cidr, max_azs)
         check_log_bucket(log_bucket)
         check_preflight(preflight)
         super().__init__(scope, id)
         self._preset = preset
+        self._ipv6 = ipv6
         self._cidr = "10.0.0.0/16" if cidr is None else cidr
 
         nat = _nat_instance() if preset is NetworkPreset.NAT_INSTANCE else None
@@ -167,7 +177,8 @@ class GalvNetwork(Construct):
             nat_gateways=1 if has_nat else 0,
             nat_gateway_provider=nat,
             restrict_default_security_group=True,
-            subnet_configuration=_subnets(preset),
+            ip_protocol=ec2.IpProtocol.DUAL_STACK if ipv6 else None,
+            subnet_configuration=_subnets(preset, ipv6=ipv6),
         )
         self._endpoints: list[ec2.IVpcEndpoint] = [
             self._vpc.add_gateway_endpoint(
@@ -204,6 +215,7 @@ class GalvNetwork(Construct):
         assign_public_ip: bool = False,
         has_internet: bool = True,
         has_s3_endpoint: bool = False,
+        has_ipv6: bool = False,
     ) -> IGalvNetwork:
         """Use a VPC that exists, or that you define yourself.
 
@@ -224,6 +236,8 @@ class GalvNetwork(Construct):
             has_s3_endpoint: Whether the route tables of the tasks' subnets have a gateway endpoint
                 for S3. When it is true, the tasks' roles write, delete and list objects from
                 within the VPC alone; without an endpoint they could not any more. Default: false.
+            has_ipv6: Whether the subnets of the load balancer have ranges of IPv6, and it should
+                answer over that too. Default: false.
 
         Raises:
             ValueError: If an argument has the wrong type, no subnet is as one says, or tasks should
@@ -233,6 +247,7 @@ class GalvNetwork(Construct):
         check_boolean("assign_public_ip", assign_public_ip)
         check_boolean("has_internet", has_internet)
         check_boolean("has_s3_endpoint", has_s3_endpoint)
+        check_boolean("has_ipv6", has_ipv6)
         if assign_public_ip and not has_internet:
             raise ValueError(
                 "assign_public_ip=True with has_internet=False: public addresses are of use only "
@@ -263,6 +278,7 @@ class GalvNetwork(Construct):
             assign_public_ip=assign_public_ip,
             has_internet=has_internet,
             has_s3_endpoint=has_s3_endpoint,
+            has_ipv6=has_ipv6,
             connectivity=[_select(vpc, task_subnets).internet_connectivity_established],
         )
 
@@ -300,6 +316,11 @@ class GalvNetwork(Construct):
     def has_s3_endpoint(self) -> bool:
         """Whether tasks reach S3 through an endpoint of the VPC: always."""
         return True
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether a load balancer answers over IPv6 too."""
+        return self._ipv6
 
     @property
     def connectivity(self) -> Sequence[IDependable]:
@@ -471,12 +492,17 @@ def _check_cidr(cidr: object, max_azs: int) -> None:
         )
 
 
-def _subnets(preset: NetworkPreset) -> Sequence[ec2.SubnetConfiguration]:
+def _subnets(preset: NetworkPreset, *, ipv6: bool) -> Sequence[ec2.SubnetConfiguration]:
+    # Without addresses of IPv6, which no security group of theirs lets out, tasks never try it.
+    without = False if ipv6 else None
     # Every preset divides the range in the same way, so that a change of preset leaves the
     # database's subnets, and with them the database, alone.
     return [
         ec2.SubnetConfiguration(
-            name="Public", subnet_type=ec2.SubnetType.PUBLIC, map_public_ip_on_launch=False
+            name="Public",
+            subnet_type=ec2.SubnetType.PUBLIC,
+            map_public_ip_on_launch=False,
+            ipv6_assign_address_on_creation=without,
         ),
         ec2.SubnetConfiguration(
             name="Tasks",
@@ -484,8 +510,13 @@ def _subnets(preset: NetworkPreset) -> Sequence[ec2.SubnetConfiguration]:
             if preset in (NetworkPreset.NAT_GATEWAY, NetworkPreset.NAT_INSTANCE)
             else ec2.SubnetType.PRIVATE_ISOLATED,
             reserved=preset is NetworkPreset.PUBLIC,
+            ipv6_assign_address_on_creation=without,
         ),
-        ec2.SubnetConfiguration(name="Database", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+        ec2.SubnetConfiguration(
+            name="Database",
+            subnet_type=ec2.SubnetType.PRIVATE_ISOLATED,
+            ipv6_assign_address_on_creation=without,
+        ),
     ]
 
 
@@ -505,15 +536,27 @@ def selected_task_subnets(network: IGalvNetwork) -> ec2.SelectedSubnets:
 _Route = Literal["nat", "internet", "none"]
 
 
-def ask_for_subnets(needs: Needs, network: IGalvNetwork, *, tasks: int) -> None:
-    """Ask for the subnets of a network that was given, for a load balancer and so many tasks."""
-    parts: Sequence[tuple[str, ec2.SubnetSelection, _Route, int, int]] = (
+def ask_for_subnets(
+    needs: Needs, network: IGalvNetwork, *, tasks: int, internet_facing: bool | None
+) -> None:
+    """Ask for the subnets of a network that was given, for so many tasks and a load balancer.
+
+    Args:
+        needs: What asks.
+        network: The network.
+        tasks: How many tasks run at a time.
+        internet_facing: Whether a load balancer that is created in it is; none if none is.
+    """
+    parts: list[tuple[str, ec2.SubnetSelection, _Route, int, int]] = [
+        ("TaskSubnets", network.task_subnets, _route(network), tasks, 0)
+    ]
+    if internet_facing:
         # "verify that each Availability Zone subnet for your load balancer has … at least eight
         # free IP addresses per subnet":
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
-        ("LoadBalancerSubnets", network.load_balancer_subnets, "internet", 0, 8),
-        ("TaskSubnets", network.task_subnets, _route(network), tasks, 0),
-    )
+        parts.append(("LoadBalancerSubnets", network.load_balancer_subnets, "internet", 0, 8))
+    elif internet_facing is False:
+        parts.append(("LoadBalancerSubnets", network.task_subnets, _route(network), 0, 8))
     for id, selection, route, addresses, addresses_each in parts:
         subnets = _select(network.vpc, selection)
         if not subnets.is_pending_lookup and subnets.subnet_ids:
@@ -535,15 +578,38 @@ def _route(network: IGalvNetwork) -> _Route:
     return "nat" if network.has_internet else "none"
 
 
-def check_layout(argument: str, network: IGalvNetwork, *, creates_database: bool) -> None:
-    """Refuse subnets that a public load balancer, or a database, cannot be created in.
+def check_layout(
+    argument: str, network: IGalvNetwork, *, creates_database: bool, internet_facing: bool | None
+) -> None:
+    """Refuse subnets that a load balancer or a database cannot be created in.
+
+    "Each DB subnet group should have subnets in at least two Availability Zones":
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html
+
+    Args:
+        argument: What the network was given in.
+        network: The network.
+        creates_database: Whether a database is created in it.
+        internet_facing: Whether a load balancer that is created in it is; none if none is.
+    """
+    if internet_facing is not None:
+        check_load_balancer_subnets(argument, network, internet_facing=internet_facing)
+    if creates_database:
+        _check_azs(argument, network.vpc, "database_subnets", network.database_subnets)
+
+
+def check_load_balancer_subnets(
+    argument: str, network: IGalvNetwork, *, internet_facing: bool
+) -> None:
+    """Refuse subnets that a load balancer cannot be created in.
 
     "You must select at least two Availability Zone subnets", and of an internet-facing one they are
     public: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
-    "Each DB subnet group should have subnets in at least two Availability Zones":
-    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html
     """
     vpc = network.vpc
+    if not internet_facing:
+        _check_azs(argument, vpc, "task_subnets", network.task_subnets)
+        return
     public = _check_azs(argument, vpc, "load_balancer_subnets", network.load_balancer_subnets)
     closed = {subnet.node.path for subnet in [*vpc.private_subnets, *vpc.isolated_subnets]}
     wrong = [subnet.node.path for subnet in public if subnet.node.path in closed]
@@ -552,10 +618,15 @@ def check_layout(argument: str, network: IGalvNetwork, *, creates_database: bool
             f"{argument} has load_balancer_subnets without a route from the internet, "
             f"{', '.join(wrong)}, and the load balancer is public: pass "
             "network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) with public subnets "
-            "(vpcSubnets.loadBalancer in cdk.json)"
+            "(vpcSubnets.loadBalancer in cdk.json), or internet_facing=False (internetFacing)"
         )
-    if creates_database:
-        _check_azs(argument, vpc, "database_subnets", network.database_subnets)
+
+
+_KEYS = {
+    "load_balancer_subnets": "loadBalancer",
+    "task_subnets": "tasks",
+    "database_subnets": "database",
+}
 
 
 def _check_azs(
@@ -568,7 +639,7 @@ def _check_azs(
     azs = {subnet.availability_zone for subnet in selected.subnets}
     known = not any(map(is_token, azs))
     if len(selected.subnets) < 2 or (known and len(azs) < 2):
-        key = {"load_balancer_subnets": "loadBalancer", "database_subnets": "database"}[part]
+        key = _KEYS[part]
         raise ValueError(
             f"{argument} has {part} in one Availability Zone"
             f"{f', {next(iter(azs))},' if known and azs else ''} and AWS wants two: pass "

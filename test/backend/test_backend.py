@@ -281,6 +281,7 @@ class TestAttributes:
     def test_every_part_is_exposed(self, stack: Stack, make_backend: MakeBackend) -> None:
         backend = make_backend()
         template = synthesize(stack)
+        assert backend.certificate is not None
 
         def ref(kind: str, prefix: str = "") -> Json:
             return {"Ref": only_id(template, kind, f"Backend{prefix}")}

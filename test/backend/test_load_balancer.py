@@ -70,6 +70,7 @@ class TestCertificate:
         assert of_type(template, "AWS::Route53::RecordSet") == {}
         https = only(template, LISTENER, "BackendLoadBalancerHttps")
         assert https["Certificates"] == [{"CertificateArn": CERTIFICATE_ARN}]
+        assert backend.certificate is not None
         assert backend.certificate.certificate_arn == CERTIFICATE_ARN
         assert stack.resolve(backend.load_balancer_dns_name) == {
             "Fn::GetAtt": [only_id(template, BALANCER), "DNSName"]

@@ -19,8 +19,11 @@ def check_network(
     cluster: ecs.ICluster | None,
     *,
     creates_database: bool,
+    internet_facing: bool | None,
 ) -> ec2.IVpc | None:
     """Check that network and cluster are in one VPC, and have the subnets that are needed.
+
+    `internet_facing` is that of the load balancer that is created; none if none is.
 
     Returns:
         The VPC that tasks run in; none for a new one.
@@ -47,10 +50,17 @@ def check_network(
     if network is None:
         if cluster_vpc is not None:
             layout = GalvNetwork.from_vpc(cluster_vpc)
-            check_layout("cluster", layout, creates_database=creates_database)
+            check_layout(
+                "cluster",
+                layout,
+                creates_database=creates_database,
+                internet_facing=internet_facing,
+            )
         return cluster_vpc
     check_place(scope, "network", network.vpc)
-    check_layout("network", network, creates_database=creates_database)
+    check_layout(
+        "network", network, creates_database=creates_database, internet_facing=internet_facing
+    )
     if cluster_vpc is None:
         return network.vpc
     ids = (network.vpc.vpc_id, cluster_vpc.vpc_id)

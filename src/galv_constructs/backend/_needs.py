@@ -97,6 +97,7 @@ def ask_for_account(
     cpu: int,
     min_tasks: int,
     makes_database: bool,
+    internet_facing: bool | None,
 ) -> None:
     """Ask for room in the account and in the subnets, and for the roles of services."""
     if not (is_token(cpu) or is_token(min_tasks)):
@@ -106,7 +107,7 @@ def ask_for_account(
         )
         if not isinstance(network, GalvNetwork):
             # Old and new tasks run side by side while a deployment replaces them.
-            ask_for_subnets(needs, network, tasks=2 * min_tasks)
+            ask_for_subnets(needs, network, tasks=2 * min_tasks, internet_facing=internet_facing)
     services = [*_SERVICES]
     needs.ask("Quotas/cloudfront", PreflightCheck.quota("cloudfront"))
     if makes_database:

@@ -16,7 +16,7 @@ from galv_constructs._core.validation import (
     is_token,
 )
 from galv_constructs.backend._container import GRACE, serve_command
-from galv_constructs.backend._load_balancer import LoadBalancer
+from galv_constructs.backend._host import Host
 from galv_constructs.tasks._task import LONGEST_STOP, Task
 from galv_constructs.tasks.runtime import TaskRuntime
 
@@ -101,7 +101,7 @@ class WebService(Construct):
         id: str,
         *,
         runtime: TaskRuntime,
-        load_balancer: LoadBalancer,
+        host: Host,
         cpu: int,
         memory_limit_mib: int,
         workers: int,
@@ -158,7 +158,7 @@ class WebService(Construct):
 
         self.target_group = elbv2.ApplicationTargetGroup(
             self,
-            "TargetGroup",
+            host.target_group_id,
             vpc=runtime.network.vpc,
             protocol=elbv2.ApplicationProtocol.HTTP,
             port=PORT,
@@ -175,7 +175,7 @@ class WebService(Construct):
                 unhealthy_threshold_count=4,
             ),
         )
-        load_balancer.forward_to(self.target_group)
+        host.forward_to(self.target_group)
 
         self.scaling = self.service.auto_scale_task_count(
             min_capacity=min_tasks, max_capacity=max_tasks

@@ -23,7 +23,6 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from galv_constructs._core.alarms import check_told
-from galv_constructs._core.certificates import check_certificate_source
 from galv_constructs._core.content_policy import api_policy, check_policy_additions
 from galv_constructs._core.host_names import claim_host_names
 from galv_constructs._core.logs import log_group_prefix
@@ -48,7 +47,7 @@ from galv_constructs.backend._environment import (
     check_names,
     check_quota,
 )
-from galv_constructs.backend._load_balancer import LoadBalancer
+from galv_constructs.backend._host import own_host, shared_host
 from galv_constructs.backend._media_key import check_media_key, uploads_key
 from galv_constructs.backend._needs import (
     ask_for_account,
@@ -58,6 +57,7 @@ from galv_constructs.backend._needs import (
 )
 from galv_constructs.backend._secret_reads import SecretReads
 from galv_constructs.backend._secrets import ApplicationSecrets
+from galv_constructs.backend._shared import check_load_balancer, check_same_vpc, network_beside
 from galv_constructs.backend._sign_ins import SignIns
 from galv_constructs.backend._static_assets import StaticAssets
 from galv_constructs.backend._web_service import (
@@ -76,6 +76,9 @@ from galv_constructs.images._image import (
     check_architecture,
     check_image,
 )
+from galv_constructs.load_balancer._access import check_access
+from galv_constructs.load_balancer._resource import LoadBalancer
+from galv_constructs.load_balancer.load_balancer import IGalvLoadBalancer
 from galv_constructs.log_bucket._delivery import check_access_logs
 from galv_constructs.log_bucket.log_bucket import GalvLogBucket
 from galv_constructs.mail.mail import GalvMail, IGalvMail, check_mail
@@ -172,6 +175,10 @@ class GalvBackend(Construct):
         check_status: Literal["off", "warn", "fail"] = "off",
         network: IGalvNetwork | None = None,
         cluster: ecs.ICluster | None = None,
+        load_balancer: IGalvLoadBalancer | None = None,
+        rule_priority: int | None = None,
+        internet_facing: bool = True,
+        allowed_cidrs: Sequence[str] | None = None,
         database: rds.IDatabaseInstance | None = None,
         database_secret: secretsmanager.ISecret | None = None,
         database_name: str | None = None,
@@ -269,6 +276,20 @@ class GalvBackend(Construct):
             network: VPC and subnets: a `GalvNetwork`, or `GalvNetwork.from_vpc(…)`. Default: the
                 VPC of `cluster`, otherwise a new `GalvNetwork` with one NAT gateway.
             cluster: ECS cluster. Default: a new one.
+            load_balancer: Load balancer to share with other backends and services: a
+                `GalvLoadBalancer`, or `GalvLoadBalancer.from_listener(…)`. A certificate for
+                `domain_name` is added to it unless it has one. Default: one of its own. Changing
+                between the two creates the one before it deletes the other.
+            rule_priority: Number of the rule for `domain_name` at `load_balancer`, from 1 to
+                50000, which no other rule of its listener has. Default: one from 1000 to 49999
+                that is worked out from `domain_name`.
+            internet_facing: Whether the new load balancer has public addresses. If not, it is in
+                the subnets of the tasks, and `domain_name` leads to private addresses: browsers
+                need a way into the VPC, such as a VPN. Changing it replaces the load balancer,
+                for which `deletion_protection` has to be off. Default: true.
+            allowed_cidrs: IPv4 and IPv6 ranges that may reach the new load balancer, 30 of each at
+                most; `[]` is nobody but what you allow in `load_balancer_security_group`.
+                Default: everybody, or where it is not internet-facing the VPC.
             database: PostgreSQL database to use; it has to allow a default port, which instances
                 defined or imported with CDK do. Default: a new one. Changing between the two
                 moves no data.
@@ -346,9 +367,37 @@ class GalvBackend(Construct):
             ValueError: If an argument is malformed, out of range, or contradicts another one.
         """
         check_names(domain_name, root_domain_name, frontend_domain_names)
-        check_certificate_source(domain_name, hosted_zone, certificate)
+        check_load_balancer(
+            scope,
+            load_balancer,
+            domain_name=domain_name,
+            hosted_zone=hosted_zone,
+            certificate=certificate,
+            rule_priority=rule_priority,
+            request_timeout=request_timeout,
+            its_own={
+                "internet_facing": None if internet_facing is True else internet_facing,
+                "allowed_cidrs": allowed_cidrs,
+                "web_acl_arn": web_acl_arn,
+                "web_acl": None if web_acl is True else web_acl,
+                "admin_cidrs": admin_cidrs,
+                "content_security_policy": content_security_policy,
+                "alarm_topic": None
+                if alarm_on_secret_reads or alarm_on_superuser_sign_in
+                else alarm_topic,
+            },
+        )
+        check_access(internet_facing, allowed_cidrs)
         check_place(scope, "certificate", certificate)
-        vpc = check_network(scope, network, cluster, creates_database=database is None)
+        network = network_beside(load_balancer, network, cluster)
+        vpc = check_network(
+            scope,
+            network,
+            cluster,
+            creates_database=database is None,
+            internet_facing=internet_facing if load_balancer is None else None,
+        )
+        check_same_vpc(load_balancer, vpc)
         check_image(
             scope, version, image, registry_credentials=registry_credentials, network=network
         )
@@ -387,7 +436,10 @@ class GalvBackend(Construct):
         check_media_key(scope, media_key=media_key, media_bucket=media_bucket)
         check_key(scope, encryption_key)
         check_access_logs(
-            scope, log_bucket, access_logs, for_web_acl=web_acl is True and web_acl_arn is None
+            scope,
+            log_bucket,
+            access_logs,
+            for_web_acl=web_acl is True and web_acl_arn is None and load_balancer is None,
         )
         check_told("alarm_on_secret_reads", alarm_on_secret_reads, alarm_topic)
         check_told("alarm_on_superuser_sign_in", alarm_on_superuser_sign_in, alarm_topic)
@@ -581,7 +633,7 @@ class GalvBackend(Construct):
         self._mail_runtime = mailing
         self._new_web_acl: GalvWebAcl | None = None
         self._web_acl_arn = web_acl_arn
-        if web_acl and web_acl_arn is None:
+        if web_acl and web_acl_arn is None and load_balancer is None:
             self._new_web_acl = GalvWebAcl(
                 self,
                 "WebAcl",
@@ -590,27 +642,47 @@ class GalvBackend(Construct):
                 alarm_topic=alarm_topic,
             )
             self._web_acl_arn = self._new_web_acl.web_acl_arn
-        self._load_balancer = LoadBalancer(
-            self,
-            "LoadBalancer",
-            network=network,
-            policy=policy,
-            domain_name=domain_name,
-            hosted_zone=hosted_zone,
-            certificate=certificate,
-            request_timeout=timeout,
-            log_bucket=log_bucket,
-            web_acl_arn=self._web_acl_arn,
-            content_security_policy=api_policy(
-                f"https://{self._static_assets.distribution.distribution_domain_name}",
-                content_security_policy or {},
-            ),
-        )
+        if load_balancer is None:
+            self._host = own_host(
+                LoadBalancer(
+                    self,
+                    "LoadBalancer",
+                    network=network,
+                    policy=policy,
+                    internet_facing=internet_facing,
+                    allowed_cidrs=allowed_cidrs,
+                    domain_name=domain_name,
+                    hosted_zone=hosted_zone,
+                    certificate=certificate,
+                    request_timeout=timeout,
+                    log_bucket=log_bucket,
+                    web_acl_arn=self._web_acl_arn,
+                    content_security_policy=api_policy(
+                        f"https://{self._static_assets.distribution.distribution_domain_name}",
+                        content_security_policy or {},
+                    ),
+                ),
+                domain_name=domain_name,
+                hosted_zone=hosted_zone,
+                has_ipv6=network.has_ipv6,
+                internet_facing=internet_facing,
+            )
+        else:
+            self._host = shared_host(
+                self,
+                "LoadBalancer",
+                load_balancer,
+                domain_name=domain_name,
+                hosted_zone=hosted_zone,
+                certificate=certificate,
+                priority=rule_priority,
+            )
+        own = self._host.own
         self._web = WebService(
             self,
             "Web",
             runtime=replace(mailing, grants=[self._grant_writing]),
-            load_balancer=self._load_balancer,
+            host=self._host,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
             workers=workers,
@@ -629,7 +701,7 @@ class GalvBackend(Construct):
             runtime=replace(mailing, entry_point=entry_point(check_status=True)),
             command=check_status_command or ["python", "manage.py", "check_status"],
             run=check_status,
-            after=[self._web, self._load_balancer, self._static_assets],
+            after=[self._web, self._host.place, self._static_assets],
         )
         ask_for_tasks(
             needs,
@@ -648,13 +720,14 @@ class GalvBackend(Construct):
             cpu=cpu,
             min_tasks=min_tasks,
             makes_database=bool(databases),
+            internet_facing=None if own is None else internet_facing,
         )
         needs.hold(
             *([network.vpc] if isinstance(network, GalvNetwork) else []),
             *databases,
             self._setup.resource,
-            self._load_balancer.resource,
-            *([self._load_balancer.certificate] if certificate is None else []),
+            *([] if own is None else [own.resource]),
+            *([self._host.certificate] if certificate is None else []),
             self._static_assets.distribution,
         )
         self._watch_secrets(alarm_topic, mail, asked_for=alarm_on_secret_reads)
@@ -666,11 +739,11 @@ class GalvBackend(Construct):
             "Protection",
             policy=policy,
             databases=databases,
-            load_balancers=[self._load_balancer.resource],
+            load_balancers=[] if own is None else [own.resource],
             encryption_key=encryption_key,
             after=[
                 self._web,
-                self._load_balancer,
+                self._host.place,
                 self._static_assets,
                 self._check_status,
                 *([mail] if isinstance(mail, GalvMail) else []),
@@ -714,7 +787,7 @@ class GalvBackend(Construct):
     @property
     def load_balancer_dns_name(self) -> str:
         """Host name of the load balancer: where a CNAME for `domain_name` points."""
-        return self._load_balancer.resource.load_balancer_dns_name
+        return self._host.load_balancer.load_balancer_dns_name
 
     @property
     def network(self) -> IGalvNetwork:
@@ -757,18 +830,19 @@ class GalvBackend(Construct):
         return self._check_status.task.run_command
 
     @property
-    def load_balancer(self) -> elbv2.ApplicationLoadBalancer:
-        """The load balancer."""
-        return self._load_balancer.resource
+    def load_balancer(self) -> elbv2.IApplicationLoadBalancer:
+        """The load balancer, its own or the given one."""
+        return self._host.load_balancer
 
     @property
-    def listener(self) -> elbv2.ApplicationListener:
+    def listener(self) -> elbv2.IApplicationListener:
         """The load balancer's HTTPS listener.
 
-        Its rule with priority 100 forwards requests for `domain_name`; add rules with a lower
-        number for what comes before it, such as sign-in with an identity provider.
+        Its rule with priority 100, or at a shared one `rule_priority`, forwards requests for
+        `domain_name`; add rules with a lower number for what comes before it, such as sign-in with
+        an identity provider.
         """
-        return self._load_balancer.https
+        return self._host.listener
 
     @property
     def target_group(self) -> elbv2.ApplicationTargetGroup:
@@ -776,9 +850,9 @@ class GalvBackend(Construct):
         return self._web.target_group
 
     @property
-    def certificate(self) -> acm.ICertificate:
-        """Certificate of the load balancer."""
-        return self._load_balancer.certificate
+    def certificate(self) -> acm.ICertificate | None:
+        """Certificate for `domain_name`; none where that of a shared load balancer covers it."""
+        return self._host.certificate
 
     @property
     def database(self) -> rds.IDatabaseInstance:
@@ -820,7 +894,7 @@ class GalvBackend(Construct):
 
     @property
     def web_acl_arn(self) -> str | None:
-        """ARN of the load balancer's web ACL, if it has one."""
+        """ARN of the web ACL of its own load balancer, if it has one."""
         return self._web_acl_arn
 
     @property
@@ -834,19 +908,19 @@ class GalvBackend(Construct):
         return self._secrets.superuser_password
 
     @property
-    def http_listener(self) -> elbv2.ApplicationListener:
-        """The load balancer's HTTP listener, which redirects to HTTPS."""
-        return self._load_balancer.http
+    def http_listener(self) -> elbv2.ApplicationListener | None:
+        """The HTTP listener of its own load balancer, which redirects to HTTPS."""
+        return None if self._host.own is None else self._host.own.http
 
     @property
     def load_balancer_security_group(self) -> ec2.ISecurityGroup:
         """Security group of the load balancer."""
-        return self._load_balancer.security_group
+        return self._host.security_group
 
     @property
     def record(self) -> route53.ARecord | None:
         """DNS record of `domain_name`; none without `hosted_zone`."""
-        return self._load_balancer.record
+        return self._host.record
 
     @property
     def scaling(self) -> ecs.ScalableTaskCount:

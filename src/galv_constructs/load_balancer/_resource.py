@@ -1,11 +1,12 @@
-"""The load balancer: its certificate and DNS record."""
+"""The Application Load Balancer and its two listeners."""
+
+from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_route53 as route53
-from aws_cdk import aws_route53_targets as targets
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
@@ -13,15 +14,13 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import acknowledge, standards
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.protection import CLOSED_AT_THE_END
+from galv_constructs.load_balancer._access import allow_access, is_open
 from galv_constructs.log_bucket._delivery import log_requests_to_load_balancer
 from galv_constructs.network import IGalvNetwork
 
-RULE_PRIORITY = 100
-"""Of the rule that forwards requests; rules with a lower number come before it."""
-
 
 class LoadBalancer(Construct):
-    """An internet-facing Application Load Balancer that answers HTTPS for one name."""
+    """An Application Load Balancer that answers HTTPS with 421 unless a rule knows the name."""
 
     def __init__(
         self,
@@ -30,6 +29,8 @@ class LoadBalancer(Construct):
         *,
         network: IGalvNetwork,
         policy: DeploymentPolicy,
+        internet_facing: bool,
+        allowed_cidrs: Sequence[str] | None,
         domain_name: str,
         hosted_zone: route53.IHostedZone | None,
         certificate: acm.ICertificate | None,
@@ -39,7 +40,7 @@ class LoadBalancer(Construct):
         content_security_policy: str,
     ) -> None:
         super().__init__(scope, id)
-        self._domain_name = domain_name
+        everybody = is_open(internet_facing=internet_facing, allowed_cidrs=allowed_cidrs)
         if certificate is None:
             certificate = acm.Certificate(
                 self,
@@ -55,13 +56,20 @@ class LoadBalancer(Construct):
             description="Galv load balancer",
             allow_all_outbound=False,
         )
+        allow_access(
+            self.security_group,
+            network,
+            internet_facing=internet_facing,
+            allowed_cidrs=allowed_cidrs,
+        )
         self.resource = elbv2.ApplicationLoadBalancer(
             self,
             "Resource",
             vpc=network.vpc,
-            vpc_subnets=network.load_balancer_subnets,
+            vpc_subnets=network.load_balancer_subnets if internet_facing else network.task_subnets,
             security_group=self.security_group,
-            internet_facing=True,
+            internet_facing=internet_facing,
+            ip_address_type=elbv2.IpAddressType.DUAL_STACK if network.has_ipv6 else None,
             drop_invalid_header_fields=True,
             desync_mitigation_mode=elbv2.DesyncMitigationMode.DEFENSIVE,
             idle_timeout=request_timeout,
@@ -77,15 +85,17 @@ class LoadBalancer(Construct):
             protocol=elbv2.ApplicationProtocol.HTTPS,
             certificates=[certificate],
             ssl_policy=elbv2.SslPolicy.RECOMMENDED_TLS,
-            open=True,
+            open=everybody,
             default_action=elbv2.ListenerAction.fixed_response(
                 421,
                 content_type="text/plain",
-                message_body=f"This is https://{domain_name}/ and no other host.\n",
+                message_body="Nothing here has this host name.\n"
+                if "*" in domain_name
+                else f"This is https://{domain_name}/ and no other host.\n",
             ),
         )
         _add_headers(self.https, content_security_policy)
-        self.http = self.resource.add_redirect()
+        self.http = self.resource.add_redirect(open=everybody)
         if web_acl_arn is not None:
             association = wafv2.CfnWebACLAssociation(
                 self,
@@ -96,34 +106,13 @@ class LoadBalancer(Construct):
             # No request is answered before the web ACL has seen it.
             for listener in (self.https, self.http):
                 listener.node.add_dependency(association)
-        self.record: route53.ARecord | None = None
-        if hosted_zone is not None:
-            self.record = route53.ARecord(
-                self,
-                "AliasRecord",
-                zone=hosted_zone,
-                # With the dot at the end it is whole, also where the name of the zone is a token.
-                record_name=f"{domain_name}.",
-                target=route53.RecordTarget.from_alias(targets.LoadBalancerTarget(self.resource)),
-            )
         acknowledge(self.http, _REDIRECT_FINDINGS)
-        acknowledge(self, _FINDINGS | (_PROTECTED if policy.deletion_protection else _UNPROTECTED))
-
-    def forward_to(self, target_group: elbv2.ApplicationTargetGroup) -> None:
-        """Forward requests for the API's name, and no others.
-
-        Django lets requests through whose `Host` is an address that health checks have, and health
-        checks do not come this way.
-        """
-        self.https.add_target_groups(
-            "Web",
-            target_groups=[target_group],
-            conditions=[elbv2.ListenerCondition.host_headers([self._domain_name])],
-            priority=RULE_PRIORITY,
-        )
+        acknowledge(self, _PROTECTED if policy.deletion_protection else _UNPROTECTED)
+        if everybody:
+            acknowledge(self, _OPEN)
 
 
-_FINDINGS = {
+_OPEN = {
     "AwsSolutions-EC23": "The API is a public site: anyone may reach its load balancer on "
     "443, and on 80 to be redirected there. Nothing else is open."
 }

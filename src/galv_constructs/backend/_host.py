@@ -1,0 +1,155 @@
+"""The API's host name at a load balancer: certificate, DNS records, rule."""
+
+import hashlib
+from dataclasses import dataclass
+
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
+from constructs import Construct
+
+from galv_constructs.load_balancer._resource import LoadBalancer
+from galv_constructs.load_balancer.load_balancer import IGalvLoadBalancer, covers
+
+RULE_PRIORITY = 100
+"""Of the rule at a load balancer of its own; rules with a lower number come before it."""
+# Rules at a shared one, which others number too: the number of a name stays when names are added.
+_FIRST, _LAST = 1_000, 49_999
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """A host name that a load balancer answers for."""
+
+    place: Construct
+    """What the parts of the name are in."""
+
+    domain_name: str
+    load_balancer: elbv2.IApplicationLoadBalancer
+    listener: elbv2.IApplicationListener
+    certificate: acm.ICertificate | None
+    record: route53.ARecord | None
+    target_group_id: str
+    """Of the target group. A target group is one load balancer's, so that another one needs another
+    group: the old one is deleted after it."""
+
+    rule: tuple[Construct, str, int]
+    """Place, id and priority of the rule."""
+
+    own: LoadBalancer | None = None
+    """The load balancer, where it is the backend's own."""
+
+    def forward_to(self, target_group: elbv2.ApplicationTargetGroup) -> None:
+        """Forward requests for this name, and no others.
+
+        Django lets requests through whose `Host` is an address that health checks have, and health
+        checks do not come this way.
+        """
+        scope, id, priority = self.rule
+        elbv2.ApplicationListenerRule(
+            scope,
+            id,
+            listener=self.listener,
+            priority=priority,
+            conditions=[elbv2.ListenerCondition.host_headers([self.domain_name])],
+            target_groups=[target_group],
+        )
+
+    @property
+    def security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the load balancer."""
+        return self.listener.connections.security_groups[0]
+
+
+def own_host(
+    load_balancer: LoadBalancer,
+    *,
+    domain_name: str,
+    hosted_zone: route53.IHostedZone | None,
+    has_ipv6: bool,
+    internet_facing: bool,
+) -> Host:
+    """The name at the backend's own load balancer."""
+    return Host(
+        place=load_balancer,
+        domain_name=domain_name,
+        load_balancer=load_balancer.resource,
+        listener=load_balancer.https,
+        certificate=load_balancer.certificate,
+        record=_records(
+            load_balancer, domain_name, hosted_zone, load_balancer.resource, has_ipv6=has_ipv6
+        ),
+        target_group_id="TargetGroup" if internet_facing else "InternalTargetGroup",
+        rule=(load_balancer.https, "WebRule", RULE_PRIORITY),
+        own=load_balancer,
+    )
+
+
+def shared_host(
+    scope: Construct,
+    id: str,
+    shared: IGalvLoadBalancer,
+    *,
+    domain_name: str,
+    hosted_zone: route53.IHostedZone | None,
+    certificate: acm.ICertificate | None,
+    priority: int | None,
+) -> Host:
+    """The name at a load balancer that others have names at too."""
+    place = Construct(scope, id)
+    if certificate is None and not covers(shared.domain_names, domain_name):
+        certificate = acm.Certificate(
+            place,
+            "Certificate",
+            domain_name=domain_name,
+            validation=acm.CertificateValidation.from_dns(hosted_zone),
+        )
+    rule = Construct(place, "Rule")
+    if certificate is not None:
+        added = elbv2.ApplicationListenerCertificate(
+            place, "ListenerCertificate", listener=shared.listener, certificates=[certificate]
+        )
+        # No request is forwarded to a name that answers with a certificate of others.
+        rule.node.add_dependency(added)
+    return Host(
+        place=place,
+        domain_name=domain_name,
+        load_balancer=shared.load_balancer,
+        listener=shared.listener,
+        certificate=certificate,
+        record=_records(
+            place, domain_name, hosted_zone, shared.load_balancer, has_ipv6=shared.has_ipv6
+        ),
+        target_group_id=f"TargetGroup{_hashed(shared.listener.node.path):x}",
+        rule=(rule, "Resource", _priority(domain_name) if priority is None else priority),
+    )
+
+
+def _records(
+    scope: Construct,
+    domain_name: str,
+    hosted_zone: route53.IHostedZone | None,
+    load_balancer: elbv2.IApplicationLoadBalancer,
+    *,
+    has_ipv6: bool,
+) -> route53.ARecord | None:
+    if hosted_zone is None:
+        return None
+    # With the dot at the end it is whole, also where the name of the zone is a token.
+    name = f"{domain_name}."
+    target = route53.RecordTarget.from_alias(targets.LoadBalancerTarget(load_balancer))
+    if has_ipv6:
+        route53.AaaaRecord(
+            scope, "AliasRecordIpv6", zone=hosted_zone, record_name=name, target=target
+        )
+    return route53.ARecord(scope, "AliasRecord", zone=hosted_zone, record_name=name, target=target)
+
+
+def _priority(domain_name: str) -> int:
+    return _FIRST + _hashed(domain_name) % (_LAST - _FIRST + 1)
+
+
+def _hashed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,0 +1,71 @@
+"""Who may reach a load balancer."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from aws_cdk import aws_ec2 as ec2
+
+from galv_constructs._core.validation import check_boolean, check_list
+from galv_constructs.network import IGalvNetwork
+
+# "Inbound or outbound rules per security group: 60", IPv4 and IPv6 counted by themselves:
+# https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups
+# Each range has a rule for HTTPS, and one for the redirect to it.
+MOST_RANGES = 30
+_PORTS = {443: "HTTPS", 80: "HTTP, to be redirected"}
+
+
+def check_access(internet_facing: object, allowed_cidrs: Sequence[str] | None) -> None:
+    """Refuse ranges that are none, or too many for a security group."""
+    check_boolean("internet_facing", internet_facing)
+    if allowed_cidrs is None:
+        return
+    check_list("allowed_cidrs", allowed_cidrs, "a list of IP ranges")
+    ranges = [_range(index, value) for index, value in enumerate(allowed_cidrs)]
+    for version in (4, 6):
+        count = sum(1 for one in ranges if one.version == version)
+        if count > MOST_RANGES:
+            raise ValueError(
+                f"allowed_cidrs has {count} IPv{version} ranges, and a security group has room for "
+                f"{MOST_RANGES}: join ranges, or leave them out and add rules for a prefix list "
+                "with load_balancer.connections.allow_default_port_from(ec2.Peer.prefix_list(…))"
+            )
+
+
+def allow_access(
+    security_group: ec2.ISecurityGroup,
+    network: IGalvNetwork,
+    *,
+    internet_facing: bool,
+    allowed_cidrs: Sequence[str] | None,
+) -> None:
+    """Open a security group for HTTPS, and for the redirect to it, to some ranges alone."""
+    if allowed_cidrs is None:
+        peers = [] if internet_facing else [ec2.Peer.ipv4(network.vpc.vpc_cidr_block)]
+    else:
+        peers = [_peer(value) for value in dict.fromkeys(allowed_cidrs)]
+    for peer in peers:
+        for port, use in _PORTS.items():
+            security_group.connections.allow_from(peer, ec2.Port.tcp(port), use)
+
+
+def is_open(*, internet_facing: bool, allowed_cidrs: Sequence[str] | None) -> bool:
+    """Whether everybody reaches the load balancer."""
+    return internet_facing and allowed_cidrs is None
+
+
+def _peer(value: str) -> ec2.IPeer:
+    network = ipaddress.ip_network(value)
+    return (ec2.Peer.ipv4 if network.version == 4 else ec2.Peer.ipv6)(str(network))
+
+
+def _range(index: int, value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        if isinstance(value, str):
+            return ipaddress.ip_network(value)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"allowed_cidrs[{index}] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
+        f"whose host bits are zero, got {value!r}"
+    )
