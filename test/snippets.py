@@ -62,6 +62,26 @@ def database_in(stack: Stack) -> rds.IDatabaseInstance:
     )
 
 
+def listener_in(stack: Stack) -> elbv2.IApplicationListener:
+    return elbv2.ApplicationListener.from_application_listener_attributes(
+        stack,
+        "Listener",
+        listener_arn="arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/app/a/1/2",
+        security_group=ec2.SecurityGroup.from_security_group_id(stack, "ListenerGroup", "sg-2"),
+    )
+
+
+def load_balancer_in(stack: Stack) -> elbv2.IApplicationLoadBalancer:
+    return elbv2.ApplicationLoadBalancer.from_application_load_balancer_attributes(
+        stack,
+        "LoadBalancer",
+        load_balancer_arn="arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/a/1",
+        load_balancer_dns_name="a-1.eu-west-1.elb.amazonaws.com",
+        load_balancer_canonical_hosted_zone_id="Z32O12XQLNTSW2",
+        security_group_id="sg-2",
+    )
+
+
 # What a reader has already, by the name that snippets give it.
 GIVEN: dict[str, Callable[[Stack], object]] = {
     "self": lambda stack: stack,
@@ -78,6 +98,8 @@ GIVEN: dict[str, Callable[[Stack], object]] = {
     "licence": lambda stack: secretsmanager.Secret.from_secret_name_v2(
         stack, "GivenLicence", "licence"
     ),
+    "listener": listener_in,
+    "load_balancer": load_balancer_in,
     "logs": lambda stack: GalvLogBucket(stack, "GivenLogs"),
     "queue": lambda stack: sqs.Queue(stack, "GivenQueue"),
     "reports_bucket": lambda stack: s3.Bucket(stack, "GivenReports"),

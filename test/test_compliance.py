@@ -28,6 +28,7 @@ from templates import Json, synthesize
 from galv_constructs import (
     GalvBackend,
     GalvDeployRole,
+    GalvLoadBalancer,
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
@@ -100,6 +101,25 @@ def endpoints(stack: Stack) -> None:
         mail=GalvMail(stack, "Mail", sender="galv@example.com"),
         image=MirroredImage(stack, "Image", repository=name, tag="v2.11.4").image,
     )
+
+
+def shared(stack: Stack) -> None:
+    """Two backends at one internal load balancer, over IPv6 too."""
+    logs = GalvLogBucket(stack, "Logs").bucket
+    network = GalvNetwork(stack, "Net", ipv6=True, log_bucket=logs)
+    zone = route53.HostedZone.from_hosted_zone_attributes(
+        stack, "Shared zone", hosted_zone_id="Z0123456789", zone_name="example.com"
+    )
+    balancer = GalvLoadBalancer(
+        stack,
+        "Shared",
+        network=network,
+        domain_name="*.example.com",
+        hosted_zone=zone,
+        internet_facing=False,
+    )
+    for name in ("stage", "demo"):
+        backend_in(stack, name, domain_name=f"{name}.example.com", load_balancer=balancer)
 
 
 def roles(stack: Stack) -> None:
@@ -181,7 +201,7 @@ def brought(stack: Stack) -> None:
     )
 
 
-AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints, roles, asked]
+AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints, shared, roles, asked]
 REGIONAL = [encrypted, brought]
 SHAPES = {
     **{f"any-{make.__name__}": make for make in AGNOSTIC},

@@ -39,6 +39,7 @@ SHAPES: dict[str, Json] = {
     "insights-on": {"isProduction": False, "enableContainerInsights": True},
     "pinned": {"backendVersion": "v2.11.4", "frontendVersion": "v2.2.0"},
     "locked-logs": {"logLockDays": 90, "removalProtection": False},
+    "internal": {"internetFacing": False, "allowedCidrs": ["10.8.0.0/16"]},
     "alarmed": {"alarmEmail": "lab@example.com"},
 }
 

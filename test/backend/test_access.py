@@ -19,6 +19,22 @@ def allowed(template: Json) -> set[tuple[int, str]]:
     return {(rule["FromPort"], str(rule.get("CidrIp") or rule["CidrIpv6"])) for rule in rules}
 
 
+@pytest.fixture(scope="module")
+def internal() -> Json:
+    """A backend whose load balancer has private addresses."""
+    stack = regional_stack()
+    backend_in(stack, internet_facing=False)
+    return synthesize(stack)
+
+
+@pytest.fixture(scope="module")
+def dual_stack() -> Json:
+    """A backend in a network with IPv6."""
+    stack = regional_stack()
+    backend_in(stack, network=GalvNetwork(stack, "Network", ipv6=True))
+    return synthesize(stack)
+
+
 class TestAllowedCidrs:
     def test_everybody_reaches_it_when_none_are_given(self, default: Json) -> None:
         assert allowed(default) == {(80, "0.0.0.0/0"), (443, "0.0.0.0/0")}
@@ -68,12 +84,6 @@ class TestAllowedCidrs:
 
 
 class TestInternal:
-    @pytest.fixture(scope="class")
-    def internal(self) -> Json:
-        stack = regional_stack()
-        backend_in(stack, internet_facing=False)
-        return synthesize(stack)
-
     def test_is_in_the_subnets_of_the_tasks(self, internal: Json) -> None:
         balancer = only(internal, BALANCER)
         tasks = only(internal, "AWS::ECS::Service")["NetworkConfiguration"]["AwsvpcConfiguration"]
@@ -135,12 +145,6 @@ class TestInternal:
 
 
 class TestIpv6:
-    @pytest.fixture(scope="class")
-    def dual_stack(self) -> Json:
-        stack = regional_stack()
-        backend_in(stack, network=GalvNetwork(stack, "Network", ipv6=True))
-        return synthesize(stack)
-
     def test_the_load_balancer_answers_over_both(self, dual_stack: Json) -> None:
         assert only(dual_stack, BALANCER)["IpAddressType"] == "dualstack"
         records = of_type(dual_stack, "AWS::Route53::RecordSet").values()

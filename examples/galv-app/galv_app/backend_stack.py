@@ -66,6 +66,8 @@ class BackendStack(Stack):
             database_rotation=config.database_rotation,
             database_ca_file=config.database_ca_file,
             network=network(self, config, log_bucket),
+            internet_facing=config.internet_facing,
+            allowed_cidrs=config.allowed_cidrs,
             media_key=config.media_key,
             log_bucket=log_bucket,
             web_acl_arn=web_acl_arn,

@@ -19,6 +19,7 @@ from galv_constructs.frontend._urls import (
 )
 from galv_constructs.frontend.source import RESERVED_PREFIXES
 from galv_constructs.frontend.source import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
+from galv_constructs.load_balancer._access import check_ranges
 from galv_constructs.network import NetworkPreset
 from galv_constructs.preflight._needs import KINDS, check_preflight
 from galv_constructs.web_acl._credential_rules import check_credential_paths
@@ -366,6 +367,12 @@ def _ip_ranges(value: object) -> list[str]:
     return list(ranges)
 
 
+def _allowed_ranges(value: object) -> list[str]:
+    ranges: Any = _from_text(value)
+    _accepted(check_ranges, "", ranges)
+    return list(ranges)
+
+
 def _preflight(value: object) -> bool | list[str]:
     asks: Any = _from_text(value.lower() if isinstance(value, str) else value)
     _accepted(check_preflight, asks)
@@ -477,3 +484,4 @@ COUNTED_RULES = Kind(
 )
 CREDENTIAL_PATHS = _list(_credential_paths, pattern="^([A-Z]+ )?/.+/$")
 IP_RANGES = _list(_ip_ranges)
+ALLOWED_RANGES = _list(_allowed_ranges)

@@ -18,6 +18,7 @@ from galv_constructs.config._keys import (
     unknown_keys,
 )
 from galv_constructs.config._kinds import (
+    ALLOWED_RANGES,
     ANALYTICS_URL,
     AUTHORITY_FILE,
     BACKEND_SECRET_KEYS,
@@ -258,6 +259,17 @@ class GalvConfig:
     """Starts of the paths that take passwords and codes, where the WAF lets 30 requests of an
     address pass in five minutes, such as `/login/` or `POST /users/`. Default: those of Galv's API
     and admin."""
+
+    internet_facing: Annotated[bool, Key("internetFacing", BOOLEAN, added=True)] = True
+    """Whether the API has public addresses. With `false` it is reached from the VPC alone, and
+    browsers need a way into it, such as a VPN; changing it replaces the load balancer. Default:
+    `true`."""
+
+    allowed_cidrs: Annotated[
+        Sequence[str] | None, Key("allowedCidrs", ALLOWED_RANGES, added=True)
+    ] = None
+    """IPv4 and IPv6 ranges that may reach the API, such as those of a laboratory and its VPN. The
+    site's files stay public. Default: everybody, or with `internetFacing` `false` the VPC."""
 
     admin_cidrs: Annotated[Sequence[str] | None, Key("adminCidrs", IP_RANGES, added=True)] = None
     """IPv4 and IPv6 ranges that may use Django's admin, below `/admin/`; `[]` is nobody. Default:

@@ -18,17 +18,21 @@ _PORTS = {443: "HTTPS", 80: "HTTP, to be redirected"}
 def check_access(internet_facing: object, allowed_cidrs: Sequence[str] | None) -> None:
     """Refuse ranges that are none, or too many for a security group."""
     check_boolean("internet_facing", internet_facing)
-    if allowed_cidrs is None:
-        return
-    check_list("allowed_cidrs", allowed_cidrs, "a list of IP ranges")
-    ranges = [_range(index, value) for index, value in enumerate(allowed_cidrs)]
+    if allowed_cidrs is not None:
+        check_ranges("allowed_cidrs", allowed_cidrs)
+
+
+def check_ranges(name: str, ranges: Sequence[str]) -> None:
+    """Refuse ranges that are none, or too many for a security group."""
+    check_list(name, ranges, "a list of IP ranges")
+    networks = [_range(f"{name}[{index}]", value) for index, value in enumerate(ranges)]
     for version in (4, 6):
-        count = sum(1 for one in ranges if one.version == version)
+        count = sum(1 for one in networks if one.version == version)
         if count > MOST_RANGES:
             raise ValueError(
-                f"allowed_cidrs has {count} IPv{version} ranges, and a security group has room for "
-                f"{MOST_RANGES}: join ranges, or leave them out and add rules for a prefix list "
-                "with load_balancer.connections.allow_default_port_from(ec2.Peer.prefix_list(…))"
+                f"{name} has {count} IPv{version} ranges, and a security group has room for "
+                f"{MOST_RANGES}: join ranges, or allow a prefix list in the load balancer's "
+                "security group, connections.allow_from(ec2.Peer.prefix_list(…), …)"
             )
 
 
@@ -59,13 +63,13 @@ def _peer(value: str) -> ec2.IPeer:
     return (ec2.Peer.ipv4 if network.version == 4 else ec2.Peer.ipv6)(str(network))
 
 
-def _range(index: int, value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _range(name: str, value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         if isinstance(value, str):
             return ipaddress.ip_network(value)
     except ValueError:
         pass
     raise ValueError(
-        f"allowed_cidrs[{index}] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
+        f"{name} must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
         f"whose host bits are zero, got {value!r}"
     )

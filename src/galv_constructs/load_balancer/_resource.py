@@ -110,12 +110,21 @@ class LoadBalancer(Construct):
         acknowledge(self, _PROTECTED if policy.deletion_protection else _UNPROTECTED)
         if everybody:
             acknowledge(self, _OPEN)
+        elif allowed_cidrs is None:
+            acknowledge(self.security_group, _OPEN_TO_VPC)
 
 
 _OPEN = {
     "AwsSolutions-EC23": "The API is a public site: anyone may reach its load balancer on "
     "443, and on 80 to be redirected there. Nothing else is open."
 }
+_VPC_ALONE = (
+    "The VPC alone may reach it, on 443, and on 80 to be redirected there. Its range is not known "
+    "at synthesis, and so the rule cannot see that it is not everybody's."
+)
+_OPEN_TO_VPC = {"AwsSolutions-EC23": _VPC_ALONE} | standards(
+    {"EC2RestrictedCommonPorts": _VPC_ALONE, "EC2RestrictedSSH": _VPC_ALONE}
+)
 _PROTECTED = standards({"ELBDeletionProtectionEnabled": CLOSED_AT_THE_END})
 _UNPROTECTED = standards(
     {
