@@ -24,7 +24,7 @@ class Host:
     """A host name that a load balancer answers for."""
 
     place: Construct
-    """What the parts of the name are in."""
+    """The scope of the parts of the name."""
 
     domain_name: str
     load_balancer: elbv2.IApplicationLoadBalancer

@@ -1,4 +1,4 @@
-"""What a backend may be given beside a load balancer that it shares."""
+"""Checks of a load balancer that a backend shares, and of the arguments beside it."""
 
 from collections.abc import Mapping
 
