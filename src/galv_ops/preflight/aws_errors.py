@@ -43,5 +43,5 @@ def is_absent(error: object) -> bool:
 
 
 def is_unreachable(error: object) -> bool:
-    """Tell whether AWS gave no answer at all."""
-    return isinstance(error, (aws.ConnectionError, aws.HTTPClientError))
+    """Tell whether AWS gave no answer at all, or was not asked, such as without credentials."""
+    return isinstance(error, aws.BotoCoreError)

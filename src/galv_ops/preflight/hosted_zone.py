@@ -41,7 +41,9 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
     try:
         reply = route53.get_hosted_zone(Id=zone_id)
     except AWS_ERRORS as error:
-        if error_code(error) != "NoSuchHostedZone":
+        # The second where the id has another form than ids have:
+        # https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetHostedZone.html
+        if error_code(error) not in ("NoSuchHostedZone", "InvalidInput"):
             raise
         yield question.error(
             f"the hosted zone {zone_id} does not exist",

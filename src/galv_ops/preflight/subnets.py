@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ACTIONS = ("ec2:DescribeRouteTables", "ec2:DescribeSubnets")
 ROUTES = ("nat", "internet", "none")
+_BLOCKS = ("block-bidirectional", "block-ingress")
 _ABSENT = "InvalidSubnetID.NotFound"
 
 
@@ -71,6 +72,29 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         for subnet in subnets:
             if subnet["VpcId"] == vpc:
                 yield from leads(question, subnet["SubnetId"], tables, route)
+        yield from _blocked(question, subnets, route)
+
+
+def _blocked(question: Question, subnets: list[Any], route: str) -> Iterable[Finding]:
+    """Tell where VPC Block Public Access is in the way.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/security-vpc-bpa.html
+    `block-ingress` lets out what goes through a NAT gateway.
+    """
+    in_the_way = ("block-bidirectional",) if route == "nat" else _BLOCKS
+    modes = {
+        subnet["SubnetId"]: subnet.get("BlockPublicAccessStates", {}).get(
+            "InternetGatewayBlockMode", "off"
+        )
+        for subnet in subnets
+    }
+    blocked = [f"{subnet} has {mode}" for subnet, mode in modes.items() if mode in in_the_way]
+    if blocked:
+        yield question.warning(
+            "VPC Block Public Access may keep the subnets from the internet",
+            ", ".join(blocked),
+            "see whether they are excluded from it, or create an exclusion for the VPC",
+        )
 
 
 def _addresses(question: Question, subnets: list[Any]) -> Iterable[Finding]:

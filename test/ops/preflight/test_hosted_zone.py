@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from frontend_site.programs import need
 from ops.preflight.conftest import REGION, session
 from ops.preflight.servers import name_server
@@ -86,6 +87,13 @@ class TestDelegation:
         (found,) = asked(world, "Z0000", "lab.test")
 
         assert (found.severity, found.wrong) == ("error", "the hosted zone Z0000 does not exist")
+
+    def test_tells_an_id_that_none_has(self, world: World) -> None:
+        with Stubber(world.client("route53")) as stub:
+            stub.add_client_error("get_hosted_zone", "InvalidInput", "not an id")
+            (found,) = asked(world, "example.com", "lab.test")
+
+        assert (found.severity, found.found) == ("error", "not an id")
 
     def test_tells_a_name_outside_of_the_zone(self, world: World) -> None:
         (found,) = asked(world, zone("lab.test"), "otherlab.test")

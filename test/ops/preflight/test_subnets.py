@@ -222,6 +222,34 @@ def test_tells_subnets_that_have_no_ipv4(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("mode", "route", "count"),
+    [
+        ("off", "internet", 0),
+        ("block-ingress", "internet", 1),
+        ("block-bidirectional", "internet", 1),
+        ("block-ingress", "nat", 0),
+        ("block-bidirectional", "nat", 1),
+    ],
+)
+def test_warns_of_public_access_that_is_blocked(
+    world: World, mode: str, route: str, count: int
+) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/security-vpc-bpa.html."""
+    subnet = {**SUBNET, "BlockPublicAccessStates": {"InternetGatewayBlockMode": mode}}
+    target = "igw-1" if route == "internet" else "vgw-1"
+    table = {
+        "Associations": [{"SubnetId": "subnet-1"}],
+        "Routes": [{"DestinationCidrBlock": EVERYWHERE, "GatewayId": target}],
+    }
+    with Stubber(world.client("ec2")) as stub:
+        stub.add_response("describe_subnets", {"Subnets": [subnet]})
+        stub.add_response("describe_route_tables", {"RouteTables": [table]})
+        found = asked(world, "vpc-1", "subnet-1", Route=route)
+
+    assert [one.severity for one in found] == ["warning"] * count
+
+
 def test_warns_of_a_prefix_list_that_may_be_for_everything(world: World) -> None:
     route = {"DestinationPrefixListId": "pl-0123456789abcdef0", "TransitGatewayId": "tgw-1"}
 

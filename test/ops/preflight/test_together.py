@@ -11,7 +11,13 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 from frontend_site.programs import need
 from ops.preflight.conftest import REGION, session
 from ops.preflight.servers import Handler, Identity, https_server, name_server
@@ -72,22 +78,81 @@ def test_there_is_a_question_of_each_kind() -> None:
     assert set(KINDS) - asks_aws == {"site-source"}
 
 
+def fail(error: Exception) -> Callable[[Any], None]:
+    def meddle(model: Any) -> None:
+        raise error
+
+    return meddle
+
+
 @pytest.mark.parametrize(
-    ("code", "wrong"),
+    ("fault", "wrong"),
     [
-        ("AccessDeniedException", "the check is not allowed to call "),
-        ("ThrottlingException", "AWS throttled "),
-        ("InternalFailure", "AWS refused "),
+        (refuse("AccessDenied"), "the check is not allowed to call "),
+        (refuse("AccessDeniedException"), "the check is not allowed to call "),
+        (refuse("UnauthorizedOperation"), "the check is not allowed to call "),
+        (refuse("ThrottlingException"), "AWS throttled "),
+        (refuse("RequestLimitExceeded"), "AWS throttled "),
+        (refuse("TooManyRequestsException"), "AWS throttled "),
+        (refuse("InternalFailure"), "AWS refused "),
+        (refuse("ServiceUnavailable"), "AWS refused "),
+        (fail(ConnectTimeoutError(endpoint_url="https://x")), "AWS could not be asked"),
+        (fail(ReadTimeoutError(endpoint_url="https://x")), "AWS could not be asked"),
+        (fail(EndpointConnectionError(endpoint_url="https://x")), "AWS could not be asked"),
+        (fail(NoCredentialsError()), "AWS could not be asked"),
+        (fail(KeyError("Quota")), "the check itself failed"),
     ],
 )
 @pytest.mark.parametrize("needed", ["true", "false"])
-def test_each_kind_says_that_it_was_refused(aws: None, code: str, wrong: str, needed: str) -> None:
-    found = ask(questions(Needed=needed), Meddler(refuse(code)), 30)
+def test_each_kind_says_that_aws_does_not_answer(
+    aws: None, fault: Callable[[Any], None], wrong: str, needed: str
+) -> None:
+    found = ask(questions(Needed=needed), Meddler(fault), 30)
 
     assert [finding.check for finding in found] == list(questions())
     assert all(finding.wrong.startswith(wrong) for finding in found)
     severity = "error" if needed == "true" else "unanswered"
     assert {finding.severity for finding in found} == {severity}
+
+
+# What becomes of a deployment whose registry or git server does not answer.
+SERVERS = {
+    "image": {"closed": "unanswered", "429": "unanswered", "503": "error", "hangs": "unanswered"},
+    "site-source": {"closed": "error", "429": "unanswered", "503": "error", "hangs": "error"},
+}
+
+
+@pytest.mark.parametrize("fault", ["closed", "429", "503", "hangs"])
+def test_each_kind_that_asks_a_server_says_that_it_does_not_answer(
+    world: World, identity: Identity, fault: str
+) -> None:
+    stop = threading.Event()
+
+    def respond(request: Handler) -> None:
+        if fault == "hangs":
+            stop.wait(20)
+        else:
+            request.answer(int(fault))
+
+    with contextlib.ExitStack() as stack:
+        closed = fault == "closed"
+        host = "127.0.0.1:1" if closed else stack.enter_context(https_server(identity, respond))
+        source = {"Type": "git", "Repository": f"https://{host}/a.git", "Tag": "v1"}
+        asked = {
+            "image": {"Ask": "image", "Image": f"{host}/a:v1"},
+            "site-source": {"Ask": "site-source", "Source": source},
+            "Quick": {"Ask": "nothing"},
+        }
+        begin = time.monotonic()
+        found = ask(asked, world, 3)
+        seconds = time.monotonic() - begin
+        stop.set()
+
+    assert seconds < 6
+    assert {finding.check: finding.severity for finding in found} == {
+        **{kind: severities[fault] for kind, severities in SERVERS.items()},
+        "Quick": "error",
+    }
 
 
 @pytest.mark.slow
