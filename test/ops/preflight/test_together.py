@@ -138,7 +138,7 @@ def test_each_kind_that_asks_a_server_says_that_it_does_not_answer(
         closed = fault == "closed"
         host = "127.0.0.1:1" if closed else stack.enter_context(https_server(identity, respond))
         source = {"Type": "git", "Repository": f"https://{host}/a.git", "Tag": "v1"}
-        asked = {
+        asked: dict[str, dict[str, Any]] = {
             "image": {"Ask": "image", "Image": f"{host}/a:v1"},
             "site-source": {"Ask": "site-source", "Source": source},
             "Quick": {"Ask": "nothing"},
