@@ -119,6 +119,11 @@ class Application:
         regions = [f"aws://{ACCOUNT}/{region}" for region in sorted({REGION, "us-east-1"})]
         done = self._cdk("bootstrap", *regions, folder=empty)
         assert done.ok, done.output
+        # The bootstrap gives it to the role of CloudFormation, but MiniStack loses it.
+        administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+        for region in (REGION, "us-east-1"):
+            role = f"cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{region}"
+            self.cloud.client("iam").attach_role_policy(RoleName=role, PolicyArn=administrator)
         zone = {"Name": DOMAIN, "CallerReference": "e2e"}
         self.cloud.client("route53").create_hosted_zone(**zone)
         self.cloud.name_servers.publish()
@@ -156,13 +161,21 @@ class Application:
         (repository / "pnpm-lock.yaml").write_text("lockfileVersion: '9.0'\n")
         (repository / "package.json").write_text("{}\n")
         (repository / "build.sh").write_text(build.replace("{version}", version))
-        for command in (
+        self._git(
             ["init", "--quiet"],
             ["add", "--all"],
             ["commit", "--quiet", "--allow-empty", f"--message={version}"],
             ["tag", version],
-        ):
-            environment = {**os.environ, **self.cloud.environment(), **_AUTHOR}
+        )
+
+    def withdraw_frontend(self, version: str) -> None:
+        """Remove the tag of a version of the frontend's source."""
+        self._git(["tag", "--delete", version])
+
+    def _git(self, *commands: list[str]) -> None:
+        repository = self.cloud.repositories / "galv-team" / "galv-frontend"
+        environment = {**os.environ, **self.cloud.environment(), **_AUTHOR}
+        for command in commands:
             subprocess.run(
                 ["git", *command], cwd=repository, env=environment, check=True, timeout=60
             )

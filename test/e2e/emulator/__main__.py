@@ -10,6 +10,7 @@ import sys
 import threading
 
 from e2e.emulator import (
+    acm,
     application_autoscaling,
     awslambda,
     cloudfront,
@@ -50,6 +51,7 @@ def _end_with_input() -> None:
 
 threading.Thread(target=_end_with_input, daemon=True).start()
 for part in (
+    acm,
     application_autoscaling,
     awslambda,
     cloudfront,

@@ -2,12 +2,14 @@
 
 from functools import partial
 from ipaddress import ip_network
+from typing import Any
 
 from e2e.emulator.private import ec2, provisioners, s3
 from e2e.emulator.types import Json, Made, add_type, check_before, random_id
 
 _subnet = provisioners.RESOURCE_HANDLERS["AWS::EC2::Subnet"]
 _subnet_made = _subnet["create"]
+_subnet_answer = ec2.create_subnet
 _RULES = {"Ingress": "IpPermissions", "Egress": "IpPermissionsEgress"}
 
 
@@ -68,6 +70,19 @@ def _create_subnet(logical_id: str, properties: Json, stack: str) -> Made:
     return made
 
 
+def _create_counted_subnet(parameters: Json) -> Any:
+    """Let a subnet have the addresses of its range: AWS keeps five, and here nobody takes one.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+    """
+    before = set(ec2.subnets)
+    answer = _subnet_answer(parameters)
+    for id in set(ec2.subnets) - before:
+        size = ip_network(ec2.subnets[id]["CidrBlock"]).num_addresses
+        ec2.subnets[id]["AvailableIpAddressCount"] = size - 5
+    return answer
+
+
 def _create_address(_logical_id: str, properties: Json, _stack: str) -> Made:
     ec2.allocate_address({"Domain": [properties.get("Domain", "vpc")]})
     id, record = list(ec2.addresses.items())[-1]
@@ -126,3 +141,4 @@ def install() -> None:
     add_type("AWS::EC2::NatGateway", create=_create_nat_gateway, delete=_delete_nat_gateway)
     check_before("AWS::EC2::SecurityGroup", _no_duplicates)
     _subnet.update(create=_create_subnet)
+    ec2.ACTION_MAP["CreateSubnet"] = _create_counted_subnet

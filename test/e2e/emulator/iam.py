@@ -132,6 +132,20 @@ def _log_resource(group: str) -> str:
     return f"{group.removesuffix(':*').partition(':log-stream:')[0]}:log-stream:{stream}"
 
 
+def _asked(name: str) -> str:
+    """Return a parameter of a request of the query protocol; empty where it is absent."""
+    return parse_qs(_body.get().decode()).get(name, [""])[0]
+
+
+def _snapshot_resource(name: str) -> str:
+    """Return the snapshot that RDS authorizes, by its name or ARN; all where none is named.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrds.html
+    """
+    here = f"{responses.get_region()}:{responses.get_account_id()}"
+    return name if name.startswith("arn:") else f"arn:aws:rds:{here}:snapshot:{name or '*'}"
+
+
 def _decide(access_key: str, action: str, service: str, region: str, **given: Any) -> Any:
     _access_key.set(access_key)
     checks = [(action, given.pop("resource_arn", "*"), given.pop("service_context", None) or {})]
@@ -148,8 +162,9 @@ def _decide(access_key: str, action: str, service: str, region: str, **given: An
     elif action in ("codebuild:BatchGetBuilds", "codebuild:StopBuild"):
         checks = [(action, _codebuild_resource(json.loads(_body.get())), checks[0][2])]
     elif action == "iam:SimulatePrincipalPolicy":
-        (role,) = parse_qs(_body.get().decode())["PolicySourceArn"]
-        checks = [(action, role, checks[0][2])]
+        checks = [(action, _asked("PolicySourceArn"), checks[0][2])]
+    elif action == "rds:DescribeDBSnapshots":
+        checks = [(action, _snapshot_resource(_asked("DBSnapshotIdentifier")), checks[0][2])]
     elif service == "logs" and ":log-group:" in checks[0][1]:
         checks = [(action, _log_resource(checks[0][1]), checks[0][2])]
     for also, resource, context in checks:

@@ -39,7 +39,7 @@ iam_evaluator = Module("core.iam_evaluator", "_gather_role_policies", "_resolve_
 lambda_runtime = Module("core.lambda_runtime", "_REAP_GRACE", "_collect", "_signal")
 responses = Module("core.responses", "_request_region")
 router = Module("core.router")
-acm = Module("services.acm", "_certificates")
+acm = Module("services.acm", "_certificates", "_describe_certificate", "_request_certificate")
 alb = Module("services.alb", "_lb_attrs")
 changesets = Module("services.cloudformation.changesets", "_resolve_refs", "_topological_sort")
 engine = Module(
@@ -77,10 +77,12 @@ codebuild = Module(
 )
 ec2 = Module(
     "services.ec2",
+    "_ACTION_MAP",
     "_addresses",
     "_allocate_address",
     "_create_flow_logs",
     "_create_nat_gateway",
+    "_create_subnet",
     "_flow_logs",
     "_nat_gateways",
     "_security_groups",
@@ -139,6 +141,7 @@ s3 = Module(
     "_put_bucket_logging",
     "_put_bucket_ownership_controls",
 )
+route53 = Module("services.route53", "_records")
 scheduler = Module("services.scheduler", "_ticker_loop")
 secretsmanager = Module("services.secretsmanager", "_secrets")
 ses_v2 = Module("services.ses_v2", "_identities")
