@@ -4,12 +4,18 @@ import json
 
 import pytest
 from e2e.app import DOMAIN, Application
+from e2e.asking import begun, seconds_asked
 from e2e.cloud import Cloud
+from e2e.inventory import inventory
+from e2e.stack import Stack
+from e2e.world import World
+from frontend_site.programs import need
 
 VERSION = "v2.11.4"
 SECRET, KEY = "asking-backend-secrets", "SENTRY_DSN"
-# What the emulator cannot answer: its registry is a folder.
-UNANSWERED = ["image"]
+VPCS = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
+# Seconds for all questions, with the start of the functions: on a machine with time, five.
+LONGEST = 60
 COSTLY = {
     "AWS::CertificateManager::Certificate",
     "AWS::CloudFront::Distribution",
@@ -24,7 +30,8 @@ COSTLY = {
 
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
-    asks: dict[str, object] = {"preflight": UNANSWERED, "backendSecretsKeys": [KEY]}
+    need("nsd")
+    asks: dict[str, object] = {"preflight": True, "backendSecretsKeys": [KEY]}
     application = Application(cloud, "asking", context=asks)
     application.publish(VERSION)
     return application
@@ -33,47 +40,50 @@ def app(cloud: Cloud) -> Application:
 def test_fails_for_all_reasons_before_anything_costly_and_deploys_when_they_are_gone(
     app: Application, cloud: Cloud
 ) -> None:
-    backend, ses, route53 = app.backend, cloud.client("sesv2"), cloud.client("route53")
-    (zone,) = route53.list_hosted_zones_by_name(DNSName=DOMAIN, MaxItems="1")["HostedZones"]
-    taken = {
-        "Name": f"api-{app.name}.{DOMAIN}",
-        "Type": "A",
-        "TTL": 60,
-        "ResourceRecords": [{"Value": "192.0.2.1"}],
-    }
-
-    def record(action: str) -> None:
-        change = {"Changes": [{"Action": action, "ResourceRecordSet": taken}]}
-        route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=change)
-
+    backend, world, ses = app.backend, World(cloud), cloud.client("sesv2")
+    quotas, secrets = cloud.client("service-quotas"), cloud.client("secretsmanager")
+    taken = f"api-{app.name}.{DOMAIN}", "A", "192.0.2.1"
+    forbids = f"api-{app.name}.{DOMAIN}", "CAA", '0 issue "letsencrypt.org"'
     mail = f"mail-{app.name}.{DOMAIN}"
+    room = quotas.get_service_quota(**VPCS)["Quota"]["Value"]
+    before = inventory(cloud)
     ses.create_email_identity(EmailIdentity=mail)
-    record("CREATE")
-
-    done = app.deploy(backendVersion=VERSION)
+    world.record("CREATE", *taken)
+    world.record("CREATE", *forbids)
+    quotas.request_service_quota_increase(**VPCS, DesiredValue=0)
+    try:
+        done = app.deploy(backendVersion=VERSION)
+    finally:
+        ses.delete_email_identity(EmailIdentity=mail)
+        world.record("DELETE", *taken)
+        world.record("DELETE", *forbids)
+        quotas.request_service_quota_increase(**VPCS, DesiredValue=room)
 
     assert not done.ok, done.output
     assert backend.status == "ROLLBACK_COMPLETE"
     reason = next((text for text in backend.reasons() if "Preflight found" in text), "")
     assert reason, backend.reasons()
-    assert "Preflight found 3 errors before anything costly was created." in reason
+    assert "Preflight found 5 errors before anything costly was created." in reason
     assert f"- Backend/Secrets/{SECRET}: " in reason
-    assert f"- Backend/Records: {taken['Name']} has a record" in reason
+    assert f"- Backend/Records: {taken[0]} has a record" in reason
+    assert "- Backend/HostedZone: CAA records forbid Amazon" in reason
     assert f"- Mail/Identity: the SES identity {mail} exists already" in reason
-    created = {
-        event["ResourceType"]
-        for event in backend.events()
-        if event["ResourceStatus"].startswith("CREATE")
-    }
-    assert "Custom::GalvPreflight" in created
-    assert created & COSTLY == set()
+    assert "- Network/Quotas/vpc: the quota 'VPCs per Region'" in reason
+    assert "Custom::GalvPreflight" in begun(backend)
+    assert begun(backend) & COSTLY == set()
+    assert seconds_asked(backend) < LONGEST
+    # The bucket of logs has a stack of its own, which needs nothing of the world; and the log of
+    # the function that empties buckets is Lambda's, of which CloudFormation knows nothing.
+    logs = Stack(cloud, f"{app.name}-LogBucketStack")
+    known = logs.name, f"logs: /aws/lambda/{backend.name}-CustomS3AutoDelete"
+    left = {one for one in inventory(cloud) - before if not any(name in one for name in known)}
+    assert left == {f"cloudformation: {backend.name}", f"s3: {logs.id_of('AWS::S3::Bucket')}"}
 
-    cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps({KEY: "x"}))
-    ses.delete_email_identity(EmailIdentity=mail)
-    record("DELETE")
+    secrets.create_secret(Name=SECRET, SecretString=json.dumps({KEY: "x"}))
     again = app.deploy()
 
     assert again.ok, again.output
     assert backend.status == "CREATE_COMPLETE"
+    assert "could not" not in backend.outputs["PreflightWarnings"]
     assert "not allowed" not in backend.outputs["PreflightWarnings"]
     assert app.problems() == []

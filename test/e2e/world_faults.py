@@ -8,7 +8,7 @@ from aws_cdk import CfnParameter, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 from e2e.app import DOMAIN, Application
-from e2e.cloud import ACCOUNT, REGION
+from e2e.cloud import ACCOUNT, GHCR, REGION
 from e2e.world import SITE, World
 
 from galv_constructs import PreflightCheck
@@ -53,6 +53,25 @@ def _parameter(stack: Stack, name: str) -> str:
 def _certificate(stack: Stack, name: str, region: str | None = None) -> PreflightCheck:
     imported = acm.Certificate.from_certificate_arn(stack, f"{name}It", _parameter(stack, name))
     return PreflightCheck.certificate(imported, [SITE], region=region)
+
+
+def _image(world: World) -> Fault:
+    repository, parameters = "galv-team/asked", {"Tag": "v1"}
+    pusher = world.cloud.pusher()
+    pusher.image(repository, "v1", "amd64")
+
+    def clean() -> None:
+        parameters.update(Tag="v1")
+
+    return Fault(
+        kind="image",
+        check=lambda stack: PreflightCheck.image(f"{GHCR}/{repository}:{_parameter(stack, 'Tag')}"),
+        says=(f"the image {GHCR}/{repository}:v2 does not exist",),
+        make=lambda: parameters.update(Tag="v2"),
+        mend=lambda: pusher.image(repository, "v2", "amd64"),
+        clean=clean,
+        parameters=parameters,
+    )
 
 
 def _secret(world: World) -> Fault:
@@ -290,6 +309,7 @@ def _role(world: World) -> Fault:
 
 
 FAULTS: Mapping[str, Callable[[World], Fault]] = {
+    "MissingImage": _image,
     "SecretWithoutKey": _secret,
     "PrivateZone": _private_zone,
     "ForeignServers": _foreign_servers,
