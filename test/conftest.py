@@ -3,7 +3,8 @@
 import gc
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 
 import pytest
 from aws_cdk import CfnParameter, Duration, Size, Stack
@@ -27,12 +28,22 @@ from backends import (
 from templates import Json, synthesize
 
 from galv_constructs import GalvBackend, GalvMail, GalvNetwork, NetworkPreset
+from galv_constructs.images import mirrored_image
 
 # It would turn off what test_compliance.py turns on.
 os.environ.pop("CDK_VALIDATION", None)
 
 # A synthesis leaves many objects that refer to each other: look for garbage among them less often.
 gc.set_threshold(200_000, 20, 100)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def day() -> Iterator[date]:
+    """The day of all syntheses: two templates are not of two days because midnight is between."""
+    today = date(2026, 11, 23)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mirrored_image, "today", lambda: today)
+        yield today
 
 
 @pytest.fixture

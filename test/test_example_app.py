@@ -91,7 +91,45 @@ def test_synthesizes_the_documented_deployment(documented: Assembly) -> None:
     # Empty in cdk.json, so not set.
     assert "DJANGO_USER_ACTIVATION_TOKEN_EXPIRY_S" not in variables
     outputs = {n for n in template["Outputs"] if not n.startswith(("ExportsOutput", "Publish"))}
-    assert outputs == {"BackendUrl", "CheckStatus", "Cluster", "SuperuserPasswordSecret"}
+    assert outputs == {
+        "BackendImage",
+        "BackendUrl",
+        "CheckStatus",
+        "Cluster",
+        "SuperuserPasswordSecret",
+    }
+
+
+def test_tells_the_image_that_tasks_run(documented: Assembly) -> None:
+    template = documented.template()
+    copied = {"Fn::GetAtt": [only_id(template, "Custom::GalvMirroredImage"), "DigestHex"]}
+
+    assert template["Outputs"]["BackendImage"]["Value"] == {
+        "Fn::Join": ["", ["ghcr.io/galv-team/galv-backend:latest@sha256:", copied]]
+    }
+
+
+@pytest.mark.slow
+def test_pulls_the_image_from_its_registry_if_the_key_says_so(run: Run) -> None:
+    template = run(mirrorImage=False).template()
+
+    assert container(template, "web")["Image"] == "ghcr.io/galv-team/galv-backend:latest"
+    assert "BackendImage" not in template["Outputs"]
+
+
+@pytest.mark.slow
+def test_runs_the_latest_of_another_day_without_the_internet(run: Run) -> None:
+    template = run(latestAsOf="2026-02-01", networkPreset="endpoints").template()
+
+    assert only(template, "Custom::GalvMirroredImage")["AsOf"] == "2026-02-01"
+    assert of_type(template, "AWS::EC2::NatGateway") == {}
+    # The image's, and what tasks get, write and send.
+    assert {
+        "".join(map(str, each["Properties"]["ServiceName"]["Fn::Join"][1])).rpartition(".")[2]
+        if isinstance(each["Properties"]["ServiceName"], dict)
+        else each["Properties"]["ServiceName"].partition("us-east-1.")[2]
+        for each in of_type(template, "AWS::EC2::VPCEndpoint").values()
+    } == {"s3", "ecr.api", "ecr.dkr", "logs", "secretsmanager", "sts", "email-smtp"}
 
 
 def test_says_how_to_run_check_status(documented: Assembly) -> None:
@@ -275,7 +313,7 @@ def test_passes_the_keys_on(run: Run) -> None:
     assert (database["MultiAZ"], protection["Protected"]) == (False, "true")
     settings = only(template, "AWS::ECS::Cluster")["ClusterSettings"]
     assert settings == [{"Name": "containerInsights", "Value": "enabled"}]
-    assert container(template, "web")["Image"].endswith(":v2.11.4")
+    assert only(template, "Custom::GalvMirroredImage")["Image"].endswith(":v2.11.4")
     assert ":galv-backend-secrets:SENTRY_DSN::" in str(secrets(template, "web")["SENTRY_DSN"])
     assert of_type(template, "AWS::EC2::NatGateway") == {}
 

@@ -26,6 +26,8 @@ SHAPES: dict[str, Json] = {
     "never-validating": {"monitorIntervalMinutes": 0},
     "nat-instance": {"networkPreset": "natInstance"},
     "public": {"networkPreset": "public"},
+    "endpoints": {"networkPreset": "endpoints"},
+    "not-mirrored": {"mirrorImage": False},
     "api-at-apex": {"backendSubdomain": ""},
     "frontend-at-apex": {"frontendSubdomain": ""},
     "smtp-given": {"smtpSecretName": "lab-smtp"},
@@ -219,8 +221,9 @@ def test_insights_follow_production_unless_told(shape: Shape, name: str, setting
 def test_versions_are_pinned_or_the_latest(shape: Shape) -> None:
     pinned, latest = shape("pinned"), shape("production")
 
-    assert container(pinned.template(), "web")["Image"].endswith(":v2.11.4")
-    assert container(latest.template(), "web")["Image"].endswith(":latest")
+    for assembly, tag in ((pinned, "v2.11.4"), (latest, "latest")):
+        image = only(assembly.template(), "Custom::GalvMirroredImage")["Image"]
+        assert image == f"ghcr.io/galv-team/galv-backend:{tag}"
     inputs = [
         only(assembly.template(FRONTEND), "Custom::GalvSiteRelease")["Inputs"]["Source"]["Tag"]
         for assembly in (pinned, latest)

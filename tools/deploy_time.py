@@ -215,6 +215,7 @@ DURATIONS: dict[str, Duration | Callable[[Json, Json], Duration]] = {
             "AWS::EC2::VPC",
             "AWS::EC2::VPCEndpoint",
             "AWS::EC2::VPCGatewayAttachment",
+            "AWS::ECR::Repository",
             "AWS::ECS::Cluster",
             "AWS::ECS::TaskDefinition",
             "AWS::ElasticLoadBalancingV2::Listener",

@@ -24,6 +24,7 @@ from galv_constructs._core.validation import (
     check_known,
     check_list,
     check_range,
+    check_tags,
     check_variables,
     is_in_domain,
 )
@@ -262,6 +263,29 @@ def test_refuses_plain_data_for_a_construct(value: object) -> None:
     assert message(check_construct, "vpc", value, "aws_ec2.IVpc", "ec2.Vpc.from_lookup(…)") == (
         f"vpc must be an aws_ec2.IVpc, got {value!r}: use ec2.Vpc.from_lookup(…)"
     )
+
+
+@pytest.mark.parametrize(
+    ("tags", "says"),
+    [
+        ({"": "x"}, "the key of tags[''] must be letters, digits, spaces and any of"),
+        ({"a" * 129: "x"}, "at most 128, got"),
+        ({"aws:x": "x"}, "the key of tags['aws:x'] must be"),
+        ({"x": "a" * 257}, "tags['x'] must be letters, digits, spaces and any of"),
+        ({"x": "a;b"}, "got 'a;b'"),
+        ({"x": 1}, "tags['x'] must be"),
+    ],
+)
+def test_refuses_what_is_no_tag(tags: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        check_tags("tags", tags)
+
+
+@pytest.mark.parametrize(
+    "tags", [{}, {"galv-version": "v2.11.4"}, {"a" * 128: "é" * 256}, {"x": Token.as_string({})}]
+)
+def test_accepts_tags(tags: Any) -> None:
+    check_tags("tags", tags)
 
 
 class TestVariables:

@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from dataclasses import MISSING
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "smtpSecretName": "smtp",
         "backendCertificateArn": arn("eu-west-2"),
         "networkPreset": "public",
+        "mirrorImage": False,
         "minTasks": 2,
         "labStorageQuotaGib": 1024,
         "mediaKey": True,
@@ -116,19 +118,21 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
     unread = [name for name in vars(plain) if getattr(plain, name) == getattr(changed, name)]
 
-    # Rotation goes with credentials that are created, not given; a zone with a domain in Route 53.
+    # Rotation goes with credentials that are created, not given; a zone with a domain in Route 53;
+    # a day with the latest version.
     assert unread == [
         "name",
         "domain_name",
         "hosted_zone_name",
         "hosted_zone_id",
+        "latest_as_of",
         "creates_mail_identity",
         "smtp_rotation",
         "warnings",
     ]
     assert read(smtpRotation=2).smtp_rotation == 2
     assert not read(mailIdentity="existing").creates_mail_identity
-    others = {"name", "domainName", "smtpRotation", "hostedZoneName", "hostedZoneId"}
+    others = {"name", "domainName", "smtpRotation", "hostedZoneName", "hostedZoneId", "latestAsOf"}
     others.add("mailIdentity")
     assert set(values) | others == {key.name for key in KEYS}
 
@@ -386,8 +390,12 @@ def test_ignores_context_of_cdk(key: str) -> None:
         ("frontendSecretsKeys", ["a b"], "got 'a b'"),
         ("backendSecretsName", "galv-AbC123", "must not end in a dash and six characters"),
         ("smtpSecretName", "a secret", "the name of a secret"),
-        ("networkPreset", "nat", "natGateway, natInstance, public, got 'nat'"),
-        ("networkPreset", "endpoints", "natGateway, natInstance, public, got 'endpoints'"),
+        ("networkPreset", "nat", "natGateway, natInstance, public, endpoints, got 'nat'"),
+        ("mirrorImage", "no", "must be true or false"),
+        ("latestAsOf", "23.11.2026", "must be a day such as '2026-11-23'"),
+        ("latestAsOf", "2026-02-30", "must be a day of the calendar"),
+        ("latestAsOf", 20261123, "must be a day such as '2026-11-23'"),
+        ("backendVersion", f"latest@sha256:{'0a1b' * 16}", "must not have a digest for 'latest'"),
         ("certificateArn", "arn:aws:iam::1:server-certificate/x", "ARN of a certificate in ACM"),
         ("backendversion", "1", "did you mean backendVersion?"),
         ("monitorInterval", "1", "did you mean monitorIntervalMinutes?"),
@@ -797,6 +805,41 @@ class TestZone:
     @pytest.mark.parametrize("value", ["/hostedzone/Z1", "zone", "z0123456789abc"])
     def test_refuses_an_invalid_id(self, value: str) -> None:
         assert "- hostedZoneId: must be the id of a hosted zone" in refusal(hostedZoneId=value)
+
+
+class TestImage:
+    def test_is_the_latest_of_the_day_and_copied_unless_told(self) -> None:
+        config = read()
+
+        assert (config.backend_version, config.latest_as_of) == ("latest", None)
+        assert config.mirror_image is True
+
+    def test_may_be_pulled_from_its_registry_or_be_of_another_day(self) -> None:
+        assert read(mirrorImage="false").mirror_image is False
+        assert read(latestAsOf="2026-11-23").latest_as_of == date(2026, 11, 23)
+
+    def test_is_copied_for_tasks_without_the_internet(self) -> None:
+        assert read(networkPreset="endpoints").network_preset is NetworkPreset.ENDPOINTS
+
+    @pytest.mark.parametrize(
+        ("context", "says"),
+        [
+            (
+                {"mirrorImage": False, "networkPreset": "endpoints"},
+                "- mirrorImage, networkPreset: are false and 'endpoints'",
+            ),
+            (
+                {"latestAsOf": "2026-11-23", "backendVersion": "v2.11.4"},
+                "- latestAsOf, backendVersion: are both set, and v2.11.4",
+            ),
+            (
+                {"latestAsOf": "2026-11-23", "mirrorImage": False},
+                "- latestAsOf, mirrorImage: are both set",
+            ),
+        ],
+    )
+    def test_refuses_what_does_not_go_together(self, context: dict[str, object], says: str) -> None:
+        assert says in refusal(**context)
 
 
 VPC = "vpc-0123456789abcdef0"

@@ -82,6 +82,8 @@ class Application:
             "name": self.name,
             "projectNameTag": self.name,
             "isProduction": False,
+            # The emulator has no registry yet, only images by their names.
+            "mirrorImage": False,
             # A name in DNS of its own: all share one zone.
             "backendSubdomain": f"api-{self.name}",
             "frontendSubdomain": f"app-{self.name}",

@@ -1,56 +1,298 @@
 """The image that tasks run, and whether they can pull it."""
 
+import json
 import os
 import sys
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from aws_cdk import CfnParameter, Stack
+from aws_cdk import CfnParameter, Duration, Stack
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.assertions import Annotations, Match
+from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import MakeBackend, RefusedBackend, Synth, backend_in, new_app
 from containers import Container, Image, container_of, why_not
 from templates import (
     Json,
     as_list,
     container,
+    key_arn,
+    needs,
+    of_type,
+    only,
     only_id,
     statements,
     synthesize,
     task_definition,
 )
 
-from galv_constructs import GalvNetwork, NetworkPreset
-from galv_constructs.images._image import check_image
+from galv_constructs import GalvNetwork, GalvScheduledTask, NetworkPreset
+from galv_constructs.images import mirrored_image
+from galv_constructs.images._image import GALV_REPOSITORY, check_image
 
 DIGEST = f"sha256:{'0a1b' * 16}"
 
 
-class TestImage:
-    def test_runs_the_given_version(self, tuned: Json) -> None:
-        for name in ("web", "setup-db", "check-status"):
-            assert container(tuned, name)["Image"] == "ghcr.io/galv-team/galv-backend:v2.11.4"
+TASKS = ("web", "setup-db", "check-status")
+COPY = "Custom::GalvMirroredImage"
 
-    def test_a_release_is_the_same_with_and_without_its_v(self, synth: Synth) -> None:
-        image = container(synth(version="2.11.4"), "web")["Image"]
 
-        assert image == "ghcr.io/galv-team/galv-backend:v2.11.4"
+def is_copy(template: Json, image: object) -> bool:
+    """Whether an image is the repository's one with the digest that was copied."""
+    name = json.dumps(image)
+    digest = json.dumps({"Fn::GetAtt": [only_id(template, COPY), "DigestHex"]})
+    repository = json.dumps({"Ref": only_id(template, "AWS::ECR::Repository")})
+    return name.index(repository) < name.index('@sha256:"') < name.index(digest)
 
-    @pytest.mark.parametrize("version", ["v3.0.0-rc1", "develop"])
-    def test_runs_any_other_tag_as_it_is(self, version: str, synth: Synth) -> None:
-        image = container(synth(version=version), "web")["Image"]
 
-        assert image == f"ghcr.io/galv-team/galv-backend:{version}"
+def tags(template: Json, name: str) -> Json:
+    _, definition = task_definition(template, name)
+    return {tag["Key"]: tag["Value"] for tag in definition["Tags"] if tag["Key"][:5] == "galv-"}
 
-    @pytest.mark.parametrize("tag", ["v2.11.4", "2.11.4", "latest", "main"])
-    def test_runs_the_given_digest(self, tag: str, synth: Synth) -> None:
-        template = synth(version=f"{tag}@{DIGEST}")
 
-        for name in ("web", "setup-db", "check-status"):
-            assert container(template, name)["Image"] == f"ghcr.io/galv-team/galv-backend@{DIGEST}"
+class TestCopy:
+    """Galv's image, copied to a repository of the stack."""
 
+    def test_all_tasks_run_it_by_its_digest(self, tuned: Json) -> None:
+        assert only(tuned, COPY)["Image"] == f"{GALV_REPOSITORY}:v2.11.4"
+        for name in TASKS:
+            assert is_copy(tuned, container(tuned, name)["Image"])
+
+    def test_tasks_of_the_runtime_run_it_too(self, stack: Stack, make_backend: MakeBackend) -> None:
+        GalvScheduledTask(
+            stack,
+            "Own",
+            runtime=make_backend(version="v2.11.4").runtime,
+            command=["own"],
+            schedule=ScheduleExpression.rate(Duration.days(1)),
+        )
+        template = synthesize(stack)
+
+        assert is_copy(template, container(template, "own")["Image"])
+        assert tags(template, "own") == tags(template, "web")
+
+    def test_it_is_the_latest_of_the_day_when_no_version_is_given(
+        self, default: Json, day: date
+    ) -> None:
+        copy = only(default, COPY)
+
+        assert copy["Image"] == f"{GALV_REPOSITORY}:latest"
+        assert copy["AsOf"] == day.isoformat()
+
+    def test_it_is_the_latest_of_the_given_day(self, synth: Synth) -> None:
+        copy = only(synth(latest_as_of=date(2026, 2, 1)), COPY)
+
+        assert copy["AsOf"] == "2026-02-01"
+
+    @pytest.mark.parametrize(("version", "differs"), [(None, True), ("v2.11.4", False)])
+    def test_a_template_of_another_day_differs_for_latest_only_in_that_day(
+        self, version: str | None, differs: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = []
+        for number in (1, 1, 2):
+            monkeypatch.setattr(mirrored_image, "today", lambda n=number: date(2026, 2, n))
+            stack = Stack(new_app(), "Stack")
+            backend_in(stack, version=version)
+            found.append(synthesize(stack))
+        first, same_day, next_day = found
+
+        assert first == same_day
+        assert (first != next_day) is differs
+        only(next_day, COPY).pop("AsOf", None)
+        only(first, COPY).pop("AsOf", None)
+        assert first == next_day
+
+    @pytest.mark.parametrize(
+        ("version", "tag"),
+        [
+            ("2.11.4", "v2.11.4"),
+            ("v3.0.0-rc1", "v3.0.0-rc1"),
+            ("develop", "develop"),
+            (f"2.11.4@{DIGEST}", f"v2.11.4@{DIGEST}"),
+        ],
+    )
+    def test_it_is_the_image_of_the_version(self, synth: Synth, version: str, tag: str) -> None:
+        copy = only(synth(version=version), COPY)
+
+        assert copy["Image"] == f"{GALV_REPOSITORY}:{tag}"
+        assert "AsOf" not in copy
+
+    def test_it_takes_a_version_that_is_not_known_at_synthesis(self, deferred: Json) -> None:
+        assert only(deferred, COPY)["Image"] == {
+            "Fn::Join": ["", [f"{GALV_REPOSITORY}:", {"Ref": "Version"}]]
+        }
+
+    def test_its_function_alone_reads_the_credentials(self, tuned: Json) -> None:
+        secret = {"Ref": only_id(tuned, "AWS::SecretsManager::Secret", "Registry")}
+        readers = {
+            id
+            for id in of_type(tuned, "AWS::IAM::Role")
+            for statement in statements(tuned, id)
+            if secret in as_list(statement["Resource"])
+        }
+
+        assert only(tuned, COPY)["CredentialsArn"] == secret
+        assert readers == {only_id(tuned, "AWS::IAM::Role", "BackendImageHandlerRole")}
+        assert "RepositoryCredentials" not in container(tuned, "web")
+
+    def test_execution_roles_pull_from_its_repository_alone(self, default: Json) -> None:
+        repository = {"Fn::GetAtt": [only_id(default, "AWS::ECR::Repository"), "Arn"]}
+        for name in TASKS:
+            _, definition = task_definition(default, name)
+            allowed = {
+                action: statement["Resource"]
+                for statement in statements(
+                    default, definition["ExecutionRoleArn"]["Fn::GetAtt"][0]
+                )
+                for action in as_list(statement["Action"])
+                if action.startswith("ecr:")
+            }
+
+            # It takes no resource:
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+            assert allowed.pop("ecr:GetAuthorizationToken") == "*"
+            assert allowed == {
+                "ecr:BatchCheckLayerAvailability": repository,
+                "ecr:BatchGetImage": repository,
+                "ecr:GetDownloadUrlForLayer": repository,
+            }
+
+    def test_it_is_kept_encrypted_and_logged_as_the_rest(
+        self, default: Json, development: Json, encrypted: Json
+    ) -> None:
+        def policies(template: Json) -> list[str]:
+            (repository,) = of_type(template, "AWS::ECR::Repository").values()
+            (log,) = of_type(template, "AWS::Logs::LogGroup", "BackendImage").values()
+            return [repository["DeletionPolicy"], str(log["Properties"]["RetentionInDays"])]
+
+        assert policies(default) == ["Retain", "365"]
+        assert policies(development) == ["Delete", "30"]
+        key = key_arn(encrypted)
+        repository = only(encrypted, "AWS::ECR::Repository")
+        assert repository["EncryptionConfiguration"] == {"EncryptionType": "KMS", "KmsKey": key}
+        assert only(encrypted, "AWS::Logs::LogGroup", "BackendImage")["KmsKeyId"] == key
+
+    def test_preflight_comes_before_it_then_setup_then_the_web_service(self, stack: Stack) -> None:
+        backend_in(stack, preflight=True)
+        template = synthesize(stack)
+        order = [
+            only_id(template, "Custom::GalvPreflight"),
+            only_id(template, COPY),
+            only_id(template, "Custom::GalvReleaseTask"),
+            only_id(template, "AWS::ECS::Service"),
+        ]
+
+        for before, after in pairwise(order):
+            assert before in needs(template, after)
+
+    def test_it_is_what_the_backend_tells(self, stack: Stack, make_backend: MakeBackend) -> None:
+        backend = make_backend(version="v2.11.4")
+
+        assert backend.mirrored_image is not None
+        assert backend.image_digest == backend.mirrored_image.digest
+
+    @pytest.mark.parametrize(
+        ("version", "tag"), [(None, "latest"), ("2.11.4", "v2.11.4"), (f"main@{DIGEST}", "main")]
+    )
+    def test_tags_of_tasks_are_its_version_and_digest(
+        self, synth: Synth, version: str | None, tag: str
+    ) -> None:
+        template = synth(version=version)
+        digest = {"Fn::GetAtt": [only_id(template, COPY), "DigestHex"]}
+
+        for name in TASKS:
+            assert tags(template, name) == {
+                "galv-version": tag,
+                "galv-image-digest": {"Fn::Join": ["", ["sha256:", digest]]},
+            }
+
+    @pytest.mark.parametrize("preset", NetworkPreset)
+    def test_tasks_reach_ecr_in_each_network(
+        self, stack: Stack, make_backend: MakeBackend, preset: NetworkPreset
+    ) -> None:
+        """Layers come from S3, by its gateway endpoint, which lets every bucket through.
+
+        Its policy "must allow access to" ECR's bucket, `prod-region-starport-layer-bucket`; ECR's
+        API needs `ecr.api` and `ecr.dkr`, unless there is a way to the internet:
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        """
+        make_backend(network=GalvNetwork(stack, "Network", preset=preset))
+        template = synthesize(stack)
+        endpoints = [
+            each["Properties"] for each in of_type(template, "AWS::EC2::VPCEndpoint").values()
+        ]
+        (gateway,) = [each for each in endpoints if each["VpcEndpointType"] == "Gateway"]
+        interfaces = {
+            str(each["ServiceName"]["Fn::Join"][1][-1])
+            for each in endpoints
+            if each["VpcEndpointType"] == "Interface"
+        }
+
+        assert "PolicyDocument" not in gateway
+        route_tables = {table["Ref"] for table in gateway["RouteTableIds"]}
+        assert route_tables == set(of_type(template, "AWS::EC2::RouteTable"))
+        without_internet = preset is NetworkPreset.ENDPOINTS
+        assert ({".ecr.api", ".ecr.dkr"} <= interfaces) is without_internet
+        assert bool(interfaces) is without_internet
+
+
+class TestFromTheRegistry:
+    """Galv's image, pulled by each task: `mirror_image=False`."""
+
+    @pytest.mark.parametrize(
+        ("version", "tag"), [(None, "latest"), ("2.11.4", "v2.11.4"), ("develop", "develop")]
+    )
+    def test_tasks_run_the_tag(self, synth: Synth, version: str | None, tag: str) -> None:
+        template = synth(version=version, mirror_image=False)
+
+        for name in TASKS:
+            assert container(template, name)["Image"] == f"{GALV_REPOSITORY}:{tag}"
+            assert tags(template, name) == {"galv-version": tag}
+        assert not of_type(template, COPY)
+        assert not of_type(template, "AWS::ECR::Repository")
+
+    def test_tasks_run_the_given_digest(self, synth: Synth) -> None:
+        template = synth(version=f"2.11.4@{DIGEST}", mirror_image=False)
+
+        for name in TASKS:
+            assert container(template, name)["Image"] == f"{GALV_REPOSITORY}@{DIGEST}"
+            assert tags(template, name) == {
+                "galv-version": "v2.11.4",
+                "galv-image-digest": DIGEST,
+            }
+
+    @pytest.mark.parametrize(("pinned", "digest"), [("", None), (f"@{DIGEST}", DIGEST)])
+    def test_the_backend_tells_the_digest_that_was_given(
+        self, make_backend: MakeBackend, pinned: str, digest: str | None
+    ) -> None:
+        backend = make_backend(version=f"v2.11.4{pinned}", mirror_image=False)
+
+        assert (backend.mirrored_image, backend.image_digest) == (None, digest)
+
+    def test_execution_roles_read_the_given_credentials(self, stack: Stack) -> None:
+        secret = secretsmanager.Secret(stack, "Registry")
+        backend_in(stack, mirror_image=False, registry_credentials=secret)
+        template = synthesize(stack)
+        reference = {"Ref": only_id(template, "AWS::SecretsManager::Secret", "Registry")}
+
+        assert container(template, "web")["RepositoryCredentials"] == {
+            "CredentialsParameter": reference
+        }
+        _, properties = task_definition(template, "web")
+        role_id = properties["ExecutionRoleArn"]["Fn::GetAtt"][0]
+        assert reference in [
+            resource
+            for statement in statements(template, role_id)
+            if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+        ]
+
+
+class TestVersion:
     @pytest.mark.parametrize(
         "digest",
         ["", "sha256:", "sha256:0a1b", DIGEST.upper(), f"{DIGEST}0", f"md5:{'0' * 64}", "latest"],
@@ -60,6 +302,11 @@ class TestImage:
 
         assert "version must have the digest of the image after '@'" in text
         assert repr(f"v2.11.4@{digest}") in text
+
+    def test_refuses_a_digest_of_latest(self, refused_backend: RefusedBackend) -> None:
+        text = refused_backend(version=f"latest@{DIGEST}")
+
+        assert text.startswith("version must not have a digest for 'latest'")
 
     def test_refuses_the_digest_of_a_version_that_is_too_old(
         self, refused_backend: RefusedBackend
@@ -74,55 +321,75 @@ class TestImage:
         assert "version must be the tag of an image" in text
 
     @pytest.mark.parametrize(
-        ("arguments", "warns"),
+        ("arguments", "says"),
         [
-            ({}, True),
-            ({"version": "latest"}, True),
-            ({"version": f"latest@{DIGEST}"}, False),
-            ({"version": "v2.11.4"}, False),
-            ({"production": False}, False),
+            ({}, "Each deployment on another day .* Between two"),
+            ({"version": "latest"}, "Each deployment on another day"),
+            ({"mirror_image": False}, "The web service runs .* one-off tasks"),
         ],
     )
-    def test_warns_about_latest_for_each_kind_of_task(
-        self, stack: Stack, make_backend: MakeBackend, arguments: Json, warns: bool
+    def test_warns_of_latest(
+        self, stack: Stack, make_backend: MakeBackend, arguments: Json, says: str
+    ) -> None:
+        make_backend(production=True, **arguments)
+
+        Annotations.from_stack(stack).has_warning(
+            "*", Match.string_like_regexp(f"version is 'latest'. .*{says}")
+        )
+
+    @pytest.mark.parametrize("arguments", [{"version": "v2.11.4"}, {"production": False}])
+    def test_does_not_warn_of_a_release_or_outside_production(
+        self, stack: Stack, make_backend: MakeBackend, arguments: Json
     ) -> None:
         make_backend(**{"production": True, **arguments})
-        found = Annotations.from_stack(stack)
-        check = found.has_warning if warns else found.has_no_warning
 
-        check("*", Match.string_like_regexp("version is 'latest'.*web service.*one-off tasks"))
+        Annotations.from_stack(stack).has_no_warning(
+            "*", Match.string_like_regexp("version is 'latest'")
+        )
 
-    def test_runs_the_latest_version_when_none_is_given(self, default: Json) -> None:
-        assert container(default, "web")["Image"] == "ghcr.io/galv-team/galv-backend:latest"
+    @pytest.mark.parametrize("mirror_image", ["false", 0, None])
+    def test_refuses_what_is_not_true_or_false(
+        self, refused_backend: RefusedBackend, mirror_image: object
+    ) -> None:
+        text = refused_backend(mirror_image=mirror_image)
 
+        assert "mirror_image must be true or false" in text.lower()
+
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            ({"version": "v2.11.4"}, "latest_as_of is the day that version='latest' is of, and"),
+            ({"mirror_image": False}, "latest_as_of and mirror_image=False are both given"),
+        ],
+    )
+    def test_refuses_a_day_of_what_is_not_the_latest_copy(
+        self, refused_backend: RefusedBackend, arguments: Json, expected: str
+    ) -> None:
+        text = refused_backend(latest_as_of=date(2026, 2, 1), **arguments)
+
+        assert text.startswith(expected)
+
+    def test_refuses_what_is_no_day(self, refused_backend: RefusedBackend) -> None:
+        text = refused_backend(latest_as_of="2026-02-01")
+
+        assert text == "latest_as_of must be a datetime.date, got '2026-02-01'"
+
+
+class TestImage:
     def test_runs_the_given_image(self, synth: Synth) -> None:
         template = synth(image=ecs.ContainerImage.from_registry("registry.example.org/galv:1"))
 
         for name in ("web", "setup-db", "check-status"):
             assert container(template, name)["Image"] == "registry.example.org/galv:1"
+            assert tags(template, name) == {}
+        assert not of_type(template, COPY)
 
-    def test_pulls_with_the_given_credentials(self, tuned: Json) -> None:
-        reference = {"Ref": only_id(tuned, "AWS::SecretsManager::Secret", "Registry")}
+    def test_the_digest_of_a_given_image_is_not_known(self, make_backend: MakeBackend) -> None:
+        backend = make_backend(
+            image=ecs.ContainerImage.from_registry("registry.example.org/galv:1")
+        )
 
-        assert container(tuned, "web")["RepositoryCredentials"] == {
-            "CredentialsParameter": reference
-        }
-        _, properties = task_definition(tuned, "web")
-        role_id = properties["ExecutionRoleArn"]["Fn::GetAtt"][0]
-        assert reference in [
-            resource
-            for statement in statements(tuned, role_id)
-            if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
-            for resource in as_list(statement["Resource"])
-        ]
-
-    def test_pulls_without_credentials_when_none_are_given(self, default: Json) -> None:
-        assert "RepositoryCredentials" not in container(default, "web")
-
-    def test_accepts_a_version_that_is_not_known_at_synthesis(self, deferred: Json) -> None:
-        assert container(deferred, "web")["Image"] == {
-            "Fn::Join": ["", ["ghcr.io/galv-team/galv-backend:", {"Ref": "Version"}]]
-        }
+        assert (backend.mirrored_image, backend.image_digest) == (None, None)
 
     @pytest.mark.parametrize("version", ["2.11.2", "v2.11.2", "2.7.4", "2.5.0-dev", "v2.0.0"])
     def test_refuses_a_version_that_is_too_old(
@@ -139,7 +406,15 @@ class TestImage:
         "version", ["2.11.3", "v2.11.3", "2.12.0-rc1", "3.0.0", "main", "v3", "2024-11-02"]
     )
     def test_takes_versions_that_are_not_too_old(self, version: str) -> None:
-        check_image(Stack(), version, None, registry_credentials=None, network=None)
+        check_image(
+            Stack(),
+            version,
+            None,
+            mirror_image=True,
+            latest_as_of=None,
+            registry_credentials=None,
+            network=None,
+        )
 
     def test_refuses_an_invalid_version(self, refused_backend: RefusedBackend) -> None:
         text = refused_backend(version="galv-backend:2.11.4")
@@ -154,6 +429,19 @@ class TestImage:
             "image and version are both given, and version is only for the default image on GHCR: "
             "drop one of them"
         )
+
+    @pytest.mark.parametrize(
+        "arguments", [{"mirror_image": False}, {"latest_as_of": date(2026, 2, 1)}]
+    )
+    def test_refuses_image_and_what_is_for_the_default_one(
+        self, refused_backend: RefusedBackend, arguments: Json
+    ) -> None:
+        image = ecs.ContainerImage.from_registry("registry.example.org/galv:1")
+        (name,) = arguments
+
+        text = refused_backend(image=image, **arguments)
+
+        assert text.startswith(f"image and {name} are both given, and {name} is only for the")
 
     def test_refuses_image_and_registry_credentials(
         self, stack: Stack, refused_backend: RefusedBackend
@@ -313,13 +601,19 @@ class TestWithoutInternet:
     def network(self, stack: Stack) -> GalvNetwork:
         return GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
 
-    def test_refuses_the_default_image(
+    def test_runs_the_copy_of_the_default_image(self, synth: Synth, network: GalvNetwork) -> None:
+        template = synth(network=network)
+
+        for name in TASKS:
+            assert is_copy(template, container(template, name)["Image"])
+
+    def test_refuses_the_default_image_from_its_registry(
         self, refused_backend: RefusedBackend, network: GalvNetwork
     ) -> None:
-        text = refused_backend(network=network)
+        text = refused_backend(network=network, mirror_image=False)
 
-        assert text.startswith("network has no internet, and the default image is on GHCR")
-        assert "image=MirroredImage(self, 'Image', repository=" in text
+        assert text.startswith("mirror_image is False and network has no internet")
+        assert "leave mirror_image out (mirrorImage in cdk.json)" in text
         assert "another NetworkPreset" in text
 
     @pytest.mark.parametrize("name", ["ghcr.io/galv-team/galv-backend:v2.11.4", "nginx"])

@@ -5,7 +5,7 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import CfnElement, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -29,6 +29,9 @@ from galv_constructs.images import mirrored_image
 REPOSITORY = "ghcr.io/galv-team/galv-backend"
 DIGEST = f"sha256:{'0a1b' * 16}"
 COPY = "Custom::GalvMirroredImage"
+PREFLIGHT = "Custom::GalvPreflight"
+# Before a fixture puts another day in its place.
+TODAY = mirrored_image.today
 
 
 def mirror(stack: Stack, **arguments: Any) -> MirroredImage:
@@ -60,6 +63,12 @@ def unprotected() -> Json:
         production=False,
     )
     return synthesize(stack)
+
+
+def copy_of(mirrored: MirroredImage) -> CfnElement:
+    found = mirrored.node.find_child("Resource").node.default_child
+    assert isinstance(found, CfnElement)
+    return found
 
 
 def lifecycle(template: Json) -> Json:
@@ -147,7 +156,10 @@ class TestCopy:
         assert copy["AsOf"] == "2026-11-23"
         assert copy["Architecture"] == "ARM64"
 
-    def test_asks_for_latest_as_of_today_when_no_day_is_given(self, stack: Stack) -> None:
+    def test_asks_for_latest_as_of_today_when_no_day_is_given(
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mirrored_image, "today", TODAY)
         before = datetime.now(timezone.utc).date()
         mirror(stack)
         after = datetime.now(timezone.utc).date()
@@ -220,6 +232,39 @@ class TestCopy:
         assert policy in needs(least, only_id(least, COPY))
 
 
+class TestPreflight:
+    def test_by_default_nothing_is_asked(self, least: Json) -> None:
+        assert not of_type(least, PREFLIGHT)
+
+    def test_asks_for_the_image_at_its_registry_before_it_is_copied(self, stack: Stack) -> None:
+        credentials = secretsmanager.Secret.from_secret_name_v2(stack, "Registry", "registry")
+        mirror(
+            stack,
+            tag=f"v2.11.4@{DIGEST}",
+            architecture="ARM64",
+            registry_credentials=credentials,
+            preflight=True,
+        )
+        template = synthesize(stack)
+
+        question = only(template, PREFLIGHT)["Questions"]["Image"]
+        assert question.pop("CredentialsArn")["Fn::Join"][1][-1] == ":secret:registry"
+        assert question == {
+            "Ask": "image",
+            "Image": f"{REPOSITORY}:v2.11.4@{DIGEST}",
+            "Architecture": "ARM64",
+        }
+        assert only_id(template, PREFLIGHT) in needs(template, only_id(template, COPY))
+
+    def test_the_question_can_be_left_out(self, stack: Stack) -> None:
+        mirror(stack, preflight=["image"])
+
+        assert not of_type(synthesize(stack), PREFLIGHT)
+
+    def test_refuses_what_is_no_kind(self, stack: Stack, refusal: Refusal) -> None:
+        assert "preflight" in refusal(lambda: mirror(stack, preflight="image"))
+
+
 class TestImage:
     def test_tasks_run_the_copy_by_its_digest_and_may_pull_it(self, stack: Stack) -> None:
         mirrored = mirror(stack, tag="v2.11.4")
@@ -237,6 +282,14 @@ class TestImage:
             "ecr:BatchGetImage" in statement["Action"] and statement["Resource"] == repository
             for statement in statements(template, role)
         )
+
+    def test_its_reference_is_the_image_at_its_registry_with_the_digest(self, stack: Stack) -> None:
+        mirrored = mirror(stack, tag=f"v2.11.4@{DIGEST}")
+        copied = {"Fn::GetAtt": [stack.get_logical_id(copy_of(mirrored)), "DigestHex"]}
+
+        assert stack.resolve(mirrored.reference) == {
+            "Fn::Join": ["", [f"{REPOSITORY}:v2.11.4@sha256:", copied]]
+        }
 
     def test_a_backend_without_the_internet_runs_the_copy(self, stack: Stack) -> None:
         mirrored = mirror(stack, tag="v2.11.4")

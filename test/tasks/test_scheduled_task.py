@@ -472,6 +472,18 @@ class TestBounds:
             {"Key": "project-name", "Value": "galv"},
         ]
 
+    def test_tags_of_the_runtime_are_on_the_task_definition(
+        self, stack: Stack, runtime: TaskRuntime, make: Callable[..., GalvScheduledTask]
+    ) -> None:
+        make(runtime=replace(runtime, tags={"team": "lab"}))
+
+        _, definition = task_definition(synthesize(stack), "nightly-report")
+        assert {"Key": "team", "Value": "lab"} in definition["Tags"]
+
+    def test_refuses_a_tag_that_aws_would_refuse(self, runtime: TaskRuntime) -> None:
+        with pytest.raises(ValueError, match=r"tags\['team'\] must be letters, digits"):
+            replace(runtime, tags={"team": "a;b"})
+
 
 class TestCapacity:
     def test_runs_on_demand_by_default(self, template: Callable[..., Json]) -> None:

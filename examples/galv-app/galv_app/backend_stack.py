@@ -59,6 +59,8 @@ class BackendStack(Stack):
             frontend_domain_names=[config.frontend_domain_name],
             mail=self._mail(config, zone),
             version=config.backend_version,
+            mirror_image=config.mirror_image,
+            latest_as_of=config.latest_as_of,
             environment=config.backend_environment,
             min_tasks=config.min_tasks,
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
@@ -111,6 +113,14 @@ class BackendStack(Stack):
             value=self.backend.superuser_password.secret_name,
             description="Secret that holds the superuser's first password",
         )
+        image = self.backend.mirrored_image
+        if image is not None:
+            CfnOutput(
+                self,
+                "BackendImage",
+                value=image.reference,
+                description="Image that all tasks run, with its digest",
+            )
         preflight_warnings(self)
         if zone is None:
             CfnOutput(

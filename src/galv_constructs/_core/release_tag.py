@@ -71,6 +71,7 @@ def check_backend_tag(name: str, tag: object) -> None:
     """Refuse what is not a tag, with or without a digest, and a release that is too old."""
     plain = check_digest(name, tag, whose="the image", example="v2.11.4")
     check_image_tag(name, plain)
+    refuse_digest_of_latest(name, tag)
     match = _VERSION.match(str(plain))
     if match and tuple(map(int, match.groups())) < OLDEST_BACKEND:
         oldest = "v" + ".".join(map(str, OLDEST_BACKEND))

@@ -6,6 +6,7 @@ construct has to calculate with them.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeGuard
@@ -21,6 +22,13 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # https://docs.docker.com/reference/cli/docker/image/tag/ gives the grammar of a tag.
 _USER = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*|[0-9]+)(:([A-Za-z_][A-Za-z0-9_.-]*|[0-9]+))?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html: "letters,
+# spaces, and numbers representable in UTF-8, and the following characters: _ . : / = + - @", and no
+# `aws:` at the start.
+_TAG_SIGNS = "_.:/=+-@"
+_TAG_KEY_LENGTH = 128
+TAG_VALUE_LENGTH = 256
+"""How long the value of a tag of AWS's may be."""
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html,
 # "Task size": CPU units to the memory, in MiB, that Fargate offers with them.
@@ -159,6 +167,32 @@ def check_image_tag(name: str, value: object) -> None:
         "the tag of an image, such as 'v2.11.4' or 'latest'",
         ": letters, digits, '_', '.' and '-', at most 128",
     )
+
+
+def check_tag_value(name: str, value: object) -> None:
+    """Refuse what AWS would not take as the value of a tag."""
+    _check_tag_text(name, value, TAG_VALUE_LENGTH)
+
+
+def check_tags(name: str, tags: Mapping[str, Any]) -> None:
+    """Refuse what AWS would not take as tags."""
+    for key, value in tags.items():
+        _check_tag_text(f"the key of {name}[{key!r}]", key, _TAG_KEY_LENGTH)
+        check_tag_value(f"{name}[{key!r}]", value)
+
+
+def _check_tag_text(name: str, value: object, longest: int) -> None:
+    if is_token(value):
+        return
+    if not (
+        isinstance(value, str)
+        and 1 <= len(value) <= longest
+        and value == value.strip()
+        and not value.lower().startswith("aws:")
+        and all(c in _TAG_SIGNS or unicodedata.category(c)[0] in "LNZ" for c in value)
+    ):
+        expected = f"letters, digits, spaces and any of '{_TAG_SIGNS}', at most {longest}"
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
 
 
 def check_user(name: str, value: object) -> None:

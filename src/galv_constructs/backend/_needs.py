@@ -11,6 +11,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._core.validation import is_token
+from galv_constructs.images._galv_image import GalvImage
 from galv_constructs.images._image import Architecture, image_check
 from galv_constructs.mail.mail import GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, ask_for_subnets
@@ -34,14 +35,14 @@ def ask_for_tasks(
     needs: Needs,
     *,
     container: ecs.ContainerDefinition,
-    image: ecs.ContainerImage | None,
+    image: GalvImage,
     architecture: Architecture,
     secrets: Mapping[str, ecs.Secret],
     mail: IGalvMail | None,
 ) -> None:
     """Ask for what a task is started with: the image, and the secrets that were given."""
-    # CDK pushes what it built before it deploys a template.
-    if not isinstance(image, ecs.AssetImage):
+    # CDK pushes what it built before it deploys a template, and a copy asks for itself.
+    if image.mirrored is None and not isinstance(image.image, ecs.AssetImage):
         needs.ask("Image", image_check(container, architecture))
     given = dict(secrets)
     if mail is not None and not isinstance(mail, GalvMail):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 import jsii
@@ -30,6 +30,7 @@ from galv_constructs._core.placement import check_key, check_place, check_secret
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.protection import Protection
 from galv_constructs._core.regions import CLOUDFRONT, check_services, known_region, s3_endpoint
+from galv_constructs._core.release_tag import LATEST
 from galv_constructs._core.validation import check_duration, check_user, check_variables
 from galv_constructs.backend._cluster import Cluster, check_network
 from galv_constructs.backend._container import entry_point
@@ -70,12 +71,9 @@ from galv_constructs.database._authority import check_authority_file, read_autho
 from galv_constructs.database._connections import warn_of_connections
 from galv_constructs.database._database import DATABASE_NAME, Database, check_database
 from galv_constructs.database._owner import DatabaseOwner, check_database_owner
-from galv_constructs.images._image import (
-    Architecture,
-    backend_image,
-    check_architecture,
-    check_image,
-)
+from galv_constructs.images._galv_image import galv_image
+from galv_constructs.images._image import Architecture, check_architecture, check_image
+from galv_constructs.images.mirrored_image import MirroredImage
 from galv_constructs.load_balancer._access import check_access
 from galv_constructs.load_balancer._resource import LoadBalancer
 from galv_constructs.load_balancer.load_balancer import IGalvLoadBalancer
@@ -115,7 +113,8 @@ class GalvBackend(Construct):
     web ACL (`GalvWebAcl`);
     its certificate and DNS record; RDS for PostgreSQL; a bucket for uploads; a bucket for static
     files and the CloudFront distribution that serves them; a bucket for access logs
-    (`GalvLogBucket`); generated secrets; a log group for each task.
+    (`GalvLogBucket`); generated secrets; a log group for each task; and a copy of Galv's image in
+    Amazon ECR (`MirroredImage`), which all tasks run by its digest.
 
     Where defaults differ from CDK's: everything is encrypted and only TLS is spoken; the database
     is PostgreSQL 17 on db.t4g.micro with gp3 storage; deployments that fail roll back; root file
@@ -155,6 +154,8 @@ class GalvBackend(Construct):
         mail: IGalvMail | None = None,
         version: str | None = None,
         image: ecs.ContainerImage | None = None,
+        mirror_image: bool = True,
+        latest_as_of: date | None = None,
         architecture: Architecture = "X86_64",
         user: str | None = None,
         registry_credentials: secretsmanager.ISecret | None = None,
@@ -224,17 +225,24 @@ class GalvBackend(Construct):
                 `GalvMail.from_secret(…)`. Default: not at all, with a warning.
             version: Tag of the image `ghcr.io/galv-team/galv-backend`, such as `v2.11.4`, from
                 `v2.11.3`. The `v` of a release may be left out. With its digest,
-                `v2.11.4@sha256:…`, every task runs that very image, whatever becomes of the tag.
-                Default: `latest`, with a warning in production.
-            image: Image to run instead, from ECR, another registry or a local build. Give either
-                this or `version`.
+                `v2.11.4@sha256:…`, a deployment runs that very image or fails. Default: `latest`,
+                the newest one on the day of the deployment, with a warning in production.
+            image: Image to run instead, from ECR, another registry or a local build. Tasks pull it
+                from where it is. Give either this or `version`.
+            mirror_image: Whether a deployment copies the image of `version` to an ECR repository of
+                its own, which tasks pull it from. When it is false, each task that starts pulls it
+                from GHCR, and runs what the tag is then. Default: true.
+            latest_as_of: The day that `latest` is of. Deployments of one day run the same image,
+                which is found once, by the first of them; the day of an earlier deployment is how
+                to run its image again. Default: the day of the synthesis, in UTC.
             architecture: Processor architecture that `image` is built for: `X86_64`, which is all
                 that Galv publishes, or `ARM64`. Default: `X86_64`.
             user: User, or `user:group`, that runs the containers, for an `image` whose `USER` is
                 not root: a container of the same image first lets any user write to `/tmp` and
                 `/var/log/galv`, as root with `chmod`. Default: the image's own.
             registry_credentials: Secret with `username` and `password` for GHCR, where the image
-                is not public. Default: none are used.
+                is not public. The function that copies the image reads it, or with
+                `mirror_image=False` each task. Default: none are used.
             environment: Variables for every task, in addition to those that this construct sets.
                 Names that it sets are refused. Default: none.
             secrets: Variables from Secrets Manager for every task. Default: none.
@@ -344,10 +352,10 @@ class GalvBackend(Construct):
             content_security_policy: Sources to add to the directives of the content security
                 policy of the API's pages, such as `{"img-src": ["https://tiles.example.org"]}`.
                 Default: what Django's admin, the browsable API, Swagger and Redoc need.
-            encryption_key: KMS key for the database, the new media bucket, generated secrets and
-                logs. The policy of an imported key must let CloudWatch Logs use it. Setting or
-                changing it later replaces the database. Default: keys that AWS owns or manages,
-                which cost nothing.
+            encryption_key: KMS key for the database, the new media bucket, the image's copy,
+                generated secrets and logs. The policy of an imported key must let CloudWatch Logs
+                use it. Setting or changing it later replaces the database. Default: keys that AWS
+                owns or manages, which cost nothing.
             production: Whether people rely on this deployment: a standby for the database, longer
                 backups and logs, Container Insights, no ECS Exec. Default: true.
             removal_protection: Whether data outlives the stack: buckets, secrets and logs are
@@ -399,7 +407,13 @@ class GalvBackend(Construct):
         )
         check_same_vpc(load_balancer, vpc)
         check_image(
-            scope, version, image, registry_credentials=registry_credentials, network=network
+            scope,
+            version,
+            image,
+            mirror_image=mirror_image,
+            latest_as_of=latest_as_of,
+            registry_credentials=registry_credentials,
+            network=network,
         )
         check_architecture(image, architecture)
         check_user("user", user)
@@ -483,7 +497,13 @@ class GalvBackend(Construct):
         )
         timeout = Duration.minutes(2) if request_timeout is None else request_timeout
         self._domain_name = domain_name
-        self._warn(production=production, version=version, image=image, mail=mail)
+        self._warn(
+            production=production,
+            version=version,
+            image=image,
+            mirror_image=mirror_image,
+            mail=mail,
+        )
 
         if access_logs and log_bucket is None:
             log_bucket = GalvLogBucket(
@@ -583,10 +603,23 @@ class GalvBackend(Construct):
             mail=mail,
             lab_storage_quota=lab_storage_quota or DEFAULT_LAB_STORAGE_QUOTA,
         )
+        self._image = galv_image(
+            self,
+            version=version,
+            image=image,
+            mirror_image=mirror_image,
+            latest_as_of=latest_as_of,
+            registry_credentials=registry_credentials,
+            encryption_key=encryption_key,
+            production=production,
+            removal_protection=removal_protection,
+            preflight=preflight,
+        )
         runtime = TaskRuntime(
             cluster=cluster,
             network=network,
-            image=image or backend_image(version, registry_credentials),
+            image=self._image.image,
+            tags=self._image.tags,
             architecture=architecture,
             user=user,
             entry_point=entry_point(sign_ins=alarm_on_superuser_sign_in),
@@ -706,7 +739,7 @@ class GalvBackend(Construct):
         ask_for_tasks(
             needs,
             container=self._web.task.container,
-            image=image,
+            image=self._image,
             architecture=architecture,
             secrets=secrets or {},
             mail=mail,
@@ -828,6 +861,16 @@ class GalvBackend(Construct):
     def check_status_run_command(self) -> str:
         """Shell command, of the AWS CLI, that runs the check once and follows its log."""
         return self._check_status.task.run_command
+
+    @property
+    def mirrored_image(self) -> MirroredImage | None:
+        """The copy of Galv's image; none for a given image, or with `mirror_image=False`."""
+        return self._image.mirrored
+
+    @property
+    def image_digest(self) -> str | None:
+        """Digest of the image that all tasks run, `sha256:…`; none where only a tag is known."""
+        return self._image.digest
 
     @property
     def load_balancer(self) -> elbv2.IApplicationLoadBalancer:
@@ -1041,22 +1084,16 @@ class GalvBackend(Construct):
         production: bool,
         version: str | None,
         image: ecs.ContainerImage | None,
+        mirror_image: bool,
         mail: IGalvMail | None,
     ) -> None:
         annotations = Annotations.of(self)
-        # "Amazon ECS now resolves container image tags to the image digest (SHA256 hash of the
-        # image manifest) when you deploy an update to your Amazon ECS service":
-        # https://aws.amazon.com/about-aws/whats-new/2024/07/amazon-ecs-software-version-consistency-containerized-applications
-        # Tasks without a service have no such deployment.
-        if production and image is None and version in (None, "latest"):
+        if production and image is None and version in (None, LATEST):
             annotations.add_warning_v2(
                 "galv-constructs:latestInProduction",
-                "version is 'latest', which is another image with time. The web service runs the "
-                "one that had the tag when ECS last deployed it, and a deployment of an unchanged "
-                "template starts none. Setup, scheduled and one-off tasks run the one that has "
-                "the tag when they start, which may be newer than the web service and the last "
-                "migrations. Pass the tag of a release, with its digest if nothing may change it, "
-                "such as version='v2.11.4' (backendVersion in cdk.json).",
+                f"version is 'latest'. {_LATEST_COPIED if mirror_image else _LATEST_PULLED} Pass "
+                "the tag of a release, with its digest if nothing may change it, such as "
+                "version='v2.11.4' (backendVersion in cdk.json).",
             )
         if mail is None:
             annotations.add_warning_v2(
@@ -1064,6 +1101,23 @@ class GalvBackend(Construct):
                 "mail is not given: Galv cannot send the mail that activates accounts and resets "
                 "passwords. Pass mail=GalvMail(…), or GalvMail.from_secret(…).",
             )
+
+
+_LATEST_COPIED = (
+    "Each deployment on another day (in UTC) runs the newest release there is: it migrates the "
+    "database although nothing else changed, and migrations are not undone. Between two "
+    "deployments nothing changes."
+)
+# "Amazon ECS now resolves container image tags to the image digest (SHA256 hash of the image
+# manifest) when you deploy an update to your Amazon ECS service":
+# https://aws.amazon.com/about-aws/whats-new/2024/07/amazon-ecs-software-version-consistency-containerized-applications
+# Tasks without a service have no such deployment.
+_LATEST_PULLED = (
+    "It is another image with time. The web service runs the one that had the tag when ECS last "
+    "deployed it, and a deployment of an unchanged template starts none. Setup, scheduled and "
+    "one-off tasks run the one that has the tag when they start, which may be newer than the web "
+    "service and the last migrations."
+)
 
 
 def _secret_of(database: rds.IDatabaseInstance) -> secretsmanager.ISecret:

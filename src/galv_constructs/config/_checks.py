@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.regions import EDGE_REGION
+from galv_constructs._core.release_tag import LATEST
 from galv_constructs._core.validation import is_in_domain
 from galv_constructs.config._kinds import CERTIFICATE_ARN
 from galv_constructs.network import NetworkPreset
@@ -37,6 +38,7 @@ def check_together(
         *_contradictions(config, given),
         *_domain_mistakes(config, given),
         *_network_mistakes(given),
+        *_image_mistakes(config),
         *_certificate_mistakes(config, given, account, region),
     ]
 
@@ -184,6 +186,28 @@ def _network_mistakes(given: Mapping[str, Any]) -> list[str]:
         "tasks in the public ones"
     )
     return [mistake]
+
+
+def _image_mistakes(config: "GalvConfig") -> list[str]:
+    mistakes = []
+    if not config.mirror_image and config.network_preset is NetworkPreset.ENDPOINTS:
+        mistakes.append(
+            "mirrorImage, networkPreset: are false and 'endpoints', and tasks without the internet "
+            "cannot pull the image from GHCR; drop mirrorImage, or choose another networkPreset"
+        )
+    if config.latest_as_of is None:
+        return mistakes
+    if config.backend_version != LATEST:
+        mistakes.append(
+            f"latestAsOf, backendVersion: are both set, and {config.backend_version} is the same "
+            "on each day; drop latestAsOf"
+        )
+    if not config.mirror_image:
+        mistakes.append(
+            "latestAsOf, mirrorImage: are both set, and tasks that pull from GHCR run what "
+            "'latest' is when they start; drop one of them"
+        )
+    return mistakes
 
 
 def _certificate_mistakes(

@@ -5,11 +5,18 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.release_tag import check_backend_tag, check_frontend_tag, release_tag
-from galv_constructs._core.validation import arn_pattern, check_domain_name, check_email
+from galv_constructs._core.validation import (
+    TAG_VALUE_LENGTH,
+    arn_pattern,
+    check_domain_name,
+    check_email,
+    check_tag_value,
+)
 from galv_constructs.backend._environment import RESERVED_VARIABLES
 from galv_constructs.database._authority import read_authority
 from galv_constructs.frontend._urls import (
@@ -35,11 +42,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _LABELS = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
-# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html: "letters,
-# spaces, and numbers representable in UTF-8, and the following characters: _ . : / = + - @", and no
-# `aws:` at the start.
-_TAG_SIGNS = "_.:/=+-@"
-_TAG_LENGTH = 256
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_LIKE = re.compile(
     r"(?i)(?:PASSWORDS?|PASSWD|PASSPHRASE|SECRETS?|(?:SECRET|ACCESS|PRIVATE|API)_?KEY|CREDENTIALS?"
@@ -56,8 +58,7 @@ _SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8,17}")
 # The parts of a network, each with the number of subnets that it needs: the load balancer and the
 # database want two Availability Zones.
 _SUBNETS_OF = {"loadBalancer": 2, "tasks": 1, "database": 2}
-# Without ENDPOINTS: the image that the keys name is on GHCR, which no VPC endpoint reaches.
-_PRESETS = [preset.value for preset in NetworkPreset if preset is not NetworkPreset.ENDPOINTS]
+_PRESETS = [preset.value for preset in NetworkPreset]
 # EventBridge Scheduler's longest rate would be years; a month is as good as off.
 _LONGEST_INTERVAL = 44640
 _LARGEST_QUOTA = 1024**2
@@ -194,20 +195,6 @@ def _tag(check: Callable[[str, object], None]) -> Kind:
     return Kind(read=lambda value: release_tag(read(value)), schema={"type": "string"})
 
 
-def _tag_value(value: object) -> str:
-    ok = (
-        isinstance(value, str)
-        and 1 <= len(value) <= _TAG_LENGTH
-        and value == value.strip()
-        and not value.lower().startswith("aws:")
-        and all(c in _TAG_SIGNS or unicodedata.category(c)[0] in "LNZ" for c in value)
-    )
-    if not ok:
-        expected = f"letters, digits, spaces and any of '{_TAG_SIGNS}', at most {_TAG_LENGTH}"
-        raise ValueError(f"must be {expected}, got {value!r}")
-    return str(value)
-
-
 def _mail_user(value: object) -> str:
     expected = "the part of an address before the @, such as 'galv-no-reply'"
     try:
@@ -228,6 +215,14 @@ def _preset(value: object) -> NetworkPreset:
     if value not in _PRESETS:
         raise ValueError(f"must be one of {', '.join(_PRESETS)}, got {value!r}")
     return NetworkPreset(value)
+
+
+def _day(value: object) -> date:
+    text = _matching(re.compile(r"\d{4}-\d{2}-\d{2}"), "a day such as '2026-11-23'")(value)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"must be a day of the calendar, got {value!r}") from None
 
 
 def _is_created(value: object) -> bool:
@@ -396,7 +391,9 @@ PREFLIGHT = Kind(
     },
 )
 STACK_NAME = _text(_NAME, "letters, digits and '-', starting with a letter, at most 32")
-TAG_VALUE = Kind(read=_tag_value, schema={"type": "string", "maxLength": _TAG_LENGTH})
+TAG_VALUE = Kind(
+    read=_checked(check_tag_value), schema={"type": "string", "maxLength": TAG_VALUE_LENGTH}
+)
 BACKEND_TAG = _tag(check_backend_tag)
 FRONTEND_TAG = _tag(check_frontend_tag)
 DOMAIN = Kind(
@@ -454,6 +451,7 @@ TASKS = _number(
 ROTATION = _number(1, _LAST_ROTATION)
 LOCK_DAYS = _number(1, _MAX_LOG_DAYS, of=" of days")
 NETWORK_PRESET = Kind(read=_preset, schema={"enum": _PRESETS})
+DAY = Kind(read=_day, schema={"type": "string", "format": "date"})
 VPC_ID = _text(_VPC_ID, "the id of a VPC, such as 'vpc-0123456789abcdef0'")
 SUBNETS = Kind(
     read=_subnets,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from galv_constructs.config._kinds import (
     CERTIFICATE,
     COUNTED_RULES,
     CREDENTIAL_PATHS,
+    DAY,
     DOMAIN,
     EMAIL,
     FRONTEND_SECRET_KEYS,
@@ -88,7 +90,7 @@ class GalvConfig:
 
     backend_version: Annotated[str, Key("backendVersion", BACKEND_TAG)] = "latest"
     """Tag of the backend's image on GHCR, such as `v2.11.4`, or with its digest,
-    `v2.11.4@sha256:…`. Default: `latest`."""
+    `v2.11.4@sha256:…`. Default: `latest`: the newest one on the day of the deployment."""
 
     frontend_version: Annotated[str, Key("frontendVersion", FRONTEND_TAG)] = "latest"
     """Tag of the frontend's release, such as `v2.2.0`, or with the SHA-256 of its attached files,
@@ -216,8 +218,16 @@ class GalvConfig:
     network_preset: Annotated[NetworkPreset, Key("networkPreset", NETWORK_PRESET, added=True)] = (
         NetworkPreset.NAT_GATEWAY
     )
-    """How tasks reach the internet: `natGateway`, `natInstance`, `public`. Default:
-    `natGateway`."""
+    """How tasks reach the internet: `natGateway`, `natInstance`, `public`, or not at all:
+    `endpoints`. Default: `natGateway`."""
+
+    mirror_image: Annotated[bool, Key("mirrorImage", BOOLEAN, added=True)] = True
+    """Whether a deployment copies the backend's image to Amazon ECR, which tasks pull it from;
+    otherwise each task that starts pulls it from GHCR. Default: `true`."""
+
+    latest_as_of: Annotated[date | None, Key("latestAsOf", DAY, added=True)] = None
+    """The day, such as `2026-11-23`, that `backendVersion` `latest` is of: that of an earlier
+    deployment runs its image again. Default: the day of the synthesis, in UTC."""
 
     vpc_id: Annotated[str | None, Key("vpcId", VPC_ID, added=True)] = None
     """Id of a VPC to use. With `networkPreset` `public` tasks run in its public subnets, otherwise

@@ -1,5 +1,6 @@
 """The image of the Galv backend."""
 
+from datetime import date
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
@@ -9,8 +10,8 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._core.placement import check_place
-from galv_constructs._core.release_tag import check_backend_tag, release_tag
-from galv_constructs._core.validation import check_construct, is_token
+from galv_constructs._core.release_tag import LATEST, check_backend_tag, check_day
+from galv_constructs._core.validation import check_boolean, check_construct, is_token
 from galv_constructs.network import IGalvNetwork
 from galv_constructs.preflight.check import PreflightCheck
 
@@ -19,23 +20,9 @@ Architecture = Literal["X86_64", "ARM64"]
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 _PLATFORMS = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
-_REPOSITORY = "ghcr.io/galv-team/galv-backend"
 
-
-def backend_image(
-    version: str | None, registry_credentials: secretsmanager.ISecret | None
-) -> ecs.ContainerImage:
-    """Name the published image: by its digest, where that is given, and else by its tag.
-
-    ECS documents names with either, and none with both:
-    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-    """
-    tag = "latest" if version is None else release_tag(version)
-    digest = tag.partition("@")[2]
-    return ecs.ContainerImage.from_registry(
-        f"{_REPOSITORY}@{digest}" if digest else f"{_REPOSITORY}:{tag}",
-        credentials=registry_credentials,
-    )
+GALV_REPOSITORY = "ghcr.io/galv-team/galv-backend"
+"""The image that Galv publishes, without a tag."""
 
 
 def check_image(
@@ -43,17 +30,25 @@ def check_image(
     version: str | None,
     image: ecs.ContainerImage | None,
     *,
+    mirror_image: bool,
+    latest_as_of: date | None,
     registry_credentials: secretsmanager.ISecret | None,
     network: IGalvNetwork | None,
 ) -> None:
     """Check that there is one image, that it is not too old, and that tasks can pull it."""
+    check_boolean("mirror_image", mirror_image)
     check_construct(
         "image", image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
     )
     check_registry_credentials(scope, registry_credentials)
     if image is not None:
-        for name, value in (("version", version), ("registry_credentials", registry_credentials)):
-            if value is not None:
+        for name, is_given in (
+            ("version", version is not None),
+            ("registry_credentials", registry_credentials is not None),
+            ("mirror_image", not mirror_image),
+            ("latest_as_of", latest_as_of is not None),
+        ):
+            if is_given:
                 raise ValueError(
                     f"image and {name} are both given, and {name} is only for the default image "
                     "on GHCR: drop one of them"
@@ -63,11 +58,19 @@ def check_image(
         return
     if version is not None:
         check_backend_tag("version", version)
+    check_day("latest_as_of", latest_as_of, "version", LATEST if version is None else version)
+    if mirror_image:
+        return
+    if latest_as_of is not None:
+        raise ValueError(
+            "latest_as_of and mirror_image=False are both given, and tasks that pull from the "
+            "registry run what 'latest' is when they start: drop one of them"
+        )
     if network is not None and not network.has_internet:
         raise ValueError(
-            "network has no internet, and the default image is on GHCR, which no VPC endpoint "
-            f"reaches: pass image=MirroredImage(self, 'Image', repository='{_REPOSITORY}', "
-            f"tag={version or 'latest'!r}).image, or choose another NetworkPreset"
+            "mirror_image is False and network has no internet, and no VPC endpoint reaches GHCR, "
+            "where the image is: leave mirror_image out (mirrorImage in cdk.json), so that tasks "
+            "pull a copy from Amazon ECR, or choose another NetworkPreset (networkPreset)"
         )
 
 

@@ -1,7 +1,8 @@
 """An image of a registry, copied to a repository in the account when the stack is deployed."""
 
 import re
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
@@ -17,7 +18,12 @@ from galv_constructs._core.handler import handled_resource, handler_function, ha
 from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
-from galv_constructs._core.release_tag import LATEST, check_digest, refuse_digest_of_latest
+from galv_constructs._core.release_tag import (
+    LATEST,
+    check_day,
+    check_digest,
+    refuse_digest_of_latest,
+)
 from galv_constructs._core.today import today
 from galv_constructs._core.validation import (
     check_construct,
@@ -31,6 +37,8 @@ from galv_constructs.images._image import (
     Architecture,
     check_registry_credentials,
 )
+from galv_constructs.preflight._needs import Needs, check_preflight
+from galv_constructs.preflight.check import PreflightCheck
 
 # The variable that `handlers/image_mirror.py` reads.
 REPOSITORY = "GALV_REPOSITORY"
@@ -102,6 +110,7 @@ class MirroredImage(Construct):
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
+        preflight: bool | Sequence[str] = False,
     ) -> None:
         """Define the repository and the copy.
 
@@ -129,6 +138,9 @@ class MirroredImage(Construct):
                 Default: true.
             removal_protection: Whether repository and log outlive the stack. When they do not, the
                 repository is emptied and deleted with it. Default: the same as `production`.
+            preflight: Whether a deployment first asks whether the image is at its registry, for the
+                architecture, and copies it then: see `GalvPreflight`. A list leaves out kinds of
+                questions. Default: false.
 
         Raises:
             ValueError: If an argument has the wrong type or is out of range.
@@ -140,7 +152,7 @@ class MirroredImage(Construct):
             raise ValueError(
                 f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}"
             )
-        _check_day(as_of, tag)
+        check_day("as_of", as_of, "tag", tag)
         check_registry_credentials(scope, registry_credentials)
         check_range("kept_images", kept_images, _MIN_IMAGES, _MAX_IMAGES)
         check_construct(
@@ -148,8 +160,10 @@ class MirroredImage(Construct):
         )
         check_place(scope, "encryption_key", encryption_key)
         check_switches(production, removal_protection=removal_protection)
+        check_preflight(preflight)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         super().__init__(scope, id)
+        self._source = f"{repository}:{tag}"
         self._repository = ecr.Repository(
             self,
             "Repository",
@@ -217,7 +231,7 @@ class MirroredImage(Construct):
             log_group=self._log_group,
             timeout=_TIMEOUT,
             properties={
-                "Image": f"{repository}:{tag}",
+                "Image": self._source,
                 "Architecture": architecture,
                 "RepositoryName": self._repository.repository_name,
                 "KeptImages": str(kept_images),
@@ -233,6 +247,23 @@ class MirroredImage(Construct):
         copy.node.add_dependency(role)
         # CDK tells a digest from a tag by how it begins.
         self._digest = f"sha256:{copy.get_att_string('DigestHex')}"
+        needs = Needs(
+            self,
+            preflight=preflight,
+            production=production,
+            removal_protection=removal_protection,
+        )
+        needs.ask(
+            "",
+            PreflightCheck.image(
+                self._source,
+                architecture=architecture,
+                credentials=None
+                if registry_credentials is None
+                else registry_credentials.secret_arn,
+            ),
+        )
+        needs.hold(copy)
 
     @property
     def image(self) -> ecs.ContainerImage:
@@ -243,6 +274,11 @@ class MirroredImage(Construct):
     def digest(self) -> str:
         """The digest of the copy, `sha256:…`, which is known when the stack is deployed."""
         return self._digest
+
+    @property
+    def reference(self) -> str:
+        """The image at its registry, with the digest of the copy: `ghcr.io/…:v2.11.4@sha256:…`."""
+        return f"{self._source.partition('@')[0]}@{self._digest}"
 
     @property
     def log_group(self) -> logs.ILogGroup:
@@ -263,17 +299,6 @@ def _check_repository(repository: object) -> None:
         raise ValueError(
             "repository must be an image's name without a tag, such as "
             f"'ghcr.io/galv-team/galv-backend', got {repository!r}: pass the tag as tag"
-        )
-
-
-def _check_day(as_of: object, tag: str) -> None:
-    if as_of is None:
-        return
-    if not isinstance(as_of, date) or isinstance(as_of, datetime):
-        raise ValueError(f"as_of must be a datetime.date, got {as_of!r}")
-    if tag != LATEST:
-        raise ValueError(
-            f"as_of is the day that tag='latest' is of, and tag is {tag!r}: leave as_of out"
         )
 
 

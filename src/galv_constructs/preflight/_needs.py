@@ -56,7 +56,10 @@ class Needs:
         self._removal_protection = removal_protection
 
     def ask(self, id: str, check: PreflightCheck, *, scope: IConstruct | None = None) -> None:
-        """Ask a question under the path of the construct, in the stack of `scope` or its own."""
+        """Ask a question under the path of the construct, in the stack of `scope` or its own.
+
+        The only question of a construct has no id of its own.
+        """
         if not self._asks or check.kind in self._skipped:
             return
         preflight = GalvPreflight.of(scope or self._scope)
@@ -66,7 +69,7 @@ class Needs:
             )
         stack = Stack.of(self._scope)
         path = self._scope.node.path.removeprefix(stack.node.path).strip("/")
-        preflight.add_check(f"{path}/{id}", check)
+        preflight.add_check(f"{path}/{id}".strip("/"), check)
 
     def hold(self, *constructs: IConstruct | None) -> None:
         """Make resources wait, where anything is asked in their stack."""

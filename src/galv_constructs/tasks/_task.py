@@ -116,11 +116,12 @@ class Task(Construct):
         )
         # Single runs copy it, for what may stop them:
         # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/control-access-with-tags.html
-        Tags.of(self.task_definition).add(
-            _FAMILY_TAG,
-            self.task_definition.family,
-            include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
-        )
+        for key, value in {**runtime.tags, _FAMILY_TAG: self.task_definition.family}.items():
+            Tags.of(self.task_definition).add(
+                key,
+                value,
+                include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
+            )
         if spot:
             self._use_spot()
         self.task_role = self.task_definition.task_role

@@ -13,7 +13,13 @@ from aws_cdk import aws_logs as logs
 from constructs import IDependable
 
 from galv_constructs._core.placement import check_vpc, vpc_of
-from galv_constructs._core.validation import check_construct, check_user, check_variables, is_token
+from galv_constructs._core.validation import (
+    check_construct,
+    check_tags,
+    check_user,
+    check_variables,
+    is_token,
+)
 from galv_constructs.images._image import Architecture, check_architecture
 from galv_constructs.network import IGalvNetwork
 
@@ -74,6 +80,9 @@ class TaskRuntime:
     """Paths that tasks may write to; the rest of the file system is read-only.
     Default: everything is writable."""
 
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags of each task's definition. Default: none."""
+
     connects_to: Sequence[ec2.IConnectable] = ()
     """Peers that every task may connect to, each on its default port. Default: none."""
 
@@ -118,6 +127,7 @@ class TaskRuntime:
         check_architecture(self.image, self.architecture)
         check_user("user", self.user)
         check_variables(self.environment, self.secrets, reserved={})
+        check_tags("tags", self.tags)
         prefix = self.log_group_prefix
         if not is_token(prefix) and not _LOG_GROUP.fullmatch(prefix):
             raise ValueError(
