@@ -333,6 +333,13 @@ def test_what_is_asked_for_as_of_a_day_is_the_newest_of_that_day(
     assert mirror(friday.name, "Update", AsOf="2026-11-23") == monday.digest
 
 
+def test_the_latest_of_no_day_is_refused(ecr: Ecr) -> None:
+    reason = refusal("ghcr.io/galv-team/galv-backend:latest")
+
+    assert "'latest' is of a day, and the template has none" in reason
+    assert ecr.calls == []
+
+
 def test_an_index_gives_the_image_of_the_architecture(registry: Registry, ecr: Ecr) -> None:
     images = [push(registry, "", 100, seed=name) for name in ("amd64", "arm64", "unknown")]
     sizes = [len(fetched(registry, image.digest)) for image in images]

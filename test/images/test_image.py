@@ -12,6 +12,7 @@ from aws_cdk import CfnParameter, Duration, Stack
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ssm as ssm
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import MakeBackend, RefusedBackend, Synth, backend_in, new_app
@@ -606,6 +607,26 @@ class TestWithoutInternet:
 
         for name in TASKS:
             assert is_copy(template, container(template, name)["Image"])
+
+    @pytest.mark.parametrize("preset", [NetworkPreset.ENDPOINTS, NetworkPreset.PUBLIC])
+    def test_refuses_a_parameter_of_systems_manager_where_tasks_cannot_read_it(
+        self,
+        stack: Stack,
+        refused_backend: RefusedBackend,
+        make_backend: MakeBackend,
+        preset: NetworkPreset,
+    ) -> None:
+        network = GalvNetwork(stack, "Other", preset=preset)
+        given = ssm.StringParameter.from_secure_string_parameter_attributes(
+            stack, "Given", parameter_name="/galv/key"
+        )
+        secrets = {"KEY": ecs.Secret.from_ssm_parameter(given)}
+
+        if network.has_internet:
+            make_backend(network=network, secrets=secrets)
+        else:
+            text = refused_backend(network=network, secrets=secrets)
+            assert text.startswith("secrets['KEY'] is a parameter of Systems Manager, and network")
 
     def test_refuses_the_default_image_from_its_registry(
         self, refused_backend: RefusedBackend, network: GalvNetwork

@@ -12,6 +12,7 @@ from aws_cdk import aws_ecs as ecs
 from galv_constructs._core.validation import check_domain_name, check_list
 from galv_constructs.backend._container import DIRECTORY
 from galv_constructs.mail.mail import IGalvMail
+from galv_constructs.network import GalvNetwork, IGalvNetwork
 
 SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a variable
 
@@ -93,6 +94,26 @@ def check_quota(lab_storage_quota: Size | None) -> None:
         raise ValueError(
             "lab_storage_quota must be known at synthesis, got a token: pass a plain Size"
         )
+
+
+def check_secret_sources(
+    secrets: Mapping[str, ecs.Secret] | None, network: IGalvNetwork | None
+) -> None:
+    """Refuse parameters of Systems Manager, which an ENDPOINTS network has no endpoint for.
+
+    ECS reads them by the task's network:
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-create-vpc.html
+    """
+    # Other networks without internet may have endpoints of their own.
+    if not isinstance(network, GalvNetwork) or network.has_internet:
+        return
+    for name, secret in (secrets or {}).items():
+        if ":ssm:" in secret.arn:
+            raise ValueError(
+                f"secrets[{name!r}] is a parameter of Systems Manager, and network has no internet "
+                "and no endpoint for that: use ecs.Secret.from_secrets_manager(…), or choose "
+                "another NetworkPreset"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ from galv_constructs.backend._environment import (
     BackendVariables,
     check_names,
     check_quota,
+    check_secret_sources,
 )
 from galv_constructs.backend._host import own_host, shared_host
 from galv_constructs.backend._media_key import check_media_key, uploads_key
@@ -419,6 +420,7 @@ class GalvBackend(Construct):
         check_user("user", user)
         check_variables(environment or {}, secrets or {}, RESERVED_VARIABLES)
         check_secrets_place(scope, secrets)
+        check_secret_sources(secrets, network)
         check_capacity(
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,

@@ -145,6 +145,11 @@ class Mirror:
     def digest(self) -> str:
         """Return the digest of the image in ECR, where it is copied unless it is there."""
         self._check_repository()
+        if parse(self.name).version == "latest" and not self.as_of:
+            raise self._failure(
+                "'latest' is of a day, and the template has none: name it when the application is "
+                "synthesized, not in a parameter of the stack"
+            )
         there = self._digest_in_ecr()
         if there:
             log.info("%s is %s in %s already", self.name, there, self.repository)
