@@ -119,9 +119,12 @@ def test_pulls_the_image_from_its_registry_if_the_key_says_so(run: Run) -> None:
 
 @pytest.mark.slow
 def test_runs_the_latest_of_another_day_without_the_internet(run: Run) -> None:
-    template = run(latestAsOf="2026-02-01", networkPreset="endpoints").template()
+    assembly = run(latestAsOf="2026-02-01", networkPreset="endpoints")
+    template = assembly.template()
 
     assert only(template, "Custom::GalvMirroredImage")["AsOf"] == "2026-02-01"
+    site = only(assembly.template("galv-FrontendStack"), "Custom::GalvSiteRelease")
+    assert "'AsOf': '2026-02-01'" in str(site)
     assert of_type(template, "AWS::EC2::NatGateway") == {}
     # The image's, and what tasks get, write and send.
     assert {

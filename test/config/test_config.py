@@ -818,6 +818,9 @@ class TestImage:
         assert read(mirrorImage="false").mirror_image is False
         assert read(latestAsOf="2026-11-23").latest_as_of == date(2026, 11, 23)
 
+    def test_may_be_pinned_while_the_site_is_of_a_day(self) -> None:
+        assert read(latestAsOf="2026-11-23", backendVersion="v2.11.4", mirrorImage=False)
+
     def test_is_copied_for_tasks_without_the_internet(self) -> None:
         assert read(networkPreset="endpoints").network_preset is NetworkPreset.ENDPOINTS
 
@@ -829,8 +832,12 @@ class TestImage:
                 "- mirrorImage, networkPreset: are false and 'endpoints'",
             ),
             (
-                {"latestAsOf": "2026-11-23", "backendVersion": "v2.11.4"},
-                "- latestAsOf, backendVersion: are both set, and v2.11.4",
+                {
+                    "latestAsOf": "2026-11-23",
+                    "backendVersion": "v2.11.4",
+                    "frontendVersion": "v2.2.0",
+                },
+                "- latestAsOf: is set, and backendVersion and frontendVersion, v2.11.4 and v2.2.0",
             ),
             (
                 {"latestAsOf": "2026-11-23", "mirrorImage": False},

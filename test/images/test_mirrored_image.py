@@ -23,6 +23,7 @@ from templates import (
 )
 
 from galv_constructs import GalvNetwork, MirroredImage, NetworkPreset
+from galv_constructs._core.today import today
 from galv_constructs.handlers import image_mirror
 from galv_constructs.images import mirrored_image
 
@@ -30,8 +31,6 @@ REPOSITORY = "ghcr.io/galv-team/galv-backend"
 DIGEST = f"sha256:{'0a1b' * 16}"
 COPY = "Custom::GalvMirroredImage"
 PREFLIGHT = "Custom::GalvPreflight"
-# Before a fixture puts another day in its place.
-TODAY = mirrored_image.today
 
 
 def mirror(stack: Stack, **arguments: Any) -> MirroredImage:
@@ -159,7 +158,7 @@ class TestCopy:
     def test_asks_for_latest_as_of_today_when_no_day_is_given(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mirrored_image, "today", TODAY)
+        monkeypatch.setattr(mirrored_image, "today", today)
         before = datetime.now(timezone.utc).date()
         mirror(stack)
         after = datetime.now(timezone.utc).date()

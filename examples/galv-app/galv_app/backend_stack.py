@@ -60,7 +60,7 @@ class BackendStack(Stack):
             mail=self._mail(config, zone),
             version=config.backend_version,
             mirror_image=config.mirror_image,
-            latest_as_of=config.latest_as_of,
+            latest_as_of=config.latest_as_of if config.backend_version == "latest" else None,
             environment=config.backend_environment,
             min_tasks=config.min_tasks,
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),

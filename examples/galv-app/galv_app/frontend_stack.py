@@ -42,6 +42,7 @@ class FrontendStack(Stack):
             hosted_zone=zone,
             certificate=certificate,
             source=FrontendSource.release(config.frontend_version),
+            latest_as_of=config.latest_as_of if config.frontend_version == "latest" else None,
             environment=config.frontend_environment,
             secrets=self._secrets(config),
             storage_buckets=[backend.media_bucket],

@@ -197,12 +197,13 @@ def _image_mistakes(config: "GalvConfig") -> list[str]:
         )
     if config.latest_as_of is None:
         return mistakes
-    if config.backend_version != LATEST:
+    versions = (config.backend_version, config.frontend_version)
+    if LATEST not in versions:
         mistakes.append(
-            f"latestAsOf, backendVersion: are both set, and {config.backend_version} is the same "
-            "on each day; drop latestAsOf"
+            "latestAsOf: is set, and backendVersion and frontendVersion, "
+            f"{' and '.join(versions)}, are the same on each day; drop latestAsOf"
         )
-    if not config.mirror_image:
+    elif config.backend_version == LATEST and not config.mirror_image:
         mistakes.append(
             "latestAsOf, mirrorImage: are both set, and tasks that pull from GHCR run what "
             "'latest' is when they start; drop one of them"

@@ -226,8 +226,9 @@ class GalvConfig:
     otherwise each task that starts pulls it from GHCR. Default: `true`."""
 
     latest_as_of: Annotated[date | None, Key("latestAsOf", DAY, added=True)] = None
-    """The day, such as `2026-11-23`, that `backendVersion` `latest` is of: that of an earlier
-    deployment runs its image again. Default: the day of the synthesis, in UTC."""
+    """The day, such as `2026-11-23`, that `latest` is of, as `backendVersion` and as
+    `frontendVersion`: that of an earlier deployment runs its image and its site again. Default: the
+    day of the synthesis, in UTC."""
 
     vpc_id: Annotated[str | None, Key("vpcId", VPC_ID, added=True)] = None
     """Id of a VPC to use. With `networkPreset` `public` tasks run in its public subnets, otherwise
