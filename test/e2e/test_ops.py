@@ -124,7 +124,7 @@ def test_status_shows_a_healthy_deployment(galv_ops: GalvOps) -> None:
         r"ok +stack +ops-BackendStack CREATE_COMPLETE \d{4}-",
         r"ok +stack +ops-FrontendStack CREATE_COMPLETE",
         r"ok +stack +ops-FrontendStack-Edge CREATE_COMPLETE",
-        rf"ok +web +1 of 1 task running, rollout COMPLETED, image ghcr\.io/\S+:{GOOD}",
+        rf"ok +web +1 of 1 task running, rollout COMPLETED, version {GOOD}",
         r"ok +database +available: postgres 17, db.t4g.micro",
         r"ok +setup +succeeded \d{4}-",
         r"off +validation-monitor +rate\(5 minutes\); never ran",

@@ -6,6 +6,7 @@ answers are those of a healthy deployment; a test changes what is to be wrong.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timezone
@@ -107,6 +108,7 @@ class Recorded:
             "cloudformation.DescribeStackEvents": self._describe_events,
             "ecs.DescribeServices": {"services": [service()], "failures": []},
             "ecs.DescribeTaskDefinition": _task_definition,
+            "ecs.ListTaskDefinitions": _list_task_definitions,
             "ecs.ListTasks": self._list_tasks,
             "ecs.DescribeTasks": self._describe_tasks,
             "elastic-load-balancing-v2.DescribeListeners": {"Listeners": []},
@@ -330,6 +332,7 @@ def _audited() -> dict[str, Answer]:
             ]
         },
         "cloudtrail.GetTrailStatus": {"IsLogging": True},
+        "cloudtrail.LookupEvents": {"Events": [_executed()]},
         "guardduty.ListDetectors": {"DetectorIds": ["d"]},
         "guardduty.GetDetector": {"Status": "ENABLED", "ServiceRole": "x"},
         "s3-control.GetPublicAccessBlock": {"PublicAccessBlockConfiguration": blocks},
@@ -345,6 +348,21 @@ def _audited() -> dict[str, Answer]:
         "sns.ListSubscriptionsByTopic": {"Subscriptions": []},
         "cloudwatch-logs.DescribeLogGroups": {"logGroups": []},
     }
+
+
+def _executed() -> Json:
+    """A deployment, as CloudTrail records it."""
+    asked = {"requestParameters": {"stackName": "galv-BackendStack"}}
+    return {
+        "EventTime": DEPLOYED,
+        "Username": "aws-cdk-ada",
+        "CloudTrailEvent": json.dumps(asked),
+    }
+
+
+def _list_task_definitions(request: Json, _region: str) -> Json:
+    assert request["familyPrefix"] in definition("web")
+    return {"taskDefinitionArns": [definition("web")] if request["status"] == "ACTIVE" else []}
 
 
 def _task_definition(request: Json, _region: str) -> Json:
@@ -370,7 +388,7 @@ def _task_definition(request: Json, _region: str) -> Json:
         container["secrets"].append(
             {"name": "DJANGO_SUPERUSER_PASSWORD", "valueFrom": f"{SECRET}:Superuser-XyZ789"}
         )
-    return {"taskDefinition": {"containerDefinitions": [container]}}
+    return {"taskDefinition": {"containerDefinitions": [container], "registeredAt": LATER}}
 
 
 def sends_by_ses(recorded: Recorded, host: str = "email-smtp.eu-west-1.amazonaws.com") -> None:

@@ -43,6 +43,7 @@ _LEADS = re.compile(
 # How to run each command; one that is missing here fails the first test.
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "status": ((),),
+    "releases": ((),),
     "doctor": ((),),
     "check": ((),),
     "setup": ((),),

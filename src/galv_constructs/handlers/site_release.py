@@ -404,7 +404,14 @@ def _publish(event: Json) -> Json:
     # A rollback goes back to what worked, and must not fail.
     if not event["Plan"]["RollingBack"]:
         _check_page(files, properties)
-    log.info("published %s: %d files", key, len(files))
+    # `galv-ops releases` reads it.
+    log.info(
+        "published %s: version %s, commit %s, %d files",
+        key,
+        about["Version"],
+        about["Commit"],
+        len(files),
+    )
     return about
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from galv_ops.parts.part import Part
 from galv_ops.query.deployment import SITE_RELEASE, Deployment
+from galv_ops.query.moved import moved_sites
+from galv_ops.query.stack import Stack
 from galv_ops.text import moment
 
-# The output of the example's stack.
-_VERSION = "FrontendVersion"
+# Outputs of the example's stack.
+_VERSION, _COMMIT = "FrontendVersion", "FrontendCommit"
 
 
 def site(deployment: Deployment) -> Iterator[Part]:
@@ -20,11 +22,22 @@ def site(deployment: Deployment) -> Iterator[Part]:
     for stack, resource in found:
         failed = resource.status.endswith("FAILED")
         busy = resource.status.endswith("IN_PROGRESS")
-        version = next((v for k, v in stack.outputs.items() if k.endswith(_VERSION)), "")
+        version = _output(stack, _VERSION)
+        commit = _output(stack, _COMMIT)
         which = f"version {version}, " if version else ""
         yield Part(
             "site",
             "bad" if failed else "busy" if busy else "ok",
             f"{which}{resource.status} {moment(resource.changed)}",
-            data={"version": version, "status": resource.status, "changed": resource.changed},
+            moved_sites(deployment),
+            {
+                "version": version,
+                "commit": commit,
+                "status": resource.status,
+                "changed": resource.changed,
+            },
         )
+
+
+def _output(stack: Stack, name: str) -> str:
+    return next((value for key, value in stack.outputs.items() if key.endswith(name)), "")

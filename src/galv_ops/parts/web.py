@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from galv_ops.parts.part import Part, State
 from galv_ops.query.deployment import WEB, Deployment, describe_service
+from galv_ops.query.moved import moved_images
+from galv_ops.query.version import Version
 from galv_ops.text import count, moment
 
 _EVENTS = 3
@@ -24,13 +26,19 @@ def web(deployment: Deployment) -> Iterator[Part]:
     desired, running = service.get("desiredCount", 0), service.get("runningCount", 0)
     newest = (service.get("deployments") or [{}])[0]
     rollout = str(newest.get("rolloutState", "unknown"))
-    image = deployment.task(WEB).image if WEB in deployment.tasks else ""
+    task = deployment.tasks.get(WEB)
+    image = task.image if task else ""
+    version = task.version if task else Version("", "")
     events = service.get("events", [])[:_EVENTS]
     yield Part(
         "web",
         _state(desired, running, rollout),
-        f"{running} of {count(desired, 'task')} running, rollout {rollout}, image {image}",
-        [f"{moment(event.get('createdAt'))} {event.get('message', '')}" for event in events],
+        f"{running} of {count(desired, 'task')} running, rollout {rollout}, version {version}",
+        [
+            f"image {image}",
+            *moved_images(deployment),
+            *(f"{moment(event.get('createdAt'))} {event.get('message', '')}" for event in events),
+        ],
         {
             "desired": desired,
             "running": running,
@@ -38,6 +46,8 @@ def web(deployment: Deployment) -> Iterator[Part]:
             "rollout": rollout,
             "rolloutReason": newest.get("rolloutStateReason", ""),
             "image": image,
+            "version": version.name,
+            "digest": version.digest,
             "events": [
                 {"at": event.get("createdAt"), "message": event.get("message", "")}
                 for event in events

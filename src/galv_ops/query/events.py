@@ -23,7 +23,7 @@ _BEHIND = re.compile(
     r"\n\s*(?:Logs: /aws/lambda/|at \S[^\n]*:\d+:\d+\)?(?:\s|$)).*|\s*\(RequestId: [\w-]+\)\s*$",
     re.DOTALL,
 )
-_STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
+STARTS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def last_change(stack: Stack) -> Change:
             began, status = event["Timestamp"], event.get("ResourceStatus", "")
             reason = event.get("ResourceStatusReason", "")
             if event.get("PhysicalResourceId") == event["StackId"]:
-                if status in _STARTS:
+                if status in STARTS:
                     return Change(began, found[::-1])
             elif status.endswith("_FAILED") and not reason.startswith(_CANCELLED):
                 found.append(

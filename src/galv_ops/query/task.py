@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from galv_ops.answers import why_stopped
 from galv_ops.query.aws import Aws
+from galv_ops.query.version import Version, version_of
 from galv_ops.redact import redact
 from galv_ops.text import one_line
 
@@ -33,6 +34,7 @@ class Task:
     name: str
     definition: str
     image: str
+    version: Version
     command: Sequence[str]
     environment: Mapping[str, str]
     secrets: Mapping[str, str]
@@ -47,7 +49,9 @@ class Task:
 
 def describe_task(aws: Aws, definition: str, security_groups: Sequence[str] = ()) -> Task:
     """Read a task definition, which does not say in which security groups it is to run."""
-    answer = aws.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
+    described = aws.ecs.describe_task_definition(taskDefinition=definition, include=["TAGS"])
+    answer = described["taskDefinition"]
+    tags = {tag.get("key", ""): tag.get("value", "") for tag in described.get("tags", [])}
     # The main container is the first, and has the name of the task.
     container = answer.get("containerDefinitions", [])[0]
     options = container.get("logConfiguration", {}).get("options", {})
@@ -55,6 +59,7 @@ def describe_task(aws: Aws, definition: str, security_groups: Sequence[str] = ()
         name=container.get("name", ""),
         definition=definition,
         image=container.get("image", ""),
+        version=version_of(container.get("image", ""), tags),
         command=container.get("command", []),
         environment={
             variable.get("name", ""): variable.get("value", "")
