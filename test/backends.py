@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_route53 as route53
 from templates import Json
 
-from galv_constructs import GalvBackend
+from galv_constructs import GalvBackend, GalvDatabase
 
 ENVIRONMENT = Environment(account="111122223333", region="eu-west-1")
 CERTIFICATE_ARN = "arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d"
@@ -71,3 +72,8 @@ def backend_in(stack: Stack, id: str = "Backend", /, **arguments: object) -> Gal
     if "hosted_zone" not in given:
         given["hosted_zone"] = stack.node.try_find_child("Zone") or zone_in(stack)
     return GalvBackend(stack, id, **given)
+
+
+def own_database(**settings: object) -> Callable[..., GalvDatabase]:
+    """How to create the database of a backend, with settings, at its usual path."""
+    return partial(GalvDatabase, **settings)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from backends import (
     Synth,
     backend_in,
     new_app,
+    own_database,
     zone_in,
 )
 from templates import Json, synthesize
@@ -151,7 +152,7 @@ def tuned() -> Json:
         max_tasks=9,
         request_timeout=Duration.minutes(10),
         network=GalvNetwork(stack, "Network", preset=NetworkPreset.PUBLIC),
-        database_instance_type=ec2.InstanceType("m7g.large"),
+        database=own_database(instance_type=ec2.InstanceType("m7g.large")),
         web_acl_arn=WEB_ACL_ARN,
     )
     return synthesize(stack)

@@ -10,7 +10,6 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -27,6 +26,7 @@ from templates import Json, synthesize
 
 from galv_constructs import (
     GalvBackend,
+    GalvDatabase,
     GalvDeployRole,
     GalvLoadBalancer,
     GalvLogBucket,
@@ -183,17 +183,13 @@ def brought(stack: Stack) -> None:
         certificate=acm.Certificate.from_certificate_arn(stack, "Certificate", CERTIFICATE_ARN),
         network=GalvNetwork.from_vpc(vpc),
         cluster=ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc),
-        database=rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Database",
-            instance_identifier="shared",
-            instance_endpoint_address="shared.internal",
-            port=5432,
+        database=GalvDatabase.from_attributes(
+            host="shared.internal",
             security_groups=[
                 ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-0123456789abcdef0")
             ],
+            secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "shared"),
         ),
-        database_secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "shared"),
         media_bucket=s3.Bucket.from_bucket_name(stack, "Media", "our-media"),
         log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "aws-waf-logs-ours"),
         execute_command=True,

@@ -73,7 +73,7 @@ def snippet(stack: Stack, text: str) -> Json:
 @pytest.fixture(scope="module")
 def moved() -> Json:
     """The stack of a backend with the old data."""
-    return snippet(Stack(new_app(), "Stack"), "DatabaseInstanceFromSnapshot")
+    return snippet(Stack(new_app(), "Stack"), "snapshot_identifier")
 
 
 ROWS = re.findall(r"^\| .* \| `(galv\w+)` \| (stays|goes)", PAGE.read_text(), re.MULTILINE)
@@ -109,9 +109,9 @@ def test_the_database_is_the_restored_one(old: Json, moved: Json) -> None:
     assert before["EngineVersion"].split(".")[0] == "16"
     assert environment(moved, "web")["POSTGRES_DB"] == before["DBName"]
     # Where the password is made, for the user that owns the tables.
-    secret = only(moved, "AWS::SecretsManager::Secret", "StackRestoredSecret")
+    secret = only(moved, "AWS::SecretsManager::Secret", "RestoredCredentials")
     assert '"galvuser"' in secret["GenerateSecretString"]["SecretStringTemplate"]
-    assert "RestoredSecretAttachment" in str(
+    assert "RestoredCredentialsAttachment" in str(
         secrets(moved, "setup-db")["GALV_DATABASE_MASTER_PASSWORD"]
     )
 

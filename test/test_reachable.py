@@ -16,7 +16,7 @@ INTERNAL = {
     "BucketPolicy": "bucket.policy, or bucket.add_to_resource_policy",
     "CachePolicy": "of the static files' distribution",
     "CustomResource": "resource, where something may wait for it",
-    "DatabaseSecret": "database_secret is the same, attached",
+    "DatabaseSecret": "secret of the database is the same, attached",
     "Function": "what deployments run, or CDK's; its log group is there",
     "Group": "the mail user's permissions: iam_user",
     "ManagedPolicy": "the mail user's permissions: iam_user",
@@ -33,7 +33,9 @@ ALSO_INTERNAL = {
     "/Protection/LogGroup": "galv-ops logs shows it",
     "/CheckStatus/Run/LogGroup": "galv-ops logs shows it",
     "/CheckStatus/Task/SecurityGroup": "check_status_run_command names it",
-    "/Database/SecurityGroup": "database.connections",
+    "/Database/SecurityGroup": "database.security_group",
+    "/ReportsSecurityGroup": "connections of the replica",
+    "/Database/Reports": "what add_read_replica returns",
     "/Cluster/ExecLogGroup": "cluster.execute_command_configuration",
 }
 

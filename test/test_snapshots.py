@@ -16,6 +16,7 @@ from templates import synthesize
 
 import galv_constructs
 from galv_constructs import (
+    GalvDatabase,
     GalvDeployRole,
     GalvLoadBalancer,
     GalvLogBucket,
@@ -40,6 +41,11 @@ def backend(stack: Stack) -> None:
 
 def backend_development(stack: Stack) -> None:
     backend_in(stack, production=False, check_status="warn")
+
+
+def database(stack: Stack) -> None:
+    made = GalvDatabase(stack, "Database", network=given_runtime(stack).network)
+    made.add_read_replica("Reports")
 
 
 def network(stack: Stack, preset: NetworkPreset) -> None:
@@ -111,6 +117,7 @@ def preflight(stack: Stack) -> None:
 CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
+    "database": database,
     "deploy-role": deploy_role,
     "load-balancer": load_balancer,
     "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),

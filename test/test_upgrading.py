@@ -9,7 +9,8 @@ import template_diff
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
-from backends import backend_in, new_app
+from aws_cdk import aws_rds as rds
+from backends import backend_in, new_app, own_database
 from templates import Json, synthesize
 
 from galv_constructs import GalvNetwork, NetworkPreset
@@ -18,6 +19,16 @@ PAGE = Path(__file__).parent.parent / "docs" / "upgrading.md"
 DATABASE, BUCKET, VPC = "AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::EC2::VPC"
 
 Arguments = Callable[[Stack], Json]
+# Settings of a database that exists, none of which may replace it.
+IN_PLACE: list[Json] = [
+    {"instance_type": ec2.InstanceType("t4g.small")},
+    {"engine_version": rds.PostgresEngineVersion.VER_18, "allow_major_version_upgrade": True},
+    {"allocated_storage": 400, "iops": 12000},
+    {"parameters": {"log_min_duration_statement": "1000"}},
+    {"database_insights_mode": rds.DatabaseInsightsMode.STANDARD},
+    {"preferred_backup_window": "01:00-01:30", "multi_az": False},
+    {"rotation": 2},
+]
 
 
 def backend(arguments: Arguments) -> Json:
@@ -48,7 +59,10 @@ def before() -> Json:
         (lambda _: {"domain_name": "galv.example.com"}, set()),
         (lambda _: {"min_tasks": 2}, set()),
         (lambda _: {"media_key": True}, set()),
-        (lambda _: {"database_instance_type": ec2.InstanceType("t4g.small")}, set()),
+        *(
+            (lambda _, settings=settings: {"database": own_database(**settings)}, set())
+            for settings in IN_PLACE
+        ),
         *(
             (lambda stack, preset=preset: network(stack, preset=preset), set())
             for preset in NetworkPreset

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from galv_constructs.backend.backend import DEFAULT_SETUP_STEPS, GalvBackend
     from galv_constructs.config.config import GalvConfig
+    from galv_constructs.database.database import GalvDatabase
+    from galv_constructs.database.interface import IGalvDatabase
     from galv_constructs.frontend.frontend import GalvFrontend
     from galv_constructs.frontend.source import FrontendSource
     from galv_constructs.github.deploy_role import GalvDeployRole
@@ -38,6 +40,7 @@ __all__ = [
     "FrontendSource",
     "GalvBackend",
     "GalvConfig",
+    "GalvDatabase",
     "GalvDeployRole",
     "GalvFrontend",
     "GalvLoadBalancer",
@@ -51,6 +54,7 @@ __all__ = [
     "GalvTask",
     "GalvWebAcl",
     "GitHubSubject",
+    "IGalvDatabase",
     "IGalvLoadBalancer",
     "IGalvMail",
     "IGalvNetwork",
@@ -69,6 +73,7 @@ _MODULES = {
     "FrontendSource": "frontend.source",
     "GalvBackend": "backend.backend",
     "GalvConfig": "config.config",
+    "GalvDatabase": "database.database",
     "GalvDeployRole": "github.deploy_role",
     "GalvFrontend": "frontend.frontend",
     "GalvLoadBalancer": "load_balancer.load_balancer",
@@ -82,6 +87,7 @@ _MODULES = {
     "GalvTask": "tasks.task",
     "GalvWebAcl": "web_acl.web_acl",
     "GitHubSubject": "github.subject",
+    "IGalvDatabase": "database.interface",
     "IGalvLoadBalancer": "load_balancer.load_balancer",
     "IGalvMail": "mail.mail",
     "IGalvNetwork": "network",

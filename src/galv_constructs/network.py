@@ -595,7 +595,7 @@ def check_layout(
     if internet_facing is not None:
         check_load_balancer_subnets(argument, network, internet_facing=internet_facing)
     if creates_database:
-        _check_azs(argument, network.vpc, "database_subnets", network.database_subnets)
+        check_database_layout(argument, network)
 
 
 def check_load_balancer_subnets(
@@ -620,6 +620,11 @@ def check_load_balancer_subnets(
             "network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) with public subnets "
             "(vpcSubnets.loadBalancer in cdk.json), or internet_facing=False (internetFacing)"
         )
+
+
+def check_database_layout(argument: str, network: IGalvNetwork) -> None:
+    """Refuse subnets that a database cannot be created in."""
+    _check_azs(argument, network.vpc, "database_subnets", network.database_subnets)
 
 
 _KEYS = {

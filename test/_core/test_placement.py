@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aws_cdk import Stack
@@ -25,6 +25,7 @@ from templates import Json
 import galv_constructs
 from galv_constructs import (
     GalvBackend,
+    GalvDatabase,
     GalvDeployRole,
     GalvFrontend,
     GalvMail,
@@ -129,9 +130,11 @@ def cluster(stack: Stack, region: str, account: str) -> ecs.ICluster:
 
 
 def backend(stack: Stack, **arguments: object) -> object:
-    if "database_secret" in arguments:
-        arguments["database"] = stack.node.find_child("Database")
     return backend_in(stack, **arguments)
+
+
+def database_by(stack: Stack, region: str, account: str) -> Any:
+    return GalvDatabase.from_instance(database_in(stack), secret=secret(stack, region, account))
 
 
 def database_in(stack: Stack) -> rds.IDatabaseInstance:
@@ -159,12 +162,12 @@ def mail(stack: Stack, **arguments: Any) -> GalvMail:
 def prepare(stack: Stack, make: Make) -> None:
     """Define what a construct is given besides, which is not left behind by it."""
     zone_in(stack)
+    if make is database and stack.node.try_find_child("vpc-1") is None:
+        vpc_in(stack)
     if make in (release_task, release_task_of, scheduled_task):
         vpc = vpc_in(stack, id="vpc-2")
         ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="ours", vpc=vpc)
         ecs.Cluster.from_cluster_arn(stack, "Anywhere", arn("ecs", HERE, OURS, "cluster/ours"))
-    if make is backend:
-        database_in(stack)
 
 
 def runtime_in(stack: Stack, **arguments: Any) -> TaskRuntime:
@@ -213,6 +216,14 @@ def review_role(stack: Stack, **arguments: Any) -> GalvReviewRole:
     return GalvReviewRole(stack, "Made", subjects=subjects, stacks=["galv-*"], **arguments)
 
 
+def database(stack: Stack, **arguments: Any) -> GalvDatabase:
+    if "network" not in arguments:
+        arguments["network"] = GalvNetwork.from_vpc(
+            cast("ec2.IVpc", stack.node.find_child("vpc-1"))
+        )
+    return GalvDatabase(stack, "Made", **arguments)
+
+
 def web_acl(stack: Stack, **arguments: Any) -> GalvWebAcl:
     return GalvWebAcl(stack, "Made", **arguments)
 
@@ -231,7 +242,7 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (backend, "certificate", certificate, HERE),
     (backend, "mail", mail_by, HERE),
     (backend, "cluster", cluster, HERE),
-    (backend, "database_secret", secret, HERE),
+    (backend, "database", database_by, HERE),
     (backend, "encryption_key", key, HERE),
     (backend, "media_key", key, HERE),
     (backend, "log_bucket", bucket, HERE),
@@ -240,6 +251,8 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (backend, "registry_credentials", secret, HERE),
     (backend, "secrets", secrets, HERE),
     (backend, "web_acl_arn", regional_acl, HERE),
+    (database, "encryption_key", key, HERE),
+    (database, "network", network, HERE),
     (frontend, "certificate", certificate, "us-east-1"),
     (frontend, "log_bucket", bucket, HERE),
     (frontend, "secrets", secrets, HERE),
@@ -350,6 +363,7 @@ class TestPlaces:
 CONSTRUCTS: dict[Make, type] = {
     mirrored_image: MirroredImage,
     backend: GalvBackend,
+    database: GalvDatabase,
     deploy_role: GalvDeployRole,
     frontend: GalvFrontend,
     mail: GalvMail,
@@ -366,8 +380,6 @@ ELSEWHERE_OR_NOWHERE = {
     ("TaskRuntime", "image"),
     # DNS is in no region; see below for private ones.
     *((construct, "hosted_zone") for construct in ("GalvBackend", "GalvFrontend", "GalvMail")),
-    # One that is imported is taken for the stack's own; see below for VPCs.
-    ("GalvBackend", "database"),
     # Pages may load from any bucket.
     ("GalvFrontend", "storage_buckets"),
     # Have to be in us-east-1, in any account: test_frontend.py.
@@ -438,7 +450,9 @@ class TestDatabase:
         database = self.database(stack, self.postgres())
         ours = GalvNetwork(stack, "Network")
 
-        said = refusal(lambda: backend_in(stack, database=database, network=ours))
+        said = refusal(
+            lambda: backend_in(stack, database=GalvDatabase.from_instance(database), network=ours)
+        )
         assert "database is in the VPC Stack/Theirs" in said
         assert "network in Stack/Network/Vpc" in said
 
@@ -446,7 +460,7 @@ class TestDatabase:
         zone_in(stack)
         database = self.database(stack, self.postgres())
 
-        said = refusal(lambda: backend_in(stack, database=database))
+        said = refusal(lambda: backend_in(stack, database=GalvDatabase.from_instance(database)))
         assert "a new network would be another one" in said
 
     def test_refuses_another_engine(self, refusal: Refusal, stack: Stack) -> None:
@@ -454,10 +468,8 @@ class TestDatabase:
         engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_0)
         database = self.database(stack, engine)
 
-        said = refusal(
-            lambda: backend_in(stack, database=database, network=GalvNetwork.from_vpc(database.vpc))
-        )
-        assert "database must be PostgreSQL" in said
+        said = refusal(lambda: GalvDatabase.from_instance(database))
+        assert "instance must be PostgreSQL" in said
         assert "got 'mysql'" in said
 
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_rds as rds
 from backends import backend_in, new_app, regional_stack
 from templates import Json, needs, of_type, only, only_id, synthesize
 
-from galv_constructs import GalvMail, GalvNetwork
+from galv_constructs import GalvDatabase, GalvMail, GalvNetwork
 
 PROTECTION = "Custom::GalvProtection"
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -52,7 +52,9 @@ def test_does_not_protect_a_given_database(stack: Stack) -> None:
     backend_in(
         stack,
         network=GalvNetwork.from_vpc(vpc),
-        database=rds.DatabaseInstance(stack, "Data", engine=engine, vpc=vpc),
+        database=GalvDatabase.from_instance(
+            rds.DatabaseInstance(stack, "Data", engine=engine, vpc=vpc)
+        ),
     )
     template = synthesize(stack)
 

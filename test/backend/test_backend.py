@@ -35,7 +35,14 @@ from templates import (
     text,
 )
 
-from galv_constructs import DEFAULT_SETUP_STEPS, GalvLogBucket, GalvMail, GalvNetwork, ReleaseStep
+from galv_constructs import (
+    DEFAULT_SETUP_STEPS,
+    GalvDatabase,
+    GalvLogBucket,
+    GalvMail,
+    GalvNetwork,
+    ReleaseStep,
+)
 
 
 class TestTemplates:
@@ -56,7 +63,7 @@ class TestTemplates:
             setup_timeout=Duration.minutes(15),
             check_status_command=["python", "manage.py", "check_status"],
             check_status="off",
-            database_instance_type=ec2.InstanceType("t4g.micro"),
+            database=GalvDatabase,
             media_key=False,
             production=True,
             removal_protection=True,
@@ -71,14 +78,8 @@ class TestTemplates:
             *("certificate", "root_domain_name", "frontend_domain_names", "mail", "version"),
             *("image", "user", "registry_credentials", "environment", "secrets", "workers"),
             *("request_timeout", "setup_steps", "setup_timeout", "check_status_command"),
-            *("network", "cluster", "database", "database_secret", "database_name"),
-            *(
-                "database_instance_type",
-                "media_bucket",
-                "log_bucket",
-                "encryption_key",
-                "media_key",
-            ),
+            *("network", "cluster", "database"),
+            *("media_bucket", "log_bucket", "encryption_key", "media_key"),
             "web_acl_arn",
             *("removal_protection", "execute_command", "container_insights"),
         ]
@@ -190,15 +191,17 @@ def brought() -> Json:
         cluster=ecs.Cluster.from_cluster_attributes(
             stack, "Cluster", cluster_name="shared", vpc=vpc
         ),
-        database=rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Database",
-            instance_identifier="shared",
-            instance_endpoint_address="shared.internal",
-            port=5432,
-            security_groups=[group],
+        database=GalvDatabase.from_instance(
+            rds.DatabaseInstance.from_database_instance_attributes(
+                stack,
+                "Database",
+                instance_identifier="shared",
+                instance_endpoint_address="shared.internal",
+                port=5432,
+                security_groups=[group],
+            ),
+            secret=secret(stack, "DatabaseSecret", "shared"),
         ),
-        database_secret=secret(stack, "DatabaseSecret", "shared"),
         media_bucket=s3.Bucket.from_bucket_name(stack, "Media", "our-media"),
         log_bucket=s3.Bucket.from_bucket_name(stack, "Logs", "aws-waf-logs-ours"),
         image=ecs.ContainerImage.from_registry("registry.example.org/galv:1"),
@@ -307,8 +310,10 @@ class TestAttributes:
             ),
             backend.target_group.target_group_arn: ref("AWS::ElasticLoadBalancingV2::TargetGroup"),
             backend.certificate.certificate_arn: ref("AWS::CertificateManager::Certificate"),
-            backend.database.instance_identifier: ref("AWS::RDS::DBInstance"),
-            backend.database_secret.secret_arn: ref("AWS::SecretsManager::SecretTargetAttachment"),
+            backend.database.host: {
+                "Fn::GetAtt": [only_id(template, "AWS::RDS::DBInstance"), "Endpoint.Address"]
+            },
+            backend.database.secret.secret_arn: ref("AWS::SecretsManager::SecretTargetAttachment"),
             backend.database_login_secret.secret_arn: ref("AWS::SecretsManager::Secret", "Login"),
             backend.media_bucket.bucket_name: ref("AWS::S3::Bucket", "MediaBucket"),
             backend.static_bucket.bucket_name: ref("AWS::S3::Bucket", "StaticAssets"),

@@ -15,7 +15,7 @@ from aws_cdk import aws_sns as sns
 from backends import CERTIFICATE_ARN, backend_in, new_app, regional_stack
 from templates import Json, needs, of_type, only, only_id, synthesize
 
-from galv_constructs import GalvMail, GalvNetwork
+from galv_constructs import GalvDatabase, GalvMail, GalvNetwork
 
 COSTLY = {
     "AWS::EC2::VPC",
@@ -49,15 +49,17 @@ def given_database(stack: Stack) -> Json:
     """Arguments for a database that is there."""
     return {
         "network": GalvNetwork(stack, "Network"),
-        "database": rds.DatabaseInstance.from_database_instance_attributes(
-            stack,
-            "Given",
-            instance_identifier="galv",
-            instance_endpoint_address="galv.example.com",
-            port=5432,
-            security_groups=[ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")],
+        "database": GalvDatabase.from_instance(
+            rds.DatabaseInstance.from_database_instance_attributes(
+                stack,
+                "Given",
+                instance_identifier="galv",
+                instance_endpoint_address="galv.example.com",
+                port=5432,
+                security_groups=[ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")],
+            ),
+            secret=secret(stack, "db"),
         ),
-        "database_secret": secret(stack, "db"),
     }
 
 
@@ -195,11 +197,11 @@ class TestPlace:
         assert {
             name: one["Needs"] for name, one in asked(stack).items() if one["Ask"] == "quotas"
         } == {
+            "Backend/Database/Quotas/db-instance": ["db-instance=1"],
             "Backend/Network/Quotas/eip": ["eip=1"],
             "Backend/Network/Quotas/internet-gateway": ["internet-gateway=1"],
             "Backend/Network/Quotas/vpc": ["vpc=1"],
             "Backend/Quotas/cloudfront": ["cloudfront=1"],
-            "Backend/Quotas/db-instance": ["db-instance=1"],
             "Backend/Quotas/fargate-vcpu": ["fargate-vcpu=0.5"],
         }
 
@@ -263,14 +265,14 @@ class TestPlace:
             "EngineVersion": "12",
             "SecurityGroupIds": ["sg-1"],
         }
-        assert "Backend/Quotas/db-instance" not in found
+        assert "Backend/Database/Quotas/db-instance" not in found
 
     def test_a_database_that_the_stack_creates_is_not_asked(self, stack: Stack) -> None:
         network = GalvNetwork(stack, "Network")
         engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
         database = rds.DatabaseInstance(stack, "Given", engine=engine, vpc=network.vpc)
 
-        found = asked(stack, network=network, database=database)
+        found = asked(stack, network=network, database=GalvDatabase.from_instance(database))
 
         assert not {"Backend/Database", "Backend/DatabaseSecret"} & found.keys()
 
@@ -279,7 +281,7 @@ class TestPlace:
     ) -> None:
         question = asked(stack)["Backend/ServiceLinkedRoles"]
 
-        assert "rds.amazonaws.com" in question["Services"]
+        assert "ecs.amazonaws.com" in question["Services"]
         arn = "".join(
             part if isinstance(part, str) else "aws" for part in question["RoleArn"]["Fn::Join"][1]
         )

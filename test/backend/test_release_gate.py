@@ -24,7 +24,7 @@ from templates import (
     task_definition,
 )
 
-from galv_constructs import GalvMail, GalvNetwork, NetworkPreset
+from galv_constructs import GalvDatabase, GalvMail, GalvNetwork, NetworkPreset
 
 RUN = "Custom::GalvReleaseTask"
 SERVICE = "AWS::ECS::Service"
@@ -155,7 +155,9 @@ class TestOrder:
         database = rds.DatabaseInstance(
             stack, "Database", engine=rds.DatabaseInstanceEngine.POSTGRES, vpc=vpc
         )
-        backend = make_backend(database=database, network=GalvNetwork.from_vpc(vpc))
+        backend = make_backend(
+            database=GalvDatabase.from_instance(database), network=GalvNetwork.from_vpc(vpc)
+        )
         group = ec2.SecurityGroup(stack, "Search", vpc=vpc)
 
         database.connections.allow_default_port_from(group)

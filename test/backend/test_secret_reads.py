@@ -11,11 +11,11 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
-from backends import WEB_ACL_ARN, RefusedBackend, backend_in, new_app, zone_in
+from backends import WEB_ACL_ARN, RefusedBackend, backend_in, new_app, own_database, zone_in
 from moto.events.models import EventPattern
 from templates import Json, of_type, only, only_id, synthesize, task_definition
 
-from galv_constructs import GalvMail, GalvNetwork, GalvScheduledTask
+from galv_constructs import GalvDatabase, GalvMail, GalvNetwork, GalvScheduledTask
 
 RULE = "AWS::Events::Rule"
 SECRET = "AWS::SecretsManager::Secret"
@@ -263,7 +263,7 @@ class TestTasks:
         )
         backend_in(
             stack,
-            database=database,
+            database=GalvDatabase.from_instance(database),
             network=GalvNetwork.from_vpc(vpc),
             alarm_topic=sns.Topic(stack, "Topic"),
             alarm_on_secret_reads=True,
@@ -354,7 +354,12 @@ class TestArguments:
 
     def test_watches_the_one_secret_of_a_database_without_an_owner(self, stack: Stack) -> None:
         topic = sns.Topic(stack, "Topic")
-        backend_in(stack, alarm_topic=topic, alarm_on_secret_reads=True, database_owner_role=False)
+        backend_in(
+            stack,
+            alarm_topic=topic,
+            alarm_on_secret_reads=True,
+            database=own_database(owner_role=False),
+        )
 
         template = synthesize(stack)
         assert len(of_type(template, RULE, "BackendSecretReadsDatabase")) == 1

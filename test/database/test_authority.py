@@ -5,17 +5,21 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backends import RefusedBackend, Synth
+from aws_cdk import Stack
+from backends import Refusal, RefusedBackend, Synth, own_database
 from containers import Container, Image, container_of, why_not
 from frontend_site.programs import skip
 from proof import certificates
 from proof.certificates import Certificates
 from proof.postgres import Postgres, programs
 from templates import Json, environment, task_definition
+
+from galv_constructs import GalvDatabase, GalvNetwork
 
 TASKS = ["web", "setup-db", "check-status"]
 NAME = "database.example.com"
@@ -75,7 +79,7 @@ class TestTemplate:
         file = tmp_path / "bundle.pem"
         file.write_text(f"# Amazon RDS\n{authority}\n\nSubject: another\n{authority}\n")
 
-        template = synth(database_ca_file=str(file))
+        template = synth(database=own_database(ca_file=str(file)))
 
         for name in TASKS:
             variables = environment(template, name)
@@ -85,7 +89,8 @@ class TestTemplate:
     def test_the_mode_can_be_another(self, synth: Synth, made: Certificates) -> None:
         """The endpoint of a database may not be the name in its certificate."""
         template = synth(
-            database_ca_file=str(made.authority), environment={"PGSSLMODE": "verify-ca"}
+            database=own_database(ca_file=str(made.authority)),
+            environment={"PGSSLMODE": "verify-ca"},
         )
 
         assert environment(template, "web")["PGSSLMODE"] == "verify-ca"
@@ -93,29 +98,33 @@ class TestTemplate:
     def test_refuses_a_mode_that_checks_nothing(
         self, refused_backend: RefusedBackend, made: Certificates
     ) -> None:
-        given = str(made.authority)
+        database = own_database(ca_file=str(made.authority))
 
-        assert refused_backend(database_ca_file=given, environment={"PGSSLMODE": "require"}) == (
+        assert refused_backend(database=database, environment={"PGSSLMODE": "require"}) == (
             "environment sets PGSSLMODE to 'require', with which tasks check no certificate by "
-            "database_ca_file: set verify-full or verify-ca, or drop one of them"
+            "the ca_file of database: set verify-full or verify-ca, or drop one of them"
         )
 
     def test_refuses_another_file_beside_it(
         self, refused_backend: RefusedBackend, made: Certificates
     ) -> None:
         refused = refused_backend(
-            database_ca_file=str(made.authority), environment={"PGSSLROOTCERT": "/other.pem"}
+            database=own_database(ca_file=str(made.authority)),
+            environment={"PGSSLROOTCERT": "/other.pem"},
         )
 
         assert refused == (
-            "PGSSLROOTCERT is set by database_ca_file: remove it from environment and secrets, or "
-            "drop database_ca_file"
+            "PGSSLROOTCERT is set by the ca_file of database: remove it from environment and "
+            "secrets, or drop ca_file"
         )
 
-    def test_refuses_a_path_that_is_not_a_file(self, refused_backend: RefusedBackend) -> None:
+    def test_refuses_a_path_that_is_not_a_file(self, stack: Stack, refusal: Refusal) -> None:
+        network = GalvNetwork(stack, "Network")
         for value in ("no-such.pem", "/", 5):
-            assert refused_backend(database_ca_file=value) == (
-                f"database_ca_file must be a file with certificates, and {value!r} is none: for "
+            path: Any = value
+            make = partial(GalvDatabase, stack, "Database", network=network, ca_file=path)
+            assert refusal(make) == (
+                f"ca_file must be a file with certificates, and {value!r} is none: for "
                 "Amazon RDS take the bundle of the region, such as "
                 "https://truststore.pki.rds.amazonaws.com/eu-west-2/eu-west-2-bundle.pem"
             )
@@ -144,9 +153,10 @@ class TestTemplate:
         ],
         ids=["no text of its", "cut", "altered", "key", "server", "all regions"],
     )
-    def test_refuses_a_file_that_checks_nothing(
+    def test_refuses_a_file_that_checks_nothing(  # noqa: PLR0917 - fixtures
         self,
-        refused_backend: RefusedBackend,
+        stack: Stack,
+        refusal: Refusal,
         made: Certificates,
         tmp_path: Path,
         make: Callable[[Certificates], str],
@@ -155,15 +165,17 @@ class TestTemplate:
         file = tmp_path / "bundle.pem"
         file.write_text(make(made))
 
-        text = refused_backend(database_ca_file=str(file))
+        network = GalvNetwork(stack, "Network")
 
-        assert text.startswith(f"database_ca_file {expected}")
+        text = refusal(lambda: GalvDatabase(stack, "Database", network=network, ca_file=str(file)))
+
+        assert text.startswith(f"ca_file {expected}")
         assert "eu-west-2-bundle.pem" in text
 
     def test_refuses_the_certificates_as_a_variable(self, refused_backend: RefusedBackend) -> None:
         text = refused_backend(environment={"GALV_DATABASE_CA": "x"})
 
-        assert "pass database_ca_file" in text
+        assert "pass ca_file to GalvDatabase" in text
 
 
 @pytest.mark.slow
@@ -198,18 +210,20 @@ class TestServer:
         return connect
 
     def test_is_trusted_for_its_certificate(self, connect: Connect, made: Certificates) -> None:
-        assert connect(database_ca_file=str(made.authority)) == (0, "t\n")
+        assert connect(database=own_database(ca_file=str(made.authority))) == (0, "t\n")
 
     def test_is_refused_with_that_of_another_authority(
         self, connect: Connect, other: Certificates
     ) -> None:
-        code, output = connect(database_ca_file=str(other.authority))
+        code, output = connect(database=own_database(ca_file=str(other.authority)))
 
         assert code == 2
         assert "certificate verify failed" in output
 
     def test_is_refused_under_another_name(self, connect: Connect, made: Certificates) -> None:
-        code, output = connect("other.example.com", database_ca_file=str(made.authority))
+        code, output = connect(
+            "other.example.com", database=own_database(ca_file=str(made.authority))
+        )
 
         assert code == 2
         assert 'does not match host name "other.example.com"' in output

@@ -5,10 +5,10 @@ from aws_cdk import CfnParameter, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match
-from backends import MakeBackend
+from backends import MakeBackend, own_database
 from templates import Json
 
-from galv_constructs import GalvNetwork
+from galv_constructs import GalvDatabase, GalvNetwork
 from galv_constructs.database._connections import allowed_connections
 
 TOO_MANY = Match.string_like_regexp("too many clients")
@@ -43,8 +43,8 @@ def test_the_limit_of_an_unknown_size_is_not_guessed(instance_type: str) -> None
     [
         {},
         {"max_tasks": 4, "threads": 4, "workers": 2},
-        {"max_tasks": 10, "database_instance_type": ec2.InstanceType("t4g.small")},
-        {"max_tasks": 100, "database_instance_type": ec2.InstanceType("x2g.large")},
+        {"max_tasks": 10, "database": own_database(instance_type=ec2.InstanceType("t4g.small"))},
+        {"max_tasks": 100, "database": own_database(instance_type=ec2.InstanceType("x2g.large"))},
     ],
 )
 def test_does_not_warn_if_the_connections_fit_or_the_limit_is_unknown(
@@ -58,16 +58,16 @@ def test_does_not_warn_if_the_connections_fit_or_the_limit_is_unknown(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"max_tasks": 5}, "2 \\* 5 \\* 2 \\* 4 = 80 .* db.t4g.micro .*'t4g.small'"),
+        ({"max_tasks": 5}, "2 \\* 5 \\* 2 \\* 4 = 80 .* allows about 81, .*'t4g.small'"),
         ({"cpu": 4096, "memory_limit_mib": 8192}, "2 \\* 4 \\* 9 \\* 4 = 288 .*'t4g.medium'"),
         ({"threads": 64}, "2 \\* 4 \\* 2 \\* 64 = 1024 .*'t4g.xlarge'"),
         (
             {
                 "max_tasks": 100,
                 "threads": 64,
-                "database_instance_type": ec2.InstanceType("m5.4xlarge"),
+                "database": own_database(instance_type=ec2.InstanceType("m5.4xlarge")),
             },
-            "db.m5.4xlarge allows about 5000.*a larger one, or lower max_tasks",
+            "allows about 5000.*a larger one to GalvDatabase .*, or lower max_tasks",
         ),
     ],
 )
@@ -98,6 +98,6 @@ def test_does_not_warn_of_a_given_database(stack: Stack, make_backend: MakeBacke
         vpc=network.vpc,
     )
 
-    make_backend(network=network, database=database, max_tasks=100)
+    make_backend(network=network, database=GalvDatabase.from_instance(database), max_tasks=100)
 
     Annotations.from_stack(stack).has_no_warning("/Stack/Backend", TOO_MANY)

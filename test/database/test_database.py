@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.aws_scheduler import ScheduleExpression
-from backends import MakeBackend, RefusedBackend, Synth
+from backends import MakeBackend, Refusal, RefusedBackend, Synth, own_database
 from templates import (
     Json,
     container,
@@ -28,11 +28,12 @@ from templates import (
     text,
 )
 
-from galv_constructs import GalvNetwork, GalvReleaseTask, GalvScheduledTask
+from galv_constructs import GalvDatabase, GalvNetwork, GalvReleaseTask, GalvScheduledTask
 
 INSTANCE = "AWS::RDS::DBInstance"
 SECRET = "AWS::SecretsManager::Secret"
 OLD_LOGIN = "Custom::GalvDatabaseLogin"
+Given = Callable[..., Json]
 DAILY = ScheduleExpression.rate(Duration.days(1))
 MASTER_USER, MASTER_PASSWORD = "GALV_DATABASE_MASTER_USER", "GALV_DATABASE_MASTER_PASSWORD"
 
@@ -57,9 +58,13 @@ def secret(stack: Stack) -> secretsmanager.ISecret:
 
 
 @pytest.fixture
-def given(database: rds.IDatabaseInstance, secret: secretsmanager.ISecret) -> Json:
-    """The arguments for a database from elsewhere."""
-    return {"database": database, "database_secret": secret}
+def given(database: rds.IDatabaseInstance, secret: secretsmanager.ISecret) -> Given:
+    """The argument for a database from elsewhere, with settings."""
+
+    def make(**settings: Any) -> Json:
+        return {"database": GalvDatabase.from_instance(database, secret=secret, **settings)}
+
+    return make
 
 
 class TestMade:
@@ -200,8 +205,8 @@ class TestMade:
 
 
 class TestGiven:
-    def test_uses_the_given_database_with_its_secret(self, synth: Synth, given: Json) -> None:
-        template = synth(**given)
+    def test_uses_the_given_database_with_its_secret(self, synth: Synth, given: Given) -> None:
+        template = synth(**given())
 
         assert of_type(template, INSTANCE) == {}
         assert of_type(template, "Custom::LogRetention") == {}
@@ -220,19 +225,21 @@ class TestGiven:
             stack, "Database", engine=rds.DatabaseInstanceEngine.POSTGRES, vpc=vpc
         )
 
-        template = synth(database=database, network=GalvNetwork.from_vpc(vpc))
+        template = synth(
+            database=GalvDatabase.from_instance(database), network=GalvNetwork.from_vpc(vpc)
+        )
 
         attachment = {"Ref": only_id(template, "AWS::SecretsManager::SecretTargetAttachment")}
         password = secrets(template, "setup-db")["GALV_DATABASE_MASTER_PASSWORD"]
         assert password == {"Fn::Join": ["", [attachment, ":password::"]]}
 
-    def test_uses_the_given_name(self, synth: Synth, given: Json) -> None:
-        template = synth(**given, database_name="battery_2")
+    def test_uses_the_given_name(self, synth: Synth, given: Given) -> None:
+        template = synth(**given(database_name="battery_2"))
 
         assert environment(template, "setup-db")["POSTGRES_DB"] == "battery_2"
 
-    def test_opens_the_given_database_to_each_task(self, synth: Synth, given: Json) -> None:
-        template = synth(**given)
+    def test_opens_the_given_database_to_each_task(self, synth: Synth, given: Given) -> None:
+        template = synth(**given())
 
         rules = [
             resource["Properties"]
@@ -268,8 +275,8 @@ class TestOwner:
         # It is worth nothing without the database, and setup replaces it in a restored one.
         assert of_type(default, SECRET, "BackendLogin").popitem()[1]["DeletionPolicy"] == "Delete"
 
-    def test_roles_are_named_after_the_database(self, synth: Synth, given: Json) -> None:
-        template = synth(**given, database_name="cells", database_owner_role=True)
+    def test_roles_are_named_after_the_database(self, synth: Synth, given: Given) -> None:
+        template = synth(**given(database_name="cells", owner_role=True))
 
         assert environment(template, "setup-db")["GALV_DATABASE_OWNER"] == "cells_owner"
         generated = only(template, SECRET, "BackendLogin")["GenerateSecretString"]
@@ -278,7 +285,9 @@ class TestOwner:
         assert parts[-1].endswith("secret:shared/galv:password::")
 
     def test_a_rotation_is_another_login(self, default: Json, synth: Synth) -> None:
-        rotated = synth(database_rotation=2, deregistration_delay=Duration.minutes(20))
+        rotated = synth(
+            database=own_database(rotation=2), deregistration_delay=Duration.minutes(20)
+        )
 
         ids = [only_id(template, SECRET, "BackendLogin") for template in (default, rotated)]
         assert ids[0] != ids[1]
@@ -357,9 +366,9 @@ class TestOwner:
 
     @pytest.mark.parametrize("choice", [None, False])
     def test_credentials_that_are_given_are_used_as_they_are(
-        self, synth: Synth, given: Json, choice: bool | None
+        self, synth: Synth, given: Given, choice: bool | None
     ) -> None:
-        template = synth(**given, database_owner_role=choice)
+        template = synth(**given(owner_role=choice))
 
         assert of_type(template, SECRET, "BackendLogin") == {}
         assert of_type(template, OLD_LOGIN) == {}
@@ -367,109 +376,105 @@ class TestOwner:
         assert "own_database" not in text(template)
 
     def test_a_new_database_can_do_without_an_owner_role(self, synth: Synth) -> None:
-        template = synth(database_owner_role=False)
+        template = synth(database=own_database(owner_role=False))
 
         attachment = {"Ref": only_id(template, "AWS::SecretsManager::SecretTargetAttachment")}
         password = secrets(template, "web")["POSTGRES_PASSWORD"]
         assert password == {"Fn::Join": ["", [attachment, ":password::"]]}
 
     def test_refuses_a_rotation_of_credentials_that_it_did_not_create(
-        self, refused_backend: RefusedBackend, given: Json
+        self, refusal: Refusal, given: Given
     ) -> None:
-        assert refused_backend(**given, database_rotation=2) == (
-            "database_rotation is 2, and tasks sign in with credentials that are not created here: "
-            "drop it, or pass database_owner_role=True and the credentials of the database's master"
+        assert refusal(lambda: given(rotation=2)) == (
+            "rotation is 2, and tasks sign in with credentials that are not created here: drop it, "
+            "or pass owner_role=True and the credentials of the server's master"
         )
 
     @pytest.mark.parametrize(
-        ("arguments", "expected"),
+        ("settings", "expected"),
         [
-            ({"database_owner_role": "yes"}, "database_owner_role must be true or false"),
-            ({"database_rotation": 0}, "database_rotation must be from 1 to 1000000, got 0"),
-            ({"database_rotation": 1.5}, "database_rotation must be a whole number, got 1.5"),
+            ({"owner_role": "yes"}, "owner_role must be true or false"),
+            ({"rotation": 0}, "rotation must be from 1 to 1000000, got 0"),
+            ({"rotation": 1.5}, "rotation must be a whole number, got 1.5"),
             (
-                {"database_rotation": Token.as_number({"Ref": "Rotation"})},
-                "database_rotation must be known at synthesis",
+                {"rotation": Token.as_number({"Ref": "Rotation"})},
+                "rotation must be known at synthesis",
             ),
         ],
     )
-    def test_refuses_invalid_arguments(
-        self, refused_backend: RefusedBackend, arguments: Json, expected: str
+    def test_refuses_invalid_settings(
+        self, refusal: Refusal, given: Given, settings: Json, expected: str
     ) -> None:
-        assert expected in refused_backend(**arguments)
+        assert expected in refusal(lambda: given(**settings))
 
     def test_refuses_a_name_that_leaves_no_room_for_those_of_roles(
-        self, refused_backend: RefusedBackend, given: Json
+        self, refusal: Refusal, given: Given
     ) -> None:
-        text = refused_backend(**given, database_name="g" * 56, database_owner_role=True)
-
-        assert text == (
+        assert refusal(lambda: given(database_name="g" * 56, owner_role=True)) == (
             "database_name must have at most 55 characters, got 56: roles are named after it; pass "
-            "a shorter one, or database_owner_role=False"
+            "a shorter one, or owner_role=False"
         )
 
 
 class TestRefusals:
-    def test_refuses_a_database_without_credentials(
+    def test_refuses_an_instance_without_credentials(
+        self, refusal: Refusal, database: rds.IDatabaseInstance
+    ) -> None:
+        assert refusal(lambda: GalvDatabase.from_instance(database)) == (
+            "Stack/Database comes without credentials: pass secret, a secret with the keys "
+            "username and password"
+        )
+
+    def test_refuses_an_instance_in_place_of_how_to_use_it(
         self, refused_backend: RefusedBackend, database: rds.IDatabaseInstance
     ) -> None:
-        assert refused_backend(database=database) == (
-            "database is given without its credentials: pass database_secret, a secret with the "
-            "keys username and password"
-        )
+        text = refused_backend(database=database)
 
-    def test_refuses_a_secret_without_a_database(
-        self, refused_backend: RefusedBackend, secret: secretsmanager.ISecret
-    ) -> None:
-        assert refused_backend(database_secret=secret) == (
-            "database_secret is only for a given database: pass database too"
-        )
-
-    def test_refuses_a_name_without_a_database(self, refused_backend: RefusedBackend) -> None:
-        assert refused_backend(database_name="galv") == (
-            "database_name is only for a given database: pass database too"
-        )
-
-    def test_refuses_the_name_that_rds_has_for_a_size(
-        self, refused_backend: RefusedBackend
-    ) -> None:
-        text = refused_backend(database_instance_type=ec2.InstanceType("db.t4g.small"))
-
-        assert text.startswith("database_instance_type must be written without 'db.'")
-        assert "ec2.InstanceType('t4g.small')" in text
-
-    def test_refuses_a_size_for_a_given_database(
-        self, refused_backend: RefusedBackend, given: Json
-    ) -> None:
-        text = refused_backend(
-            **given,
-            database_instance_type=ec2.InstanceType("t4g.small"),
-        )
-
-        assert text.startswith("database and database_instance_type are both given")
+        assert text.startswith("database must be an IGalvDatabase, got ")
+        assert "GalvDatabase.from_instance(instance, secret=…)" in text
 
     @pytest.mark.parametrize("name", ["", "1galv", "galv-db", "galv db", "g" * 64, "gälv"])
-    def test_refuses_an_invalid_name(
-        self, refused_backend: RefusedBackend, given: Json, name: str
-    ) -> None:
-        assert refused_backend(**given, database_name=name) == (
+    def test_refuses_an_invalid_name(self, refusal: Refusal, given: Given, name: str) -> None:
+        assert refusal(lambda: given(database_name=name)) == (
             "database_name must be letters, digits and '_', at most 63, not starting with a "
             f"digit, got {name!r}"
         )
 
     @pytest.mark.parametrize(
-        ("argument", "value", "expected"),
+        ("make", "value", "expected"),
         [
-            ("database", "shared", "database must be an aws_rds.IDatabaseInstance"),
-            ("database_secret", "arn:aws:x", "database_secret must be an aws_secretsmanager"),
-            ("database_name", 7, "database_name must be text"),
-            ("database_instance_type", "t4g.small", "ec2.InstanceType('t4g.small')"),
+            (GalvDatabase.from_instance, "shared", "instance must be an aws_rds.IDatabaseInstance"),
+            (GalvDatabase.from_cluster, "shared", "cluster must be an aws_rds.IDatabaseCluster"),
         ],
     )
-    def test_refuses_wrong_types(
-        self, refused_backend: RefusedBackend, argument: str, value: Any, expected: str
+    def test_refuses_a_name_in_place_of_a_server(
+        self, refusal: Refusal, make: Callable[..., object], value: str, expected: str
     ) -> None:
-        text = refused_backend(**{argument: value})
+        text = refusal(lambda: make(value))
 
         assert expected in text
         assert f"got {value!r}" in text
+
+    def test_refuses_the_arn_of_a_secret(
+        self, refusal: Refusal, database: rds.IDatabaseInstance
+    ) -> None:
+        arn: Any = "arn:aws:x"
+
+        text = refusal(lambda: GalvDatabase.from_instance(database, secret=arn))
+
+        assert text.startswith("secret must be an aws_secretsmanager.ISecret, got 'arn:aws:x'")
+
+    def test_refuses_a_name_in_place_of_a_database(self, refused_backend: RefusedBackend) -> None:
+        assert refused_backend(database="shared").startswith(
+            "database must be an IGalvDatabase, got 'shared': use GalvDatabase.from_instance("
+        )
+
+    def test_refuses_another_network_for_a_database_of_the_backend(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        database = own_database(network=GalvNetwork(stack, "Network"))
+
+        assert refused_backend(database=database) == (
+            "database creates a GalvDatabase in the backend's network, and has another one: pass "
+            "network to the backend alone"
+        )

@@ -37,14 +37,20 @@ OWN_LOGS = (
 
 
 OWN = """\
+from functools import partial
+
 from aws_cdk import aws_ec2
+
+from galv_constructs import GalvDatabase
 
 
 def own(stack: Stack) -> dict[str, Any]:
     bucket, size = (stack.node.try_get_context(key) for key in ("theirBucket", "theirSize"))
     return {
         "check_status": "warn" if size else "off",
-        "database_instance_type": aws_ec2.InstanceType(size) if size else None,
+        "database": partial(GalvDatabase, instance_type=aws_ec2.InstanceType(size))
+        if size
+        else None,
         "media_bucket": s3.Bucket.from_bucket_name(stack, "Their", bucket) if bucket else None,
     }
 

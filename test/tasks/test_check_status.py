@@ -4,7 +4,7 @@ import pytest
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
-from backends import RefusedBackend, Synth, backend_in, new_app, regional_stack
+from backends import RefusedBackend, Synth, backend_in, new_app, own_database, regional_stack
 from templates import (
     Json,
     as_list,
@@ -90,7 +90,7 @@ def test_runs_in_each_deployment_that_changes_something() -> None:
     """CloudFormation asks a custom resource only when a property of its own has changed."""
     found = {
         "nothing": digest(),
-        "database": digest(database_instance_type=ec2.InstanceType("t4g.small")),
+        "database": digest(database=own_database(instance_type=ec2.InstanceType("t4g.small"))),
         "web ACL": digest(web_acl=False),
         "logs": digest(access_logs=False),
         "load balancer": digest(request_timeout=Duration.minutes(3)),

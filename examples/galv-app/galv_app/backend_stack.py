@@ -1,5 +1,6 @@
 """The stack of the backend."""
 
+from functools import partial
 from typing import Any
 
 from aws_cdk import Annotations, CfnOutput, Duration, Size, Stack
@@ -20,6 +21,7 @@ from galv_app.outputs import preflight_warnings
 from galv_constructs import (
     GalvBackend,
     GalvConfig,
+    GalvDatabase,
     GalvMail,
     GalvScheduledTask,
     GalvTask,
@@ -65,8 +67,11 @@ class BackendStack(Stack):
             min_tasks=config.min_tasks,
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
             secrets=self._secrets(config),
-            database_rotation=config.database_rotation,
-            database_ca_file=config.database_ca_file,
+            database=partial(
+                GalvDatabase,
+                rotation=config.database_rotation,
+                ca_file=config.database_ca_file,
+            ),
             network=network(self, config, log_bucket),
             internet_facing=config.internet_facing,
             allowed_cidrs=config.allowed_cidrs,

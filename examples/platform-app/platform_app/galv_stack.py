@@ -9,7 +9,13 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from galv_constructs import GalvBackend, GalvMail, GalvNetwork, GalvScheduledTask
+from galv_constructs import (
+    GalvBackend,
+    GalvDatabase,
+    GalvMail,
+    GalvNetwork,
+    GalvScheduledTask,
+)
 from platform_app.shared_stack import SharedStack
 
 
@@ -29,7 +35,7 @@ class GalvStack(Stack):
             hosted_zone=shared.zone,
             network=GalvNetwork.from_vpc(shared.vpc),
             cluster=shared.cluster,
-            database=shared.database,
+            database=GalvDatabase.from_instance(shared.database),
             mail=GalvMail(self, "Mail", sender=f"galv@{domain}", hosted_zone=shared.zone),
             version=version,
             alarm_topic=shared.alarms,

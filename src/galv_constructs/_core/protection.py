@@ -37,7 +37,7 @@ class Protection(Construct):
         id: str,
         *,
         policy: DeploymentPolicy,
-        databases: Sequence[rds.DatabaseInstance],
+        databases: Sequence[rds.IDatabaseInstance | rds.IDatabaseCluster],
         load_balancers: Sequence[elbv2.ApplicationLoadBalancer],
         encryption_key: kms.IKey | None,
         after: Sequence[IDependable],
@@ -53,9 +53,14 @@ class Protection(Construct):
         role = handler_role(self)
         log_group.grant_write(role)
         stack_id = _root(self).stack_id
+        clusters = [one for one in databases if isinstance(one, rds.DatabaseClusterBase)]
+        instances = [one for one in databases if isinstance(one, rds.DatabaseInstanceBase)]
+        cluster_arns = [cluster.cluster_arn for cluster in clusters]
         statements = {
-            "rds:DescribeDBInstances": [database.instance_arn for database in databases],
-            "rds:ModifyDBInstance": [database.instance_arn for database in databases],
+            "rds:DescribeDBInstances": [instance.instance_arn for instance in instances],
+            "rds:ModifyDBInstance": [instance.instance_arn for instance in instances],
+            "rds:DescribeDBClusters": cluster_arns,
+            "rds:ModifyDBCluster": cluster_arns,
             "elasticloadbalancing:ModifyLoadBalancerAttributes": [
                 load_balancer.load_balancer_arn for load_balancer in load_balancers
             ],
@@ -84,7 +89,12 @@ class Protection(Construct):
             log_group=log_group,
             properties={
                 "Protected": "true" if policy.deletion_protection else "false",
-                "Databases": [database.instance_identifier for database in databases],
+                "Databases": [instance.instance_identifier for instance in instances],
+                **(
+                    {"Clusters": [cluster.cluster_identifier for cluster in clusters]}
+                    if clusters
+                    else {}
+                ),
                 "LoadBalancers": [
                     load_balancer.load_balancer_arn for load_balancer in load_balancers
                 ],

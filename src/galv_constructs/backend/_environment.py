@@ -18,7 +18,7 @@ SUPERUSER_PASSWORD = "DJANGO_SUPERUSER_PASSWORD"  # noqa: S105 - the name of a v
 
 _MAIL = "pass mail=GalvMail(…) or GalvMail.from_secret(…)"
 _STORAGE = "pass media_bucket, or let the construct create one"
-_DATABASE = "pass database and database_secret"
+_DATABASE = "pass database=GalvDatabase.from_instance(…)"
 AUTHORITY = "GALV_DATABASE_CA"
 DEFAULT_LAB_STORAGE_QUOTA = Size.gibibytes(5)
 
@@ -46,10 +46,11 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     "TMPDIR": _WRITABLE,
     SUPERUSER_PASSWORD: "it is generated in Secrets Manager, and only the setup task gets it",
     "FRONTEND_VIRTUAL_HOST": "pass frontend_domain_names",
-    AUTHORITY: "pass database_ca_file",
+    AUTHORITY: "pass ca_file to GalvDatabase",
     "GALV_DATABASE_MASTER_PASSWORD": "only the setup task gets it",
     "GALV_DATABASE_MASTER_USER": "only the setup task gets it",
-    "GALV_DATABASE_OWNER": "the setup task creates that role; pass database_owner_role=False",
+    "GALV_DATABASE_OWNER": "setup creates that role; pass owner_role=False to GalvDatabase",
+    "GALV_DATABASE_NEW": "database.add_database(…) sets it",
     "GALV_HARVESTER_LOG_FILE": _WRITABLE,
     "GALV_RELEASE_EVENT": "a release task sets it",
     "HOME": _WRITABLE,

@@ -2,28 +2,23 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Aws, DefaultStackSynthesizer, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
-from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._core.validation import is_token
+from galv_constructs.database.interface import IGalvDatabase
 from galv_constructs.images._galv_image import GalvImage
 from galv_constructs.images._image import Architecture, image_check
 from galv_constructs.mail.mail import GalvMail, IGalvMail
 from galv_constructs.network import GalvNetwork, IGalvNetwork, ask_for_subnets
-from galv_constructs.preflight._needs import Needs, secret_checks
+from galv_constructs.preflight._needs import Needs, deployment_role, secret_checks
 from galv_constructs.preflight.check import PreflightCheck
 
 # What setup runs with, before the first web task.
 _SETUP_CPU = 512
 _VCPU = 1024
-# "Django supports PostgreSQL 12 and higher", of Django 5.0, with which Galv runs:
-# https://docs.djangoproject.com/en/5.0/ref/databases/#postgresql-notes
-_LEAST_POSTGRESQL = "12"
 _SERVICES = (
     "ecs.amazonaws.com",
     "ecs.application-autoscaling.amazonaws.com",
@@ -51,25 +46,10 @@ def ask_for_tasks(
         needs.ask(id, check)
 
 
-def ask_for_database(
-    needs: Needs,
-    database: rds.IDatabaseInstance | None,
-    secret: secretsmanager.ISecret | None,
-) -> None:
-    """Ask for the database that was given, and for its secret."""
-    if database is not None:
-        groups = [group.security_group_id for group in database.connections.security_groups]
-        needs.ask(
-            "Database",
-            PreflightCheck.database(
-                database.instance_identifier,
-                endpoint=database.db_instance_endpoint_address,
-                engine_version=_LEAST_POSTGRESQL,
-                security_group_ids=groups,
-            ),
-        )
-    if secret is not None:
-        needs.ask("DatabaseSecret", PreflightCheck.secret(secret, keys=["username", "password"]))
+def ask_for_database(needs: Needs, database: IGalvDatabase) -> None:
+    """Ask for a database that was given, and for its secret."""
+    for id, check in database.checks.items():
+        needs.ask(id, check)
 
 
 def ask_for_names(
@@ -97,7 +77,6 @@ def ask_for_account(
     network: IGalvNetwork,
     cpu: int,
     min_tasks: int,
-    makes_database: bool,
     internet_facing: bool | None,
 ) -> None:
     """Ask for room in the account and in the subnets, and for the roles of services."""
@@ -109,24 +88,8 @@ def ask_for_account(
         if not isinstance(network, GalvNetwork):
             # Old and new tasks run side by side while a deployment replaces them.
             ask_for_subnets(needs, network, tasks=2 * min_tasks, internet_facing=internet_facing)
-    services = [*_SERVICES]
     needs.ask("Quotas/cloudfront", PreflightCheck.quota("cloudfront"))
-    if makes_database:
-        services.append("rds.amazonaws.com")
-        needs.ask("Quotas/db-instance", PreflightCheck.quota("db-instance"))
     needs.ask(
         "ServiceLinkedRoles",
-        PreflightCheck.service_linked_roles(services, created_by=_creates(scope)),
+        PreflightCheck.service_linked_roles(_SERVICES, created_by=deployment_role(scope)),
     )
-
-
-def _creates(scope: Construct) -> str | None:
-    """The role that CloudFormation creates resources with, where CDK's bootstrap made it."""
-    synthesizer = Stack.of(scope).synthesizer
-    if not isinstance(synthesizer, DefaultStackSynthesizer):
-        return None
-    tokens = {"Partition": Aws.PARTITION, "AccountId": Aws.ACCOUNT_ID, "Region": Aws.REGION}
-    arn = synthesizer.cloud_formation_execution_role_arn
-    for name, token in tokens.items():
-        arn = arn.replace(f"${{AWS::{name}}}", token)
-    return arn

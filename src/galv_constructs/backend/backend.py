@@ -1,6 +1,6 @@
 """The Galv backend: the Django API and everything that it stands on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Literal
@@ -15,7 +15,6 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -68,10 +67,16 @@ from galv_constructs.backend._web_service import (
     default_drain,
     default_workers,
 )
-from galv_constructs.database._authority import check_authority_file, read_authority
+from galv_constructs.database._access import (
+    check_database,
+    has_certificates,
+    provide_database,
+)
+from galv_constructs.database._authority import check_authority
 from galv_constructs.database._connections import warn_of_connections
-from galv_constructs.database._database import DATABASE_NAME, Database, check_database
-from galv_constructs.database._owner import DatabaseOwner, check_database_owner
+from galv_constructs.database._owner import DatabaseOwner
+from galv_constructs.database.database import GalvDatabase
+from galv_constructs.database.interface import IGalvDatabase
 from galv_constructs.images._galv_image import galv_image
 from galv_constructs.images._image import Architecture, check_architecture, check_image
 from galv_constructs.images.mirrored_image import MirroredImage
@@ -111,11 +116,10 @@ class GalvBackend(Construct):
 
     Defines, unless given: a VPC (`GalvNetwork`); an ECS cluster; a Fargate service behind an
     Application Load Balancer that answers HTTPS for `domain_name`, and other names with 421, with a
-    web ACL (`GalvWebAcl`);
-    its certificate and DNS record; RDS for PostgreSQL; a bucket for uploads; a bucket for static
-    files and the CloudFront distribution that serves them; a bucket for access logs
-    (`GalvLogBucket`); generated secrets; a log group for each task; and a copy of Galv's image in
-    Amazon ECR (`MirroredImage`), which all tasks run by its digest.
+    web ACL (`GalvWebAcl`); its certificate and DNS record; RDS for PostgreSQL (`GalvDatabase`); a
+    bucket for uploads; a bucket for static files and the CloudFront distribution that serves them;
+    a bucket for access logs (`GalvLogBucket`); generated secrets; a log group for each task; and a
+    copy of Galv's image in Amazon ECR (`MirroredImage`), which all tasks run by its digest.
 
     Where defaults differ from CDK's: everything is encrypted and only TLS is spoken; the database
     is PostgreSQL 17 on db.t4g.micro with gp3 storage; deployments that fail roll back; root file
@@ -141,6 +145,9 @@ class GalvBackend(Construct):
         reports_bucket.grant_read(backend)
         ```
     """
+
+    # `Protection` closes that of the database with that of the load balancer.
+    _protects_databases = True
 
     def __init__(
         self,
@@ -181,13 +188,7 @@ class GalvBackend(Construct):
         rule_priority: int | None = None,
         internet_facing: bool = True,
         allowed_cidrs: Sequence[str] | None = None,
-        database: rds.IDatabaseInstance | None = None,
-        database_secret: secretsmanager.ISecret | None = None,
-        database_name: str | None = None,
-        database_instance_type: ec2.InstanceType | None = None,
-        database_owner_role: bool | None = None,
-        database_rotation: int = 1,
-        database_ca_file: str | None = None,
+        database: IGalvDatabase | Callable[..., IGalvDatabase] | None = None,
         media_bucket: s3.IBucket | None = None,
         media_key: kms.IKey | bool | None = None,
         log_bucket: s3.IBucket | None = None,
@@ -257,7 +258,7 @@ class GalvBackend(Construct):
             min_tasks: Minimum number of web tasks. With one, the API is away for a minute or two
                 when the task or its Availability Zone fails. Default: 1.
             max_tasks: Maximum number of web tasks. A warning says so when they may open more
-                connections than the new database allows. Default: 4.
+                connections than the database allows. Default: 4.
             request_timeout: How long Galv may take to answer, and a client may be silent, in whole
                 seconds from 30 to 3600: the idle timeout of the load balancer, and the timeouts of
                 nginx and gunicorn. An upload that goes on may take longer. Default: 2 minutes.
@@ -299,27 +300,12 @@ class GalvBackend(Construct):
             allowed_cidrs: IPv4 and IPv6 ranges that may reach the new load balancer, 30 of each at
                 most; `[]` is nobody but what you allow in `load_balancer_security_group`.
                 Default: everybody, or where it is not internet-facing the VPC.
-            database: PostgreSQL database to use; it has to allow a default port, which instances
-                defined or imported with CDK do. Default: a new one. Changing between the two
-                moves no data.
-            database_secret: Secret with the keys `username` and `password` for `database`: those
-                that tasks sign in with, or with `database_owner_role=True` those of its master.
-                Default: the secret that CDK created with `database`, which is its master's.
-            database_name: Name of the database in `database`. Default: `galv`.
-            database_instance_type: Size of the new database. Default: db.t4g.micro.
-            database_owner_role: Whether setup creates a role that owns the database and has no
-                other rights, and a login for the tasks that acts as it, with a password of its own.
-                Setup uses the master for that alone, and hands over what the master owns in the
-                schema `public`. The master keeps access to all of it. Default: true, unless
-                `database_secret` is given.
-            database_rotation: Number of the login's password. Raise it by one to get a new one:
-                tasks are replaced, and the old password is refused when they have ended, runs of
-                schedules among them.
-                Default: 1.
-            database_ca_file: File with the certificates of the authorities that the database's own
-                certificate may come from, in PEM: for Amazon RDS the bundle of the region. Tasks
-                then refuse a server that has none for the database's host name. It is read at
-                synthesis. Default: connections are encrypted, whoever the server is.
+            database: A `GalvDatabase`, or what its `from_instance`, `from_cluster`,
+                `from_attributes` or `add_database` returns. Or how to create one at the path of the
+                backend, with its network, `encryption_key`, policy and `preflight`:
+                `functools.partial(GalvDatabase, instance_type=ec2.InstanceType("t4g.small"))`, or
+                `GalvDatabaseCluster`. Default: a `GalvDatabase` with its defaults. Changing between
+                these three moves no data.
             media_bucket: Bucket for uploads. Its object ownership must be
                 `BUCKET_OWNER_PREFERRED` and its CORS rules must allow GET and HEAD from the
                 frontends. Default: a new one.
@@ -398,12 +384,14 @@ class GalvBackend(Construct):
         )
         check_access(internet_facing, allowed_cidrs)
         check_place(scope, "certificate", certificate)
+        factory = GalvDatabase if database is None else database
+        creates_database = callable(factory)
         network = network_beside(load_balancer, network, cluster)
         vpc = check_network(
             scope,
             network,
             cluster,
-            creates_database=database is None,
+            creates_database=creates_database,
             internet_facing=internet_facing if load_balancer is None else None,
         )
         check_same_vpc(load_balancer, vpc)
@@ -436,18 +424,12 @@ class GalvBackend(Construct):
             check_steps("setup_steps", setup_steps)
         check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
         check_status_check(check_status, check_status_command)
-        check_database(
-            scope,
-            database,
-            secret=database_secret,
-            name=database_name,
-            instance_type=database_instance_type,
-            vpc=vpc,
+        check_authority(
+            has_certificates=has_certificates(factory),
+            environment=environment or {},
+            secrets=secrets or {},
         )
-        check_authority_file(database_ca_file, environment=environment or {}, secrets=secrets or {})
-        creates_owner = check_database_owner(
-            database_owner_role, database_rotation, database_secret, database_name
-        )
+        check_database(scope, id, factory, vpc=vpc)
         check_media_bucket(scope, media_bucket)
         check_media_key(scope, media_key=media_key, media_bucket=media_bucket)
         check_key(scope, encryption_key)
@@ -489,7 +471,6 @@ class GalvBackend(Construct):
             production=production,
             removal_protection=removal_protection,
         )
-        given_secret = database_secret
         policy = DeploymentPolicy.of(
             production=production,
             removal_protection=removal_protection,
@@ -532,34 +513,19 @@ class GalvBackend(Construct):
         self._cluster = cluster
 
         workers = default_workers(cpu, memory_limit_mib) if workers is None else workers
-        databases = []
-        if database is None:
-            instance_type = database_instance_type or ec2.InstanceType("t4g.micro")
-            warn_of_connections(
-                self,
-                instance_type=instance_type,
-                max_tasks=max_tasks,
-                workers=workers,
-                threads=threads,
-            )
-            created = Database(
-                self,
-                "Database",
-                network=network,
-                policy=policy,
-                instance_type=instance_type,
-                encryption_key=encryption_key,
-            )
-            database, database_secret = created.instance, created.secret
-            databases.append(created.instance)
-        elif database_secret is None:
-            database_secret = _secret_of(database)
-        self._database = database
-        self._database_secret = database_secret
-        database_name = database_name or DATABASE_NAME
-        owner = self._database_owner(
-            database_name, database_rotation, encryption_key, is_created=creates_owner
+        database, databases = provide_database(
+            self,
+            factory,
+            network=network,
+            encryption_key=encryption_key,
+            production=production,
+            removal_protection=removal_protection,
+            deletion_protection=deletion_protection,
+            preflight=preflight,
         )
+        warn_of_connections(self, database, max_tasks=max_tasks, workers=workers, threads=threads)
+        self._database = database
+        owner = self._database_owner(encryption_key)
         login = self._database_login_secret
 
         frontends = list(frontend_domain_names or [domain_name])
@@ -593,12 +559,10 @@ class GalvBackend(Construct):
             media_bucket_name=media_bucket.bucket_name,
             static_bucket_name=self._static_assets.bucket.bucket_name,
             static_domain_name=self._static_assets.distribution.distribution_domain_name,
-            database_host=database.db_instance_endpoint_address,
-            database_port=database.db_instance_endpoint_port,
-            database_name=database_name,
-            database_authority=None
-            if database_ca_file is None
-            else read_authority(database_ca_file),
+            database_host=database.host,
+            database_port=database.port,
+            database_name=database.database_name,
+            database_authority=database.certificates,
             database_user=ecs.Secret.from_secrets_manager(login, "username"),
             database_password=ecs.Secret.from_secrets_manager(login, "password"),
             secret_key=ecs.Secret.from_secrets_manager(self._secrets.secret_key),
@@ -633,13 +597,12 @@ class GalvBackend(Construct):
                 **(environment or {}),
             },
             secrets={**variables.secrets, **(secrets or {})},
-            connects_to=[database],
+            connects_to=[database.connections],
             grants=[self._grant_reading],
             depends_on=[
                 *network.connectivity,
-                # Not the security group of a database that CDK created: see `Task`.
-                database.node.default_child or database,
-                database_secret,
+                *database.depends_on,
+                database.secret,
                 login,
             ],
             log_retention=policy.log_retention,
@@ -746,7 +709,7 @@ class GalvBackend(Construct):
             secrets=secrets or {},
             mail=mail,
         )
-        ask_for_database(needs, None if databases else database, given_secret)
+        ask_for_database(needs, database)
         ask_for_names(needs, domain_name, hosted_zone, certificate)
         ask_for_account(
             needs,
@@ -754,12 +717,10 @@ class GalvBackend(Construct):
             network=network,
             cpu=cpu,
             min_tasks=min_tasks,
-            makes_database=bool(databases),
             internet_facing=None if own is None else internet_facing,
         )
         needs.hold(
             *([network.vpc] if isinstance(network, GalvNetwork) else []),
-            *databases,
             self._setup.resource,
             *([] if own is None else [own.resource]),
             *([self._host.certificate] if certificate is None else []),
@@ -900,20 +861,16 @@ class GalvBackend(Construct):
         return self._host.certificate
 
     @property
-    def database(self) -> rds.IDatabaseInstance:
-        """The database."""
+    def database(self) -> IGalvDatabase:
+        """The database: its address, and its master's credentials."""
         return self._database
-
-    @property
-    def database_secret(self) -> secretsmanager.ISecret:
-        """Credentials of the database's master, or the given ones that tasks sign in with."""
-        return self._database_secret
 
     @property
     def database_login_secret(self) -> secretsmanager.ISecret:
         """Credentials that tasks sign in to the database with.
 
-        Each `database_rotation` has a secret of its own. Tasks of `runtime` get its values anyway.
+        Each `rotation` of the database has a secret of its own. Tasks of `runtime` get its values
+        anyway.
         """
         return self._database_login_secret
 
@@ -997,25 +954,11 @@ class GalvBackend(Construct):
         """The web ACL that was created; none for a given one, or without one."""
         return self._new_web_acl
 
-    def _database_owner(
-        self,
-        database_name: str,
-        rotation: int,
-        encryption_key: kms.IKey | None,
-        *,
-        is_created: bool,
-    ) -> DatabaseOwner | None:
-        self._database_login_secret = self._database_secret
-        if not is_created:
+    def _database_owner(self, encryption_key: kms.IKey | None) -> DatabaseOwner | None:
+        self._database_login_secret = self._database.secret
+        if not self._database.owner_role:
             return None
-        owner = DatabaseOwner(
-            self,
-            "Login",
-            database_name=database_name,
-            rotation=rotation,
-            master_secret=self._database_secret,
-            encryption_key=encryption_key,
-        )
+        owner = DatabaseOwner(self, "Login", database=self._database, encryption_key=encryption_key)
         self._database_login_secret = owner.secret
         return owner
 
@@ -1029,11 +972,11 @@ class GalvBackend(Construct):
         if topic is None or not asked_for:
             return
         secrets = {
-            "Database": self._database_secret,
+            "Database": self._database.secret,
             "SecretKey": self._secrets.secret_key,
             "SuperuserPassword": self._secrets.superuser_password,
         }
-        if self._database_login_secret is not self._database_secret:
+        if self._database.owner_role:
             secrets["DatabaseLogin"] = self._database_login_secret
         if isinstance(mail, GalvMail):
             secrets["Mail"] = mail.secret
@@ -1120,11 +1063,6 @@ _LATEST_PULLED = (
     "one-off tasks run the one that has the tag when they start, which may be newer than the web "
     "service and the last migrations."
 )
-
-
-def _secret_of(database: rds.IDatabaseInstance) -> secretsmanager.ISecret:
-    secret: secretsmanager.ISecret = database.secret  # type: ignore[attr-defined]
-    return secret
 
 
 def _add_endpoints(network: IGalvNetwork, *, execute_command: bool, mail: bool) -> None:

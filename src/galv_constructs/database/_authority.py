@@ -50,25 +50,21 @@ def read_authority(path: object) -> str:
     return certificates
 
 
-def check_authority_file(
-    path: object, *, environment: Mapping[str, str], secrets: Iterable[str]
+def check_authority(
+    *, has_certificates: bool, environment: Mapping[str, str], secrets: Iterable[str]
 ) -> None:
-    """Refuse a file that tasks could not check their database by, and variables against it."""
-    if path is None:
+    """Refuse variables that contradict the certificates that tasks check their database by."""
+    if not has_certificates:
         return
-    try:
-        read_authority(path)
-    except ValueError as error:
-        raise ValueError(f"database_ca_file {error}") from None
     mode = environment.get("PGSSLMODE", "verify-full")
     if mode not in _CHECKING:
         raise ValueError(
             f"environment sets PGSSLMODE to {mode!r}, with which tasks check no certificate by "
-            f"database_ca_file: set {' or '.join(_CHECKING)}, or drop one of them"
+            f"the ca_file of database: set {' or '.join(_CHECKING)}, or drop one of them"
         )
     for name in ("PGSSLMODE", "PGSSLROOTCERT"):
         if name in secrets or (name == "PGSSLROOTCERT" and name in environment):
             raise ValueError(
-                f"{name} is set by database_ca_file: remove it from environment and secrets, or "
-                "drop database_ca_file"
+                f"{name} is set by the ca_file of database: remove it from environment and "
+                "secrets, or drop ca_file"
             )

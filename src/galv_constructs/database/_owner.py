@@ -15,7 +15,7 @@ from galv_constructs._core.acknowledge import (
     acknowledge,
     secret_findings,
 )
-from galv_constructs._core.validation import check_boolean, check_known, check_range, is_token
+from galv_constructs.database.interface import IGalvDatabase
 from galv_constructs.tasks._longest_run import seconds_in_use
 from galv_constructs.tasks._release_run import ReleaseRun
 from galv_constructs.tasks._task import LONGEST_STOP
@@ -25,38 +25,8 @@ from galv_constructs.tasks.release_task import GalvReleaseTask
 MASTER_USER = "GALV_DATABASE_MASTER_USER"
 MASTER_PASSWORD = "GALV_DATABASE_MASTER_PASSWORD"  # noqa: S105 - the name of a variable
 OWNER = "GALV_DATABASE_OWNER"
+NEW_DATABASE = "GALV_DATABASE_NEW"
 _COMMAND = ("python", "-m", "galv_task.own_database")
-# https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
-_LONGEST_ROLE = 63
-
-
-def check_database_owner(
-    owner_role: object,
-    rotation: int,
-    database_secret: secretsmanager.ISecret | None,
-    database_name: str | None,
-) -> bool:
-    """Check what is about the owner of the database, and return whether setup creates one."""
-    if owner_role is not None:
-        check_boolean("database_owner_role", owner_role)
-    check_range("database_rotation", rotation, 1, 1_000_000)
-    check_known("database_rotation", rotation)
-    if owner_role is False or (owner_role is None and database_secret is not None):
-        if rotation != 1:
-            raise ValueError(
-                f"database_rotation is {rotation}, and tasks sign in with credentials that are not "
-                "created here: drop it, or pass database_owner_role=True and the credentials of "
-                "the database's master"
-            )
-        return False
-    if database_name is not None and not is_token(database_name):
-        longest = _LONGEST_ROLE - len(f"_tasks_{rotation}")
-        if len(database_name) > longest:
-            raise ValueError(
-                f"database_name must have at most {longest} characters, got {len(database_name)}: "
-                "roles are named after it; pass a shorter one, or database_owner_role=False"
-            )
-    return True
 
 
 class DatabaseOwner(Construct):
@@ -71,15 +41,16 @@ class DatabaseOwner(Construct):
         scope: Construct,
         id: str,
         *,
-        database_name: str,
-        rotation: int,
-        master_secret: secretsmanager.ISecret,
+        database: IGalvDatabase,
         encryption_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, id)
-        self._login = f"{database_name}_tasks_{rotation}"
-        self._master_secret = master_secret
-        self.environment = {OWNER: f"{database_name}_owner"}
+        name, rotation = database.database_name, database.rotation
+        self._login = f"{name}_tasks_{rotation}"
+        self._master_secret = database.secret
+        self.environment = {OWNER: f"{name}_owner"}
+        if database.creates_database:
+            self.environment[NEW_DATABASE] = name
         # A secret each, so that tasks with the old one can start until the deployment has ended.
         self.secret = secretsmanager.Secret(
             self,

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from aws_cdk import Stack
+from aws_cdk import Aws, DefaultStackSynthesizer, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -118,3 +118,15 @@ def role_that_reads(scope: Construct, secret: secretsmanager.ISecret) -> iam.IRo
     if preflight is None or not preflight.may_read(secret.secret_arn):
         return None
     return preflight.role
+
+
+def deployment_role(scope: Construct) -> str | None:
+    """Return the role that CloudFormation creates resources with, where CDK's bootstrap made it."""
+    synthesizer = Stack.of(scope).synthesizer
+    if not isinstance(synthesizer, DefaultStackSynthesizer):
+        return None
+    tokens = {"Partition": Aws.PARTITION, "AccountId": Aws.ACCOUNT_ID, "Region": Aws.REGION}
+    arn = synthesizer.cloud_formation_execution_role_arn
+    for name, token in tokens.items():
+        arn = arn.replace(f"${{AWS::{name}}}", token)
+    return arn

@@ -1,6 +1,7 @@
 """Gives Galv's database to a role without rights of its own, and tasks a login that acts as it.
 
-It signs in as the master, to the database that Galv is configured for. Each step is left out where
+It signs in as the master, to the database that Galv is configured for, and creates that one where
+it is another one of a server (`GALV_DATABASE_NEW`). Each step is left out where
 it was done before, so every release can run it. The master stays a member of the role: whatever
 still signs in as the master goes on working.
 
@@ -16,6 +17,8 @@ import secrets
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -59,7 +62,7 @@ def own(cursor: Any, *, owner: str, login: str, password: str) -> None:
     if not _ask(cursor, "SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user"):
         sys.exit(
             f"{os.environ['GALV_DATABASE_MASTER_USER']} may not create roles: the secret has to be "
-            "that of the database's master; pass database_owner_role=False to use another role"
+            "that of the database's master; pass owner_role=False to use another role"
         )
     _create_role(cursor, owner)
     # Not only ADMIN, which the creator gets since PostgreSQL 16: rights are to be inherited.
@@ -83,6 +86,21 @@ def own(cursor: Any, *, owner: str, login: str, password: str) -> None:
         _patiently(cursor, statement)
     _drop_expired(cursor, login, owner)
     _say(f"{owner} owns the database, {len(statements)} objects were handed over; {login} acts")
+
+
+def create(cursor: Any, name: str) -> None:
+    """Make a database where the server has none of that name, which nobody else may enter."""
+    if not _ask(cursor, "SELECT count(*) FROM pg_database WHERE datname = %s", name):
+        # Others may have put something into the usual template.
+        _run(cursor, "CREATE DATABASE %I TEMPLATE template0", name)
+        _say(f"created the database {name}")
+    # Until it is handed over: what people grant later stays.
+    if _ask(
+        cursor,
+        "SELECT datdba = current_user::regrole FROM pg_database WHERE datname = %s",
+        name,
+    ):
+        _run(cursor, "REVOKE ALL ON DATABASE %I FROM PUBLIC", name)
 
 
 def retire(cursor: Any, login: str, seconds: int) -> None:
@@ -185,6 +203,15 @@ def _hash(password: str) -> str:
     return "$".join(parts)
 
 
+@contextmanager
+def _session(database: dict[str, Any]) -> Iterator[Any]:
+    with ConnectionHandler({"default": database})["default"].cursor() as cursor:
+        # What stands between may have dropped the option.
+        cursor.execute(f"SET search_path TO {SEARCH_PATH}")
+        cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        yield cursor
+
+
 def main(arguments: list[str]) -> None:
     """Do what the command line asks for."""
     # No model is used, so none has to be loaded.
@@ -202,15 +229,22 @@ def main(arguments: list[str]) -> None:
             "options": f"-c search_path={SEARCH_PATH.replace(' ', '')}",
         },
     }
-    connection = ConnectionHandler({"default": master})["default"]
+    new = os.environ.get("GALV_DATABASE_NEW")
+    if new and database["NAME"] != new:
+        sys.exit(
+            f"this image uses the database {database['NAME']} and not {new}, and cannot share a "
+            "server with another Galv: give it a GalvDatabase of its own"
+        )
     try:
-        with connection.cursor() as cursor:
-            # What stands between may have dropped the option.
-            cursor.execute(f"SET search_path TO {SEARCH_PATH}")
-            cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
-            if arguments[:1] == ["retire"]:
+        if arguments[:1] == ["retire"]:
+            with _session(master) as cursor:
                 retire(cursor, arguments[1], int(arguments[2]))
-            else:
+        else:
+            if new:
+                # RDS has this one, whatever else there is.
+                with _session({**master, "NAME": "postgres"}) as cursor:
+                    create(cursor, new)
+            with _session(master) as cursor:
                 own(
                     cursor,
                     owner=os.environ["GALV_DATABASE_OWNER"],
