@@ -173,13 +173,14 @@ class TestRunsAgain:
 
         assert only(default, RUN)["TaskDefinition"] == {"Ref": logical_id}
 
-    def test_another_image_changes_the_task_definitions_and_nothing_else(
+    def test_another_image_changes_its_copy_and_the_task_definitions_and_nothing_else(
         self, default: Json, synth: Synth
     ) -> None:
         changed = different(default, synth(version="v2.11.4"))
 
         assert changed == {
-            task_definition(default, name)[0] for name in ("web", "setup-db", "check-status")
+            only_id(default, "Custom::GalvMirroredImage"),
+            *(task_definition(default, name)[0] for name in ("web", "setup-db", "check-status")),
         }
 
     def test_a_variable_changes_the_task_definitions_and_nothing_else(
