@@ -5,6 +5,7 @@ up to date.
 """
 
 import argparse
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -13,10 +14,13 @@ from pathlib import Path
 from marked import put_between
 from shapes import SHAPES, Json, synthesize
 
+from galv_constructs import NetworkPreset
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "costs.md"
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
 OPTIONS_BEGIN, OPTIONS_END = "<!-- options: begin -->", "<!-- options: end -->"
+PULLS_BEGIN, PULLS_END = "<!-- pulls: begin -->", "<!-- pulls: end -->"
 
 # The deployment that this one replaces, by the same price list.
 BEFORE = 231
@@ -35,8 +39,20 @@ DISK_GIB = 0.08
 SECRET = 0.40
 KEY = 1.00
 ALARM = 0.10
+# A GB through a NAT gateway. What comes from the internet into AWS costs nothing by itself.
+NAT_GIB = 0.045
+IMAGE_GIB = 0.10
 WEB_ACL = 5.00
 WEB_ACL_RULE = 1.00
+
+# Tasks without the internet: five endpoints more, and that of SES, for which the example has mail.
+ENDPOINTS: dict[str, dict[str, object]] = {
+    f"endpoints, {name}": {"networkPreset": "endpoints", "isProduction": production}
+    for name, production in (("production", True), ("not production", False))
+}
+_RATE = re.compile(r"rate\((?P<minutes>\d+) minutes\)")
+# GB of an image as it is pulled: compressed.
+PULLED = 0.1
 
 # Keys of cdk.json that add something to the default shape.
 OPTIONS: dict[str, dict[str, object]] = {"mediaKey": {"mediaKey": True}}
@@ -122,7 +138,58 @@ def _templates(context: Mapping[str, object]) -> list[Json]:
 
 def all_costs() -> dict[str, dict[str, float]]:
     """Return the costs of each shape of the example."""
-    return {name: monthly_costs(_templates(context)) for name, context in SHAPES.items()}
+    shapes = {**SHAPES, **ENDPOINTS}
+    return {name: monthly_costs(_templates(context)) for name, context in shapes.items()}
+
+
+def pull_costs() -> dict[str, tuple[float | None, float]]:
+    """Return what the monitor's pulls of each 100 MB cost in each network, from GHCR and from ECR.
+
+    There is no price from GHCR in a network that does not reach it.
+    """
+    costs: dict[str, tuple[float | None, float]] = {}
+    for preset in NetworkPreset:
+        context = {"networkPreset": preset.value}
+        ecr = _pulls(_templates(context))
+        has_internet = preset is not NetworkPreset.ENDPOINTS
+        ghcr = _pulls(_templates({**context, "mirrorImage": False})) if has_internet else None
+        costs[preset.value] = (ghcr, ecr)
+    return costs
+
+
+def _pulls(templates: Iterable[Json]) -> float:
+    """The price of all pulls by schedules, and of the copy that they are of.
+
+    Fargate caches no image. Amazon ECR keeps layers in Amazon S3, which tasks reach through the
+    VPC's gateway endpoint, for nothing:
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+    """
+    resources = [one for template in templates for one in template["Resources"].values()]
+    runs = sum(
+        HOURS * 60 / int(rate["minutes"])
+        for one in resources
+        if one["Type"] == "AWS::Scheduler::Schedule"
+        if (rate := _RATE.fullmatch(one["Properties"]["ScheduleExpression"]))
+    )
+    types = {one["Type"] for one in resources}
+    is_copied = "Custom::GalvMirroredImage" in types
+    by_endpoint = is_copied and any(
+        one["Type"] == "AWS::EC2::VPCEndpoint" and one["Properties"]["VpcEndpointType"] == "Gateway"
+        for one in resources
+    )
+    through_gateway = "AWS::EC2::NatGateway" in types and not by_endpoint
+    storage = IMAGE_GIB * PULLED if is_copied else 0
+    return storage + (runs * PULLED * NAT_GIB if through_gateway else 0)
+
+
+def pulls_table(pulls: Mapping[str, tuple[float | None, float]]) -> str:
+    """Return the table of pulls for the page."""
+    rows = [
+        f"| {preset} | {'not possible' if ghcr is None else f'{ghcr:.2f}'} | {ecr:.2f} |"
+        for preset, (ghcr, ecr) in pulls.items()
+    ]
+    head = ["|  | from GHCR (`mirrorImage: false`) | from Amazon ECR |", "| --- | ---: | ---: |"]
+    return "\n".join([*head, *rows])
 
 
 def option_costs() -> dict[str, float]:
@@ -155,9 +222,13 @@ def table(shapes: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def updated(
-    page: str, shapes: Mapping[str, Mapping[str, float]], options: Mapping[str, float]
+    page: str,
+    shapes: Mapping[str, Mapping[str, float]],
+    options: Mapping[str, float],
+    pulls: Mapping[str, tuple[float | None, float]],
 ) -> str:
     """Return the page with tables of today."""
+    page = put_between(page, PULLS_BEGIN, PULLS_END, pulls_table(pulls))
     page = put_between(page, BEGIN, END, table(shapes))
     return put_between(page, OPTIONS_BEGIN, OPTIONS_END, options_table(options))
 
@@ -168,7 +239,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     old = PAGE.read_text()
-    new = updated(old, all_costs(), option_costs())
+    new = updated(old, all_costs(), option_costs(), pull_costs())
     if not check:
         PAGE.write_text(new)
     elif new != old:
