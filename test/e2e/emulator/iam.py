@@ -137,13 +137,19 @@ def _asked(name: str) -> str:
     return parse_qs(_body.get().decode()).get(name, [""])[0]
 
 
-def _snapshot_resource(name: str) -> str:
-    """Return the snapshot that RDS authorizes, by its name or ARN; all where none is named.
+def _database_resource(action: str) -> str:
+    """Return what RDS authorizes where no instance is named: a snapshot, or all of a kind.
 
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrds.html
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrds.html, and for
+    all instances such as in https://github.com/awslabs/pireporter/issues/8.
     """
-    here = f"{responses.get_region()}:{responses.get_account_id()}"
-    return name if name.startswith("arn:") else f"arn:aws:rds:{here}:snapshot:{name or '*'}"
+    here = f"arn:aws:rds:{responses.get_region()}:{responses.get_account_id()}"
+    if action == "rds:DescribeDBInstances":
+        return f"{here}:db:*"
+    if action == "rds:DescribeDBSnapshots":
+        name = _asked("DBSnapshotIdentifier")
+        return name if name.startswith("arn:") else f"{here}:snapshot:{name or '*'}"
+    return "*"
 
 
 def _decide(access_key: str, action: str, service: str, region: str, **given: Any) -> Any:
@@ -163,8 +169,8 @@ def _decide(access_key: str, action: str, service: str, region: str, **given: An
         checks = [(action, _codebuild_resource(json.loads(_body.get())), checks[0][2])]
     elif action == "iam:SimulatePrincipalPolicy":
         checks = [(action, _asked("PolicySourceArn"), checks[0][2])]
-    elif action == "rds:DescribeDBSnapshots":
-        checks = [(action, _snapshot_resource(_asked("DBSnapshotIdentifier")), checks[0][2])]
+    elif action.startswith("rds:Describe") and checks[0][1] == "*":
+        checks = [(action, _database_resource(action), checks[0][2])]
     elif service == "logs" and ":log-group:" in checks[0][1]:
         checks = [(action, _log_resource(checks[0][1]), checks[0][2])]
     for also, resource, context in checks:
