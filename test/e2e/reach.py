@@ -179,21 +179,37 @@ class Reach:
     # -- Network --------------------------------------------------------------------------------
 
     def flow_problems(
-        self, sources: Iterable[str], targets: Iterable[str], port: int, what: str
+        self,
+        sources: Iterable[str],
+        targets: Iterable[str],
+        port: int,
+        what: str,
+        within: Iterable[str] = (),
     ) -> Iterator[str]:
-        """Say whether one set of security groups lets out, and another lets in, to a port."""
-        sources, targets = set(sources), set(targets)
-        if not self._open(sources, "IpPermissionsEgress", port, targets):
+        """Say whether one set of security groups lets out, and another lets in, to a port.
+
+        Args:
+            sources: The groups that let out.
+            targets: The groups that let in.
+            port: The port.
+            what: Name of what has the port.
+            within: Ranges in which both sides are, where that is known.
+        """
+        sources, targets, within = set(sources), set(targets), list(within)
+        if not self._open(sources, "IpPermissionsEgress", port, targets, within):
             yield f"{sorted(sources)} let nothing out to {what} on {port}"
-        if not self._open(targets, "IpPermissions", port, sources):
+        if not self._open(targets, "IpPermissions", port, sources, within):
             yield f"{what} ({sorted(targets)}) lets nothing in from {sorted(sources)} on {port}"
 
-    def _open(self, groups: set[str], direction: str, port: int, others: set[str]) -> bool:
+    def _open(
+        self, groups: set[str], direction: str, port: int, others: set[str], within: list[str]
+    ) -> bool:
         return any(
             _covers(rule, port)
             and (
                 others & {pair["GroupId"] for pair in rule.get("UserIdGroupPairs", [])}
                 or ANYWHERE in _ranges(rule)
+                or _contains(rule, within)
             )
             for group in self.groups(groups)
             for rule in group[direction]
@@ -252,13 +268,14 @@ class Reach:
 
     def _endpoint(self, network: Json, service: str, port: int) -> bool:
         ec2 = self.client("ec2")
-        (subnet,) = ec2.describe_subnets(SubnetIds=network["subnets"][:1])["Subnets"]
+        subnets = ec2.describe_subnets(SubnetIds=network["subnets"])["Subnets"]
+        within = [subnet["CidrBlock"] for subnet in subnets]
         for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]:
-            mine = endpoint["VpcId"] == subnet["VpcId"]
+            mine = endpoint["VpcId"] == subnets[0]["VpcId"]
             if mine and fnmatchcase(endpoint["ServiceName"], f"com.amazonaws.*.{service}"):
                 groups = [group["GroupId"] for group in endpoint.get("Groups", [])]
                 return not list(
-                    self.flow_problems(network["securityGroups"], groups, port, service)
+                    self.flow_problems(network["securityGroups"], groups, port, service, within)
                 )
         return False
 
@@ -297,6 +314,14 @@ def _covers(rule: Json, port: int) -> bool:
 
 def _ranges(rule: Json) -> set[str]:
     return {str(ip_network(one["CidrIp"])) for one in rule.get("IpRanges", [])}
+
+
+def _contains(rule: Json, within: list[str]) -> bool:
+    """Tell whether a rule is for all addresses of some ranges."""
+    return bool(within) and all(
+        any(ip_network(one).subnet_of(ip_network(wide)) for wide in _ranges(rule))  # type: ignore[arg-type]
+        for one in within
+    )
 
 
 def _object(text: str) -> Json:

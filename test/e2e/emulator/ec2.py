@@ -10,6 +10,7 @@ from e2e.emulator.types import Json, Made, add_type, check_before, random_id
 _subnet = provisioners.RESOURCE_HANDLERS["AWS::EC2::Subnet"]
 _subnet_made = _subnet["create"]
 _subnet_answer = ec2.create_subnet
+_endpoint_made = ec2.vpce_fields_xml
 _RULES = {"Ingress": "IpPermissions", "Egress": "IpPermissionsEgress"}
 
 
@@ -128,6 +129,16 @@ def _delete_flow_log(id: str, _properties: Json) -> None:
     del ec2.flow_logs[id]
 
 
+def _endpoint(endpoint: Json, tag: str = "item") -> str:
+    """Describe an endpoint with its security groups, which MiniStack leaves out."""
+    groups = "".join(
+        f"<item><groupId>{id}</groupId></item>" for id in endpoint.get("SecurityGroupIds", [])
+    )
+    end = f"</{tag}>"
+    described: str = _endpoint_made(endpoint, tag=tag)
+    return f"{described.removesuffix(end)}<groupSet>{groups}</groupSet>{end}"
+
+
 def install() -> None:
     """Add the types, and refuse what EC2 refuses."""
     for direction in _RULES:
@@ -142,3 +153,4 @@ def install() -> None:
     check_before("AWS::EC2::SecurityGroup", _no_duplicates)
     _subnet.update(create=_create_subnet)
     ec2.ACTION_MAP["CreateSubnet"] = _create_counted_subnet
+    ec2.vpce_fields_xml = _endpoint

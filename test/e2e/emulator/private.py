@@ -88,6 +88,7 @@ ec2 = Module(
     "_security_groups",
     "_strip_descriptions",
     "_subnets",
+    "_vpce_fields_xml",
 )
 ecr = Module(
     "services.ecr",
