@@ -82,7 +82,7 @@ class Application:
             "name": self.name,
             "projectNameTag": self.name,
             "isProduction": False,
-            # The emulator has no registry yet, only images by their names.
+            # Copied images are deployed by test_images.py alone.
             "mirrorImage": False,
             # A name in DNS of its own: all share one zone.
             "backendSubdomain": f"api-{self.name}",
