@@ -23,6 +23,7 @@ from cdk_nag import (
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it declares none
 from example_app import example_app, run_example
 from templates import Json, synthesize
+from worker_system import Platform, worker_system
 
 from galv_constructs import (
     GalvBackend,
@@ -197,14 +198,21 @@ def brought(stack: Stack) -> None:
     )
 
 
-AGNOSTIC = [least, development, unprotected, two, public, apart, endpoints, shared, roles, asked]
+def workers(stack: Stack) -> None:
+    worker_system(stack, Platform(stack, "platform"))
+
+
+AGNOSTIC = [
+    *(least, development, unprotected, two, public, apart, endpoints, shared, roles, asked),
+    workers,
+]
 REGIONAL = [encrypted, brought]
 SHAPES = {
     **{f"any-{make.__name__}": make for make in AGNOSTIC},
     **{f"regional-{make.__name__}": make for make in REGIONAL},
 }
 # The checks that look at a template for seconds see only these, which differ most.
-VARIED = ["any-endpoints", "any-roles", "any-asked", "regional-encrypted"]
+VARIED = ["any-endpoints", "any-roles", "any-asked", "any-workers", "regional-encrypted"]
 
 
 def stack_of(app: App, shape: str) -> Stack:
@@ -263,7 +271,7 @@ def findings(request: pytest.FixtureRequest) -> dict[str, set[str]]:
     context = recommended_flags() if request.param == "all flags" else None
     app = build(new_app(context), SHAPES)
     add_packs(app)
-    found: dict[str, set[str]] = {name: set() for name in (*SHAPES, "elsewhere")}
+    found: dict[str, set[str]] = {name: set() for name in (*SHAPES, "elsewhere", "platform")}
     for violation in report(app):
         for construct in violation["violatingConstructs"]:
             shape, _, path = construct["constructPath"].partition("/")

@@ -5,8 +5,11 @@ from functools import partial
 
 import pytest
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import backend_in, zone_in
 from constructs import Construct
@@ -26,6 +29,7 @@ from galv_constructs import (
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
+    GalvService,
     GalvTask,
     GalvWebAcl,
     GitHubSubject,
@@ -106,6 +110,28 @@ def scheduled_task(stack: Stack) -> None:
     )
 
 
+def service(stack: Stack) -> None:
+    runtime = given_runtime(stack)
+    GalvService(
+        stack,
+        "Worker",
+        runtime=runtime,
+        command=["work"],
+        queue=sqs.Queue.from_queue_arn(stack, "Queue", "arn:aws:sqs:eu-west-1:111122223333:jobs"),
+        backlog_per_task=10,
+        max_tasks=2,
+        listener=elbv2.ApplicationListener.from_application_listener_attributes(
+            stack,
+            "Listener",
+            listener_arn="arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/app/a/b/c",
+            security_group=ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1"),
+        ),
+        port=8080,
+        conditions=[elbv2.ListenerCondition.path_patterns(["/work/*"])],
+        priority=10,
+    )
+
+
 def task(stack: Stack) -> None:
     GalvTask(stack, "Export", runtime=given_runtime(stack), command=["export"])
 
@@ -135,6 +161,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "release-task": release_task,
     "review-role": review_role,
     "scheduled-task": scheduled_task,
+    "service": service,
     "task": task,
     "web-acl": web_acl,
     **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},

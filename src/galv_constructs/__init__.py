@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from galv_constructs.tasks.release_task import GalvReleaseTask
     from galv_constructs.tasks.runtime import TaskRuntime
     from galv_constructs.tasks.scheduled_task import GalvScheduledTask
+    from galv_constructs.tasks.service import GalvService
     from galv_constructs.tasks.task import GalvTask
     from galv_constructs.web_acl.web_acl import (
         DEFAULT_CREDENTIAL_PATHS,
@@ -51,6 +52,7 @@ __all__ = [
     "GalvReleaseTask",
     "GalvReviewRole",
     "GalvScheduledTask",
+    "GalvService",
     "GalvTask",
     "GalvWebAcl",
     "GitHubSubject",
@@ -84,6 +86,7 @@ _MODULES = {
     "GalvReleaseTask": "tasks.release_task",
     "GalvReviewRole": "github.review_role",
     "GalvScheduledTask": "tasks.scheduled_task",
+    "GalvService": "tasks.service",
     "GalvTask": "tasks.task",
     "GalvWebAcl": "web_acl.web_acl",
     "GitHubSubject": "github.subject",

@@ -38,18 +38,48 @@ def event_alarm(
     metric: cloudwatch.IMetric,
     description: str,
     topic: sns.ITopic | None,
+    threshold: float = 1,
 ) -> cloudwatch.Alarm:
-    """Create an alarm that goes off when there is one event in the metric's period."""
+    """Create an alarm that goes off when there is one event, or more, in the metric's period."""
+    alarm = cloudwatch.Alarm(
+        scope,
+        id,
+        metric=metric,
+        alarm_description=description,
+        threshold=threshold,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )
+    _tell(alarm, topic)
+    return alarm
+
+
+def silence_alarm(
+    scope: Construct,
+    id: str,
+    *,
+    metric: cloudwatch.IMetric,
+    description: str,
+    topic: sns.ITopic | None,
+    periods: int,
+) -> cloudwatch.Alarm:
+    """Create an alarm that goes off when a metric has had no data for some of its periods."""
     alarm = cloudwatch.Alarm(
         scope,
         id,
         metric=metric,
         alarm_description=description,
         threshold=1,
-        evaluation_periods=1,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        evaluation_periods=periods,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
     )
+    _tell(alarm, topic)
+    return alarm
+
+
+def _tell(alarm: cloudwatch.Alarm, topic: sns.ITopic | None) -> None:
+    """Have a topic told when an alarm goes off."""
     if topic is not None:
         alarm.add_alarm_action(cloudwatch_actions.SnsAction(topic))
-    return alarm

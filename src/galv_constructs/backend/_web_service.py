@@ -2,21 +2,18 @@
 
 from datetime import timedelta
 
-from aws_cdk import ArnFormat, Duration, Stack
-from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import Duration
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import acknowledge_wildcards
 from galv_constructs._core.validation import (
     check_duration,
     check_fargate_size,
     check_known,
     check_range,
-    is_token,
 )
 from galv_constructs.backend._container import GRACE, serve_command
 from galv_constructs.backend._host import Host
+from galv_constructs.tasks._service import check_counts, new_service, new_target_group
 from galv_constructs.tasks._task import LONGEST_STOP, Task
 from galv_constructs.tasks.runtime import TaskRuntime
 
@@ -78,14 +75,7 @@ def check_capacity(
         check_known("workers", workers)
     check_range("threads", threads, 1, 64)
     check_known("threads", threads)
-    check_range("min_tasks", min_tasks, 1, 100)
-    check_range("max_tasks", max_tasks, 1, 100)
-    counts_known = not (is_token(min_tasks) or is_token(max_tasks))
-    if counts_known and max_tasks < min_tasks:
-        raise ValueError(
-            f"max_tasks must be at least min_tasks, got min_tasks={min_tasks} and "
-            f"max_tasks={max_tasks}"
-        )
+    check_counts(min_tasks, max_tasks)
     hour = timedelta(hours=1)
     check_duration("request_timeout", request_timeout, timedelta(seconds=30), hour)
     least = 120 if request_timeout is None else request_timeout.to_seconds()
@@ -131,49 +121,21 @@ class WebService(Construct):
             # ECS drains the target first and asks the container to stop afterwards.
             stop_timeout=Duration.seconds(LONGEST_STOP),
         )
-        self.service = ecs.FargateService(
+        self.service = new_service(
             self,
-            "Service",
-            cluster=runtime.cluster,
-            task_definition=self.task.task_definition,
-            security_groups=[self.task.security_group],
-            vpc_subnets=runtime.network.task_subnets,
-            assign_public_ip=runtime.network.assign_public_ip,
-            circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
-            deployment_controller=ecs.DeploymentController(type=ecs.DeploymentControllerType.ECS),
-            min_healthy_percent=100,
-            max_healthy_percent=200,
-            availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,
-            health_check_grace_period=Duration.minutes(3),
-            enable_execute_command=execute_command,
-            enable_ecs_managed_tags=True,
-            propagate_tags=ecs.PropagatedTagSource.SERVICE,
+            task=self.task,
+            grace_period=Duration.minutes(3),
+            execute_command=execute_command,
         )
-        # Roles' policies and the log group too, without which the first tasks fail to start.
-        self.service.node.add_dependency(self.task)
-        # Scaling owns the count; one in the template would reset it at every deployment.
-        resource = self.service.node.find_child("Service")
-        assert isinstance(resource, ecs.CfnService)  # noqa: S101 - what an L2 service is made of
-        resource.desired_count = None
-
-        self.target_group = elbv2.ApplicationTargetGroup(
+        self.target_group = new_target_group(
             self,
             host.target_group_id,
-            vpc=runtime.network.vpc,
-            protocol=elbv2.ApplicationProtocol.HTTP,
+            task=self.task,
+            service=self.service,
             port=PORT,
-            target_type=elbv2.TargetType.IP,
-            targets=[self.service],
+            # The slash at the end matters: without it the answer is a redirect.
+            health_check_path="/health/",
             deregistration_delay=deregistration_delay,
-            health_check=elbv2.HealthCheck(
-                # The slash at the end matters: without it the answer is a redirect.
-                path="/health/",
-                healthy_http_codes="200",
-                interval=Duration.seconds(15),
-                timeout=Duration.seconds(10),
-                healthy_threshold_count=2,
-                unhealthy_threshold_count=4,
-            ),
         )
         host.forward_to(self.target_group)
 
@@ -184,27 +146,3 @@ class WebService(Construct):
         self.scaling.scale_on_request_count(
             "RequestScaling", target_group=self.target_group, requests_per_target=600
         )
-        if execute_command:
-            self._acknowledge_exec(runtime.cluster)
-
-    def _acknowledge_exec(self, cluster: ecs.ICluster) -> None:
-        findings = {"*": _EXEC_CHANNEL}
-        configuration = cluster.execute_command_configuration
-        log = None if configuration is None else configuration.log_configuration
-        log_group = None if log is None else log.cloud_watch_log_group
-        if log_group is not None:
-            streams = Stack.of(self).format_arn(
-                service="logs",
-                resource="log-group",
-                resource_name=f"{log_group.log_group_ref.log_group_name}:*",
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            )
-            findings[streams] = _ANY_SESSION
-        acknowledge_wildcards(self.task.task_role, findings)
-
-
-_EXEC_CHANNEL = (
-    "ECS Exec opens its channel with ssmmessages actions and finds its log group "
-    "with logs:DescribeLogGroups, which have no resource-level permissions."
-)
-_ANY_SESSION = "ECS Exec writes each session to a stream of its own in this log group."

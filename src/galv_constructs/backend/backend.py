@@ -691,8 +691,6 @@ class GalvBackend(Construct):
             deregistration_delay=drain,
             execute_command=policy.execute_command,
         )
-        # The gate: a deployment reaches the web service only after setup has succeeded.
-        self._web.service.node.add_dependency(self._setup)
         self._check_status = StatusCheck(
             self,
             "CheckStatus",
