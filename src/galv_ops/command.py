@@ -70,9 +70,11 @@ def global_options(function: _Function) -> _Function:
     return function
 
 
-def command(name: str) -> Callable[[Callable[..., int]], click.Command]:
+def command(
+    name: str, kind: type[click.Command] = click.Command
+) -> Callable[[Callable[..., int]], click.Command]:
     """Make a command of a function that takes an `Ops` and returns an exit code."""
-    return lambda function: _command(name, function)
+    return lambda function: _command(name, function, kind)
 
 
 def timeout_option(*, default: int) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -87,7 +89,7 @@ def timeout_option(*, default: int) -> Callable[[Callable[..., int]], Callable[.
     )
 
 
-def _command(name: str, function: Callable[..., int]) -> click.Command:
+def _command(name: str, function: Callable[..., int], kind: type[click.Command]) -> click.Command:
     @wraps(function)
     @click.pass_context
     def run(context: click.Context, /, **arguments: Any) -> None:
@@ -102,7 +104,7 @@ def _command(name: str, function: Callable[..., int]) -> click.Command:
             context.color = False
         sys.exit(_exit_code(out, lambda: function(_ops(given, out), **arguments)))
 
-    command = click.command(name)(global_options(run))
+    command = click.command(name, cls=kind)(global_options(run))
     # Otherwise click cuts the summaries in the list of commands to what fits in a line.
     command.short_help = (command.help or "").partition("\n\n")[0]
     return command

@@ -248,7 +248,7 @@ def test_logs_are_followed(galv_ops: GalvOps, cloud: Cloud, operator: dict[str, 
         lines: Iterator[str] = iter(following.stdout.readline, "")
         while '"smtp"' not in next(lines):
             pass
-        galv_ops("run", "--task", "check-status", "--", "echo", "late")
+        galv_ops("run", "check-status", "--", "echo", "late")
         while "late" not in next(lines):
             pass
         # A shell starts what it puts into the background with SIGINT ignored.

@@ -431,6 +431,25 @@ def test_a_server_without_memory(recorded: Recorded, exit_code: int, reason: str
     assert "1. A web task used more memory than it has" in text_of(recorded)
 
 
+@pytest.mark.parametrize(
+    ("name", "follows"),
+    [
+        ("web", "ECS starts another task"),
+        ("validation-monitor", "a schedule comes again by itself"),
+    ],
+)
+def test_a_task_that_fargate_spot_interrupted(recorded: Recorded, name: str, follows: str) -> None:
+    said = "Your Spot Task was interrupted."
+    recorded.tasks = [ran(name, exit_code=143, stop_code="SpotInterruption", reason=said)]
+
+    text = text_of(recorded)
+
+    assert f"Fargate Spot interrupted 1 task of {name}" in text
+    assert "no fault of the deployment" in text
+    assert follows in text
+    assert "ends by itself" not in text
+
+
 def test_ignores_events_before_the_last_change(recorded: Recorded) -> None:
     before = DEPLOYED - timedelta(minutes=5)
     recorded.tasks = [ran("web", exit_code=3, at=before)]

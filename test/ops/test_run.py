@@ -13,6 +13,7 @@ from ops.recorded import (
     Json,
     Recorded,
     ran,
+    resource,
     sends_by_ses,
     service,
     stack,
@@ -116,14 +117,84 @@ def test_the_help_warns_of_secrets(ecs: Recorded) -> None:
 def test_another_task_can_be_taken(ecs: Recorded) -> None:
     ends(ecs, "web", exit_code=5)
 
-    result = ecs.run("run", "--task", "web", "--", "env")
+    result = ecs.run("run", "web", "--", "env")
 
     assert result.exit_code == 5
     assert request(ecs)["taskDefinition"].endswith("/galvBackendWebTask:3")
 
 
+@pytest.mark.parametrize("name", ["validation-monitor", "ValidationMonitor"])
+def test_a_task_on_demand_runs_its_own_command(ecs: Recorded, name: str) -> None:
+    ends(ecs, "validation-monitor", exit_code=4)
+
+    assert ecs.run("run", name).exit_code == 4
+
+    asked = request(ecs)
+    assert asked["taskDefinition"].endswith(":3")
+    assert asked["overrides"]["containerOverrides"] == [{"name": "validation-monitor"}]
+    network = asked["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["securityGroups"] == ["sg-validation-monitor"]
+
+
+def test_a_task_for_spot_runs_there(ecs: Recorded) -> None:
+    answer = ecs.answers["ecs.DescribeTaskDefinition"]
+
+    def with_tag(request: Json, region: str) -> Json:
+        described: Json = answer(request, region) if callable(answer) else answer
+        tags = [{"key": "galv:spot", "value": "true"}] if request["include"] == ["TAGS"] else []
+        return {**described, "tags": tags}
+
+    ecs.answers["ecs.DescribeTaskDefinition"] = with_tag
+    ends(ecs, "validation-monitor", exit_code=0)
+
+    ecs.run("run", "validation-monitor")
+
+    strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    assert request(ecs)["capacityProviderStrategy"] == strategy
+    assert "launchType" not in request(ecs)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("web", "a service keeps web running already"),
+        ("setup-db", "setup-db runs by `galv-ops setup`"),
+        ("check-status", "check-status runs by `galv-ops check`"),
+    ],
+)
+def test_refuses_to_run_what_runs_otherwise(ecs: Recorded, name: str, says: str) -> None:
+    result = ecs.run("run", name)
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert f"galv-ops run {name} -- COMMAND" in result.stderr
+    assert "ecs.RunTask" not in ecs.calls
+
+
+def test_refuses_to_run_nothing(ecs: Recorded) -> None:
+    result = ecs.run("run")
+
+    assert result.exit_code == 2
+    assert "the tasks are check-status, setup-db, validation-monitor, web" in result.stderr
+
+
+def test_refuses_dashes_without_a_command(ecs: Recorded) -> None:
+    result = ecs.run("run", "web", "--")
+
+    assert result.exit_code == 2
+    assert "Missing the command behind '--'." in result.stderr
+
+
+def test_another_service_with_that_name_is_not_the_web_service(ecs: Recorded) -> None:
+    ecs.resources["galv-BackendStack"].append(
+        resource("MyWebService1234ABCD", "AWS::ECS::Service", SERVICE.replace("Backend", "My"))
+    )
+
+    assert ecs.run("run", "--", "env").exit_code == 0
+
+
 def test_an_unknown_task_lists_the_tasks(ecs: Recorded) -> None:
-    result = ecs.run("run", "--task", "wbe", "--", "env")
+    result = ecs.run("run", "wbe", "--", "env")
 
     assert result.exit_code == 2
     assert "has no task 'wbe': it has check-status, setup-db, validation-monitor, web" in (

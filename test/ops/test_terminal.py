@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "doctor": ((),),
     "check": ((),),
     "setup": ((),),
-    "run": (("--", "manage.py", MARK + HOSTILE), ("--task", MARK + HOSTILE, "--", "env")),
+    "run": (("--", "manage.py", MARK + HOSTILE), (MARK + HOSTILE, "--", "env")),
     "logs": ((), (MARK + HOSTILE,), ("--since", MARK + HOSTILE)),
     "exec": ((), ("--", MARK + HOSTILE)),
     "open": ((),),

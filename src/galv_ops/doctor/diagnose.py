@@ -18,6 +18,7 @@ from galv_ops.doctor.others import stuck, unexplained
 from galv_ops.doctor.secret import secret
 from galv_ops.doctor.setup import setup
 from galv_ops.doctor.site import site
+from galv_ops.doctor.spot import spot
 from galv_ops.errors import explain, is_fatal
 from galv_ops.query.deployment import Deployment
 from galv_ops.query.events import Failure
@@ -28,6 +29,7 @@ _CAUSES: tuple[_Cause, ...] = (
     secret,
     setup,
     health_check,
+    spot,
     crash,
     site,
     certificate,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -93,12 +94,15 @@ class Deployment:
     @property
     def setup_run(self) -> Resource | None:
         """The custom resource that stands for setup; none before it is created."""
-        found = [
+        return self._setups[0] if self._setups else None
+
+    @property
+    def _setups(self) -> list[Resource]:
+        return [
             resource
             for resource in self.backend.resources(RELEASE)
             if resource.stem.endswith(_SETUP)
         ]
-        return found[0] if found else None
 
     def resources(self, type: str) -> list[tuple[Stack, Resource]]:  # noqa: A002
         """Return the resources of a type in all stacks."""
@@ -107,11 +111,9 @@ class Deployment:
     @cached_property
     def service(self) -> str | None:
         """ARN of the web service; none before it is created."""
-        found = [
-            resource
-            for resource in self.backend.resources(SERVICE)
-            if resource.stem.endswith(_SERVICE)
-        ]
+        # A service that an application has beside it may be called so too.
+        stems = {f"{setup.stem.removesuffix(_SETUP)}{_SERVICE}" for setup in self._setups}
+        found = [resource for resource in self.backend.resources(SERVICE) if resource.stem in stems]
         if len(found) > 1:
             raise OpsError(
                 f"{self.backend.name} holds {len(found)} backends, and galv-ops knows one per "
@@ -131,12 +133,18 @@ class Deployment:
     def tasks(self) -> dict[str, Task]:
         """The tasks of the backend's stack by name, such as `web` and `setup-db`."""
         groups = {resource.stem: resource.id for resource in self.backend.resources(SECURITY_GROUP)}
+        services = {resource.stem for resource in self.backend.resources(SERVICE)}
         tasks = []
         for resource in self.backend.resources(TASK_DEFINITION):
             # Of this library: an application may have others beside them.
             if resource.stem.endswith(_TASK):
-                own = groups.get(f"{resource.stem.removesuffix('TaskDefinition')}SecurityGroup")
-                tasks.append(describe_task(self.aws, resource.id, [] if own is None else [own]))
+                stem = resource.stem.removesuffix("TaskDefinition")
+                own = groups.get(f"{stem}SecurityGroup")
+                construct = stem.removesuffix("Task")
+                task = describe_task(self.aws, resource.id, [] if own is None else [own])
+                # CDK leaves out the second of two equal ends of a path.
+                kept = not services.isdisjoint({f"{construct}Service", construct})
+                tasks.append(replace(task, in_service=kept))
         return {task.name: task for task in tasks}
 
     def task(self, name: str, *, given: bool = False) -> Task:

@@ -82,6 +82,7 @@ def run_task(
                 "assignPublicIp": network.assign_public_ip,
             },
             started_by=STARTED_BY,
+            spot=task.spot,
             overrides={"containerOverrides": [override]},
         )
     except NotStartedError as error:

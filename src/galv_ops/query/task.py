@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
 
 
+_SPOT_TAG = "galv:spot"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """The cluster and the network of a task."""
@@ -41,6 +44,10 @@ class Task:
     log_group: str
     log_stream_prefix: str
     security_groups: Sequence[str]
+    spot: bool = False
+    """Whether single runs are for Fargate Spot."""
+    in_service: bool = False
+    """Whether a service keeps it running."""
 
     def log_stream(self, task_arn: str) -> str:
         """Return the log stream of one of its runs."""
@@ -69,6 +76,7 @@ def describe_task(aws: Aws, definition: str, security_groups: Sequence[str] = ()
         log_group=options.get("awslogs-group", ""),
         log_stream_prefix=options.get("awslogs-stream-prefix", ""),
         security_groups=security_groups,
+        spot=tags.get(_SPOT_TAG) == "true",
     )
 
 
