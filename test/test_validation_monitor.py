@@ -48,6 +48,22 @@ def test_is_off_at_0_and_can_be_run_by_hand(minutes: object) -> None:
     assert task_definition(template, "validation-monitor")
 
 
+@pytest.mark.parametrize(
+    ("context", "on_spot"),
+    [
+        ({}, set()),
+        ({"fargateSpot": True}, {"validation-monitor"}),
+        ({"fargateSpot": True, "isProduction": False}, {"validation-monitor", "web"}),
+    ],
+)
+def test_only_what_may_be_interrupted_is_on_fargate_spot(context: Json, on_spot: set[str]) -> None:
+    template = backend(**context)
+
+    tasks = ("validation-monitor", "web", "setup-db", "check-status")
+    tag = {"Key": "galv:spot", "Value": "true"}
+    assert {name for name in tasks if tag in task_definition(template, name)[1]["Tags"]} == on_spot
+
+
 @pytest.mark.parametrize("minutes", [-5, 1.5, "five"])
 def test_refuses_an_invalid_interval(minutes: object) -> None:
     with pytest.raises(ValueError, match="monitorIntervalMinutes: must be"):

@@ -10,6 +10,7 @@ from templates import (
     as_list,
     container,
     ingress_rules,
+    needs,
     of_type,
     only,
     only_id,
@@ -22,6 +23,7 @@ from galv_constructs import GalvNetwork
 from galv_constructs.backend._web_service import default_workers
 
 SERVICE = "AWS::ECS::Service"
+ASSOCIATIONS = "AWS::ECS::ClusterCapacityProviderAssociations"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 
 
@@ -38,6 +40,51 @@ def stops_within(template: Json, *, timeout: int, graceful: int, drain: int) -> 
     assert attributes["deregistration_delay.timeout_seconds"] == str(drain)
     for name in ("client_body_timeout", "proxy_read_timeout"):
         assert f"{name} {timeout}s;" in web["Command"][2]
+
+
+class TestCapacity:
+    def test_runs_on_demand_by_default(self, default: Json) -> None:
+        assert only(default, SERVICE)["LaunchType"] == "FARGATE"
+        assert of_type(default, ASSOCIATIONS) == {}
+        _, definition = task_definition(default, "web")
+        assert "EphemeralStorage" not in definition
+
+    def test_runs_on_spot_outside_of_production_when_asked(self, synth: Synth) -> None:
+        result = synth(spot=True, production=False)
+
+        service = only(result, SERVICE)
+        assert service["CapacityProviderStrategy"] == [
+            {"CapacityProvider": "FARGATE_SPOT", "Weight": 1}
+        ]
+        assert only_id(result, ASSOCIATIONS) in needs(result, only_id(result, SERVICE))
+
+    @pytest.mark.parametrize("name", ["setup-db", "check-status"])
+    def test_setup_and_the_check_are_never_on_spot(self, synth: Synth, name: str) -> None:
+        result = synth(spot=True, production=False)
+
+        _, definition = task_definition(result, name)
+        assert "galv:spot" not in str(definition["Tags"])
+
+    def test_refuses_spot_in_production(self, refused_backend: RefusedBackend) -> None:
+        message = refused_backend(spot=True)
+
+        assert message.startswith("spot is for deployments that may be away for a while, and prod")
+        assert "two minutes' notice" in message
+
+    def test_refuses_spot_that_is_no_switch(self, refused_backend: RefusedBackend) -> None:
+        assert refused_backend(spot="no").startswith("spot must be true or false, got 'no'")
+
+    def test_has_the_given_disk(self, synth: Synth) -> None:
+        _, definition = task_definition(synth(ephemeral_storage_gib=60), "web")
+
+        assert definition["EphemeralStorage"] == {"SizeInGiB": 60}
+
+    def test_refuses_a_disk_that_fargate_does_not_offer(
+        self, refused_backend: RefusedBackend
+    ) -> None:
+        message = refused_backend(ephemeral_storage_gib=500)
+
+        assert message == "ephemeral_storage_gib must be from 21 to 200 GiB, got 500"
 
 
 class TestTask:

@@ -80,6 +80,8 @@ class BackendStack(Stack):
             web_acl_arn=web_acl_arn,
             admin_cidrs=config.admin_cidrs if web_acl_arn is None else None,
             alarm_topic=alarms if web_acl_arn is None else None,
+            # The web service of production is not interrupted.
+            spot=config.fargate_spot and not config.is_production,
             production=config.is_production,
             removal_protection=config.removal_protection,
             deletion_protection=config.deletion_protection,
@@ -95,6 +97,7 @@ class BackendStack(Stack):
                 runtime=self.backend.runtime,
                 command=validate,
                 schedule=scheduler.ScheduleExpression.rate(Duration.minutes(interval)),
+                spot=config.fargate_spot,
                 alarm_topic=alarms,
             )
         else:

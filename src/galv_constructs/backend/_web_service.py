@@ -6,6 +6,7 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from galv_constructs._core.validation import (
+    check_boolean,
     check_duration,
     check_fargate_size,
     check_known,
@@ -13,6 +14,7 @@ from galv_constructs._core.validation import (
 )
 from galv_constructs.backend._container import GRACE, serve_command
 from galv_constructs.backend._host import Host
+from galv_constructs.tasks._checks import check_ephemeral_storage
 from galv_constructs.tasks._service import check_counts, new_service, new_target_group
 from galv_constructs.tasks._task import LONGEST_STOP, Task
 from galv_constructs.tasks.runtime import TaskRuntime
@@ -61,6 +63,9 @@ def check_capacity(
     *,
     cpu: int,
     memory_limit_mib: int,
+    ephemeral_storage_gib: int | None,
+    spot: bool,
+    production: bool,
     workers: int | None,
     threads: int,
     min_tasks: int,
@@ -70,6 +75,14 @@ def check_capacity(
 ) -> None:
     """Check sizes, counts and times."""
     check_fargate_size(cpu, memory_limit_mib)
+    check_ephemeral_storage(ephemeral_storage_gib)
+    check_boolean("spot", spot)
+    if spot and production:
+        raise ValueError(
+            "spot is for deployments that may be away for a while, and production is true: AWS "
+            "stops tasks on Fargate Spot with two minutes' notice, and starts others only when it "
+            "has room. Leave spot out, or pass production=False"
+        )
     if workers is not None:
         check_range("workers", workers, 1, 64)
         check_known("workers", workers)
@@ -94,6 +107,8 @@ class WebService(Construct):
         host: Host,
         cpu: int,
         memory_limit_mib: int,
+        ephemeral_storage_gib: int | None,
+        spot: bool,
         workers: int,
         threads: int,
         min_tasks: int,
@@ -112,6 +127,8 @@ class WebService(Construct):
             command=web_command(workers=workers, threads=threads, timeout=seconds),
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
+            spot=spot,
             port=PORT,
             # The agent behind ECS Exec writes to the root file system:
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html

@@ -171,6 +171,8 @@ class GalvBackend(Construct):
         secrets: Mapping[str, ecs.Secret] | None = None,
         cpu: int = 512,
         memory_limit_mib: int = 1024,
+        ephemeral_storage_gib: int | None = None,
+        spot: bool = False,
         workers: int | None = None,
         threads: int = 4,
         min_tasks: int = 1,
@@ -250,6 +252,12 @@ class GalvBackend(Construct):
             secrets: Variables from Secrets Manager for every task. Default: none.
             cpu: CPU units of a web task; 1024 is one vCPU. Default: 512.
             memory_limit_mib: Memory of a web task in MiB. Default: 1024.
+            ephemeral_storage_gib: Disk of a web task in GiB, from 21 to 200, on which uploads are
+                while they come in. Default: 20 GiB, which Fargate charges nothing for.
+            spot: Whether web tasks are on Fargate Spot, for up to 70% less, which takes
+                `production=False`: AWS may stop one with two minutes' notice, and start another
+                only when it has room. Changing it replaces the service. A `cluster` that was
+                imported has to offer it. Setup and the check are never on Spot. Default: false.
             workers: gunicorn workers in a web task. Default: as many as it has room for, two with
                 the default size.
             threads: Threads of a worker, each of which answers one request at a time and may hold
@@ -412,6 +420,9 @@ class GalvBackend(Construct):
         check_capacity(
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
+            spot=spot,
+            production=production,
             workers=workers,
             threads=threads,
             min_tasks=min_tasks,
@@ -683,6 +694,8 @@ class GalvBackend(Construct):
             host=self._host,
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
+            ephemeral_storage_gib=ephemeral_storage_gib,
+            spot=spot,
             workers=workers,
             threads=threads,
             min_tasks=min_tasks,

@@ -245,6 +245,11 @@ class GalvConfig:
     """How many tasks of the web service run at least. With `2` the API stays up when a task or an
     Availability Zone fails. Default: `1`."""
 
+    fargate_spot: Annotated[bool, Key("fargateSpot", BOOLEAN, added=True)] = False
+    """Whether validations run on Fargate Spot, for up to 70% less, and the web service too
+    where `isProduction` is `false`: AWS may stop a task with two minutes' notice. Default:
+    `false`."""
+
     lab_storage_quota_gib: Annotated[int, Key("labStorageQuotaGib", GIBIBYTES, added=True)] = 5
     """How many GiB each new laboratory may store; beyond it uploads are refused (507). Default:
     `5`."""

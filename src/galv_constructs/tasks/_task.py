@@ -20,6 +20,7 @@ from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.validation import is_token
 from galv_constructs.images._image import ARCHITECTURES
 from galv_constructs.network import selected_task_subnets
+from galv_constructs.tasks._spot import offer_spot
 from galv_constructs.tasks.runtime import TaskRuntime
 
 LONGEST_STOP = 120
@@ -123,7 +124,12 @@ class Task(Construct):
                 include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
             )
         if spot:
-            self._use_spot()
+            offer_spot(runtime.cluster)
+            Tags.of(self.task_definition).add(
+                _SPOT_TAG,
+                "true",
+                include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
+            )
         self.task_role = self.task_definition.task_role
         self.container = self.task_definition.add_container(
             "Container",
@@ -167,22 +173,6 @@ class Task(Construct):
         # security groups: their other rules may belong to what waits for this very task.
         needed = [self.task_role, self.execution_role, *rules]
         set_dependency_roots(self, lambda: needed)
-
-    def _use_spot(self) -> None:
-        """Let runs of this task be on Fargate Spot.
-
-        "Only capacity providers that are already associated with a cluster and have an ACTIVE or
-        UPDATING status can be used in a capacity provider strategy":
-        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
-        """
-        cluster = self.runtime.cluster
-        if isinstance(cluster, ecs.Cluster):
-            cluster.enable_fargate_capacity_providers()
-        Tags.of(self.task_definition).add(
-            _SPOT_TAG,
-            "true",
-            include_resource_types=[ecs.CfnTaskDefinition.CFN_RESOURCE_TYPE_NAME],
-        )
 
     def _open_volumes(self, mounts: Sequence[ecs.MountPoint]) -> None:
         """Let any user write to volumes before the command starts, as `/tmp` is.

@@ -112,7 +112,7 @@ class GalvScheduledTask(TaskConstruct):
             memory_limit_mib: Memory in MiB. Default: 1024.
             ephemeral_storage_gib: Disk of a run in GiB, from 21 to 200. Default: 20 GiB, which
                 Fargate charges nothing for.
-            spot: Whether runs are on Fargate Spot, for a discount of about 70%. AWS may stop one
+            spot: Whether runs are on Fargate Spot, for up to 70% less. AWS may stop one
                 with two minutes' notice, which is then a failed run, and may have no room for one.
                 The cluster is told to offer it; a cluster that was imported has to offer it
                 already. Default: false.

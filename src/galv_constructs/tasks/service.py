@@ -51,8 +51,8 @@ class GalvService(TaskConstruct):
 
     As an `iam.IGrantable` it is the task role, as an `ec2.IConnectable` the task's security group.
 
-    Costs what its tasks cost ($9 a month for one of the default size, about a third of that on
-    Fargate Spot), and $0.10 a month for each alarm.
+    Costs what its tasks cost (about $11 a month for one of the default size, up to 70% less
+    on Fargate Spot), and $0.10 a month for each alarm.
 
     Example:
         ```python
@@ -116,7 +116,7 @@ class GalvService(TaskConstruct):
             memory_limit_mib: Memory of a task in MiB. Default: 1024.
             ephemeral_storage_gib: Disk of a task in GiB, from 21 to 200. Default: 20 GiB, which
                 Fargate charges nothing for.
-            spot: Whether tasks are on Fargate Spot, for a discount of about 70%. AWS may stop one
+            spot: Whether tasks are on Fargate Spot, for up to 70% less. AWS may stop one
                 with two minutes' notice, and start another only when it has room. Changing it
                 replaces the service. The cluster is told to offer it; a cluster that was imported
                 has to offer it already. Default: false.

@@ -67,10 +67,10 @@ class GalvTask(TaskConstruct):
             memory_limit_mib: Memory in MiB. Default: 1024.
             ephemeral_storage_gib: Disk of a run in GiB, from 21 to 200. Default: 20 GiB, which
                 Fargate charges nothing for.
-            spot: Whether `run_command` and `galv-ops run` use Fargate Spot, for a discount of about
-                70%. AWS may stop a run with two minutes' notice, and may have no room for one.
-                The cluster is told to offer it; a cluster that was imported has to offer it
-                already. Default: false.
+            spot: Whether `run_command` and `galv-ops run` use Fargate Spot, for up to 70% less. AWS
+                may stop a run with two minutes' notice, and may have no room for one. The cluster
+                is told to offer it; a cluster that was imported has to offer it already.
+                Default: false.
 
         Raises:
             ValueError: If an argument is malformed or out of range.

@@ -28,6 +28,6 @@ def spot(evidence: Evidence) -> Iterator[Diagnosis]:
             "capacity back.",
             [str(stopped) for stopped in of_task],
             f"That is what Spot is cheaper for, and no fault of the deployment. {follows} Where it "
-            "comes too often, set spot=False (useSpot in cdk.json).",
+            "comes too often, set spot=False (fargateSpot in cdk.json).",
             of_task,
         )

@@ -82,7 +82,8 @@ def run_task(
                 "assignPublicIp": network.assign_public_ip,
             },
             started_by=STARTED_BY,
-            spot=task.spot,
+            # A command in the image of a service is somebody's, who waits for it.
+            spot=task.spot and not task.in_service,
             overrides={"containerOverrides": [override]},
         )
     except NotStartedError as error:
