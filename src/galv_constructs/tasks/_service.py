@@ -1,4 +1,4 @@
-"""What keeps tasks running: an ECS service, its scaling and its target group."""
+"""The parts of a service that keeps tasks running: the ECS service and its target group."""
 
 from collections.abc import Sequence
 
