@@ -112,6 +112,9 @@ class Reach:
         role = definition["taskRoleArn"]
         for container in definition["containerDefinitions"]:
             variables = {v["name"]: v["value"] for v in container.get("environment", [])}
+            # Of Galv alone is it known what it reads.
+            if "POSTGRES_PORT" not in variables:
+                continue
             port = int(variables["POSTGRES_PORT"])
             yield from self._database_problems(variables["POSTGRES_HOST"], port, network)
             if host := variables.get("DJANGO_EMAIL_HOST"):

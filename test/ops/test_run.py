@@ -175,7 +175,8 @@ def test_refuses_to_run_nothing(ecs: Recorded) -> None:
     result = ecs.run("run")
 
     assert result.exit_code == 2
-    assert "the tasks are check-status, setup-db, validation-monitor, web" in result.stderr
+    assert "Name a task to run, or write a command behind '--'." in result.stderr
+    assert ecs.calls == []
 
 
 def test_refuses_dashes_without_a_command(ecs: Recorded) -> None:

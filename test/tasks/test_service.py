@@ -133,6 +133,16 @@ class TestWorker:
             only_id(template, "AWS::SQS::Queue", "Database"),
         } <= waits_for
 
+    def test_starts_when_there_is_a_way_to_the_registry(
+        self, stack: Stack, make: Callable[..., GalvService]
+    ) -> None:
+        make()
+
+        template = synthesize(stack)
+        routes = of_type(template, "AWS::EC2::Route", "VpcPrivate")
+        assert routes
+        assert set(routes) <= needs(template, only_id(template, SERVICE))
+
     def test_of_a_backend_changes_after_setup(self, stack: Stack) -> None:
         backend = backend_in(stack)
         GalvService(stack, "Worker", runtime=backend.runtime, command=["work"])

@@ -214,7 +214,7 @@ class Task(Construct):
         """The constructs that have to exist before a run can do its work."""
         # The cluster with its capacity providers, which are still in use until runs have ended.
         capacity = [self.runtime.cluster] if self.spot else []
-        return [self, *self.runtime.depends_on, *capacity]
+        return [self, *self.runtime.network.connectivity, *self.runtime.depends_on, *capacity]
 
     @property
     def run_command(self) -> str:

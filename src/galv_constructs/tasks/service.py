@@ -213,8 +213,8 @@ class GalvService(TaskConstruct):
             execute_command=execute_command,
             deployment_alarms=deployment_alarms,
         )
-        # What it cannot do its work without, such as the database.
-        self._service.node.add_dependency(*runtime.depends_on)
+        # What it cannot do its work without, such as the database, and the way to the registry.
+        self._service.node.add_dependency(*self._task.needed_to_run)
         self._target_group: elbv2.ApplicationTargetGroup | None = None
         if listener is not None and port is not None:
             self._target_group = new_target_group(

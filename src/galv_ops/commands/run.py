@@ -39,6 +39,8 @@ class _Command(click.Command):
         rest = super().parse_args(ctx, before)
         if dashes and not words:
             ctx.fail("Missing the command behind '--'.")
+        if not words and ctx.params["name"] is None:
+            ctx.fail("Name a task to run, or write a command behind '--'.")
         ctx.params["words"] = words
         return rest
 
@@ -62,13 +64,6 @@ def run(ops: Ops, *, name: str | None, timeout: int, words: Sequence[str]) -> in
     Pass no secret: CloudTrail keeps the words. A command finds those of the task in its
     environment; the superuser's first password only in setup-db.
     """
-    if name is None and not words:
-        tasks = ", ".join(sorted(ops.deployment.tasks)) or "none yet"
-        raise OpsError(
-            "name a task to run, or a command behind --, such as galv-ops run -- manage.py "
-            f"showmigrations: the tasks are {tasks}",
-            USAGE,
-        )
     if has_secret(" ".join(words)):
         ops.out.error(_WARNING)
     task = _task(ops.deployment, name or WEB)

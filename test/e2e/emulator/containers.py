@@ -189,10 +189,10 @@ def _start(
     session = _client("sts").assume_role(RoleArn=role, RoleSessionName="task")["Credentials"]
     if vpc := Reach(_client).vpc_that_s3_sees(where):
         iam.comes_through_endpoint_of(vpc, session["AccessKeyId"])
-    database = databases.server_of(environment["POSTGRES_HOST"])
     hosts = {}
-    if database is not None:
-        hosts[environment["POSTGRES_HOST"]] = _way_to(database)
+    # What has nothing to do with Galv has no database.
+    if (host := environment.get("POSTGRES_HOST")) and (database := databases.server_of(host)):
+        hosts[host] = _way_to(database)
     added = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
     given = {name: value for name, value in environment.items() if name not in added}
     container = Container(
