@@ -97,6 +97,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "networkPreset": "public",
         "mirrorImage": False,
         "minTasks": 2,
+        "fargateSpot": True,
         "labStorageQuotaGib": 1024,
         "mediaKey": True,
         "alarmEmail": "lab@example.com",
