@@ -20,6 +20,7 @@ from templates import synthesize
 import galv_constructs
 from galv_constructs import (
     GalvDatabase,
+    GalvDatabaseCluster,
     GalvDeployRole,
     GalvLoadBalancer,
     GalvLogBucket,
@@ -144,6 +145,9 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
     "database": database,
+    "database-cluster": lambda stack: GalvDatabaseCluster(
+        stack, "Database", network=given_runtime(stack).network
+    ),
     "deploy-role": deploy_role,
     "load-balancer": load_balancer,
     "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from galv_constructs.backend.backend import DEFAULT_SETUP_STEPS, GalvBackend
     from galv_constructs.config.config import GalvConfig
+    from galv_constructs.database.cluster import GalvDatabaseCluster
     from galv_constructs.database.database import GalvDatabase
     from galv_constructs.database.interface import IGalvDatabase
     from galv_constructs.frontend.frontend import GalvFrontend
@@ -42,6 +43,7 @@ __all__ = [
     "GalvBackend",
     "GalvConfig",
     "GalvDatabase",
+    "GalvDatabaseCluster",
     "GalvDeployRole",
     "GalvFrontend",
     "GalvLoadBalancer",
@@ -76,6 +78,7 @@ _MODULES = {
     "GalvBackend": "backend.backend",
     "GalvConfig": "config.config",
     "GalvDatabase": "database.database",
+    "GalvDatabaseCluster": "database.cluster",
     "GalvDeployRole": "github.deploy_role",
     "GalvFrontend": "frontend.frontend",
     "GalvLoadBalancer": "load_balancer.load_balancer",

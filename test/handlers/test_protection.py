@@ -31,6 +31,7 @@ class FakeAws(FakeServices):
         self.status = "CREATE_IN_PROGRESS"
         self.database: bool | None = False
         self.balancer: bool | None = False
+        self.cluster: bool | None = False
         self.slept: list[float] = []
         self.now = 0.0
 
@@ -54,6 +55,19 @@ class FakeAws(FakeServices):
             raise fault("DBInstanceNotFound")
         self._called("describe_db_instances", query)
         return {"DBInstances": [{"DeletionProtection": self.database}]}
+
+    def modify_db_cluster(self, **change: Any) -> None:
+        self._called("modify_db_cluster", change)
+        assert change.keys() == {"DBClusterIdentifier", "DeletionProtection"}, change
+        if self.cluster is None:
+            raise fault("DBClusterNotFoundFault")
+        self.cluster = change["DeletionProtection"]
+
+    def describe_db_clusters(self, **query: str) -> Json:
+        if self.cluster is None:
+            raise fault("DBClusterNotFoundFault")
+        self._called("describe_db_clusters", query)
+        return {"DBClusters": [{"DeletionProtection": self.cluster}]}
 
     def modify_load_balancer_attributes(self, **change: Any) -> None:
         self._called("modify_load_balancer_attributes", change)
@@ -263,3 +277,58 @@ class TestADeletion:
         assert on_event(event("Delete"), None) == {}
 
         assert cloud.protected == (True, True)
+
+
+class TestACluster:
+    """In place of an instance; the load balancer is in another stack."""
+
+    def event(self, kind: str, *, protected: bool = True) -> Json:
+        return event(
+            kind, protected=protected, Databases=[], LoadBalancers=[], Clusters=["galv-cluster"]
+        )
+
+    @pytest.mark.parametrize("protected", [True, False])
+    def test_follows_the_switch(self, cloud: FakeAws, protected: bool) -> None:
+        cloud.cluster = not protected
+
+        on_event(self.event("Update", protected=protected), None)
+
+        assert (cloud.cluster, cloud.database) == (protected, False)
+
+    def test_opens_in_a_rollback(self, cloud: FakeAws) -> None:
+        cloud.cluster, cloud.status = True, "ROLLBACK_IN_PROGRESS"
+
+        on_event(self.event("Delete"), None)
+
+        assert cloud.cluster is False
+
+    def test_refuses_to_be_deleted_with_its_stack(self, cloud: FakeAws) -> None:
+        cloud.cluster, cloud.status = True, "DELETE_IN_PROGRESS"
+
+        with pytest.raises(ProtectionError) as caught:
+            on_event(self.event("Delete"), None)
+
+        assert (
+            "aws rds modify-db-cluster --no-deletion-protection --db-cluster-identifier "
+            "galv-cluster"
+        ) in str(caught.value)
+
+    @pytest.mark.parametrize("cluster", [None, False])
+    def test_lets_go_of_what_is_gone_or_open(self, cloud: FakeAws, cluster: bool | None) -> None:
+        cloud.cluster, cloud.status = cluster, "DELETE_IN_PROGRESS"
+
+        assert on_event(self.event("Delete"), None) == {}
+
+    def test_waits_while_it_changes(self, cloud: FakeAws) -> None:
+        cloud.faults["modify_db_cluster"] = [fault("InvalidDBClusterStateFault")]
+
+        on_event(self.event("Create"), None)
+
+        assert (cloud.cluster, len(cloud.slept)) == (True, 1)
+
+    def test_fails_where_it_may_not_be_looked_at(self, cloud: FakeAws) -> None:
+        cloud.cluster, cloud.status = True, "DELETE_IN_PROGRESS"
+        cloud.faults["describe_db_clusters"] = [fault("InternalFailure")]
+
+        with pytest.raises(ClientError, match="InternalFailure"):
+            on_event(self.event("Delete"), None)

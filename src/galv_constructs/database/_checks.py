@@ -168,8 +168,12 @@ def check_insights(mode: rds.DatabaseInsightsMode | None) -> None:
         )
 
 
-def check_snapshot(argument: str, identifier: object, kind: str) -> None:
-    """Refuse what is no name or ARN of a snapshot, or of one of another kind."""
+def check_snapshot(argument: str, identifier: object, *, of_instance: bool) -> None:
+    """Refuse what is no name or ARN of a snapshot, and for an instance that of a cluster.
+
+    Aurora restores an instance's too, by its ARN:
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBClusterFromSnapshot.html
+    """
     if identifier is None:
         return
     check_type(argument, identifier, str, "the name or the ARN of a snapshot")
@@ -182,10 +186,11 @@ def check_snapshot(argument: str, identifier: object, kind: str) -> None:
             f"{argument} must be the name or the ARN of a snapshot, got {text!r}: "
             "`aws rds describe-db-snapshots` lists those that there are"
         )
-    other = {"snapshot": "cluster-snapshot", "cluster-snapshot": "snapshot"}[kind]
-    if len(parts) > 1 and parts[5] == other:
-        fitting = "GalvDatabase" if other == "snapshot" else "GalvDatabaseCluster"
-        raise ValueError(f"{argument} is a {other}, which {fitting} restores: use that, got {text}")
+    if of_instance and len(parts) > 1 and parts[5] == "cluster-snapshot":
+        raise ValueError(
+            f"{argument} is a snapshot of a cluster, got {text}: use GalvDatabaseCluster, which "
+            "restores it"
+        )
 
 
 def check_rotation(argument: str, rotation: int) -> None:

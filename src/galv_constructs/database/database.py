@@ -216,7 +216,7 @@ class GalvDatabase(Server):
             check_boolean("multi_az", multi_az)
         check_certificate_authority(ca_certificate)
         check_insights(database_insights_mode)
-        check_snapshot("snapshot_identifier", snapshot_identifier, "snapshot")
+        check_snapshot("snapshot_identifier", snapshot_identifier, of_instance=True)
         check_name("master_username", master_username)
         sign_in = SignIn(
             database_name=database_name, owner_role=owner_role, rotation=rotation, ca_file=ca_file

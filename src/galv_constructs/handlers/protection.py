@@ -24,8 +24,18 @@ ATTRIBUTE = "deletion_protection.enabled"
 PATIENCE = 300
 PAUSE = 15
 # A permission that was granted seconds ago is not known everywhere yet.
-_LATER = {"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "AccessDenied"}
-_GONE = {"DBInstanceNotFound", "DBInstanceNotFoundFault", "LoadBalancerNotFound"}
+_LATER = {
+    "InvalidDBClusterStateFault",
+    "InvalidDBInstanceState",
+    "InvalidDBInstanceStateFault",
+    "AccessDenied",
+}
+_GONE = {
+    "DBClusterNotFoundFault",
+    "DBInstanceNotFound",
+    "DBInstanceNotFoundFault",
+    "LoadBalancerNotFound",
+}
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
@@ -71,12 +81,19 @@ def _delete(event: Json) -> None:
 
 def _refuse_if_protected(event: Json) -> None:
     databases = [id for id in _names(event, "Databases") if _database_is_protected(id)]
+    clusters = [id for id in _names(event, "Clusters") if _cluster_is_protected(id)]
     balancers = [arn for arn in _names(event, "LoadBalancers") if _load_balancer_is_protected(arn)]
-    if not databases and not balancers:
+    if not databases and not clusters and not balancers:
         return
     commands = [
-        f"aws rds modify-db-instance --no-deletion-protection --db-instance-identifier {id}"
-        for id in databases
+        *(
+            f"aws rds modify-db-instance --no-deletion-protection --db-instance-identifier {id}"
+            for id in databases
+        ),
+        *(
+            f"aws rds modify-db-cluster --no-deletion-protection --db-cluster-identifier {id}"
+            for id in clusters
+        ),
     ] + [
         f"aws elbv2 modify-load-balancer-attributes --attributes Key={ATTRIBUTE},Value=false "
         f"--load-balancer-arn {arn}"
@@ -95,6 +112,8 @@ def _set(event: Json, *, on: bool) -> None:
     deadline = monotonic() + PATIENCE
     for id in _names(event, "Databases"):
         _patiently(lambda id=id: _set_database(id, on=on), id, deadline, on=on)
+    for id in _names(event, "Clusters"):
+        _patiently(lambda id=id: _set_cluster(id, on=on), id, deadline, on=on)
     for arn in _names(event, "LoadBalancers"):
         _patiently(lambda arn=arn: _set_load_balancer(arn, on=on), arn, deadline, on=on)
 
@@ -130,6 +149,10 @@ def _set_database(id: str, *, on: bool) -> None:
     client("rds").modify_db_instance(DBInstanceIdentifier=id, DeletionProtection=on)
 
 
+def _set_cluster(id: str, *, on: bool) -> None:
+    client("rds").modify_db_cluster(DBClusterIdentifier=id, DeletionProtection=on)
+
+
 def _set_load_balancer(arn: str, *, on: bool) -> None:
     client("elbv2").modify_load_balancer_attributes(
         LoadBalancerArn=arn, Attributes=[{"Key": ATTRIBUTE, "Value": "true" if on else "false"}]
@@ -144,6 +167,16 @@ def _database_is_protected(id: str) -> bool:
             return False
         raise
     return bool(database["DeletionProtection"])
+
+
+def _cluster_is_protected(id: str) -> bool:
+    try:
+        (cluster,) = client("rds").describe_db_clusters(DBClusterIdentifier=id)["DBClusters"]
+    except aws.ClientError as error:
+        if error_code(error) in _GONE:
+            return False
+        raise
+    return bool(cluster["DeletionProtection"])
 
 
 def _load_balancer_is_protected(arn: str) -> bool:

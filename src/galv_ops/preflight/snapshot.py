@@ -45,6 +45,13 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
             f"its status is {found['Status']}, {found.get('PercentProgress', 0)} % done",
             "wait until it is available, or pass another one",
         )
+    # What is restored into a cluster may get a key of its own.
+    if not is_cluster and found.get("Encrypted") is False:
+        yield question.error(
+            f"the snapshot {arn} is not encrypted",
+            "a database that is restored from it would not be either",
+            "copy it with `aws rds copy-db-snapshot --kms-key-id alias/aws/rds` and pass the copy",
+        )
     if found["Engine"] not in ENGINES:
         yield question.error(
             f"the snapshot {arn} is not of PostgreSQL",

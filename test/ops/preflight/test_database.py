@@ -222,7 +222,7 @@ class TestAnIdentifierThatMayBeInvented:
 
 class TestASnapshot:
     def test_of_an_instance(self, world: World) -> None:
-        instance()
+        instance(StorageEncrypted=True)
         made = boto3.client("rds").create_db_snapshot(
             DBSnapshotIdentifier="a", DBInstanceIdentifier="galv"
         )
@@ -252,7 +252,7 @@ class TestASnapshot:
         assert found.found == f"it is in us-east-1, and the database is created in {REGION}"
 
     def test_of_another_engine(self, world: World) -> None:
-        instance(engine="mysql")
+        instance(engine="mysql", StorageEncrypted=True)
         boto3.client("rds").create_db_snapshot(
             DBSnapshotIdentifier="a", DBInstanceIdentifier="galv"
         )
@@ -260,6 +260,19 @@ class TestASnapshot:
         (found,) = restored(world, "a")
 
         assert found.found == "its engine is mysql"
+
+    @pytest.mark.parametrize("encrypted", [True, False])
+    def test_that_is_not_encrypted(self, world: World, encrypted: bool) -> None:
+        answer = {"Status": "available", "Engine": "postgres", "Encrypted": encrypted}
+        with Stubber(world.client("rds")) as stub:
+            stub.add_response(
+                "describe_db_snapshots", {"DBSnapshots": [{**answer, "DBSnapshotArn": "a"}]}
+            )
+            found = restored(world, "a")
+
+        assert [one.wrong for one in found] == (
+            [] if encrypted else ["the snapshot a is not encrypted"]
+        )
 
     def test_that_is_not_ready(self, world: World) -> None:
         answer = {"Status": "creating", "PercentProgress": 40, "Engine": "postgres"}
