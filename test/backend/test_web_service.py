@@ -74,6 +74,30 @@ class TestCapacity:
     def test_refuses_spot_that_is_no_switch(self, refused_backend: RefusedBackend) -> None:
         assert refused_backend(spot="no").startswith("spot must be true or false, got 'no'")
 
+    def test_setup_has_a_size_of_its_own(self, default: Json) -> None:
+        _, definition = task_definition(default, "setup-db")
+
+        assert (definition["Cpu"], definition["Memory"]) == ("512", "1024")
+
+    def test_setup_has_the_given_size(self, synth: Synth) -> None:
+        _, definition = task_definition(
+            synth(setup_cpu=1024, setup_memory_limit_mib=8192), "setup-db"
+        )
+
+        assert (definition["Cpu"], definition["Memory"]) == ("1024", "8192")
+
+    @pytest.mark.parametrize(
+        ("overrides", "message"),
+        [
+            ({"setup_cpu": 300}, "setup_cpu must be one of 256, 512"),
+            ({"setup_memory_limit_mib": 512}, "setup_memory_limit_mib must be one of 1024, 2048"),
+        ],
+    )
+    def test_refuses_a_size_of_setup_that_fargate_does_not_offer(
+        self, refused_backend: RefusedBackend, overrides: Json, message: str
+    ) -> None:
+        assert refused_backend(**overrides).startswith(message)
+
     def test_has_the_given_disk(self, synth: Synth) -> None:
         _, definition = task_definition(synth(ephemeral_storage_gib=60), "web")
 

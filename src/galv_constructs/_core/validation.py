@@ -201,17 +201,21 @@ def check_user(name: str, value: object) -> None:
         check_pattern(name, value, _USER, "a user such as 'galv', '1000' or '1000:1000'")
 
 
-def check_fargate_size(cpu: float, memory: float) -> None:
-    """Refuse a pair of CPU and memory that Fargate does not offer."""
+def check_fargate_size(cpu: float, memory: float, prefix: str = "") -> None:
+    """Refuse a pair of CPU and memory that Fargate does not offer.
+
+    The names of both arguments start with the prefix.
+    """
     if is_token(cpu) or is_token(memory):
         return
     sizes = _FARGATE_SIZES.get(cpu) if isinstance(cpu, int) else None
     if sizes is None:
         allowed = ", ".join(map(str, _FARGATE_SIZES))
-        raise ValueError(f"cpu must be one of {allowed} (1024 is one vCPU), got {cpu!r}")
+        raise ValueError(f"{prefix}cpu must be one of {allowed} (1024 is one vCPU), got {cpu!r}")
     if memory not in sizes:
         raise ValueError(
-            f"memory_limit_mib must be one of {_listed(sizes)} with cpu={cpu}, got {memory!r}"
+            f"{prefix}memory_limit_mib must be one of {_listed(sizes)} with {prefix}cpu={cpu}, got "
+            f"{memory!r}"
         )
 
 

@@ -30,7 +30,12 @@ from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.protection import Protection
 from galv_constructs._core.regions import CLOUDFRONT, check_services, known_region, s3_endpoint
 from galv_constructs._core.release_tag import LATEST
-from galv_constructs._core.validation import check_duration, check_user, check_variables
+from galv_constructs._core.validation import (
+    check_duration,
+    check_fargate_size,
+    check_user,
+    check_variables,
+)
 from galv_constructs.backend._cluster import Cluster, check_network
 from galv_constructs.backend._container import entry_point
 from galv_constructs.backend._data_bucket import (
@@ -182,6 +187,8 @@ class GalvBackend(Construct):
         lab_storage_quota: Size | None = None,
         setup_steps: Sequence[ReleaseStep] | None = None,
         setup_timeout: Duration | None = None,
+        setup_cpu: int = 512,
+        setup_memory_limit_mib: int = 1024,
         check_status_command: Sequence[str] | None = None,
         check_status: Literal["off", "warn", "fail"] = "off",
         network: IGalvNetwork | None = None,
@@ -283,6 +290,9 @@ class GalvBackend(Construct):
                 first deployment has succeeded, as that resets demonstration rows), collect static
                 files.
             setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
+            setup_cpu: CPU units of the setup task. Default: 512.
+            setup_memory_limit_mib: Memory of the setup task in MiB, for a migration that needs
+                more. Default: 1024.
             check_status_command: Command of the task that checks connections.
                 Default: `python manage.py check_status`, Galv's own or, in an image that has
                 none, this library's.
@@ -434,6 +444,7 @@ class GalvBackend(Construct):
         if setup_steps is not None:
             check_steps("setup_steps", setup_steps)
         check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
+        check_fargate_size(setup_cpu, setup_memory_limit_mib, "setup_")
         check_status_check(check_status, check_status_command)
         check_authority(
             has_certificates=has_certificates(factory),
@@ -633,7 +644,15 @@ class GalvBackend(Construct):
         writing = replace(runtime, grants=[self._grant_writing])
         drain = deregistration_delay or default_drain(timeout)
         steps = DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps
-        self._setup = self._setup_task(writing, owner, steps, timeout=setup_timeout, drain=drain)
+        self._setup = self._setup_task(
+            writing,
+            owner,
+            steps,
+            cpu=setup_cpu,
+            memory_limit_mib=setup_memory_limit_mib,
+            timeout=setup_timeout,
+            drain=drain,
+        )
         # Only collectstatic writes what browsers run.
         grant_data_access(self._setup.task_role, self._static_assets.bucket, within=self._network)
         runtime = replace(runtime, gates=[self._setup])
@@ -999,6 +1018,8 @@ class GalvBackend(Construct):
         owner: DatabaseOwner | None,
         steps: Sequence[ReleaseStep],
         *,
+        cpu: int,
+        memory_limit_mib: int,
         timeout: Duration | None,
         drain: Duration,
     ) -> GalvReleaseTask:
@@ -1020,6 +1041,8 @@ class GalvBackend(Construct):
             steps=steps,
             environment=environment,
             secrets=secrets,
+            cpu=cpu,
+            memory_limit_mib=memory_limit_mib,
             timeout=timeout,
         )
         if owner is not None:
