@@ -26,6 +26,7 @@ import galv_constructs
 from galv_constructs import (
     GalvBackend,
     GalvDatabase,
+    GalvDatabaseCluster,
     GalvDeployRole,
     GalvFrontend,
     GalvMail,
@@ -162,7 +163,7 @@ def mail(stack: Stack, **arguments: Any) -> GalvMail:
 def prepare(stack: Stack, make: Make) -> None:
     """Define what a construct is given besides, which is not left behind by it."""
     zone_in(stack)
-    if make is database and stack.node.try_find_child("vpc-1") is None:
+    if make in (database, serverless) and stack.node.try_find_child("vpc-1") is None:
         vpc_in(stack)
     if make in (release_task, release_task_of, scheduled_task):
         vpc = vpc_in(stack, id="vpc-2")
@@ -224,6 +225,14 @@ def database(stack: Stack, **arguments: Any) -> GalvDatabase:
     return GalvDatabase(stack, "Made", **arguments)
 
 
+def serverless(stack: Stack, **arguments: Any) -> GalvDatabaseCluster:
+    if "network" not in arguments:
+        arguments["network"] = GalvNetwork.from_vpc(
+            cast("ec2.IVpc", stack.node.find_child("vpc-1"))
+        )
+    return GalvDatabaseCluster(stack, "Made", **arguments)
+
+
 def web_acl(stack: Stack, **arguments: Any) -> GalvWebAcl:
     return GalvWebAcl(stack, "Made", **arguments)
 
@@ -253,6 +262,8 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (backend, "web_acl_arn", regional_acl, HERE),
     (database, "encryption_key", key, HERE),
     (database, "network", network, HERE),
+    (serverless, "encryption_key", key, HERE),
+    (serverless, "network", network, HERE),
     (frontend, "certificate", certificate, "us-east-1"),
     (frontend, "log_bucket", bucket, HERE),
     (frontend, "secrets", secrets, HERE),
@@ -364,6 +375,7 @@ CONSTRUCTS: dict[Make, type] = {
     mirrored_image: MirroredImage,
     backend: GalvBackend,
     database: GalvDatabase,
+    serverless: GalvDatabaseCluster,
     deploy_role: GalvDeployRole,
     frontend: GalvFrontend,
     mail: GalvMail,
