@@ -12,6 +12,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
@@ -97,6 +98,9 @@ GIVEN: dict[str, Callable[[Stack], object]] = {
     "exports_bucket": lambda stack: s3.Bucket(stack, "GivenExports"),
     "licence": lambda stack: secretsmanager.Secret.from_secret_name_v2(
         stack, "GivenLicence", "licence"
+    ),
+    "licences": lambda stack: lambda_.Function.from_function_name(
+        stack, "GivenLicences", "licences"
     ),
     "listener": listener_in,
     "load_balancer": load_balancer_in,

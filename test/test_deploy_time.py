@@ -302,7 +302,6 @@ class TestPage:
 def test_everything_that_the_keys_of_cdk_json_add_has_a_duration() -> None:
     more: dict[str, object] = {
         "mediaKey": True,
-        "preflight": True,
         "alarmEmail": "ops@example.com",
         "wafCountedRules": {"AWSManagedRulesCommonRuleSet": ["NoUserAgent_HEADER"]},
         "logLockDays": 30,

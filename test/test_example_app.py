@@ -279,7 +279,7 @@ def test_everything_is_tagged(customized: Assembly) -> None:
 
 
 def test_asks_first_where_the_key_says_so(run: Run) -> None:
-    assembly = run(region="eu-west-2", preflight=["records"])
+    assembly = run(region="eu-west-2", preflight=["records", "Mail/Sandbox"])
 
     kinds = {}
     for name in ("galv-BackendStack", "galv-FrontendStack"):
@@ -290,15 +290,27 @@ def test_asks_first_where_the_key_says_so(run: Run) -> None:
             template["Outputs"]["PreflightWarnings"]
         )
     assert {"image", "mail-identity", "quotas"} <= kinds["galv-BackendStack"]
+    assert "mail-sandbox" not in kinds["galv-BackendStack"]
     assert "site-source" in kinds["galv-FrontendStack"]
     assert "records" not in set().union(*kinds.values())
 
 
-def test_asks_nothing_by_default(documented: Assembly) -> None:
-    for name in documented.stacks:
-        template = documented.template(name)
-        assert not of_type(template, "Custom::GalvPreflight")
-        assert "PreflightWarnings" not in template.get("Outputs", {})
+def test_asks_first_by_default(documented: Assembly) -> None:
+    asks = {name for name in documented.stacks if "GalvPreflight" in str(documented.template(name))}
+
+    assert asks == {"galv-BackendStack", "galv-FrontendStack", "galv-FrontendStack-Edge"}
+
+
+def test_asks_nothing_where_the_key_says_so(run: Run) -> None:
+    assembly = run(region="eu-west-2", preflight=False)
+
+    for name in assembly.stacks:
+        assert "Preflight" not in str(assembly.template(name))
+
+
+def test_refuses_to_leave_out_a_check_that_there_is_not(run: Run) -> None:
+    with pytest.raises(RuntimeError, match=r"'Backend/Imgae', .* did you mean 'Backend/Image'"):
+        run(region="eu-west-2", preflight=["Backend/Imgae"])
 
 
 def test_passes_the_keys_on(run: Run) -> None:

@@ -129,7 +129,7 @@ class GalvNetwork(Construct):
         max_azs: int = 2,
         ipv6: bool = False,
         log_bucket: s3.IBucket | None = None,
-        preflight: bool | Sequence[str] = False,
+        preflight: bool | Sequence[str] = True,
     ) -> None:
         """Define the VPC.
 
@@ -148,7 +148,7 @@ class GalvNetwork(Construct):
             log_bucket: Bucket for flow logs, which say who connected to what, such as
                 `GalvLogBucket.bucket`. Default: there are none.
             preflight: Whether a deployment first asks whether the account has room for the VPC: see
-                `GalvPreflight`. A list leaves out kinds of questions. Default: false.
+                `GalvPreflight`. A list leaves out checks, by their kinds or ids. Default: true.
 
         Raises:
             ValueError: If an argument has the wrong type or is out of range.

@@ -1,5 +1,6 @@
 """What a backend tells preflight, and what of it waits."""
 
+import json
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def stack() -> Stack:
 
 def asked(stack: Stack, **arguments: Any) -> Json:
     """The questions of a backend."""
-    backend_in(stack, **{"preflight": True, "version": "v2.11.4", **arguments})
+    backend_in(stack, **{"version": "v2.11.4", **arguments})
     return dict(only(synthesize(stack), "Custom::GalvPreflight")["Questions"])
 
 
@@ -68,7 +69,7 @@ class TestWhatWaits:
     def test_is_all_that_costs_time_or_money(self, stack: Stack, given: Json) -> None:
         if given:
             given = {"network": GalvNetwork(stack, "Network")}
-        backend_in(stack, preflight=True, **given)
+        backend_in(stack, **given)
         template = synthesize(stack)
         preflight = only_id(template, "Custom::GalvPreflight")
 
@@ -81,18 +82,13 @@ class TestWhatWaits:
         assert kinds == dict.fromkeys(COSTLY, True)
 
     def test_is_nothing_that_preflight_needs(self, stack: Stack) -> None:
-        backend_in(stack, preflight=True)
+        backend_in(stack)
         template = synthesize(stack)
 
         first = needs(template, only_id(template, "Custom::GalvPreflight"))
 
         assert first
         assert all(id.startswith("GalvPreflight") for id in first)
-
-    def test_by_default_there_is_none(self, stack: Stack) -> None:
-        backend_in(stack)
-
-        assert not of_type(synthesize(stack), "Custom::GalvPreflight")
 
 
 class TestImage:
@@ -297,6 +293,20 @@ class TestPlace:
 
 
 class TestLeavingOut:
+    def test_everything_leaves_nothing_of_it(self, stack: Stack) -> None:
+        backend_in(stack, preflight=False)
+
+        assert "Preflight" not in json.dumps(synthesize(stack))
+
+    def test_an_id_leaves_the_others(self, stack: Stack) -> None:
+        given = ecs.Secret.from_secrets_manager(secret(stack, "galv-secrets"), "KEY")
+        left_out = ["Backend/Secrets/galv-secrets", "Backend/Network/Quotas/vpc"]
+
+        found = asked(stack, preflight=left_out, secrets={"KEY": given})
+
+        assert not found.keys() & {*left_out}
+        assert {"Backend/Image", "Backend/Network/Quotas/eip"} <= found.keys()
+
     def test_a_kind_leaves_the_others(self, stack: Stack) -> None:
         given = ecs.Secret.from_secrets_manager(secret(stack, "galv-secrets"), "KEY")
 
@@ -317,7 +327,6 @@ def test_preflight_is_no_stranger_that_reads_a_secret(stack: Stack) -> None:
     """A topic that is told of readers is not told of it."""
     backend_in(
         stack,
-        preflight=True,
         **given_database(stack),
         alarm_topic=sns.Topic(stack, "Topic"),
         alarm_on_secret_reads=True,

@@ -173,13 +173,14 @@ class TestRunsAgain:
 
         assert only(default, RUN)["TaskDefinition"] == {"Ref": logical_id}
 
-    def test_another_image_changes_its_copy_and_the_task_definitions_and_nothing_else(
+    def test_another_image_is_asked_for_and_copied_and_changes_the_task_definitions_alone(
         self, default: Json, synth: Synth
     ) -> None:
         changed = different(default, synth(version="v2.11.4"))
 
         assert changed == {
             only_id(default, "Custom::GalvMirroredImage"),
+            only_id(default, "Custom::GalvPreflight"),
             *(task_definition(default, name)[0] for name in ("web", "setup-db", "check-status")),
         }
 
@@ -195,7 +196,10 @@ class TestRunsAgain:
     ) -> None:
         changed = different(default, synth(cpu=1024, memory_limit_mib=2048))
 
-        assert changed == {task_definition(default, "web")[0]}
+        assert changed == {
+            only_id(default, "Custom::GalvPreflight"),
+            task_definition(default, "web")[0],
+        }
 
 
 class TestPermissions:

@@ -322,9 +322,10 @@ def test_reads_numbers_as_text(value: object) -> None:
         ("True", True),
         ("false", False),
         ('["image"]', ["image"]),
+        (["quotas", "Backend/Image"], ["quotas", "Backend/Image"]),
         ([], []),
-        (None, False),
-        ("", False),
+        (None, True),
+        ("", True),
     ],
 )
 def test_reads_what_preflight_leaves_out(value: object, asks: object) -> None:
@@ -423,8 +424,8 @@ def test_ignores_context_of_cdk(key: str) -> None:
         ("logLockDays", 366, "from 1 to 365, got 366"),
         ("logLockDays", 1.5, "a whole number of days"),
         ("databaseCaFile", "no-such.pem", "must be a file with certificates, and"),
-        ("preflight", "off", "must be true, false, or a list of kinds of checks"),
-        ("preflight", ["imgae"], "leaves out 'imgae', which is no kind of check; did you mean"),
+        ("preflight", "off", "must be true, false, or a list of checks to leave out"),
+        ("preflight", ["imgae"], "leaves out 'imgae', which is neither a kind of check"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),
         ("smtpRotation", 1.5, "a whole number, got 1.5"),
     ],

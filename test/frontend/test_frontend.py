@@ -290,7 +290,7 @@ class TestHosting:
     def test_logs_that_were_kept_are_not_in_the_way_of_the_next_ones(self) -> None:
         groups = of_type(template(), "AWS::Logs::LogGroup").values()
 
-        assert len(groups) == 2
+        assert len(groups) == 3
         assert not any("LogGroupName" in group["Properties"] for group in groups)
 
 
@@ -388,9 +388,11 @@ class TestShapes:
         assert edge.environment.region == "us-east-1"
         assert edge.environment.account == ACCOUNT
         # No custom resource carries the ARN over.
-        assert {r["Type"] for r in edge.template["Resources"].values()} == {
-            "AWS::CertificateManager::Certificate"
-        }
+        assert {
+            r["Type"]
+            for id, r in edge.template["Resources"].items()
+            if not id.startswith("GalvPreflight")
+        } == {"AWS::CertificateManager::Certificate"}
         found = assembly.get_stack_by_name("Stack")
         arn = distribution(found.template)["ViewerCertificate"]["AcmCertificateArn"]
         assert arn["Fn::GetStackOutput"]["Region"] == "us-east-1"
@@ -417,8 +419,9 @@ class TestShapes:
         assert "/cdk-ours-deploy-role-" in str(edge.assume_role_arn)
         assert edge.tags == {"project-name": "galv"}
         assert edge.termination_protection
-        # It has no role that a boundary could hold for.
-        assert "AWS::IAM::" not in json.dumps(edge.template)
+        roles = of_type(edge.template, "AWS::IAM::Role").values()
+        assert roles
+        assert all("PermissionsBoundary" in role["Properties"] for role in roles)
 
     @pytest.mark.parametrize("flags", [{}, {"@aws-cdk/core:explicitStackTags": True}])
     def test_the_edge_stack_has_tags_that_its_stack_gets_in_any_way(self, flags: Json) -> None:
@@ -462,7 +465,7 @@ class TestShapes:
         frontend(stack)
         edge = assembly_of(stack).get_stack_by_name("Stack-Edge").template
 
-        (certificate,) = edge["Resources"].values()
+        (certificate,) = of_type(edge, "AWS::CertificateManager::Certificate").values()
         assert certificate["UpdateReplacePolicy"] == "Retain"
         assert certificate.get("DeletionPolicy", "Delete") == "Delete"
 
@@ -476,11 +479,16 @@ class TestShapes:
         edge = assembly.get_stack_by_name("Stack-Edge").template
         assert len(of_type(edge, "AWS::CertificateManager::Certificate")) == 2
 
-    def test_a_nested_stack_has_the_edge_stack_of_its_parent(self) -> None:
-        app = new_app()
-        frontend(NestedStack(stack_in("eu-west-2", app), "Nested"))
+    def test_nested_stacks_share_the_edge_stack_of_their_parent(self) -> None:
+        stack = stack_in("eu-west-2")
+        for name in ("one", "two"):
+            frontend(NestedStack(stack, name), domain_name=f"{name}.example.com")
 
-        assert app.node.try_find_child("Stack-Edge") is not None
+        edge = assembly_of(stack).get_stack_by_name("Stack-Edge").template
+        assert only(edge, "Custom::GalvPreflight")["Questions"].keys() == {
+            "one/Frontend/HostedZone",
+            "two/Frontend/HostedZone",
+        }
 
     def test_says_that_the_edge_region_needs_a_bootstrap(self) -> None:
         app = new_app()
@@ -882,7 +890,7 @@ class TestRelease:
 
     def test_assets_are_the_handler_and_the_build_and_no_more(self, tmp_path: Path) -> None:
         app = App(outdir=str(tmp_path), **validation(on=False))
-        frontend(stack_in("us-east-1", app))
+        frontend(stack_in("us-east-1", app), preflight=False)
         app.synth()
 
         files = {

@@ -1,5 +1,6 @@
 """What a site tells preflight, and what of it waits."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import new_app, regional_stack, zone_in
-from templates import Json, needs, of_type, only, only_id, synthesize
+from templates import Json, needs, only, only_id, synthesize
 
 from galv_constructs import FrontendSource, GalvFrontend
 
@@ -35,7 +36,6 @@ def frontend(stack: Stack, **arguments: Any) -> GalvFrontend:
         "domain_name": "app.example.com",
         "api_url": "https://api.example.com",
         "source": FrontendSource.release("v2.2.0"),
-        "preflight": True,
         **arguments,
     }
     if "certificate" not in given:
@@ -157,9 +157,19 @@ def test_refuses_what_is_no_kind(stack: Stack, preflight: Any) -> None:
         frontend(stack, preflight=preflight)
 
 
-def test_by_default_there_is_none(app: App, stack: Stack) -> None:
+def test_leaves_out_a_check_by_its_id(stack: Stack) -> None:
+    frontend(stack, preflight=["Frontend/Records", "Frontend/HostedZone"])
+
+    assert questions(stack).keys() == {
+        "Frontend/Quotas/cloudfront",
+        "Frontend/Quotas/codebuild",
+        "Frontend/Source",
+    }
+
+
+def test_asks_nothing_where_that_is_left_out(app: App, stack: Stack) -> None:
     frontend(stack, preflight=False)
 
     for one in (stack, app.node.find_child("Stack-Edge")):
         assert isinstance(one, Stack)
-        assert not of_type(synthesize(one), "Custom::GalvPreflight")
+        assert "Preflight" not in json.dumps(synthesize(one))

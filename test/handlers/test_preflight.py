@@ -352,8 +352,8 @@ class TestReason:
             "Preflight found an error before anything costly was created.\n"
             "- Backend/Image: the registry has no tag v2.11.4. Found: v2.11.3. To do: set "
             "backendVersion to v2.11.3.\n"
-            'To leave such checks out, pass preflight=["image"], or set "preflight" to it in '
-            "cdk.json.\n"
+            'To leave such checks out, pass preflight=["Backend/Image"], or set "preflight" to '
+            "it in cdk.json.\n"
             "All of it: galv-ops preflight"
         )
 
@@ -415,13 +415,18 @@ class TestReason:
         assert "the secret galv-backend-secrets-AbCdEf lacks SENTRY_DSN" in lines[2]
         assert "the certificate 12345678-1234-1234-1234-123456789012 is not issued" in lines[3]
 
-    def test_says_once_how_to_go_on_without_the_kinds_of_the_errors(self, world: World) -> None:
-        mine = error("Backend/Secrets"), error(), error("Unknown")
+    def test_says_once_how_to_go_on_without_the_checks_of_the_errors(self, world: World) -> None:
+        """And names none that the application itself added, or that nobody knows."""
+        mine = error("Backend/Secrets"), error(), error("Unknown"), error("Reports/Image")
 
-        reason = refusal(world, *mine, finding("Mail/Sandbox", "warning"))
+        own = {"Reports/Image": {**IMAGE, "Own": "true"}}
+        world.found = [*mine, finding("Mail/Sandbox", "warning")]
+        with pytest.raises(PreflightError) as caught:
+            on_event(event("Create", questions={**QUESTIONS, **own}), None)
+        reason = str(caught.value)
 
         assert reason.count("out, pass") == 1
-        assert '\nTo leave such checks out, pass preflight=["image", "secret"], or set' in reason
+        assert 'out, pass preflight=["Backend/Image", "Backend/Secrets"], or set' in reason
 
     def test_of_an_update_says_that_nothing_changed(self, world: World) -> None:
         world.status = "UPDATE_IN_PROGRESS"

@@ -274,7 +274,7 @@ class TestPermissions:
         role = only_id(mail, "AWS::IAM::Role", "MailCredentialsHandlerRole")
         user = {"Fn::GetAtt": [only_id(mail, USER), "Arn"]}
         secret = {"Ref": only_id(mail, SECRET)}
-        log_group = {"Fn::GetAtt": [only_id(mail, "AWS::Logs::LogGroup"), "Arn"]}
+        log_group = {"Fn::GetAtt": [only_id(mail, "AWS::Logs::LogGroup", "Mail"), "Arn"]}
         place = [{"Ref": f"AWS::{part}"} for part in ("Partition", "Region", "AccountId")]
         partition, region, account = place
         parts = ["arn:", partition, ":ses:", region, ":", account, ":identity/mail.example.com"]
@@ -358,13 +358,13 @@ class TestCredentials:
         assert record.get("DeletionPolicy", "Delete") == "Delete"
 
     def test_a_log_that_was_kept_is_not_in_the_way_of_the_next_one(self, mail: Json) -> None:
-        assert "LogGroupName" not in only(mail, "AWS::Logs::LogGroup")
+        assert "LogGroupName" not in only(mail, "AWS::Logs::LogGroup", "Mail")
 
     def test_the_log_goes_too_without_removal_protection(self) -> None:
         template = synth_mail(production=False)
 
         assert "Retain" not in json.dumps(template)
-        assert only(template, "AWS::Logs::LogGroup")["RetentionInDays"] == 30
+        assert only(template, "AWS::Logs::LogGroup", "Mail")["RetentionInDays"] == 30
 
     def test_the_secret_has_the_given_name(self) -> None:
         assert only(synth_mail(secret_name="galv-smtp"), SECRET)["Name"] == "galv-smtp"
@@ -379,7 +379,8 @@ class TestCredentials:
 
         template = synthesize(stack)
         assert only(template, SECRET)["KmsKeyId"] == KEY_ARN
-        assert only(template, "AWS::Logs::LogGroup")["KmsKeyId"] == KEY_ARN
+        groups = of_type(template, "AWS::Logs::LogGroup").values()
+        assert [group["Properties"]["KmsKeyId"] for group in groups] == [KEY_ARN, KEY_ARN]
         role = only_id(template, "AWS::IAM::Role", "MailCredentialsHandlerRole")
         (allowed,) = (s for s in statements(template, role) if s["Resource"] == KEY_ARN)
         assert allowed["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]

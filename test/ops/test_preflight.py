@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import App, Environment, Stack, Stage
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import validation
-from ops.recorded import ACCOUNT, REGION, Recorded, stack, stack_id
+from ops.recorded import ACCOUNT, LATER, REGION, Recorded, stack, stack_id
 
 from galv_constructs import GalvPreflight, PreflightCheck
 from galv_ops.assembly import Template, UnknownValueError, templates
@@ -109,8 +109,8 @@ class TestCommand:
             "            Found: v2.11.3",
             "            To do: set backendVersion",
             (
-                'To leave such checks out, pass preflight=["image"], or set "preflight" to it in '
-                "cdk.json."
+                'To leave such checks out, pass preflight=["Backend/Image"], or set "preflight" to '
+                "it in cdk.json."
             ),
             "Asked: 1. Errors: 1. Unanswered: 1. Warnings: 1.",
         ]
@@ -242,7 +242,7 @@ class TestCommand:
 
         assert done.exit_code == 0, done.output
         arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:galv"
-        question = {"Ask": "secret", "SecretArn": arn, "Keys": ["A"]}
+        question = {"Ask": "secret", "Own": "true", "SecretArn": arn, "Keys": ["A"]}
         assert asked.questions == {REGION: {"Secret": question}}
 
 
@@ -330,6 +330,83 @@ class TestStackThatExists:
         assert sorted(reasons) == ["Quota", "Records", "Subnets"]
         assert "the stack may exist already, and AWS does not tell" in reasons["Quota"]
         assert reasons["Records"] == "AWS::StackId is known only in a deployment"
+
+
+class TestFunctionOfTheStack:
+    """A function that the application defines has a name when it is deployed."""
+
+    @staticmethod
+    def ask(recorded: Recorded, folder: Path, arn: Json) -> Json:
+        question = {"Ask": "function", "FunctionArn": arn, "Question": "{}"}
+        app = assembly(folder, Licence=question)
+        template = json.loads((app / "galv.template.json").read_text())
+        template["Resources"]["Licences"] = {"Type": "AWS::Lambda::Function"}
+        (app / "galv.template.json").write_text(json.dumps(template))
+        return dict(json.loads(recorded.run("preflight", "--app", str(app), "--json").stdout))
+
+    @pytest.mark.parametrize("arn", [{"Fn::GetAtt": ["Licences", "Arn"]}, {"Ref": "Licences"}])
+    def test_is_asked_by_its_name(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path, arn: Json
+    ) -> None:
+        recorded.answers["cloudformation.DescribeStackResource"] = resource("UPDATE_COMPLETE")
+
+        assert self.ask(recorded, tmp_path, arn)["notAsked"] == []
+        assert asked.questions[REGION]["Licence"]["FunctionArn"] == "galv-Licences-x1"
+
+    @pytest.mark.parametrize("is_deployed", [False, True])
+    def test_is_not_asked_before_it_is_deployed(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path, *, is_deployed: bool
+    ) -> None:
+        if is_deployed:
+            recorded.refuse("cloudformation.DescribeStackResource", "ValidationError", "no such")
+        else:
+            recorded.stacks[REGION] = []
+
+        result = self.ask(recorded, tmp_path, {"Fn::GetAtt": ["Licences", "Arn"]})
+
+        (one,) = result["notAsked"]
+        assert (one["check"], one["why"]) == ("Licence", "its function is not deployed yet")
+        assert "Licence" not in asked.questions[REGION]
+
+    @pytest.mark.parametrize("status", ["CREATE_FAILED", "DELETE_COMPLETE"])
+    def test_is_not_asked_when_it_is_gone(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path, status: str
+    ) -> None:
+        recorded.answers["cloudformation.DescribeStackResource"] = resource(status)
+
+        (one,) = self.ask(recorded, tmp_path, {"Ref": "Licences"})["notAsked"]
+
+        assert one["why"] == "its function is not deployed yet"
+
+    def test_is_not_asked_where_nobody_may_see_it(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path
+    ) -> None:
+        recorded.refuse("cloudformation.DescribeStackResource", "AccessDenied", "not authorized")
+
+        (one,) = self.ask(recorded, tmp_path, {"Ref": "Licences"})["notAsked"]
+
+        assert one["why"].startswith("AWS does not tell its function: ")
+        assert "not authorized" in one["why"]
+
+    def test_that_is_imported_is_asked_by_what_it_is_imported_by(
+        self, recorded: Recorded, asked: Asked, tmp_path: Path
+    ) -> None:
+        arn = {"Fn::Join": [":", ["arn", {"Ref": "AWS::Region"}, "licences"]]}
+
+        assert self.ask(recorded, tmp_path, arn)["notAsked"] == []
+        assert asked.questions[REGION]["Licence"]["FunctionArn"] == f"arn:{REGION}:licences"
+
+
+def resource(status: str) -> Json:
+    """The function of a stack, as CloudFormation describes it."""
+    detail = {
+        "LogicalResourceId": "Licences",
+        "PhysicalResourceId": "galv-Licences-x1",
+        "ResourceType": "AWS::Lambda::Function",
+        "LastUpdatedTimestamp": LATER,
+        "ResourceStatus": status,
+    }
+    return {"StackResourceDetail": detail}
 
 
 class TestValues:

@@ -13,11 +13,13 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from backends import new_app, regional_stack
-from templates import Json, of_type, only
+from templates import Json, needs, of_type, only, only_id
 
 from galv_constructs import GalvPreflight, PreflightCheck
 from galv_constructs.preflight._needs import KINDS, Needs, check_preflight, secret_checks
@@ -109,6 +111,23 @@ class TestOneInAStack:
         assert group["Properties"]["RetentionInDays"] == days
         assert group["DeletionPolicy"] == policy
 
+    def test_its_log_has_the_first_key_that_it_gets(self, stack: Stack) -> None:
+        preflight = GalvPreflight.of(stack)
+        keys = [kms.Key(stack, id) for id in ("One", "Two")]
+        preflight.keep_log(production=False)
+        for key in keys:
+            preflight.keep_log(production=False, encryption_key=key)
+
+        template = synth(stack)
+        one = only_id(template, "AWS::KMS::Key", "One")
+        assert only(template, "AWS::Logs::LogGroup")["KmsKeyId"] == {"Fn::GetAtt": [one, "Arn"]}
+        assert "CloudWatchLogs" in str(only(template, "AWS::KMS::Key", "One"))
+
+    def test_refuses_a_key_by_its_name(self, stack: Stack) -> None:
+        key: Any = "alias/galv"
+        with pytest.raises(ValueError, match=r"encryption_key must be an aws_kms\.IKey"):
+            GalvPreflight.of(stack).keep_log(production=True, encryption_key=key)
+
     @pytest.mark.parametrize("given", [{"production": None}, {"production": 1}])
     def test_refuses_to_keep_its_log_for_something_else(self, stack: Stack, given: Json) -> None:
         with pytest.raises(ValueError, match="production must be true or false"):
@@ -125,8 +144,13 @@ class TestQuestions:
 
         assert list(found["Questions"]) == ["A", "B"]
         assert found["Questions"] == {
-            "A": {"Ask": "image", "Image": "registry.example.com/a/b:v1", "Architecture": "X86_64"},
-            "B": {"Ask": "secret", "SecretArn": ARN, "Keys": ["X", "Y"]},
+            "A": {
+                "Ask": "image",
+                "Own": "true",
+                "Image": "registry.example.com/a/b:v1",
+                "Architecture": "X86_64",
+            },
+            "B": {"Ask": "secret", "Own": "true", "SecretArn": ARN, "Keys": ["X", "Y"]},
         }
         assert "Ref" in found["LogGroup"]
 
@@ -449,8 +473,60 @@ class TestNeeds:
 
     @pytest.mark.parametrize("preflight", ["image", None, 1, {"image": True}])
     def test_refuses_something_else(self, preflight: Any) -> None:
-        with pytest.raises(ValueError, match="preflight must be true, false, or a list of kinds"):
+        with pytest.raises(ValueError, match="preflight must be true, false, or a list of checks"):
             check_preflight(preflight)
+
+    def test_without_the_check_of_an_id_ask_the_others(
+        self, stack: Stack, construct: ec2.CfnEIP
+    ) -> None:
+        needs = Needs(construct, preflight=["Address/Secrets/a/b"])
+        needs.ask("Image", IMAGE)
+        needs.ask("Secrets/a/b", PreflightCheck.secret(ARN))
+
+        assert list(questions(stack)) == ["Address/Image"]
+
+    def test_take_an_id_that_another_construct_with_the_list_asks(
+        self, stack: Stack, construct: ec2.CfnEIP
+    ) -> None:
+        given = ["Address/Image", "Other/Image", "quotas"]
+        for one in (construct, ec2.CfnEIP(stack, "Other")):
+            Needs(one, preflight=given).ask("Image", IMAGE)
+
+        assert not of_type(synth(stack), "Custom::GalvPreflight")
+
+    def test_refuse_an_id_that_no_construct_with_the_list_asks(
+        self, stack: Stack, construct: ec2.CfnEIP
+    ) -> None:
+        Needs(ec2.CfnEIP(stack, "Other"), preflight=True).ask("Image", IMAGE)
+        needs = Needs(construct, preflight=["Address/Imgae", "Other/Image"])
+        needs.ask("Image", IMAGE)
+
+        with pytest.raises(RuntimeError) as caught:
+            synth(stack)
+
+        errors = str(caught.value)
+        assert (
+            "preflight leaves out 'Address/Imgae', which none of the constructs with that list "
+            "asks; did you mean 'Address/Image'? They ask: Address/Image" in errors
+        )
+        assert "preflight leaves out 'Other/Image', which none" in errors
+
+    def test_of_nested_stacks_are_apart_where_they_are_asked_in_one(self, stack: Stack) -> None:
+        for name in ("A", "B"):
+            construct = ec2.CfnEIP(NestedStack(stack, name), "Address")
+            Needs(construct, preflight=True).ask("Image", IMAGE, scope=stack)
+
+        assert list(questions(stack)) == ["A/Address/Image", "B/Address/Image"]
+
+    def test_of_constructs_are_none_of_the_application(
+        self, stack: Stack, construct: ec2.CfnEIP
+    ) -> None:
+        """Messages propose to leave out those of constructs alone."""
+        GalvPreflight.of(stack).add_check("Image", IMAGE)
+        Needs(construct, preflight=True).ask("Image", IMAGE)
+
+        owned = {id: question.get("Own") for id, question in questions(stack).items()}
+        assert owned == {"Image": "true", "Address/Image": None}
 
     def test_refuses_an_unknown_kind_and_knows_what_was_meant(self) -> None:
         with pytest.raises(ValueError, match=r"'imgae', .*did you mean 'image'\? Kinds: cert"):
@@ -458,6 +534,26 @@ class TestNeeds:
 
 
 class TestSecretsOfVariables:
+    def test_have_ids_of_their_own(self, stack: Stack) -> None:
+        """Also where the account alone tells them apart, or nothing is known."""
+        name = CfnParameter(stack, "Name").value_as_string
+        secrets = {
+            "ONE": secretsmanager.Secret.from_secret_partial_arn(stack, "One", ARN),
+            "TWO": secretsmanager.Secret.from_secret_partial_arn(
+                stack, "Two", ARN.replace("123456789012", "210987654321")
+            ),
+            "THREE": secretsmanager.Secret.from_secret_name_v2(stack, "Three", name),
+        }
+
+        ids = [
+            id
+            for id, _ in secret_checks(
+                {name: ecs.Secret.from_secrets_manager(one, "A") for name, one in secrets.items()}
+            )
+        ]
+
+        assert ids == ["Secrets/galv-AbCdEf", "Secrets/TWO", "Secrets/THREE"]
+
     def test_are_asked_once_with_all_keys(self, stack: Stack) -> None:
         secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "galv/backend")
         found = dict(
@@ -494,6 +590,7 @@ class TestSecretsOfVariables:
 ZONE = "Z0123456789"
 VPC, SUBNETS = "vpc-0123456789abcdef0", ["subnet-00000000000000001"]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:licences"
 ROLE = "arn:aws:iam::123456789012:role/deploys"
 
 
@@ -507,6 +604,9 @@ def every_check(stack: Stack) -> list[PreflightCheck]:
         PreflightCheck.certificate(certificate, ["example.com"], region="us-east-1"),
         PreflightCheck.database("galv", security_group_ids=["sg-1"], engine_version="14"),
         PreflightCheck.database(cluster_identifier="galv", endpoint="db.example.com"),
+        PreflightCheck.function(
+            lambda_.Function.from_function_arn(stack, "Function", FUNCTION), {"seats": 5}
+        ),
         PreflightCheck.hosted_zone(zone, ["example.com"], certificate=True),
         PreflightCheck.image(
             "123456789012.dkr.ecr.eu-west-1.amazonaws.com/galv:v1", credentials=ARN
@@ -521,6 +621,69 @@ def every_check(stack: Stack) -> list[PreflightCheck]:
         PreflightCheck.snapshot("arn:aws:rds:eu-west-1:123456789012:snapshot:galv"),
         PreflightCheck.subnets(VPC, SUBNETS, route="nat", addresses=2, addresses_each=1),
     ]
+
+
+class TestFunctions:
+    @pytest.fixture
+    def own(self, stack: Stack) -> lambda_.Function:
+        return lambda_.Function(
+            stack,
+            "Licences",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            handler="index.handler",
+            code=lambda_.Code.from_inline("def handler(event, _): return {'findings': []}"),
+        )
+
+    def test_of_the_same_stack_are_asked_when_they_are_there(
+        self, stack: Stack, own: lambda_.Function
+    ) -> None:
+        bucket = s3.Bucket(stack, "Bucket")
+        GalvPreflight.of(stack).add_check(
+            "Licence", PreflightCheck.function(own, {"bucket": bucket.bucket_name, "seats": 5})
+        )
+        template = synth(stack)
+
+        id = only_id(template, "AWS::Lambda::Function", "Licences")
+        arn = {"Fn::GetAtt": [id, "Arn"]}
+        name = only_id(template, "AWS::S3::Bucket")
+        assert questions(stack)["Licence"] == {
+            "Ask": "function",
+            "Own": "true",
+            "FunctionArn": arn,
+            "Question": {"Fn::Join": ["", ['{"bucket":"', {"Ref": name}, '","seats":5}']]},
+        }
+        first = needs(template, only_id(template, "Custom::GalvPreflight"))
+        assert {id, only_id(template, "AWS::IAM::Role", "LicencesServiceRole"), name} <= first
+        assert allowed(stack, "lambda:InvokeFunction") == [arn]
+
+    def test_may_be_imported_and_asked_nothing_in_particular(self, stack: Stack) -> None:
+        function = lambda_.Function.from_function_arn(stack, "Function", FUNCTION)
+        GalvPreflight.of(stack).add_check("Licence", PreflightCheck.function(function))
+
+        assert questions(stack)["Licence"]["FunctionArn"] == FUNCTION
+        assert questions(stack)["Licence"]["Question"] == "{}"
+        assert allowed(stack, "lambda:InvokeFunction") == [FUNCTION]
+
+    def test_may_be_a_version_so_that_other_code_asks_again(
+        self, stack: Stack, own: lambda_.Function
+    ) -> None:
+        GalvPreflight.of(stack).add_check("Licence", PreflightCheck.function(own.current_version))
+
+        version = only_id(synth(stack), "AWS::Lambda::Version")
+        assert questions(stack)["Licence"]["FunctionArn"] == {"Ref": version}
+        assert allowed(stack, "lambda:InvokeFunction") == [{"Ref": version}]
+
+    @pytest.mark.parametrize("function", [FUNCTION, {"arn": FUNCTION}])
+    def test_refuses_what_is_no_function(self, function: Any) -> None:
+        with pytest.raises(ValueError, match=r"function must be an aws_lambda\.IFunction"):
+            PreflightCheck.function(function)
+
+    @pytest.mark.parametrize("question", ["seats", [("seats", 5)], 5])
+    def test_refuses_a_question_that_is_no_mapping(
+        self, own: lambda_.Function, question: Any
+    ) -> None:
+        with pytest.raises(ValueError, match="question must be a mapping, such as"):
+            PreflightCheck.function(own, question)
 
 
 class TestKinds:

@@ -215,7 +215,7 @@ class GalvBackend(Construct):
         deletion_protection: bool | None = None,
         execute_command: bool | None = None,
         container_insights: bool | None = None,
-        preflight: bool | Sequence[str] = False,
+        preflight: bool | Sequence[str] = True,
     ) -> None:
         """Define the backend.
 
@@ -374,7 +374,8 @@ class GalvBackend(Construct):
                 in production.
             preflight: Whether a deployment first asks for what the backend needs, and creates
                 nothing that takes minutes before it has the answers: see `GalvPreflight`. A
-                list leaves out kinds of questions, such as `["image"]`. Default: false.
+                list leaves out checks, by their kinds or ids, such as
+                `["quotas", "Backend/Image"]`. Default: true.
 
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
@@ -492,6 +493,7 @@ class GalvBackend(Construct):
             preflight=preflight,
             production=production,
             removal_protection=removal_protection,
+            encryption_key=encryption_key,
         )
         policy = DeploymentPolicy.of(
             production=production,

@@ -28,7 +28,7 @@ from galv_constructs.frontend.source import RESERVED_PREFIXES
 from galv_constructs.frontend.source import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
 from galv_constructs.load_balancer._access import check_ranges
 from galv_constructs.network import NetworkPreset
-from galv_constructs.preflight._needs import KINDS, check_preflight
+from galv_constructs.preflight._needs import ID_PATTERN, KINDS, check_preflight
 from galv_constructs.web_acl._credential_rules import check_credential_paths
 from galv_constructs.web_acl._managed_rules import MANAGED_GROUPS
 from galv_constructs.web_acl.web_acl import by_version, check_counted_rules
@@ -386,7 +386,16 @@ PREFLIGHT = Kind(
     schema={
         "oneOf": [
             {"type": "boolean"},
-            {"type": "array", "items": {"enum": list(KINDS)}, "uniqueItems": True},
+            {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        {"enum": list(KINDS)},
+                        {"type": "string", "pattern": f"^{ID_PATTERN}$"},
+                    ]
+                },
+                "uniqueItems": True,
+            },
         ]
     },
 )

@@ -325,10 +325,10 @@ class GalvConfig:
     which administrators can bypass); it cannot be turned off again. Default: logs are not
     locked."""
 
-    preflight: Annotated[bool | Sequence[str], Key("preflight", PREFLIGHT, added=True)] = False
+    preflight: Annotated[bool | Sequence[str], Key("preflight", PREFLIGHT, added=True)] = True
     """Whether a deployment first asks for what it needs, such as the image and the hosted zone, and
-    creates nothing costly before it has the answers; a list names kinds of questions to leave out.
-    Default: `false`."""
+    creates nothing costly before it has the answers; a list leaves out checks by their kinds or
+    ids, such as `["quotas", "Backend/Image"]`. Default: `true`."""
 
     warnings: Sequence[str] = field(default_factory=list)
     """Values that are allowed but probably wrong, each with its key and the fix. Default: none."""

@@ -99,7 +99,7 @@ class GalvFrontend(Construct):
         build_timeout: Duration | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
-        preflight: bool | Sequence[str] = False,
+        preflight: bool | Sequence[str] = True,
     ) -> None:
         """Define the frontend.
 
@@ -159,7 +159,8 @@ class GalvFrontend(Construct):
                 `production`.
             preflight: Whether a deployment first asks for what the site needs, and creates nothing
                 that costs time before it has the answers: see `GalvPreflight`. A list leaves out
-                kinds of questions, such as `["records"]`. Default: false.
+                checks, by their kinds or ids, such as `["records", "Frontend/Source"]`. Default:
+                true.
 
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.

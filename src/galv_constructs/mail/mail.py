@@ -130,7 +130,7 @@ class GalvMail(Construct):
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
-        preflight: bool | Sequence[str] = False,
+        preflight: bool | Sequence[str] = True,
     ) -> None:
         """Define the identity and the credentials.
 
@@ -162,8 +162,8 @@ class GalvMail(Construct):
                 configuration set, outlive the stack, so that whatever sends through them goes on
                 sending; the credentials go with the stack. Default: the same as `production`.
             preflight: Whether a deployment first asks whether the identity, its records and the
-                account are as mail needs them: see `GalvPreflight`. A list leaves out kinds of
-                questions, such as `["mail-sandbox"]`. Default: false.
+                account are as mail needs them: see `GalvPreflight`. A list leaves out checks, by
+                their kinds or ids, such as `["mail-sandbox"]`. Default: true.
 
         Raises:
             ValueError: If an argument is malformed or out of range, the domain of `sender` is not
@@ -238,6 +238,7 @@ class GalvMail(Construct):
                 preflight=preflight,
                 production=production,
                 removal_protection=removal_protection,
+                encryption_key=encryption_key,
             ),
             domain,
             hosted_zone,

@@ -3,20 +3,24 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from aws_cdk import Aws, DefaultStackSynthesizer, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IConstruct
 
-from galv_constructs._core.validation import is_list
+from galv_constructs._core.validation import is_list, is_token
+from galv_constructs.preflight._left_out import claim_left_out
 from galv_constructs.preflight.check import TOKEN, PreflightCheck
 from galv_constructs.preflight.preflight import GalvPreflight
 
 KINDS = (
     "certificate",
     "database",
+    "function",
     "hosted-zone",
     "image",
     "mail-identity",
@@ -30,6 +34,8 @@ KINDS = (
     "subnets",
 )
 """The kinds of questions, which `preflight=[…]` can leave out."""
+ID_PATTERN = r"[^/]+/.+"
+"""The id of a check as messages show it: the path of its construct, and a name."""
 # A secret as ECS names it, with the key of its JSON that a variable is taken from.
 _SECRET = re.compile(
     rf"(?P<arn>{TOKEN}|arn:.*:secretsmanager:.*:secret:(?P<name>[^:]+))"
@@ -47,29 +53,38 @@ class Needs:
         preflight: bool | Sequence[str],
         production: bool | None = None,
         removal_protection: bool | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         """Remember what the user of a construct said about preflight and about its log."""
         self._scope = scope
         self._asks = preflight is not False
-        self._skipped = set() if isinstance(preflight, bool) else set(preflight)
+        self._left_out = frozenset(() if isinstance(preflight, bool) else preflight)
+        self._left_out_ids = self._left_out.difference(KINDS)
+        claim_left_out(scope, given=self._left_out_ids)
         self._production = production
         self._removal_protection = removal_protection
+        self._encryption_key = encryption_key
 
     def ask(self, id: str, check: PreflightCheck, *, scope: IConstruct | None = None) -> None:
         """Ask a question under the path of the construct, in the stack of `scope` or its own.
 
         The only question of a construct has no id of its own.
         """
-        if not self._asks or check.kind in self._skipped:
+        if not self._asks:
+            return
+        name = f"{self._path}/{id}".strip("/")
+        if self._left_out_ids:
+            claim_left_out(self._scope, asked=[name])
+        if {check.kind, name} & self._left_out:
             return
         preflight = GalvPreflight.of(scope or self._scope)
         if self._production is not None:
             preflight.keep_log(
-                production=self._production, removal_protection=self._removal_protection
+                production=self._production,
+                removal_protection=self._removal_protection,
+                encryption_key=None if scope is not None else self._encryption_key,
             )
-        stack = Stack.of(self._scope)
-        path = self._scope.node.path.removeprefix(stack.node.path).strip("/")
-        preflight.add_check(f"{path}/{id}".strip("/"), check)
+        preflight.add_check(name, replace(check, is_own=False))
 
     def hold(self, *constructs: IConstruct | None) -> None:
         """Make resources wait, where anything is asked in their stack."""
@@ -78,24 +93,39 @@ class Needs:
             if preflight is not None and construct is not None:
                 preflight.hold(construct)
 
+    @property
+    def _path(self) -> str:
+        """The path of the construct in its stack, or in the one that its stack is nested in.
+
+        Frontends of several nested stacks ask in one stack for their certificates.
+        """
+        stack = Stack.of(self._scope)
+        while stack.nested_stack_parent is not None:
+            stack = stack.nested_stack_parent
+        return self._scope.node.path.removeprefix(stack.node.path).strip("/")
+
 
 def check_preflight(preflight: object) -> None:
-    """Refuse what is neither true or false nor a list of kinds."""
+    """Refuse what is neither true or false nor a list of kinds and ids.
+
+    Which ids there are is known when the application is synthesized.
+    """
     if isinstance(preflight, bool):
         return
     if not is_list(preflight):
         raise ValueError(
-            "preflight must be true, false, or a list of kinds of checks to leave out, such as "
-            f"['image'], got {preflight!r}"
+            "preflight must be true, false, or a list of checks to leave out, by their kinds or "
+            f"ids, such as ['quotas', 'Backend/Image'], got {preflight!r}"
         )
-    for kind in preflight:
-        if kind not in KINDS:
-            near = difflib.get_close_matches(str(kind), KINDS, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else "."
-            raise ValueError(
-                f"preflight leaves out {kind!r}, which is no kind of check{meant} Kinds: "
-                f"{', '.join(KINDS)}"
-            )
+    for check in preflight:
+        if check in KINDS or re.fullmatch(ID_PATTERN, str(check)):
+            continue
+        near = difflib.get_close_matches(str(check), KINDS, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else "."
+        raise ValueError(
+            f"preflight leaves out {check!r}, which is neither a kind of check nor an id, such as "
+            f"'Backend/Image'{meant} Kinds: {', '.join(KINDS)}"
+        )
 
 
 def secret_checks(secrets: Mapping[str, ecs.Secret]) -> Iterable[tuple[str, PreflightCheck]]:
@@ -106,7 +136,11 @@ def secret_checks(secrets: Mapping[str, ecs.Secret]) -> Iterable[tuple[str, Pref
         # What is no secret is a parameter of Systems Manager.
         found = _SECRET.fullmatch(secret.arn)
         if found is not None:
-            ids.setdefault(found["arn"], f"Secrets/{found['name'] or variable}")
+            name = found["name"] or variable
+            # Of several accounts or regions, secrets may have one name.
+            if is_token(name) or f"Secrets/{name}" in {*ids.values()} - {ids.get(found["arn"])}:
+                name = variable
+            ids.setdefault(found["arn"], f"Secrets/{name}")
             keys.setdefault(found["arn"], set()).update([found["key"]] if found["key"] else [])
     for arn, id in ids.items():
         yield id, PreflightCheck.secret(arn, keys=sorted(keys[arn]))

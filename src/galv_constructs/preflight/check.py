@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from aws_cdk import Aws
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import IConstruct
 
 from galv_constructs._core.validation import check_construct, check_list, check_type
 from galv_constructs.preflight._permission import READ_SECRET, Permission
@@ -68,13 +70,21 @@ class PreflightCheck:
     """
 
     kind: str
-    """The kind of the question: what `preflight=[…]` leaves out."""
+    """The kind of the question, which `preflight=[…]` can leave out."""
 
     arguments: Mapping[str, str | Sequence[str] | Mapping[str, str]]
     """The arguments of the question, as the handler reads them."""
 
     permissions: Sequence[Permission] = ()
     """The permissions that asking needs. Default: none."""
+
+    waits_for: IConstruct | None = None
+    """A resource of the application that has to be there when it is asked. Default: none, and a
+    question about what the application creates is left out."""
+
+    is_own: bool = True
+    """Whether the application asks by itself, and `preflight=[…]` cannot leave it out. Default:
+    true."""
 
     @staticmethod
     def image(
@@ -460,6 +470,59 @@ class PreflightCheck:
                 pinned, `Commit` and `Digest`.
         """
         return PreflightCheck(kind="site-source", arguments={"Source": dict(source)})
+
+    @staticmethod
+    def function(
+        function: lambda_.IFunction, question: Mapping[str, Any] | None = None
+    ) -> "PreflightCheck":
+        """Ask a Lambda function of your own, which answers with what it finds wrong.
+
+        It is invoked with `{"version": 1, "check": "…", "question": {…}}`, where `check` is the id
+        of the check, and answers with `{"findings": […]}`. A finding is
+        `{"wrong": "…", "found": "…", "fix": "…"}`: the fault, the evidence (which may be left out),
+        and the way out, each a sentence without a full stop; with `"severity": "warning"` it does
+        not fail the deployment. It has the minute that all questions have. It must change nothing,
+        because `galv-ops preflight` asks it too. One that fails or answers something else is like
+        any question without an answer: see `when_needed`.
+
+        A function of the same application is created before preflight asks, so it may need nothing
+        that waits for the answers, such as the VPC of a new `GalvNetwork`. A deployment asks again
+        when the question changes, not when the code does: pass `function.current_version` for that.
+
+        Example:
+            ```python
+            check = PreflightCheck.function(licences, {"seats": 5})
+            GalvPreflight.of(self).add_check("Licence", check)
+            ```
+
+        Args:
+            function: The function, its alias or its version. Preflight may invoke it.
+            question: What it is asked, as JSON has it. Default: nothing but the id of the check.
+
+        Raises:
+            ValueError: If an argument has the wrong type.
+        """
+        check_construct(
+            "function",
+            function,
+            "aws_lambda.IFunction",
+            "lambda_.Function.from_function_arn(scope, id, arn)",
+        )
+        if question is not None and not isinstance(question, Mapping):
+            raise ValueError(
+                f"question must be a mapping, such as {{'seats': 5}}, got {question!r}"
+            )
+        return PreflightCheck(
+            kind="function",
+            arguments={
+                "FunctionArn": function.function_arn,
+                "Question": Stack.of(function).to_json_string(dict(question or {})),
+            },
+            permissions=[
+                Permission(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
+            ],
+            waits_for=function,
+        )
 
     def when_needed(self) -> "PreflightCheck":
         """Return the same question, whose missing answer fails the deployment."""

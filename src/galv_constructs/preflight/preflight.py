@@ -16,6 +16,7 @@ from aws_cdk import (
     Stack,
 )
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
@@ -26,9 +27,9 @@ from galv_constructs._core.acknowledge import (
 )
 from galv_constructs._core.dependencies import set_dependency_roots
 from galv_constructs._core.handler import handled_resource, handler_function, handler_role
-from galv_constructs._core.logs import new_log_group
+from galv_constructs._core.logs import allow_logs, new_log_group
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
-from galv_constructs._core.validation import check_type
+from galv_constructs._core.validation import check_construct, check_type
 from galv_constructs.preflight._permission import READ_SECRET, Permission
 from galv_constructs.preflight.check import PreflightCheck
 
@@ -38,8 +39,9 @@ _ID = "GalvPreflight"
 class GalvPreflight(Construct):
     """Fails a deployment in its first minute for what would fail it in its twentieth.
 
-    There is one in a stack: `GalvPreflight.of(scope)`. Constructs of this library tell it what they
-    need, such as an image at its registry, and what they define that takes minutes waits for it. It
+    There is one in a stack, `GalvPreflight.of(scope)`. `GalvBackend`, `GalvFrontend`, `GalvMail`
+    and `GalvNetwork` define it, unless they are given `preflight=False`: they tell it what they
+    need, such as an image at its registry, and what of theirs takes minutes waits for it. It
     asks all of it at once, in seconds, and changes nothing. What is wrong fails the deployment with
     as many reasons as fit into one message: what is wrong, what was found, what to do. What may be
     wrong is a warning: a line of the log, and `warnings`. An update asks only what changed; a
@@ -161,15 +163,24 @@ class GalvPreflight(Construct):
         if id in self._questions:
             raise ValueError(f"preflight has a check {id!r} already: use another id")
         stack = Stack.of(self)
-        if not _is_known_before(stack, stack.resolve(check.arguments)):
+        if check.waits_for is not None:
+            self._resource.node.add_dependency(check.waits_for)
+        elif not _is_known_before(stack, stack.resolve(check.arguments)):
             return
-        self._questions[id] = {"Ask": check.kind, **check.arguments}
+        own = {"Own": "true"} if check.is_own else {}
+        self._questions[id] = {"Ask": check.kind, **own, **check.arguments}
         self._send_credentials(check.arguments)
         for permission in check.permissions:
             for resource in permission.resources:
                 self._allow(permission, resource)
 
-    def keep_log(self, *, production: bool, removal_protection: bool | None = None) -> None:
+    def keep_log(
+        self,
+        *,
+        production: bool,
+        removal_protection: bool | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
         """Keep the log as deployments of a kind do, where it is not kept longer already.
 
         Without it the log is kept for a month, and deleted with the stack.
@@ -178,11 +189,16 @@ class GalvPreflight(Construct):
             production: Whether people rely on this deployment, whose logs are kept for a year.
             removal_protection: Whether the log outlives the stack. Default: the same as
                 `production`.
+            encryption_key: KMS key for it, unless it has one; the policy of an imported key must
+                let CloudWatch Logs use it. Default: the key that it has, or one of AWS's.
 
         Raises:
-            ValueError: If an argument is not true or false.
+            ValueError: If an argument has the wrong type.
         """
         check_switches(production, removal_protection=removal_protection)
+        check_construct(
+            "encryption_key", encryption_key, "aws_kms.IKey", "kms.Key.from_key_arn(scope, id, arn)"
+        )
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         resource = self._log_group.node.default_child
         assert isinstance(resource, logs.CfnLogGroup)  # noqa: S101 - what a log group is made of
@@ -190,6 +206,9 @@ class GalvPreflight(Construct):
         resource.retention_in_days = max(days, resource.retention_in_days or 0)
         if policy.data_removal is not RemovalPolicy.DESTROY:
             self._log_group.apply_removal_policy(policy.data_removal)
+        if encryption_key is not None and resource.kms_key_id is None:
+            resource.kms_key_id = encryption_key.key_arn
+            allow_logs(encryption_key)
 
     def hold(self, *constructs: IConstruct) -> None:
         """Make resources wait until all questions are answered.

@@ -111,6 +111,7 @@ def _questions_of(ops: Ops, template: Template) -> _Answers:
         # A stack that is not there has no resources of its own that could be in the way.
         asked = question if state.may_exist else _without_stack(question)
         try:
+            asked = _with_function(aws, template, asked, state)
             questions[check] = template.value(
                 asked, account=account, region=aws.region, stack_id=state.id
             )
@@ -176,6 +177,40 @@ def _state(aws: Aws, name: str) -> _State:
     if found["StackStatus"] in _WITHOUT_RESOURCES:
         return _State()
     return _State(found["StackId"], "the stack exists already, and what it has is counted too")
+
+
+def _with_function(
+    aws: Aws, template: Template, question: Mapping[str, Any], state: _State
+) -> Mapping[str, Any]:
+    """Return a question with the name of the function that it asks, where the stack has that.
+
+    Raises:
+        UnknownValueError: If it is not deployed yet.
+    """
+    made = template.content.get("Resources", {})
+    match question.get("FunctionArn"):
+        case {"Fn::GetAtt": [str(id), "Arn"]} | {"Ref": str(id)} if id in made:
+            function = _deployed(aws, template.stack, id) if state.may_exist else ""
+        case _:
+            return question
+    if not function:
+        raise UnknownValueError("its function is not deployed yet")
+    return {**question, "FunctionArn": function}
+
+
+def _deployed(aws: Aws, stack: str, id: str) -> str:
+    """Return the physical id of a resource; empty where there is none."""
+    cloudformation = aws.client("cloudformation")
+    try:
+        found = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=id)
+    except AWS_ERRORS as error:
+        if error_code(error) == "ValidationError":
+            return ""
+        raise UnknownValueError(f"AWS does not tell its function: {error}") from error
+    detail = found["StackResourceDetail"]
+    if detail["ResourceStatus"] in ("CREATE_FAILED", "DELETE_COMPLETE"):
+        return ""
+    return str(detail.get("PhysicalResourceId", ""))
 
 
 def _without_stack(question: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Seconds before a server is asked again that a deployment needs: it may be busy for a moment.
 PAUSES = (2.0, 6.0)
 # Arguments that say nothing of what was asked.
-_NOT_TOLD = ("Ask", "Needed")
+_NOT_TOLD = ("Ask", "Needed", "Own")
 
 
 def ask(
@@ -78,12 +78,19 @@ def ask(
 
 
 def leave_out(questions: Mapping[str, Mapping[str, Any]], found: Iterable[Finding]) -> str:
-    """Return how to deploy without questions that have findings; empty where none has a kind."""
-    asked = [questions.get(finding.check, {}) for finding in found]
-    kinds = sorted({str(question["Ask"]) for question in asked if "Ask" in question})
-    if not kinds:
+    """Return how to deploy without questions that have findings.
+
+    Those that the application asks by itself are its own to remove; empty where all are.
+    """
+    asked = {finding.check: questions.get(finding.check) for finding in found}
+    checks = [
+        check
+        for check, question in asked.items()
+        if isinstance(question, Mapping) and question.get("Own") != "true"
+    ]
+    if not checks:
         return ""
-    said = json.dumps(kinds)
+    said = json.dumps(sorted(checks))
     return f'To leave such checks out, pass preflight={said}, or set "preflight" to it in cdk.json.'
 
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from . import (
     certificate,
     database,
+    function,
     hosted_zone,
     image,
     mail_identity,
@@ -53,6 +54,7 @@ def _kind(module: ModuleType) -> Kind:
 KINDS: Mapping[str, Kind] = {
     "certificate": _kind(certificate),
     "database": _kind(database),
+    "function": _kind(function),
     "hosted-zone": _kind(hosted_zone),
     "image": _kind(image),
     "mail-identity": _kind(mail_identity),

@@ -166,7 +166,7 @@ class World:
         self._region = region
         self._resolver = resolver
         self._credentials = credentials
-        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._clients: dict[tuple[str, str | None, float, int], Any] = {}
         self._hidden: set[str] = set()
         # boto3 creates clients in one thread at a time.
         self._lock = threading.Lock()
@@ -190,18 +190,32 @@ class World:
         with self._lock:
             return self._region or str(self._own_session().region_name)
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """Return the client of an AWS service, created at its first use."""
-        key = (service, region or self._region)
+    def client(
+        self,
+        service: str,
+        region: str | None = None,
+        *,
+        patience: float = PATIENCE,
+        attempts: int = 2,
+    ) -> Any:
+        """Return the client of an AWS service, created at its first use.
+
+        Args:
+            service: The service.
+            region: The region. Default: that of the session.
+            patience: Seconds to wait for an answer.
+            attempts: How often it is asked where it fails.
+        """
+        key = (service, region or self._region, patience, attempts)
         with self._lock:
             if key not in self._clients:
                 self._clients[key] = self._own_session().client(
                     service,
                     region_name=key[1],
                     config=Config(
-                        retries={"mode": "standard", "total_max_attempts": 2},
+                        retries={"mode": "standard", "total_max_attempts": attempts},
                         connect_timeout=PATIENCE,
-                        read_timeout=PATIENCE,
+                        read_timeout=patience,
                         max_pool_connections=32,
                     ),
                 )
