@@ -94,6 +94,16 @@ def test_another_role_compares_pull_requests_if_asked_for(run: Run) -> None:
         assert f"vars.{name}" in WORKFLOW.read_text()
 
 
+@pytest.mark.parametrize("reads", [False, True])
+def test_the_role_for_pull_requests_reads_what_a_preflight_asks_if_asked_for(
+    run: Run, *, reads: bool
+) -> None:
+    template = run("octo-org/octo-repo", "--pull-requests" + ("-preflight" if reads else ""))
+
+    assert "repo:octo-org/octo-repo:pull_request" in subjects(template, "ReviewRole")
+    assert ("route53:GetHostedZone" in json.dumps(template)) == reads
+
+
 def test_several_repositories_deploy_from_the_given_environment(run: Run) -> None:
     template = run("octo-org/one", "octo-org/two", "--environment", "staging", "--provider-exists")
 
@@ -273,3 +283,51 @@ def test_checks_the_stack_of_the_backend(tmp_path: Path) -> None:
     arguments = called(step("deploy", "Check"), tmp_path, "galv-ops")
 
     assert arguments == ["check", "--stack", "galv-BackendStack", "--json"]
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [("deploy", "Ask what the deployment needs"), ("diff", "Ask what a deployment would need")],
+)
+@pytest.mark.parametrize(("code", "ends"), [(0, 0), (1, 1), (2, 2), (125, 0)])
+def test_ends_where_a_deployment_would_fail_and_not_where_nobody_knows(
+    tmp_path: Path, job: str, name: str, code: int, ends: int
+) -> None:
+    (tmp_path / "cdk.out").mkdir()
+    role = "arn:${AWS::Partition}:iam::111122223333:role/cdk-x-lookup-role-111122223333-eu-west-2"
+    artifacts = {"assets": {}, "stack": {"properties": {"lookupRole": {"arn": role}}}}
+    (tmp_path / "cdk.out" / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+    program = tmp_path / "galv-ops"
+    program.write_text(f'#!/bin/sh\necho "$@"; cat "$AWS_CONFIG_FILE"; exit {code}\n')
+    program.chmod(0o755)
+    (tmp_path / "config").write_text("none\n")
+
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step(job, name)],
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "AWS_CONFIG_FILE": str(tmp_path / "config"),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == ends, done.stderr
+    if job == "deploy":
+        assert done.stdout.splitlines() == [
+            "preflight --app cdk.out --profile lookup",
+            "[profile lookup]",
+            f"role_arn = {role.replace('${AWS::Partition}', 'aws')}",
+            "credential_source = Environment",
+        ]
+        order = names("deploy")
+        assert order.index(name) == order.index("Deploy") - 1
+    else:
+        # Its role is that of the job, and it says the same to who reviews.
+        assert done.stdout.splitlines() == ["preflight --app cdk.out", "none"]
+        assert done.stdout in (tmp_path / "summary.md").read_text()

@@ -3,6 +3,7 @@
 npm run synth [-- argument of `cdk synth` ...]
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -31,14 +32,19 @@ def summary(assembly: Path) -> list[str]:
 
 def main() -> int:
     """Run `cdk synth`, which neither needs credentials nor reports anything to anyone."""
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    options.add_argument("-o", "--output", type=Path, default=Path("cdk.out"))
+    # As the CLI takes it, from the folder that it runs in.
+    assembly = APP / options.parse_known_args()[0].output
     done = subprocess.run(
         ["cdk", "synth", "--quiet", "--no-notices", *sys.argv[1:]],
         cwd=APP,
         env=os.environ | {"CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "true"},
         check=False,
     )
-    if done.returncode == 0:
-        print("\n".join(summary(APP / "cdk.out")))
+    # `--help` writes none.
+    if done.returncode == 0 and assembly.is_dir():
+        print("\n".join(summary(assembly)))
     return done.returncode
 
 

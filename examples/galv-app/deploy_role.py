@@ -28,6 +28,11 @@ parser.add_argument(
     help="create a role for pull requests too, which may read the templates of the stacks",
 )
 parser.add_argument(
+    "--pull-requests-preflight",
+    action="store_true",
+    help="create that role, and let it read what a preflight asks of the account, but no secret",
+)
+parser.add_argument(
     "--provider-exists",
     action="store_true",
     help="the account has the OpenID Connect provider for GitHub already",
@@ -49,8 +54,9 @@ try:
         review_subjects=[
             GitHubSubject.pull_request(repository)
             for repository in arguments.repositories
-            if arguments.pull_requests
+            if arguments.pull_requests or arguments.pull_requests_preflight
         ],
+        review_preflight=arguments.pull_requests_preflight,
         provider_exists=arguments.provider_exists,
         env=env,
     )

@@ -6,9 +6,10 @@ import pytest
 from aws_cdk import Stack
 from backends import Refusal, new_app
 from iam_simulation import ACCOUNT, REGION, Resolved, is_allowed
-from templates import Json, only, only_id, synthesize
+from templates import Json, as_list, only, only_id, statements, synthesize
 
 from galv_constructs import GalvReviewRole, GitHubSubject
+from galv_ops.preflight.kinds import KINDS
 
 REVIEW = GitHubSubject.pull_request("octo-org/octo-repo")
 
@@ -110,3 +111,57 @@ def test_refuses_unsafe_arguments(
     stack: Stack, refusal: Refusal, arguments: Json, message: str
 ) -> None:
     assert refusal(lambda: review_role(stack, **arguments)).startswith(message)
+
+
+@pytest.fixture(scope="module")
+def asks() -> Json:
+    """A role that may also ask what a preflight asks."""
+    return review_role(Stack(new_app(), "Stack"), preflight=True)
+
+
+class TestPreflight:
+    def test_is_not_allowed_by_default(self, template: Json) -> None:
+        assert not may(template, "servicequotas:GetServiceQuota", "*")
+        assert "route53" not in str(template)
+
+    def test_is_what_its_kinds_read_but_for_what_somebody_hid(self, asks: Json) -> None:
+        needed = {action for kind in KINDS.values() for action in kind.actions}
+        role = only_id(asks, "AWS::IAM::Role")
+
+        allowed = {action for one in statements(asks, role) for action in as_list(one["Action"])}
+
+        assert needed - allowed == {
+            "ecr:BatchGetImage",
+            "ecr:GetDownloadUrlForLayer",
+            "lambda:InvokeFunction",
+            "secretsmanager:GetSecretValue",
+        }
+        assert allowed - needed == {
+            "cloudformation:DescribeStackResource",
+            "cloudformation:DescribeStacks",
+            "cloudformation:GetTemplate",
+            "ssm:GetParameter",
+        }
+
+    def test_is_in_the_regions_of_the_stacks(self, asks: Json) -> None:
+        for region, allowed in ((REGION, True), ("us-east-1", True), ("eu-north-1", False)):
+            for action, resource in (
+                ("acm:DescribeCertificate", f"acm:{region}:{ACCOUNT}:certificate/0a1b"),
+                ("rds:DescribeDBInstances", f"rds:{region}:{ACCOUNT}:db:galv"),
+                ("ses:GetEmailIdentity", f"ses:{region}:{ACCOUNT}:identity/example.com"),
+                (
+                    "iam:SimulatePrincipalPolicy",
+                    f"iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{region}",
+                ),
+            ):
+                assert may(asks, action, f"arn:aws:{resource}") == allowed
+
+    def test_reads_the_resources_of_the_named_stacks_alone(self, asks: Json) -> None:
+        for action in ("cloudformation:ListStackResources", "cloudformation:DescribeStackResource"):
+            assert may(asks, action, stack_arn("galv-BackendStack"))
+            assert not may(asks, action, stack_arn("other"))
+
+    def test_refuses_what_is_no_switch(self, stack: Stack, refusal: Refusal) -> None:
+        message = refusal(lambda: review_role(stack, preflight=["image"]))
+
+        assert message.startswith("preflight must be true or false, got ['image']")

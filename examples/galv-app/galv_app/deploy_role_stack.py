@@ -22,6 +22,7 @@ class DeployRoleStack(Stack):
         subjects: Sequence[GitHubSubject],
         review_subjects: Sequence[GitHubSubject],
         provider_exists: bool,
+        review_preflight: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
@@ -48,6 +49,7 @@ class DeployRoleStack(Stack):
                 subjects=review_subjects,
                 stacks=[f"{config.name}-*"],
                 provider=self.deploy.provider,
+                preflight=review_preflight,
             )
             self._tell("REVIEW_ROLE_ARN", review.role)
 

@@ -10,7 +10,9 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.regions import EDGE_REGION
+from galv_constructs._core.validation import check_type
 from galv_constructs.github._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
+from galv_constructs.github._preflight_reads import preflight_reads
 from galv_constructs.github._role import GitHubRole
 from galv_constructs.github._trust import check_trust, github_principal, github_provider
 from galv_constructs.github.subject import GitHubSubject
@@ -27,6 +29,12 @@ class GalvReviewRole(GitHubRole):
     stack, and it may assume no other role: a pull request runs code that nobody may have read yet.
     The lookup role of `cdk bootstrap`, which the CDK CLI would use otherwise, reads almost
     everything in the account.
+
+    With `preflight=True` it may also read what `galv-ops preflight` asks of the account: its zones
+    and their records, certificates, mail identities, databases, subnets, quotas and the roles of
+    services. It reads no secret, no image and invokes no function unless you grant it:
+    `secret.grant_read(role)`, `repository.grant_pull(role)`, `function.grant_invoke(role)`. What
+    the role may read, whoever may push a branch may read.
 
     Costs nothing.
 
@@ -51,6 +59,7 @@ class GalvReviewRole(GitHubRole):
         provider: iam.IOidcProvider | None = None,
         qualifiers: Sequence[str] | None = None,
         regions: Sequence[str] | None = None,
+        preflight: bool = False,
     ) -> None:
         """Define the role.
 
@@ -68,6 +77,8 @@ class GalvReviewRole(GitHubRole):
                 the application, `hnb659fds` unless its context has another.
             regions: Regions of the stacks. Default: that of the stack of this construct, and
                 us-east-1, where CloudFront has its certificates.
+            preflight: Whether the role may read what `galv-ops preflight` asks. Default: false,
+                and it gets no answers from AWS, only from registries and the DNS.
 
         Raises:
             ValueError: If an argument is malformed, or a subject is a whole organization.
@@ -83,6 +94,7 @@ class GalvReviewRole(GitHubRole):
         check_names("stacks", stacks, _STACK, "galv-BackendStack", wildcard="a '*' at the end")
         check_names("qualifiers", qualifiers, QUALIFIER, "hnb659fds")
         check_names("regions", regions, REGION, "eu-west-2")
+        check_type("preflight", preflight, bool, "true or false")
         stack = Stack.of(scope)
         if qualifiers is None:
             qualifiers = [qualifier_of(stack)]
@@ -131,6 +143,12 @@ class GalvReviewRole(GitHubRole):
         )
         acknowledge(self._role, OWN_POLICIES)
         acknowledge_wildcards(self._role, dict.fromkeys(templates, _ANY_STACK))
+        if preflight:
+            for statement, reasons in preflight_reads(
+                stacks=templates, regions=regions, qualifiers=qualifiers
+            ):
+                self._role.add_to_policy(statement)
+                acknowledge_wildcards(self._role, reasons)
 
 
 _ANY_STACK = "A stack's id is not known before it is created."

@@ -20,7 +20,7 @@ from galv_ops.preflight.finding import Finding
 from galv_ops.preflight.world import World
 
 ARN = f"arn:aws:lambda:{REGION}:123456789012:function:licences"
-WELL = {"findings": []}
+WELL: dict[str, Any] = {"findings": []}
 
 
 @dataclass
@@ -72,9 +72,9 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lambda]:
     server.server_close()
 
 
-def found(seconds: float = 20, **question: str) -> list[Finding]:
+def found(seconds: float = 20, *, needed: bool = False, **question: str) -> list[Finding]:
     """The findings of a question to the function."""
-    asked = {"Ask": "function", "FunctionArn": ARN, **question}
+    asked = {"Ask": "function", "FunctionArn": ARN, "Needed": str(needed).lower(), **question}
     return ask({"Licence": asked}, World(region=REGION, session=session()), seconds)
 
 
@@ -135,7 +135,7 @@ def test_answers_with_errors_and_warnings(function: Lambda) -> None:
 def test_that_answers_nonsense_is_told(function: Lambda, body: Any, *, needed: bool) -> None:
     function.body = body
 
-    (one,) = found(**({"Needed": "true"} if needed else {}))
+    (one,) = found(needed=needed)
 
     assert one.wrong == f"the function {ARN} answers what preflight does not understand"
     assert one.found.startswith("it answers")
@@ -169,7 +169,7 @@ def test_that_fails_is_told(function: Lambda, body: Any, says: str, *, needed: b
     function.headers = {"X-Amz-Function-Error": "Unhandled"}
     function.body = body
 
-    (one,) = found(**({"Needed": "true"} if needed else {}))
+    (one,) = found(needed=needed)
 
     assert one.wrong == f"the function {ARN} failed"
     assert one.found == says
