@@ -37,7 +37,7 @@ _ID = "GalvPreflight"
 
 
 class GalvPreflight(Construct):
-    """Fails a deployment in its first minute for what would fail it in its twentieth.
+    """Fails a deployment in its second minute for what would fail it in its twentieth.
 
     There is one in a stack, `GalvPreflight.of(scope)`. `GalvBackend`, `GalvFrontend`, `GalvMail`
     and `GalvNetwork` define it, unless they are given `preflight=False`: they tell it what they

@@ -120,9 +120,10 @@ class TestDelegation:
             HostedZoneConfig={"PrivateZone": True},
         )
 
-        (found,) = asked(world, made["HostedZone"]["Id"], "lab.test")
-
-        assert found.wrong == "the hosted zone lab.test is private"
+        for certificate, severity in ((True, "error"), (False, "warning")):
+            (found,) = asked(world, made["HostedZone"]["Id"], "lab.test", certificate=certificate)
+            assert found.wrong == "the hosted zone lab.test is private"
+            assert found.severity == severity
 
     @pytest.mark.parametrize(
         ("name", "wrong", "said"),
