@@ -38,7 +38,7 @@ def claim_left_out(
 
 @jsii.implements(IValidation)
 class _LeftOut:
-    """What is wrong with the ids of a stage, at synthesis."""
+    """Finds ids of a stage that nothing asks, at synthesis."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
