@@ -359,6 +359,7 @@ class TestPermissions:
         told = {} if endpoint is None else {"Endpoint": endpoint}
         assert questions(stack)["Database"] == {
             "Ask": "database",
+            "Own": "true",
             "SecurityGroupIds": [],
             **told,
             **asked,
