@@ -110,7 +110,7 @@ class MirroredImage(Construct):
         encryption_key: kms.IKey | None = None,
         production: bool = True,
         removal_protection: bool | None = None,
-        preflight: bool | Sequence[str] = False,
+        preflight: bool | Sequence[str] = True,
     ) -> None:
         """Define the repository and the copy.
 
@@ -139,8 +139,8 @@ class MirroredImage(Construct):
             removal_protection: Whether repository and log outlive the stack. When they do not, the
                 repository is emptied and deleted with it. Default: the same as `production`.
             preflight: Whether a deployment first asks whether the image is at its registry, for the
-                architecture, and copies it then: see `GalvPreflight`. A list leaves out kinds of
-                questions. Default: false.
+                architecture, and copies it then: see `GalvPreflight`. A list leaves out checks, by
+                their kinds or ids. Default: true.
 
         Raises:
             ValueError: If an argument has the wrong type or is out of range.

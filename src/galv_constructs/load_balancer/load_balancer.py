@@ -140,7 +140,7 @@ class GalvLoadBalancer(Construct):
         production: bool = True,
         removal_protection: bool | None = None,
         deletion_protection: bool | None = None,
-        preflight: bool | Sequence[str] = False,
+        preflight: bool | Sequence[str] = True,
     ) -> None:
         """Define the load balancer.
 
@@ -182,7 +182,7 @@ class GalvLoadBalancer(Construct):
             deletion_protection: Whether it refuses to be deleted, and with it the stack, once a
                 deployment has succeeded. Default: the same as `removal_protection`.
             preflight: Whether a deployment first asks for the zone or the certificate: see
-                `GalvPreflight`. A list leaves out kinds of questions. Default: false.
+                `GalvPreflight`. A list leaves out checks, by their kinds or ids. Default: true.
 
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
