@@ -218,7 +218,7 @@ class TestOptions:
 
     def test_asks_for_the_zone_first(self) -> None:
         stack = regional_stack()
-        shared_in(stack, preflight=True)
+        shared_in(stack)
 
         asked = only(synthesize(stack), "Custom::GalvPreflight")["Questions"]
         assert asked["Shared/HostedZone"]["Ask"] == "hosted-zone"

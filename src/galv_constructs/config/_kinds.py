@@ -369,7 +369,9 @@ def _allowed_ranges(value: object) -> list[str]:
 
 
 def _preflight(value: object) -> bool | list[str]:
-    asks: Any = _from_text(value.lower() if isinstance(value, str) else value)
+    switch = value.strip().lower() if isinstance(value, str) else ""
+    # Ids of checks have capital letters.
+    asks: Any = _from_text(switch if switch in ("true", "false") else value)
     _accepted(check_preflight, asks)
     return asks if isinstance(asks, bool) else list(asks)
 
@@ -391,7 +393,7 @@ PREFLIGHT = Kind(
                 "items": {
                     "anyOf": [
                         {"enum": list(KINDS)},
-                        {"type": "string", "pattern": f"^{ID_PATTERN}$"},
+                        {"type": "string", "pattern": f"^({ID_PATTERN})$"},
                     ]
                 },
                 "uniqueItems": True,

@@ -11,6 +11,7 @@ from aws_cdk import (
     Environment,
     IAspect,
     IStackSynthesizer,
+    PermissionsBoundary,
     ReferenceStrength,
     RemoveTag,
     Stack,
@@ -24,6 +25,8 @@ from constructs import Construct, IConstruct
 from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import arn_pattern, is_list, is_token
 
+# Python has no constant for what `Stack(permissions_boundary=…)` leaves in the context.
+_BOUNDARY = "@aws-cdk/core:permissionsBoundary"
 _TOPIC = arn_pattern("sns", "[A-Za-z0-9_-]{1,256}", region=EDGE_REGION)
 
 
@@ -155,6 +158,7 @@ def _edge_stack(scope: Construct, notification_arns: Sequence[str] | None) -> St
         description=f"What CloudFront needs in {EDGE_REGION} for {stack.stack_name}",
         termination_protection=stack.termination_protection,
         synthesizer=_given_synthesizer(stack),
+        permissions_boundary=_given_boundary(stack),
         tags=stack.tags.tag_values(),
         # Those of the stack cannot be used: CloudFormation finds topics in the region of a stack
         # alone (aws-cdk#20603).
@@ -179,3 +183,13 @@ def _given_synthesizer(stack: Stack) -> IStackSynthesizer | None:
     """
     synthesizer = stack.synthesizer
     return synthesizer if synthesizer.bootstrap_qualifier is None else None
+
+
+def _given_boundary(stack: Stack) -> PermissionsBoundary | None:
+    """The permissions boundary that a stack was given for its roles."""
+    given = stack.node.try_get_context(_BOUNDARY)
+    if not isinstance(given, dict):
+        return None
+    if "arn" in given:
+        return PermissionsBoundary.from_arn(given["arn"])
+    return PermissionsBoundary.from_name(given["name"])

@@ -34,8 +34,8 @@ KINDS = (
     "subnets",
 )
 """The kinds of questions, which `preflight=[…]` can leave out."""
-ID_PATTERN = r"[^/]+/.+"
-"""The id of a check as messages show it: the path of its construct, and a name."""
+ID_PATTERN = r"[^/]+/.+|[A-Z][^/]*"
+"""The id of a check as messages show it: the path of its construct, and mostly a name."""
 # A secret as ECS names it, with the key of its JSON that a variable is taken from.
 _SECRET = re.compile(
     rf"(?P<arn>{TOKEN}|arn:.*:secretsmanager:.*:secret:(?P<name>[^:]+))"
