@@ -82,10 +82,6 @@ class Application:
             "name": self.name,
             "projectNameTag": self.name,
             "isProduction": False,
-            # Copied images are deployed by test_images.py alone.
-            "mirrorImage": False,
-            # The emulator answers too few of its questions so far.
-            "preflight": False,
             # A name in DNS of its own: all share one zone.
             "backendSubdomain": f"api-{self.name}",
             "frontendSubdomain": f"app-{self.name}",

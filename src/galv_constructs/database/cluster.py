@@ -98,7 +98,7 @@ class GalvDatabaseCluster(Server):
         production: bool = True,
         removal_protection: bool | None = None,
         deletion_protection: bool | None = None,
-        preflight: bool | Sequence[str] = False,
+        preflight: bool | Sequence[str] = True,
     ) -> None:
         """Define the cluster.
 
@@ -149,8 +149,8 @@ class GalvDatabaseCluster(Server):
             deletion_protection: Whether it refuses to be deleted, and with it the stack, once a
                 deployment has succeeded. Default: the same as `removal_protection`.
             preflight: Whether a deployment first asks whether the account has room, and the
-                snapshot is there: see `GalvPreflight`. A list leaves out kinds of questions.
-                Default: false.
+                snapshot is there: see `GalvPreflight`. A list leaves out checks, by their kinds or
+                ids. Default: true.
 
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
