@@ -93,6 +93,7 @@ GIVEN: dict[str, Callable[[Stack], object]] = {
     "cluster": cluster_in,
     "database": database_in,
     "database_secret": lambda stack: secretsmanager.Secret(stack, "GivenDatabaseSecret"),
+    "ec2": lambda _: ec2,
     "ecs": lambda _: ecs,
     "elbv2": lambda _: elbv2,
     "exports_bucket": lambda stack: s3.Bucket(stack, "GivenExports"),

@@ -539,7 +539,8 @@ class TestLayout:
             "network has load_balancer_subnets without a route from the internet, "
             f"Stack/Vpc/{kind.title()}Subnet1, Stack/Vpc/{kind.title()}Subnet2, and the load "
             "balancer is public: pass network=GalvNetwork.from_vpc(vpc, load_balancer_subnets=…) "
-            "with public subnets (vpcSubnets.loadBalancer in cdk.json)"
+            "with public subnets (vpcSubnets.loadBalancer in cdk.json), or internet_facing=False "
+            "(internetFacing)"
         )
 
 

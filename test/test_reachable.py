@@ -61,13 +61,12 @@ MADE: dict[str, Callable[[Stack], object]] = {
 @pytest.mark.parametrize("name", MADE)
 def test_each_kind_can_be_reached(stack: Stack, name: str) -> None:
     MADE[name](stack)
-    (construct,) = (
-        one for one in stack.node.children if type(one).__name__ in dir(galv_constructs)
-    )
-    reached = set(reachable(construct))
+    constructs = [one for one in stack.node.children if type(one).__name__ in dir(galv_constructs)]
+    reached = {path for construct in constructs for path in reachable(construct)}
 
     unreached = {
         f"{type(one).__name__} {one.node.path}"
+        for construct in constructs
         for one in construct.node.find_all()
         if isinstance(one, Resource)
         and type(one).__name__ not in {*INTERNAL, "Resource"}

@@ -42,6 +42,8 @@ def test_optional_parts_have_log_groups_with_generated_names(
     assert {name.removeprefix("Backend")[:-8] for name in unnamed} == {
         "ClusterExecLogGroup",
         "CheckStatusRunLogGroup",
+        "GalvPreflightLogGroup",
+        "ImageLogGroup",
         "ProtectionLogGroup",
         "SetupRunLogGroup",
     }
@@ -91,7 +93,7 @@ def test_logs_expire(default: Json, development: Json) -> None:
 def test_encrypts_with_the_given_key(encrypted: Json) -> None:
     groups = [resource["Properties"] for resource in of_type(encrypted, LOG_GROUP).values()]
 
-    assert len(groups) == 6
+    assert len(groups) == 8
     assert all(group["KmsKeyId"] == key_arn(encrypted) for group in groups)
     policy = only(encrypted, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
     (statement,) = (statement for statement in policy if statement.get("Sid") == "CloudWatchLogs")

@@ -8,8 +8,10 @@ from typing import Any, cast
 import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
@@ -18,6 +20,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import ENVIRONMENT, Refusal, backend_in, new_app, regional_stack, zone_in
 from templates import Json
@@ -29,11 +32,14 @@ from galv_constructs import (
     GalvDatabaseCluster,
     GalvDeployRole,
     GalvFrontend,
+    GalvLoadBalancer,
     GalvMail,
     GalvNetwork,
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
+    GalvService,
+    GalvTask,
     GalvWebAcl,
     GitHubSubject,
     MirroredImage,
@@ -163,9 +169,9 @@ def mail(stack: Stack, **arguments: Any) -> GalvMail:
 def prepare(stack: Stack, make: Make) -> None:
     """Define what a construct is given besides, which is not left behind by it."""
     zone_in(stack)
-    if make in (database, serverless) and stack.node.try_find_child("vpc-1") is None:
+    if make in (database, load_balancer, serverless) and stack.node.try_find_child("vpc-1") is None:
         vpc_in(stack)
-    if make in (release_task, release_task_of, scheduled_task):
+    if make in (release_task, release_task_of, scheduled_task, service, task):
         vpc = vpc_in(stack, id="vpc-2")
         ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="ours", vpc=vpc)
         ecs.Cluster.from_cluster_arn(stack, "Anywhere", arn("ecs", HERE, OURS, "cluster/ours"))
@@ -241,6 +247,59 @@ def mirrored_image(stack: Stack, **arguments: Any) -> MirroredImage:
     return MirroredImage(stack, "Made", repository="ghcr.io/galv-team/galv-backend", **arguments)
 
 
+def load_balancer(stack: Stack, **arguments: Any) -> GalvLoadBalancer:
+    if "network" not in arguments:
+        arguments["network"] = GalvNetwork.from_vpc(
+            cast("ec2.IVpc", stack.node.find_child("vpc-1"))
+        )
+    if "certificate" not in arguments:
+        arguments["hosted_zone"] = stack.node.find_child("Zone")
+    return GalvLoadBalancer(stack, "Made", domain_name="*.example.com", **arguments)
+
+
+def task(stack: Stack, **arguments: Any) -> GalvTask:
+    return GalvTask(stack, "Made", runtime=runtime_in(stack), command=["true"], **arguments)
+
+
+def service(stack: Stack, **arguments: Any) -> GalvService:
+    return GalvService(stack, "Made", runtime=runtime_in(stack), command=["true"], **arguments)
+
+
+def queue(stack: Stack, region: str, account: str) -> sqs.IQueue:
+    return sqs.Queue.from_queue_arn(stack, "Given", arn("sqs", region, account, "jobs"))
+
+
+def alarms(stack: Stack, region: str, account: str) -> list[cloudwatch.IAlarm]:
+    return [
+        cloudwatch.Alarm.from_alarm_arn(
+            stack, "Given", arn("cloudwatch", region, account, "alarm:a")
+        )
+    ]
+
+
+def _load_balancer_arn(kind: str, region: str, account: str) -> str:
+    return arn("elasticloadbalancing", region, account, f"{kind}/app/shared/0123456789abcdef")
+
+
+def listener(stack: Stack, region: str, account: str) -> elbv2.IApplicationListener:
+    return elbv2.ApplicationListener.from_application_listener_attributes(
+        stack,
+        "Given",
+        listener_arn=f"{_load_balancer_arn('listener', region, account)}/fedcba9876543210",
+        security_group=ec2.SecurityGroup.from_security_group_id(stack, "GivenGroup", "sg-1"),
+    )
+
+
+def load_balancer_by(stack: Stack, region: str, account: str) -> Any:
+    given = elbv2.ApplicationLoadBalancer.from_application_load_balancer_attributes(
+        stack,
+        "GivenBalancer",
+        load_balancer_arn=_load_balancer_arn("loadbalancer", region, account),
+        security_group_id="sg-1",
+    )
+    return GalvLoadBalancer.from_listener(listener(stack, region, account), load_balancer=given)
+
+
 def mail_by(stack: Stack, region: str, account: str) -> Any:
     return GalvMail.from_secret(secret(stack, region, account), sender="galv@example.com")
 
@@ -254,6 +313,19 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (backend, "database", database_by, HERE),
     (backend, "encryption_key", key, HERE),
     (backend, "media_key", key, HERE),
+    (backend, "load_balancer", load_balancer_by, HERE),
+    (load_balancer, "alarm_topic", topic, HERE),
+    (load_balancer, "certificate", certificate, HERE),
+    (load_balancer, "encryption_key", key, HERE),
+    (load_balancer, "log_bucket", bucket, HERE),
+    (load_balancer, "network", network, HERE),
+    (load_balancer, "web_acl_arn", regional_acl, HERE),
+    (task, "secrets", secrets, HERE),
+    (service, "alarm_topic", topic, HERE),
+    (service, "deployment_alarms", alarms, HERE),
+    (service, "listener", listener, HERE),
+    (service, "queue", queue, HERE),
+    (service, "secrets", secrets, HERE),
     (backend, "log_bucket", bucket, HERE),
     (backend, "media_bucket", bucket, HERE),
     (backend, "network", network, HERE),
@@ -286,6 +358,18 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
 ]
 
 
+# What an argument goes together with.
+BESIDE: dict[tuple[Make, str], Json] = {
+    (backend, "certificate"): {"hosted_zone": None},
+    (service, "listener"): {
+        "port": 80,
+        "conditions": [elbv2.ListenerCondition.path_patterns(["/reports/*"])],
+        "priority": 7,
+    },
+    (service, "queue"): {"backlog_per_task": 10, "max_tasks": 2},
+}
+
+
 def named(value: object) -> str:
     return getattr(value, "__name__", str(value))
 
@@ -298,8 +382,7 @@ def stack() -> Stack:
 
 def arguments(make: Make, argument: str, thing: object) -> Json:
     """Return arguments of `make`, of which only `thing` is wrong."""
-    more = {"hosted_zone": None} if make is backend and argument == "certificate" else {}
-    return {argument: thing, **more}
+    return {argument: thing, **BESIDE.get((make, argument), {})}
 
 
 class TestPlaces:
@@ -378,11 +461,14 @@ CONSTRUCTS: dict[Make, type] = {
     serverless: GalvDatabaseCluster,
     deploy_role: GalvDeployRole,
     frontend: GalvFrontend,
+    load_balancer: GalvLoadBalancer,
     mail: GalvMail,
     release_task: GalvReleaseTask,
     release_task_of: TaskRuntime,
     review_role: GalvReviewRole,
     scheduled_task: GalvScheduledTask,
+    service: GalvService,
+    task: GalvTask,
     web_acl: GalvWebAcl,
 }
 # Of these nothing says where they are, or it does not matter.
@@ -391,7 +477,10 @@ ELSEWHERE_OR_NOWHERE = {
     ("GalvBackend", "image"),
     ("TaskRuntime", "image"),
     # DNS is in no region; see below for private ones.
-    *((construct, "hosted_zone") for construct in ("GalvBackend", "GalvFrontend", "GalvMail")),
+    *(
+        (construct, "hosted_zone")
+        for construct in ("GalvBackend", "GalvFrontend", "GalvLoadBalancer", "GalvMail")
+    ),
     # Pages may load from any bucket.
     ("GalvFrontend", "storage_buckets"),
     # Have to be in us-east-1, in any account: test_frontend.py.
@@ -402,6 +491,8 @@ ELSEWHERE_OR_NOWHERE = {
     # Configuration has checks of its own: test_config.py.
     ("GalvConfig", "certificate_arn"),
     ("GalvConfig", "backend_certificate_arn"),
+    # A construct of the application, which the answers wait for.
+    ("PreflightCheck", "waits_for"),
 }
 
 

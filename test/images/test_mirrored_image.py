@@ -232,8 +232,10 @@ class TestCopy:
 
 
 class TestPreflight:
-    def test_by_default_nothing_is_asked(self, least: Json) -> None:
-        assert not of_type(least, PREFLIGHT)
+    def test_nothing_is_asked_without_preflight(self, stack: Stack) -> None:
+        mirror(stack, preflight=False)
+
+        assert not of_type(synthesize(stack), PREFLIGHT)
 
     def test_asks_for_the_image_at_its_registry_before_it_is_copied(self, stack: Stack) -> None:
         credentials = secretsmanager.Secret.from_secret_name_v2(stack, "Registry", "registry")
@@ -242,7 +244,6 @@ class TestPreflight:
             tag=f"v2.11.4@{DIGEST}",
             architecture="ARM64",
             registry_credentials=credentials,
-            preflight=True,
         )
         template = synthesize(stack)
 

@@ -139,9 +139,10 @@ def test_a_release_task_of_the_application_is_no_backend(recorded: Recorded) -> 
 
 
 def test_two_backends_in_a_stack_are_refused(recorded: Recorded) -> None:
-    recorded.resources[BACKEND].append(
-        resource("SecondWebService12345678", "AWS::ECS::Service", "arn:second")
-    )
+    recorded.resources[BACKEND] += [
+        resource("SecondWebService12345678", "AWS::ECS::Service", "arn:second"),
+        resource("SecondSetupRun12345678", "Custom::GalvReleaseTask", "second"),
+    ]
 
     result = status(recorded)
 

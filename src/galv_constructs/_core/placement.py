@@ -16,7 +16,15 @@ from constructs import Construct
 
 from galv_constructs._core.validation import check_construct, is_token
 
-_ARNS = ("certificate_arn", "cluster_arn", "email_identity_arn", "oidc_provider_arn")
+_ARNS = (
+    "alarm_arn",
+    "certificate_arn",
+    "cluster_arn",
+    "email_identity_arn",
+    "listener_arn",
+    "load_balancer_arn",
+    "oidc_provider_arn",
+)
 
 
 def check_place(

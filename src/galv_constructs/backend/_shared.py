@@ -78,7 +78,7 @@ def check_load_balancer(
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
         check_range("rule_priority", rule_priority, 1, 50_000)
     _check_timeout(load_balancer, request_timeout)
-    check_place(scope, "load_balancer", load_balancer.load_balancer.load_balancer_arn)
+    check_place(scope, "load_balancer", load_balancer.load_balancer)
 
 
 def network_beside(

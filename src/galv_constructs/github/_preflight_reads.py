@@ -66,6 +66,7 @@ def preflight_reads(
     for action, resource in (
         ("acm:DescribeCertificate", "certificate/*"),
         ("rds:DescribeDBClusterSnapshots", "cluster-snapshot:*"),
+        ("rds:DescribeDBClusters", "cluster:*"),
         ("rds:DescribeDBInstances", "db:*"),
         ("rds:DescribeDBSnapshots", "snapshot:*"),
         ("ses:GetEmailIdentity", "identity/*"),

@@ -10,7 +10,7 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import OWN_POLICIES, acknowledge, acknowledge_wildcards
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.regions import EDGE_REGION
-from galv_constructs._core.validation import check_type
+from galv_constructs._core.validation import check_boolean
 from galv_constructs.github._bootstrap import QUALIFIER, REGION, check_names, qualifier_of
 from galv_constructs.github._preflight_reads import preflight_reads
 from galv_constructs.github._role import GitHubRole
@@ -94,7 +94,7 @@ class GalvReviewRole(GitHubRole):
         check_names("stacks", stacks, _STACK, "galv-BackendStack", wildcard="a '*' at the end")
         check_names("qualifiers", qualifiers, QUALIFIER, "hnb659fds")
         check_names("regions", regions, REGION, "eu-west-2")
-        check_type("preflight", preflight, bool, "true or false")
+        check_boolean("preflight", preflight)
         stack = Stack.of(scope)
         if qualifiers is None:
             qualifiers = [qualifier_of(stack)]

@@ -98,6 +98,7 @@ class GalvLoadBalancer(Construct):
 
     Example:
         ```python
+        network = GalvNetwork(self, "Network")
         shared = GalvLoadBalancer(
             self,
             "LoadBalancer",
@@ -111,7 +112,6 @@ class GalvLoadBalancer(Construct):
                 name.title(),
                 domain_name=f"{name}.example.com",
                 hosted_zone=zone,
-                network=network,
                 load_balancer=shared,
             )
         ```
@@ -190,6 +190,7 @@ class GalvLoadBalancer(Construct):
         check_construct("network", network, "IGalvNetwork", "GalvNetwork(scope, id)")
         if network is None:
             raise ValueError("network must be a GalvNetwork, got None: pass that of its backends")
+        check_place(scope, "network", network.vpc)
         _check_covered("domain_name", domain_name)
         check_certificate_source(domain_name, hosted_zone, certificate)
         check_place(scope, "certificate", certificate)
@@ -230,6 +231,7 @@ class GalvLoadBalancer(Construct):
             log_bucket = GalvLogBucket(
                 self, "LogBucket", production=production, removal_protection=removal_protection
             ).bucket
+        self._log_bucket = log_bucket
         self._web_acl: GalvWebAcl | None = None
         if web_acl and web_acl_arn is None:
             self._web_acl = GalvWebAcl(
@@ -385,6 +387,11 @@ class GalvLoadBalancer(Construct):
     def security_group(self) -> ec2.ISecurityGroup:
         """Its security group."""
         return self._balancer.security_group
+
+    @property
+    def log_bucket(self) -> s3.IBucket | None:
+        """Bucket for access logs, if there are any."""
+        return self._log_bucket
 
     @property
     def web_acl_arn(self) -> str | None:

@@ -186,6 +186,7 @@ class GalvService(TaskConstruct):
                 "aws_cloudwatch.IAlarm",
                 "cloudwatch.Alarm.from_alarm_name(scope, id, name)",
             )
+            check_place(scope, f"deployment_alarms[{index}]", alarm)
         check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
         super().__init__(scope, id)

@@ -111,7 +111,12 @@ def test_each_kind_says_that_aws_does_not_answer(
     found = ask(questions(Needed=needed), Meddler(fault), 30)
 
     assert [finding.check for finding in found] == list(questions())
-    assert all(finding.wrong.startswith(wrong) for finding in found)
+    # A function of one's own that is late is told as such.
+    late = "the function "
+    assert all(
+        finding.wrong.startswith((wrong, late) if finding.check == "Of/function" else wrong)
+        for finding in found
+    )
     severity = "error" if needed == "true" else "unanswered"
     assert {finding.severity for finding in found} == {severity}
 
