@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from containers import why_no_network
-from e2e.app import Application
+from e2e.app import BARE, Application
 from e2e.backend import Backend
 from e2e.cloud import Cloud
 from e2e.describable import missing
@@ -37,22 +37,20 @@ OWN_LOGS = (
 
 
 OWN = """\
-from functools import partial
-
 from aws_cdk import aws_ec2
-
-from galv_constructs import GalvDatabase
 
 
 def own(stack: Stack) -> dict[str, Any]:
     bucket, size = (stack.node.try_get_context(key) for key in ("theirBucket", "theirSize"))
     return {
         "check_status": "warn" if size else "off",
-        "database": partial(GalvDatabase, instance_type=aws_ec2.InstanceType(size))
-        if size
-        else None,
         "media_bucket": s3.Bucket.from_bucket_name(stack, "Their", bucket) if bucket else None,
     }
+
+
+def own_size(stack: Stack) -> dict[str, Any]:
+    size = stack.node.try_get_context("theirSize")
+    return {"instance_type": aws_ec2.InstanceType(size)} if size else {}
 
 
 class BackendStack(Stack):"""
@@ -62,10 +60,12 @@ THEIRS = "uploads-of-theirs"
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
     """The example with arguments that it has no keys for; without theirs it is the example."""
-    application = Application(cloud, "life", with_frontend=True)
+    application = Application(cloud, "life", dict(BARE), with_frontend=True)
     file, argument = "galv_app/backend_stack.py", "log_bucket=log_bucket,\n            web_acl_arn="
     application.change(file, "class BackendStack(Stack):", OWN)
     application.change(file, argument, f"**own(self),\n            {argument}")
+    rotation = "rotation=config.database_rotation,"
+    application.change(file, rotation, f"**own_size(self), {rotation}")
     return application
 
 

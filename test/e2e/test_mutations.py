@@ -128,7 +128,7 @@ FAIL: dict[Mutation, str] = {
     no_right_to_pass_roles: r"not authorized to perform: ecs:RunTask",
     setup_waits_for_nothing: r"Release task",
     service_does_not_wait_for_setup: r"Circuit Breaker",
-    no_route_to_the_internet: r"no way from subnet-\w+ to registry ghcr.io",
+    no_route_to_the_internet: r"no way from subnet-\w+ to ecr.api",
     log_group_of_another_name: r"the log group /somewhere does not exist",
     execution_role_may_not_read_secrets: r"may not read arn:aws:secretsmanager",
     task_may_not_list_its_bucket: r"may not list arn:aws:s3",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.app import Application
+from e2e.app import BARE, Application
 from e2e.backend import Backend
 from e2e.cloud import REGION, ROOT, Cloud
 from e2e.faults import MIGRATION_FAILS, MIGRATION_SAYS, SERVER_ENDS, SERVER_SAYS
@@ -52,7 +52,7 @@ GalvOps = Callable[..., Done]
 
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
-    application = Application(cloud, "ops", with_frontend=True)
+    application = Application(cloud, "ops", dict(BARE), with_frontend=True)
     application.publish_frontend(SITE)
     application.publish_frontend(BROKEN_SITE, build="echo 'App.tsx(3,1): error TS2304'; exit 2")
     application.publish(GOOD, FAIL)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from e2e.app import Application, Outcome
+from e2e.app import BARE, Application, Outcome
 from e2e.cloud import Cloud
 from e2e.faults import MIGRATION_FAILS, SERVER_ENDS
 from e2e.inventory import inventory
@@ -29,7 +29,7 @@ echo "<script src=/assets/missing.js></script>" >> dist/index.html
 
 @pytest.fixture(scope="module")
 def app(cloud: Cloud) -> Application:
-    application = Application(cloud, "lab", {"isProduction": True}, with_frontend=True)
+    application = Application(cloud, "lab", {"isProduction": True, **BARE}, with_frontend=True)
     application.publish_frontend(SITE)
     application.publish_frontend(NO_SITE, build="exit 1")
     application.publish_frontend(NO_PAGE, build=PAGE_WITHOUT_ITS_SCRIPT)

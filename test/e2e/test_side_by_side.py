@@ -4,14 +4,14 @@ One of them gets another domain, and another name.
 """
 
 import pytest
-from e2e.app import DOMAIN, Application
+from e2e.app import BARE, DOMAIN, Application
 from e2e.cloud import Cloud
 
 
 @pytest.fixture(scope="module")
 def first(cloud: Cloud) -> Application:
     """The deployment that creates the identity, and owns it."""
-    application = Application(cloud, "shared", context={"mailFromDomain": DOMAIN})
+    application = Application(cloud, "shared", context={"mailFromDomain": DOMAIN, **BARE})
     application.publish("v2.11.4")
     done = application.deploy(backendVersion="v2.11.4")
     assert done.ok, done.output
@@ -20,7 +20,7 @@ def first(cloud: Cloud) -> Application:
 
 @pytest.fixture(scope="module")
 def second(first: Application) -> Application:
-    return Application(first.cloud, "shared-stage", context={"mailFromDomain": DOMAIN})
+    return Application(first.cloud, "shared-stage", context={"mailFromDomain": DOMAIN, **BARE})
 
 
 def mail_records(cloud: Cloud) -> set[tuple[str, str]]:

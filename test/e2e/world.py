@@ -49,6 +49,7 @@ class World:
             DBInstanceClass="db.t4g.micro",
             Engine="postgres",
             AllocatedStorage=20,
+            StorageEncrypted=True,
             MasterUsername="galv",
             MasterUserPassword="not-a-secret",
         )

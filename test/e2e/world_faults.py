@@ -97,7 +97,9 @@ def _private_zone(world: World) -> Fault:
     return Fault(
         kind="hosted-zone",
         check=lambda stack: PreflightCheck.hosted_zone(
-            _zone(stack, "Private", _parameter(stack, "HostedZone")), [f"www.inside.{DOMAIN}"]
+            _zone(stack, "Private", _parameter(stack, "HostedZone")),
+            [f"www.inside.{DOMAIN}"],
+            certificate=True,
         ),
         says=(f"the hosted zone inside.{DOMAIN} is private",),
         make=lambda: parameters.update(HostedZone=private),

@@ -50,7 +50,7 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         yield question.error(
             f"the snapshot {arn} is not encrypted",
             "a database that is restored from it would not be either",
-            "copy it with `aws rds copy-db-snapshot --kms-key-id alias/aws/rds` and pass the copy",
+            "copy it under a KMS key, with `aws rds copy-db-snapshot`, and pass the copy",
         )
     if found["Engine"] not in ENGINES:
         yield question.error(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener, urlopen
 
@@ -264,8 +264,18 @@ class Pusher:
         request = Request(url, data=body, method=method)
         request.add_header("Authorization", f"Basic {self._basic}")
         request.add_header("Content-Type", kind)
-        with self._opener.open(request, timeout=10) as answer:
-            return dict(answer.headers.items())
+        for pause in (1, 2, 0):
+            try:
+                with self._opener.open(request, timeout=10) as answer:
+                    return dict(answer.headers.items())
+            except HTTPError:
+                raise
+            except URLError:
+                # A proxy in between, on a machine with much to do, may close a connection.
+                if not pause:
+                    raise
+                time.sleep(pause)
+        raise AssertionError(url)
 
     def blob(self, repository: str, content: bytes) -> dict[str, Any]:
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
