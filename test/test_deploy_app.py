@@ -223,6 +223,82 @@ def test_no_asset_runs_a_program_with_a_token(
     assert "Refuse" in before[0]
 
 
+ASSETS = {"type": "cdk:asset-manifest", "properties": {"file": "A.assets.json"}}
+STAGE = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Stage"}}
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize("job", sorted(TRUSTED))
+@pytest.mark.parametrize(
+    ("artifact", "manifest", "passes"),
+    [
+        (ASSETS, {}, True),
+        (STAGE, {}, True),
+        ({"type": "aws:cloudformation:stack", "properties": {"templateFile": "A"}}, {}, True),
+        ({"type": "cdk:tree"}, {}, True),
+        ({**ASSETS, "properties": {"file": "harmless.json"}}, {}, False),
+        ({**ASSETS, "properties": {"file": "../A.assets.json"}}, {}, False),
+        ({**ASSETS, "properties": {}}, {}, False),
+        ({**STAGE, "properties": {"directoryName": ".."}}, {}, False),
+        ({**STAGE, "properties": {"directoryName": "/tmp"}}, {}, False),
+        # Docker would be given secrets of the environment.
+        (ASSETS, {"dockerImages": {"a": {"source": {"directory": "asset.a"}}}}, False),
+    ],
+)
+def test_assets_are_in_the_files_that_were_looked_at(
+    tmp_path: Path, job: str, artifact: object, manifest: object, *, passes: bool
+) -> None:
+    folder = tmp_path / "cdk.out"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"artifacts": {"a": artifact}}))
+    (folder / "A.assets.json").write_text(json.dumps(manifest))
+
+    done = subprocess.run(
+        ["bash", "-e", "-c", step(job, "Refuse assets that run a program")],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode == 0) == passes, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize(
+    "role",
+    [
+        "x\nsource_profile = evil\n[profile evil]\ncredential_process = sh -c id",
+        "arn:aws:iam::111122223333:role/cdk-x-lookup-role-1\n[profile evil]",
+        "arn:aws:iam::111122223333:role/administrator",
+        "",
+    ],
+)
+def test_what_the_templates_name_becomes_no_setting_of_the_aws_cli(
+    tmp_path: Path, role: str
+) -> None:
+    (tmp_path / "cdk.out").mkdir()
+    artifacts = {"stack": {"properties": {"lookupRole": {"arn": role}}}}
+    (tmp_path / "cdk.out" / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+    stand_in = tmp_path / "galv-ops"
+    stand_in.write_text("#!/bin/sh\ntouch asked\n")
+    stand_in.chmod(0o755)
+
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", step("deploy", "Ask what the deployment needs")],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "names no lookup role of a bootstrap" in done.stderr
+    assert not (tmp_path / "asked").exists()
+
+
 def names(job: str) -> list[str]:
     """Each step of a job: its name, or the action that it uses."""
     return [step.get("name") or step["uses"] for step in JOBS[job]["steps"]]

@@ -578,6 +578,16 @@ def _route(network: IGalvNetwork) -> _Route:
     return "nat" if network.has_internet else "none"
 
 
+def check_is_network(network: object) -> None:
+    """Refuse what is no network: a VPC, an id, or nothing."""
+    check_construct("network", network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
+    if not hasattr(network, "task_subnets"):
+        raise ValueError(
+            f"network must be a GalvNetwork, got {type(network).__name__}: use "
+            "GalvNetwork.from_vpc(vpc) for a VPC"
+        )
+
+
 def check_layout(
     argument: str, network: IGalvNetwork, *, creates_database: bool, internet_facing: bool | None
 ) -> None:

@@ -317,7 +317,7 @@ class TestLeavingOut:
         assert "image" not in kinds
         assert "secret" in kinds
 
-    @pytest.mark.parametrize("preflight", ["image", ["imgae"], None])
+    @pytest.mark.parametrize("preflight", ["image", ["imgae"], [None], None])
     def test_refuses_what_is_no_kind(self, stack: Stack, preflight: Any) -> None:
         with pytest.raises(ValueError, match="preflight"):
             backend_in(stack, preflight=preflight)

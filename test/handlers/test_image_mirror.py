@@ -834,3 +834,37 @@ def test_a_large_image_takes_bounded_memory(
     record_property("mebibytes", used)
     # The function has 1024.
     assert used < 512, f"{used} MiB"
+
+
+@pytest.mark.parametrize(
+    ("version", "as_of"),
+    [
+        # Cut to what ECR takes, each would be the tag of v2.12.0, or of the pinned one.
+        ("v2.0.0", "-" * 130 + "v2.12.0"),
+        ("v2.0.0", "-" * 130 + f"v2.12.0-{'0' * 64}"),
+        ("v2.12.0@v2.0.0?x:" + "0" * 64, ""),
+        ("v2.0.0", "2026-11-27"),
+        ("latest", "tomorrow"),
+        ("-v2.12.0", ""),
+    ],
+)
+def test_nobody_takes_the_tag_of_another_version(
+    registry: Registry, ecr: Ecr, version: str, as_of: str
+) -> None:
+    image = push(registry, "v2.0.0", 100)
+
+    reason = refusal(
+        image.name.replace(":v2.0.0", f":{version}"), **({"AsOf": as_of} if as_of else {})
+    )
+
+    assert "its tag or its digest is none" in reason or "is no day, or the tag is not" in reason
+    assert ecr.calls == []
+
+
+def test_a_version_that_is_too_long_for_a_tag_has_one_all_the_same(
+    registry: Registry, ecr: Ecr
+) -> None:
+    long, other = (push(registry, f"{'v' * 120}{end}", 100) for end in "ab")
+
+    assert mirror(long.name) == long.digest
+    assert mirror(other.name) == other.digest

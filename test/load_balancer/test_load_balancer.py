@@ -20,7 +20,13 @@ from backends import (
 )
 from templates import Json, of_type, only, only_id, synthesize
 
-from galv_constructs import GalvLoadBalancer, GalvNetwork, IGalvLoadBalancer
+from galv_constructs import (
+    GalvDatabase,
+    GalvDatabaseCluster,
+    GalvLoadBalancer,
+    GalvNetwork,
+    IGalvLoadBalancer,
+)
 
 ELB = "AWS::ElasticLoadBalancingV2::"
 BALANCER, LISTENER, RULE = f"{ELB}LoadBalancer", f"{ELB}Listener", f"{ELB}ListenerRule"
@@ -404,3 +410,17 @@ class TestRefusals:
         text = refusal(lambda: shared_in(stack, network=network, domain_name="*.*.example.com"))
 
         assert text.startswith("domain_name must be a bare host name in lower case")
+
+
+@pytest.mark.parametrize("make", [GalvDatabase, GalvDatabaseCluster, GalvLoadBalancer])
+@pytest.mark.parametrize("given", [None, "vpc"])
+def test_refuses_what_is_no_network(
+    stack: Stack, refusal: Refusal, make: Callable[..., object], given: str | None
+) -> None:
+    network = ec2.Vpc(stack, "Vpc") if given else None
+    more = {"domain_name": "a.example.com"} if make is GalvLoadBalancer else {}
+
+    text = refusal(lambda: make(stack, "Made", network=network, **more))
+
+    assert text.startswith("network must be a GalvNetwork, got ")
+    assert "use GalvNetwork.from_vpc(vpc) for a VPC" in text

@@ -10,7 +10,7 @@ from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.placement import check_place, vpc_of
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_construct, is_token
-from galv_constructs.network import GalvNetwork, IGalvNetwork, check_layout
+from galv_constructs.network import GalvNetwork, IGalvNetwork, check_is_network, check_layout
 
 
 def check_network(
@@ -28,12 +28,8 @@ def check_network(
     Returns:
         The VPC that tasks run in; none for a new one.
     """
-    check_construct("network", network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
-    if network is not None and not hasattr(network, "task_subnets"):
-        raise ValueError(
-            f"network must be a GalvNetwork, got {type(network).__name__}: use "
-            "GalvNetwork.from_vpc(vpc) for a VPC"
-        )
+    if network is not None:
+        check_is_network(network)
     check_construct(
         "cluster",
         cluster,

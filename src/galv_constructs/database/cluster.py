@@ -11,7 +11,7 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import acknowledge
 from galv_constructs._core.placement import check_key, check_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
-from galv_constructs._core.validation import check_construct, check_range
+from galv_constructs._core.validation import check_range
 from galv_constructs.database._access import DATABASE_NAME, Access, SignIn
 from galv_constructs.database._capacity import check_capacity, warn_of_no_pause
 from galv_constructs.database._checks import (
@@ -35,7 +35,7 @@ from galv_constructs.database._server import (
     snapshot_arn,
 )
 from galv_constructs.database._windows import check_windows
-from galv_constructs.network import IGalvNetwork, check_database_layout
+from galv_constructs.network import IGalvNetwork, check_database_layout, check_is_network
 from galv_constructs.preflight._needs import Needs, check_preflight
 
 _MASTER = "galv"
@@ -155,7 +155,7 @@ class GalvDatabaseCluster(Server):
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
         """
-        check_construct("network", network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
+        check_is_network(network)
         version = _VERSION.VER_17_9 if engine_version is None else engine_version
         if not isinstance(version, _VERSION):
             raise ValueError(

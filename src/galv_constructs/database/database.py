@@ -13,7 +13,7 @@ from constructs import Construct
 from galv_constructs._core.acknowledge import acknowledge
 from galv_constructs._core.placement import check_key, check_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
-from galv_constructs._core.validation import check_boolean, check_construct
+from galv_constructs._core.validation import check_boolean
 from galv_constructs.database._access import DATABASE_NAME, Access, SignIn
 from galv_constructs.database._checks import (
     check_certificate_authority,
@@ -41,7 +41,7 @@ from galv_constructs.database._server import (
 )
 from galv_constructs.database._windows import check_windows
 from galv_constructs.database.interface import IGalvDatabase
-from galv_constructs.network import IGalvNetwork, check_database_layout
+from galv_constructs.network import IGalvNetwork, check_database_layout, check_is_network
 from galv_constructs.preflight._needs import Needs, check_preflight
 
 _MASTER = "galv"
@@ -194,7 +194,7 @@ class GalvDatabase(Server):
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
         """
-        check_construct("network", network, "IGalvNetwork", "GalvNetwork.from_vpc(vpc)")
+        check_is_network(network)
         version = rds.PostgresEngineVersion.VER_17 if engine_version is None else engine_version
         if not isinstance(version, rds.PostgresEngineVersion):
             raise ValueError(

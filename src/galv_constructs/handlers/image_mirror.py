@@ -53,6 +53,10 @@ REPOSITORY = "GALV_REPOSITORY"
 LAYERS_A_CALL = 100
 _CHUNK = 1024 * 1024
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_LONGEST_TAG = 128
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
@@ -145,6 +149,7 @@ class Mirror:
     def digest(self) -> str:
         """Return the digest of the image in ECR, where it is copied unless it is there."""
         self._check_repository()
+        self._check_version()
         if parse(self.name).version == "latest" and not self.as_of:
             raise self._failure(
                 "'latest' is of a day, and the template has none: name it when the application is "
@@ -181,6 +186,15 @@ class Mirror:
         if (host, repository) != parse(os.environ[REPOSITORY])[:2]:
             raise self._failure(f"the function copies {os.environ[REPOSITORY]} and no other image")
 
+    def _check_version(self) -> None:
+        """Refuse what would become another version's tag in ECR: tags there never move."""
+        name, _, digest = self.name.partition("@")
+        version = parse(name).version
+        if not _TAG.fullmatch(version) or (digest and not _DIGEST.fullmatch(digest)):
+            raise self._failure("its tag or its digest is none")
+        if self.as_of and not (version == "latest" and _DAY.fullmatch(self.as_of)):
+            raise self._failure(f"{self.as_of!r} is no day, or the tag is not 'latest'")
+
     @property
     def tag(self) -> str:
         """The tag in ECR: what was asked for, the day where there is one, architecture and source.
@@ -195,7 +209,11 @@ class Mirror:
             version = f"{tag}-{digest.partition(':')[2]}"
         day = f"-{self.as_of}" if self.as_of else ""
         source = hashlib.sha256(f"{host}/{repository}".encode()).hexdigest()[:8]
-        return f"{version}{day}-{PLATFORMS[self.architecture]}-{source}"[-128:].lstrip("-.")
+        end = f"-{PLATFORMS[self.architecture]}-{source}"
+        start = f"{version}{day}"
+        if len(start) + len(end) > _LONGEST_TAG:
+            start = hashlib.sha256(start.encode()).hexdigest()
+        return f"{start}{end}"
 
     def _tell_if_moved(self, there: str) -> None:
         """Say in the log that a version is another image at its registry by now.

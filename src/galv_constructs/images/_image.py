@@ -40,6 +40,11 @@ def check_image(
     check_construct(
         "image", image, "aws_ecs.ContainerImage", "ecs.ContainerImage.from_registry(name)"
     )
+    if not isinstance(image, ecs.ContainerImage | None):
+        raise ValueError(
+            f"image must be an aws_ecs.ContainerImage, got {type(image).__name__}: pass "
+            "ecs.ContainerImage.from_…(…), or the image of a MirroredImage, its attribute `image`"
+        )
     check_registry_credentials(scope, registry_credentials)
     if image is not None:
         for name, is_given in (

@@ -31,7 +31,7 @@ from galv_constructs.load_balancer._access import check_access
 from galv_constructs.load_balancer._resource import LoadBalancer
 from galv_constructs.log_bucket._delivery import check_access_logs
 from galv_constructs.log_bucket.log_bucket import GalvLogBucket
-from galv_constructs.network import IGalvNetwork, check_load_balancer_subnets
+from galv_constructs.network import IGalvNetwork, check_is_network, check_load_balancer_subnets
 from galv_constructs.preflight._needs import Needs, check_preflight
 from galv_constructs.preflight.check import PreflightCheck
 from galv_constructs.web_acl.web_acl import GalvWebAcl, check_web_acl
@@ -187,9 +187,7 @@ class GalvLoadBalancer(Construct):
         Raises:
             ValueError: If an argument is malformed, out of range, or contradicts another one.
         """
-        check_construct("network", network, "IGalvNetwork", "GalvNetwork(scope, id)")
-        if network is None:
-            raise ValueError("network must be a GalvNetwork, got None: pass that of its backends")
+        check_is_network(network)
         check_place(scope, "network", network.vpc)
         _check_covered("domain_name", domain_name)
         check_certificate_source(domain_name, hosted_zone, certificate)

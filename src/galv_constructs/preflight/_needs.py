@@ -118,7 +118,7 @@ def check_preflight(preflight: object) -> None:
             f"ids, such as ['quotas', 'Backend/Image'], got {preflight!r}"
         )
     for check in preflight:
-        if check in KINDS or re.fullmatch(ID_PATTERN, str(check)):
+        if check in KINDS or (isinstance(check, str) and re.fullmatch(ID_PATTERN, check)):
             continue
         near = difflib.get_close_matches(str(check), KINDS, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else "."

@@ -219,6 +219,8 @@ class GalvPreflight(Construct):
         """
         path = Stack.of(self).node.path
         for construct in constructs:
+            if not hasattr(construct, "node"):
+                raise ValueError(f"hold takes constructs, got {construct!r}: pass a resource")
             held = construct if isinstance(construct, CfnResource) else construct.node.default_child
             if isinstance(held, CfnResource) and Stack.of(held).node.path == path:
                 held.node.add_dependency(self._resource)

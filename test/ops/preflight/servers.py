@@ -264,18 +264,18 @@ class Pusher:
         request = Request(url, data=body, method=method)
         request.add_header("Authorization", f"Basic {self._basic}")
         request.add_header("Content-Type", kind)
-        for pause in (1, 2, 0):
-            try:
-                with self._opener.open(request, timeout=10) as answer:
-                    return dict(answer.headers.items())
-            except HTTPError:
-                raise
-            except URLError:
-                # A proxy in between, on a machine with much to do, may close a connection.
-                if not pause:
-                    raise
-                time.sleep(pause)
-        raise AssertionError(url)
+        try:
+            return self._answered(request)
+        except HTTPError:
+            raise
+        except URLError:
+            # A proxy in between, on a machine with much to do, may close a connection.
+            time.sleep(1)
+            return self._answered(request)
+
+    def _answered(self, request: Request) -> Mapping[str, str]:
+        with self._opener.open(request, timeout=10) as answer:
+            return dict(answer.headers.items())
 
     def blob(self, repository: str, content: bytes) -> dict[str, Any]:
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
