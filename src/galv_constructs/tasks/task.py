@@ -111,6 +111,9 @@ class GalvTask(TaskConstruct):
     def grant_run(self, grantee: iam.IGrantable) -> None:
         """Let a role start runs of this task, watch them and stop them.
 
+        A run may be given another command, so that the role gets what the task may do and read:
+        IAM has no condition on that.
+
         Args:
             grantee: Function, task or role. Its code calls RunTask with the cluster, the subnets
                 and the security group of this task, and with `propagateTags="TASK_DEFINITION"`:
