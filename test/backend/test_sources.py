@@ -6,7 +6,11 @@ import pytest
 
 from galv_constructs.backend._sources import FOLDER, plain_code, python_code, source
 
-_FILES = [str(path.relative_to(FOLDER)) for path in sorted(FOLDER.rglob("*")) if path.suffix]
+_FILES = [
+    str(path.relative_to(FOLDER))
+    for path in sorted(FOLDER.rglob("*"))
+    if path.suffix and "__pycache__" not in path.parts
+]
 _PYTHON = [name for name in _FILES if name.endswith(".py")]
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import select
+import selectors
 import shutil
 import socket
 import subprocess
@@ -28,13 +28,19 @@ _PLACE = ("127.0.0.1", _free_port())
 def lead_to(client: socket.socket) -> None:
     """Pass on what a client and the registry tell each other, until one of them ends."""
     # Whoever ends may do so without a word.
-    with contextlib.suppress(ConnectionError), socket.create_connection(_PLACE) as registry:
-        other = {client: registry, registry: client}
+    with (
+        contextlib.suppress(ConnectionError),
+        socket.create_connection(_PLACE) as registry,
+        # select.select takes no descriptor above 1023, and the emulator gets there.
+        selectors.DefaultSelector() as selector,
+    ):
+        selector.register(client, selectors.EVENT_READ, registry)
+        selector.register(registry, selectors.EVENT_READ, client)
         while True:
-            for ready in select.select(list(other), [], [])[0]:
-                if not (chunk := ready.recv(_CHUNK)):
+            for ready, _ in selector.select():
+                if not (chunk := os.read(ready.fd, _CHUNK)):
                     return
-                other[ready].sendall(chunk)
+                ready.data.sendall(chunk)
 
 
 def install() -> None:
