@@ -9,7 +9,7 @@ from aws_cdk import CfnElement, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import Refusal, backend_in, new_app
+from backends import Refusal, backend_in, new_app, regional_stack
 from templates import (
     Json,
     as_list,
@@ -22,7 +22,7 @@ from templates import (
     synthesize,
 )
 
-from galv_constructs import GalvNetwork, MirroredImage, NetworkPreset
+from galv_constructs import GalvNetwork, GalvTask, MirroredImage, NetworkPreset
 from galv_constructs._core.today import today
 from galv_constructs.handlers import image_mirror
 from galv_constructs.images import mirrored_image
@@ -368,3 +368,15 @@ class TestRefusals:
         text = refusal(lambda: mirror(stack, encryption_key="arn:aws:kms:…"))
 
         assert "encryption_key must be an aws_kms.IKey" in text
+
+
+def test_tasks_of_another_stack_do_not_hold_the_image() -> None:
+    """An export cannot change while it is imported, and each release changes the digest."""
+    app = new_app()
+    backend = backend_in(regional_stack(app, "One"))
+    GalvTask(regional_stack(app, "Two"), "Export", runtime=backend.runtime, command=["export"])
+    one, two = (app.synth().get_stack_by_name(name).template for name in ("One", "Two"))
+
+    exports = [name for name in one["Outputs"] if name.startswith("ExportsOutput")]
+    assert not [name for name in exports if "DigestHex" in name]
+    assert "Fn::GetStackOutput" in json.dumps(of_type(two, "AWS::ECS::TaskDefinition"))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import CrossStackReferences, Duration, ReferenceStrength, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -243,6 +243,8 @@ class MirroredImage(Construct):
                 ),
             },
         )
+        # An export could not change while another stack imports it, and each release changes this.
+        CrossStackReferences.of(copy).produce(ReferenceStrength.WEAK)
         # Whoever uses the image waits for it; the repository alone would be there too early.
         copy.node.add_dependency(role)
         # CDK tells a digest from a tag by how it begins.
