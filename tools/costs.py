@@ -9,6 +9,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from marked import put_between
@@ -133,7 +134,13 @@ PRICES: dict[str, Callable[[Json, Json], dict[str, float]]] = {
 
 
 def _templates(context: Mapping[str, object]) -> list[Json]:
-    return [stack.template for stack in synthesize(context)]
+    return _synthesized(frozenset(context.items()))
+
+
+# Several tables look at one shape.
+@cache
+def _synthesized(context: frozenset[tuple[str, object]]) -> list[Json]:
+    return [stack.template for stack in synthesize(dict(context))]
 
 
 def all_costs() -> dict[str, dict[str, float]]:
@@ -149,7 +156,8 @@ def pull_costs() -> dict[str, tuple[float | None, float]]:
     """
     costs: dict[str, tuple[float | None, float]] = {}
     for preset in NetworkPreset:
-        context = {"networkPreset": preset.value}
+        # As the first table has it.
+        context = {"networkPreset": preset.value, "isProduction": True}
         ecr = _pulls(_templates(context))
         has_internet = preset is not NetworkPreset.ENDPOINTS
         ghcr = _pulls(_templates({**context, "mirrorImage": False})) if has_internet else None

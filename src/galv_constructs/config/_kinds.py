@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from galv_constructs._core.ip_ranges import ranges_by_version
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.release_tag import check_backend_tag, check_frontend_tag, release_tag
 from galv_constructs._core.validation import (
@@ -31,7 +32,7 @@ from galv_constructs.network import NetworkPreset
 from galv_constructs.preflight._needs import ID_PATTERN, KINDS, check_preflight
 from galv_constructs.web_acl._credential_rules import check_credential_paths
 from galv_constructs.web_acl._managed_rules import MANAGED_GROUPS
-from galv_constructs.web_acl.web_acl import by_version, check_counted_rules
+from galv_constructs.web_acl.web_acl import check_counted_rules
 
 Json = Mapping[str, Any]
 Read = Callable[[Any], Any]
@@ -358,7 +359,7 @@ def _credential_paths(value: object) -> list[str]:
 
 def _ip_ranges(value: object) -> list[str]:
     ranges: Any = _from_text(value)
-    _accepted(by_version, "", ranges)
+    _accepted(ranges_by_version, "", ranges)
     return list(ranges)
 
 

@@ -1,12 +1,16 @@
 """Checks of arguments that databases share."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
+from constructs import Construct
 
+from galv_constructs._core.placement import check_key, check_place
+from galv_constructs._core.policy import check_switches
 from galv_constructs._core.validation import (
     check_construct,
     check_known,
@@ -14,6 +18,9 @@ from galv_constructs._core.validation import (
     check_type,
     is_token,
 )
+from galv_constructs.database._windows import check_windows
+from galv_constructs.network import IGalvNetwork, check_database_layout
+from galv_constructs.preflight._needs import check_preflight
 
 OLDEST, NEWEST = 14, 18
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -27,6 +34,37 @@ _IOPS_PER_THROUGHPUT = 4
 # "If you don't set the maximum storage threshold to at least 10% more":
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
 _HEADROOM = 1.1
+
+
+def check_server(
+    scope: Construct,
+    *,
+    network: IGalvNetwork,
+    preferred_maintenance_window: str | None,
+    preferred_backup_window: str | None,
+    backup_retention: Duration | None,
+    ca_certificate: rds.CaCertificate | None,
+    database_insights_mode: rds.DatabaseInsightsMode | None,
+    master_username: str,
+    encryption_key: kms.IKey | None,
+    production: bool,
+    removal_protection: bool | None,
+    deletion_protection: bool | None,
+    preflight: bool | Sequence[str],
+) -> None:
+    """Check the arguments that an instance and a cluster share."""
+    check_windows(preferred_backup_window, preferred_maintenance_window)
+    check_retention(backup_retention)
+    check_certificate_authority(ca_certificate)
+    check_insights(database_insights_mode)
+    check_name("master_username", master_username)
+    check_key(scope, encryption_key)
+    check_switches(
+        production, removal_protection=removal_protection, deletion_protection=deletion_protection
+    )
+    check_preflight(preflight)
+    check_place(scope, "network", network.vpc)
+    check_database_layout("network", network)
 
 
 def check_name(argument: str, name: object) -> None:

@@ -15,6 +15,7 @@ from galv_constructs._core.validation import (
     check_list,
     check_range,
     check_type,
+    is_token,
 )
 from galv_constructs.database._access import Access, SignIn
 from galv_constructs.preflight.check import PreflightCheck
@@ -103,7 +104,7 @@ def server_access(
 ) -> Access:
     """Return how to use a server that is known by its address alone."""
     check_type("host", host, str, "a host name")
-    if not host or "/" in host or (":" in host and "Token" not in host):
+    if not host or "/" in host or (":" in host and not is_token(host)):
         raise ValueError(f"host must be a host name without a scheme and a port, got {host!r}")
     check_range("port", port, 1, 65535)
     _check_secret(secret)

@@ -9,17 +9,13 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge
-from galv_constructs._core.placement import check_key, check_place
-from galv_constructs._core.policy import DeploymentPolicy, check_switches
+from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_range
 from galv_constructs.database._access import DATABASE_NAME, Access, SignIn
 from galv_constructs.database._capacity import check_capacity, warn_of_no_pause
 from galv_constructs.database._checks import (
-    check_certificate_authority,
-    check_insights,
     check_major_version,
-    check_name,
-    check_retention,
+    check_server,
     check_snapshot,
     with_tls,
 )
@@ -34,9 +30,8 @@ from galv_constructs.database._server import (
     server_subnet_group,
     snapshot_arn,
 )
-from galv_constructs.database._windows import check_windows
-from galv_constructs.network import IGalvNetwork, check_database_layout, check_is_network
-from galv_constructs.preflight._needs import Needs, check_preflight
+from galv_constructs.network import IGalvNetwork, check_is_network
+from galv_constructs.preflight._needs import Needs
 
 _MASTER = "galv"
 # Aurora's patch releases have no major version that stands for all: RDS has to be told a minor one.
@@ -171,24 +166,25 @@ class GalvDatabaseCluster(Server):
         if readers is not None:
             check_range("readers", readers, 0, 15)
         group_parameters = with_tls(parameters)
-        check_windows(preferred_backup_window, preferred_maintenance_window)
-        check_retention(backup_retention)
-        check_certificate_authority(ca_certificate)
-        check_insights(database_insights_mode)
         check_snapshot("snapshot_identifier", snapshot_identifier, of_instance=False)
-        check_name("master_username", master_username)
         sign_in = SignIn(
             database_name=database_name, owner_role=owner_role, rotation=rotation, ca_file=ca_file
         )
-        check_key(scope, encryption_key)
-        check_switches(
-            production,
+        check_server(
+            scope,
+            network=network,
+            preferred_maintenance_window=preferred_maintenance_window,
+            preferred_backup_window=preferred_backup_window,
+            backup_retention=backup_retention,
+            ca_certificate=ca_certificate,
+            database_insights_mode=database_insights_mode,
+            master_username=master_username,
+            encryption_key=encryption_key,
+            production=production,
             removal_protection=removal_protection,
             deletion_protection=deletion_protection,
+            preflight=preflight,
         )
-        check_preflight(preflight)
-        check_place(scope, "network", network.vpc)
-        check_database_layout("network", network)
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(
             production=production,

@@ -11,17 +11,13 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge
-from galv_constructs._core.placement import check_key, check_place
-from galv_constructs._core.policy import DeploymentPolicy, check_switches
+from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_boolean
 from galv_constructs.database._access import DATABASE_NAME, Access, SignIn
 from galv_constructs.database._checks import (
-    check_certificate_authority,
-    check_insights,
     check_instance_type,
     check_major_version,
-    check_name,
-    check_retention,
+    check_server,
     check_snapshot,
     check_storage,
     with_tls,
@@ -39,10 +35,9 @@ from galv_constructs.database._server import (
     snapshot_arn,
     warn_of_minor_version,
 )
-from galv_constructs.database._windows import check_windows
 from galv_constructs.database.interface import IGalvDatabase
-from galv_constructs.network import IGalvNetwork, check_database_layout, check_is_network
-from galv_constructs.preflight._needs import Needs, check_preflight
+from galv_constructs.network import IGalvNetwork, check_is_network
+from galv_constructs.preflight._needs import Needs
 
 _MASTER = "galv"
 _LOG_EXPORTS = {"Postgresql": "postgresql", "Upgrade": "upgrade"}
@@ -210,26 +205,27 @@ class GalvDatabase(Server):
         least = _ALLOCATED if allocated_storage is None else allocated_storage
         check_storage(least, max_allocated_storage, iops=iops, throughput=storage_throughput)
         group_parameters = with_tls(parameters)
-        check_windows(preferred_backup_window, preferred_maintenance_window)
-        check_retention(backup_retention)
         if multi_az is not None:
             check_boolean("multi_az", multi_az)
-        check_certificate_authority(ca_certificate)
-        check_insights(database_insights_mode)
         check_snapshot("snapshot_identifier", snapshot_identifier, of_instance=True)
-        check_name("master_username", master_username)
         sign_in = SignIn(
             database_name=database_name, owner_role=owner_role, rotation=rotation, ca_file=ca_file
         )
-        check_key(scope, encryption_key)
-        check_switches(
-            production,
+        check_server(
+            scope,
+            network=network,
+            preferred_maintenance_window=preferred_maintenance_window,
+            preferred_backup_window=preferred_backup_window,
+            backup_retention=backup_retention,
+            ca_certificate=ca_certificate,
+            database_insights_mode=database_insights_mode,
+            master_username=master_username,
+            encryption_key=encryption_key,
+            production=production,
             removal_protection=removal_protection,
             deletion_protection=deletion_protection,
+            preflight=preflight,
         )
-        check_preflight(preflight)
-        check_place(scope, "network", network.vpc)
-        check_database_layout("network", network)
         super().__init__(scope, id)
         policy = DeploymentPolicy.of(
             production=production,

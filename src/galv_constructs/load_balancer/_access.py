@@ -1,11 +1,11 @@
 """Who may reach a load balancer."""
 
-import ipaddress
 from collections.abc import Sequence
 
 from aws_cdk import aws_ec2 as ec2
 
-from galv_constructs._core.validation import check_boolean, check_list
+from galv_constructs._core.ip_ranges import ranges_by_version
+from galv_constructs._core.validation import check_boolean
 from galv_constructs.network import IGalvNetwork
 
 # "Inbound or outbound rules per security group: 60", IPv4 and IPv6 counted by themselves:
@@ -24,13 +24,10 @@ def check_access(internet_facing: object, allowed_cidrs: Sequence[str] | None) -
 
 def check_ranges(name: str, ranges: Sequence[str]) -> None:
     """Refuse ranges that are none, or too many for a security group."""
-    check_list(name, ranges, "a list of IP ranges")
-    networks = [_range(f"{name}[{index}]", value) for index, value in enumerate(ranges)]
-    for version in (4, 6):
-        count = sum(1 for one in networks if one.version == version)
-        if count > MOST_RANGES:
+    for version, given in ranges_by_version(name, ranges, allows_all=True).items():
+        if len(given) > MOST_RANGES:
             raise ValueError(
-                f"{name} has {count} IPv{version} ranges, and a security group has room for "
+                f"{name} has {len(given)} IPv{version} ranges, and a security group has room for "
                 f"{MOST_RANGES}: join ranges, or allow a prefix list in the load balancer's "
                 "security group, connections.allow_from(ec2.Peer.prefix_list(…), …)"
             )
@@ -47,7 +44,12 @@ def allow_access(
     if allowed_cidrs is None:
         peers = [] if internet_facing else [ec2.Peer.ipv4(network.vpc.vpc_cidr_block)]
     else:
-        peers = [_peer(value) for value in dict.fromkeys(allowed_cidrs)]
+        by_version = ranges_by_version("allowed_cidrs", allowed_cidrs, allows_all=True)
+        peers = [
+            (ec2.Peer.ipv4 if version == 4 else ec2.Peer.ipv6)(value)
+            for version, ranges in by_version.items()
+            for value in dict.fromkeys(ranges)
+        ]
     for peer in peers:
         for port, use in _PORTS.items():
             security_group.connections.allow_from(peer, ec2.Port.tcp(port), use)
@@ -56,20 +58,3 @@ def allow_access(
 def is_open(*, internet_facing: bool, allowed_cidrs: Sequence[str] | None) -> bool:
     """Whether everybody reaches the load balancer."""
     return internet_facing and allowed_cidrs is None
-
-
-def _peer(value: str) -> ec2.IPeer:
-    network = ipaddress.ip_network(value)
-    return (ec2.Peer.ipv4 if network.version == 4 else ec2.Peer.ipv6)(str(network))
-
-
-def _range(name: str, value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        if isinstance(value, str):
-            return ipaddress.ip_network(value)
-    except ValueError:
-        pass
-    raise ValueError(
-        f"{name} must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
-        f"whose host bits are zero, got {value!r}"
-    )

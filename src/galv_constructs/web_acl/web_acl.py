@@ -1,6 +1,5 @@
 """The web ACL in front of the load balancer or of CloudFront."""
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +12,7 @@ from constructs import Construct
 
 from galv_constructs._core.acknowledge import acknowledge
 from galv_constructs._core.alarms import TELLS_NOBODY, check_alarm_topic, event_alarm
+from galv_constructs._core.ip_ranges import ranges_by_version
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.validation import (
@@ -193,9 +193,9 @@ class GalvWebAcl(Construct):
         ):
             check_range(name, limit, 10, 2_000_000_000)
             check_known(name, limit)
-        admin = None if admin_cidrs is None else by_version("admin_cidrs", admin_cidrs)
-        allowed = by_version("allowed_cidrs", allowed_cidrs)
-        denied = by_version("denied_cidrs", denied_cidrs)
+        admin = None if admin_cidrs is None else ranges_by_version("admin_cidrs", admin_cidrs)
+        allowed = ranges_by_version("allowed_cidrs", allowed_cidrs)
+        denied = ranges_by_version("denied_cidrs", denied_cidrs)
         check_counted_rules(counted_rules)
         _check_upload_paths(upload_paths)
         check_log_bucket(log_bucket, for_web_acl=True)
@@ -508,7 +508,7 @@ def check_web_acl(
             raise ValueError("web_acl_arn is given with web_acl=False: drop one of them")
     check_alarm_topic(alarm_topic)
     if admin_cidrs is not None:
-        by_version("admin_cidrs", admin_cidrs)
+        ranges_by_version("admin_cidrs", admin_cidrs)
     needed_by_it: dict[str, object] = {"admin_cidrs": admin_cidrs}
     if not topic_has_other_use:
         needed_by_it["alarm_topic"] = alarm_topic
@@ -524,27 +524,6 @@ def check_web_acl(
             )
     check_place(scope, "web_acl_arn", web_acl_arn)
     check_place(scope, "alarm_topic", alarm_topic)
-
-
-def by_version(name: str, ranges: Sequence[str] | None) -> dict[int, list[str]]:
-    """Sort IP ranges by version, and refuse what is none."""
-    if ranges is None:
-        return {}
-    check_list(name, ranges, "a list of IP ranges")
-    by_version: dict[int, list[str]] = {}
-    for index, value in enumerate(ranges):
-        try:
-            network = ipaddress.ip_network(value) if isinstance(value, str) else None
-        except ValueError:
-            network = None
-        # WAF has no range of everything.
-        if network is None or network.prefixlen == 0:
-            raise ValueError(
-                f"{name}[{index}] must be an IP range such as '192.0.2.0/24' or '2001:db8::/32' "
-                f"whose host bits are zero, got {value!r}"
-            )
-        by_version.setdefault(network.version, []).append(str(network))
-    return by_version
 
 
 def _check_upload_paths(upload_paths: Sequence[str] | None) -> None:

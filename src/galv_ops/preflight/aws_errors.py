@@ -37,11 +37,6 @@ def is_throttled(error: object) -> bool:
     return bool(_THROTTLED.search(error_code(error)))
 
 
-def is_absent(error: object) -> bool:
-    """Tell whether the thing that was asked for does not exist."""
-    return bool(re.search(r"NotFound|^NoSuch|DoesNotExist|Nonexistent", error_code(error)))
-
-
 def is_unreachable(error: object) -> bool:
     """Tell whether AWS gave no answer at all, or was not asked, such as without credentials."""
     return isinstance(error, aws.BotoCoreError)
