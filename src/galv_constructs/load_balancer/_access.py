@@ -8,7 +8,7 @@ from galv_constructs._core.ip_ranges import ranges_by_version
 from galv_constructs._core.validation import check_boolean
 from galv_constructs.network import IGalvNetwork
 
-# "Inbound or outbound rules per security group: 60", IPv4 and IPv6 counted by themselves:
+# A security group has 60 inbound rules by default, IPv4 and IPv6 counted by themselves:
 # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups
 # Each range has a rule for HTTPS, and one for the redirect to it.
 MOST_RANGES = 30

@@ -88,7 +88,7 @@ class GalvLoadBalancer(Construct):
     redirects, invalid headers are dropped, security headers are added to every answer, requests are
     logged, a web ACL looks at them, and in production it refuses to be deleted.
 
-    "You can specify up to 100 rules" and 25 certificates, both of which AWS raises on request:
+    It has room for 100 rules, and for 25 certificates beside its own; AWS raises both on request:
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
 
     Costs $16.43 a month, $3.65 for each public address, of which it has one in each Availability
@@ -405,7 +405,7 @@ class GalvLoadBalancer(Construct):
 def covers(names: Sequence[str], domain_name: str) -> bool:
     """Whether a certificate with some names is one for a host name.
 
-    "The wildcard … can protect only one subdomain level":
+    The asterisk of a name stands for one label:
     https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html
     """
     parent = domain_name.partition(".")[2]
