@@ -22,7 +22,7 @@ def released() -> griffe.Module:
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        ((BACKEND, "cpu: int = 512", "cpu: int = 256"), "`512` -> `256`"),
+        ((BACKEND, "        cpu: int = 512", "        cpu: int = 256"), "`512` -> `256`"),
         (
             (BACKEND, "        min_tasks: int = 1,\n", ""),
             "(min_tasks)`: *Parameter was removed*",
