@@ -28,6 +28,9 @@ OWNER, LOGIN, NEXT_LOGIN = "galv_owner", "galv_tasks_1", "galv_tasks_2"
 # Of this run alone.
 ADDRESS = f"127.2.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
 NAME = "database.example.com"
+OTHER_LOGIN = "demo_tasks_1"
+# The variables of another backend's tasks on the same server.
+OTHER = {"POSTGRES_DB": "demo", "GALV_DATABASE_OWNER": "demo_owner", "GALV_DATABASE_NEW": "demo"}
 OWN = ("-m", "galv_task.own_database")
 MIGRATE = ("-m", "django", "migrate", "--no-input")
 # What Galv does not have today, and may have tomorrow.
@@ -104,12 +107,14 @@ class Database:
         )
         return done.returncode, done.stdout
 
-    def session(self, user: str, password: str | None = None) -> subprocess.Popen[str]:
+    def session(
+        self, user: str, password: str | None = None, database: str = "galv"
+    ) -> subprocess.Popen[str]:
         """Open a session that reads statements."""
         found = programs()
         assert found is not None
         password = self.passwords[user] if password is None else password
-        target = f"host={ADDRESS} dbname=galv user={user} sslmode=require"
+        target = f"host={ADDRESS} dbname={database} user={user} sslmode=require"
         return subprocess.Popen(
             [str(found / "psql"), *_PSQL, target],
             env={"PGPASSWORD": password},
@@ -119,11 +124,14 @@ class Database:
             text=True,
         )
 
-    def ask(self, user: str, statement: str, password: str | None = None) -> str:
+    def ask(
+        self, user: str, statement: str, password: str | None = None, database: str = "galv"
+    ) -> str:
         """Return what a statement of a user's answers, or why it did not."""
-        return self.session(user, password).communicate(statement, timeout=120)[0].strip()
+        session = self.session(user, password, database)
+        return session.communicate(statement, timeout=120)[0].strip()
 
-    def owners(self) -> set[str]:
+    def owners(self, database: str = "galv") -> set[str]:
         """Who owns something in the schema that Django uses, apart from extensions' members."""
         rows = self.server.query(
             "SELECT DISTINCT owner::regrole FROM ("
@@ -131,7 +139,7 @@ class Database:
             "SELECT oid, typowner, typnamespace FROM pg_type UNION ALL "
             "SELECT oid, proowner, pronamespace FROM pg_proc) AS object "
             "WHERE schema = 'public'::regnamespace AND owner <> 'postgres'::regrole",
-            "galv",
+            database,
         )
         return {owner for (owner,) in rows}
 
@@ -156,7 +164,12 @@ def make() -> Iterator[Callable[[], Database]]:
         servers.append(server)
         server.start(user=MASTER, password=MASTER_PASSWORD, database="galv")
         (folder / f"task-{number}").mkdir()
-        passwords = {MASTER: MASTER_PASSWORD, LOGIN: "first", NEXT_LOGIN: "second"}
+        passwords = {
+            MASTER: MASTER_PASSWORD,
+            LOGIN: "first",
+            NEXT_LOGIN: "second",
+            OTHER_LOGIN: "other",
+        }
         return Database(server, folder / f"task-{number}", passwords)
 
     yield make
@@ -373,6 +386,13 @@ def test_grace_lets_tasks_that_end_sign_in(old: Database) -> None:
     assert old.ask(NEXT_LOGIN, "SELECT current_user") == OWNER
 
 
+def test_a_database_with_tables_stays_open_to_whom_it_was(old: Database) -> None:
+    old.server.query("CREATE ROLE report LOGIN PASSWORD 'reports'")
+    old.server.query("GRANT SELECT ON galv_lab TO report", "galv")
+
+    assert old.ask("report", "SELECT count(*) > 0 FROM galv_lab", "reports") == "t"
+
+
 def test_refuses_a_master_that_may_not_create_roles(old: Database) -> None:
     old.server.query("CREATE ROLE reader LOGIN PASSWORD 'reads'")
 
@@ -419,3 +439,108 @@ def test_a_new_database_belongs_to_the_owner_from_the_start(make: Callable[[], D
 
     assert database.owners() == {OWNER}
     assert database.ask(MASTER, "SELECT count(*) FROM galv_lab") == "0"
+
+
+@pytest.fixture(scope="module")
+def shared(make: Callable[[], Database]) -> Database:
+    """A server with the databases of two backends."""
+    database = make()
+    for login, variables in ((LOGIN, {}), (OTHER_LOGIN, OTHER)):
+        for command in (OWN, MIGRATE):
+            code, output = database.task(*command, login=login, **variables)
+            assert code == 0, output
+            assert ("created the database demo" in output) is (
+                variables == OTHER and command == OWN
+            )
+    return database
+
+
+ACCESS = "SELECT datname, datdba::regrole, datacl FROM pg_database ORDER BY 1"
+PLACES = [(LOGIN, "galv", OTHER_LOGIN, "demo"), (OTHER_LOGIN, "demo", LOGIN, "galv")]
+
+
+class TestTwoDatabasesOfAServer:
+    """`add_database`: each backend has a database with an owner and a login of its own."""
+
+    @pytest.mark.parametrize(("login", "own", "_", "other"), PLACES)
+    def test_a_login_enters_its_own_alone(
+        self, shared: Database, login: str, own: str, _: str, other: str
+    ) -> None:
+        assert shared.owners(own) == {f"{own}_owner"}
+        assert shared.ask(login, "SELECT current_user", database=own) == f"{own}_owner"
+        assert f'permission denied for database "{other}"' in shared.ask(
+            login, "SELECT 1", database=other
+        )
+
+    @pytest.mark.parametrize(("login", "own", "other_login", "other"), PLACES)
+    def test_a_login_is_nobody_in_the_other(
+        self, shared: Database, login: str, own: str, other_login: str, other: str
+    ) -> None:
+        assert shared.server.query(RIGHTS + f"'{own}_owner'") == [["f", "f", "f", "f"]]
+        for statement in (
+            f"SET ROLE {other}_owner",
+            f"ALTER ROLE {other_login} PASSWORD 'mine'",
+            f"GRANT {other}_owner TO {login}",
+            f"GRANT CONNECT ON DATABASE {other} TO {login}",
+            f"ALTER DATABASE {other} CONNECTION LIMIT 0",
+            f"DROP DATABASE {other}",
+        ):
+            assert shared.ask(login, statement, database=own).startswith("ERROR:  "), statement
+
+    def test_a_second_run_changes_nothing(self, shared: Database) -> None:
+        before = shared.server.query(ACCESS)
+
+        code, output = shared.task(*OWN, login=OTHER_LOGIN, **OTHER)
+
+        assert code == 0, output
+        assert "created the database" not in output
+        assert " 0 objects were handed over" in output
+        assert shared.server.query(ACCESS) == before
+
+    @pytest.mark.parametrize(("login", "own", "_", "other"), PLACES)
+    def test_what_people_grant_later_stays(
+        self, shared: Database, login: str, own: str, _: str, other: str
+    ) -> None:
+        assert shared.ask(login, f"GRANT CONNECT ON DATABASE {own} TO PUBLIC", database=own) == ""
+
+        variables = OTHER if own == "demo" else {}
+        assert shared.task(*OWN, login=login, **variables)[0] == 0
+
+        reader = LOGIN if login == OTHER_LOGIN else OTHER_LOGIN
+        assert shared.ask(reader, "SELECT 1", database=own) == "1"
+        assert "permission denied" in shared.ask(reader, "SELECT * FROM galv_lab", database=own)
+        assert shared.ask(login, f"REVOKE ALL ON DATABASE {own} FROM PUBLIC", database=own) == ""
+
+    def test_a_rotation_of_one_leaves_the_login_of_the_other(self, shared: Database) -> None:
+        assert shared.task(*OWN, "retire", LOGIN, "0")[0] == 0
+
+        assert shared.task(*OWN, login=OTHER_LOGIN, **OTHER)[0] == 0
+
+        assert shared.server.query(RIGHTS + f"'{LOGIN}'") == [["f", "f", "f", "t"]]
+        assert shared.task(*OWN)[0] == 0
+        assert shared.ask(LOGIN, "SELECT current_user") == OWNER
+
+    def test_goes_on_where_a_run_ended_between_two_steps(self, shared: Database) -> None:
+        """It has created the database, and nobody owns it but the master."""
+        shared.server.query(f"CREATE DATABASE half OWNER {MASTER}")
+        variables = {
+            "POSTGRES_DB": "half",
+            "GALV_DATABASE_OWNER": "half_owner",
+            "GALV_DATABASE_NEW": "half",
+        }
+        shared.passwords["half_tasks_1"] = "third"
+
+        code, output = shared.task(*OWN, login="half_tasks_1", **variables)
+
+        assert code == 0, output
+        assert shared.ask("half_tasks_1", "SELECT current_user", database="half") == "half_owner"
+        assert "permission denied for database" in shared.ask(LOGIN, "SELECT 1", database="half")
+
+    def test_refuses_an_image_that_uses_another_database(self, shared: Database) -> None:
+        before = shared.server.query(ACCESS)
+
+        code, output = shared.task(*OWN, GALV_DATABASE_NEW="nowhere")
+
+        assert code == 1
+        assert "this image uses the database galv and not nowhere" in output
+        assert shared.server.query(ACCESS) == before

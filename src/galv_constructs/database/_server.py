@@ -106,8 +106,8 @@ class Server(Construct):
     def add_database(self, database_name: str, *, rotation: int = 1) -> IGalvDatabase:
         """Return another database of this server, for another backend.
 
-        Setup of that backend creates it, with an owner and a login of its own, which cannot read
-        what is in the others. The backends share the size of the server, its maintenance and its
+        Setup of that backend creates it, with an owner and a login of its own, which cannot connect
+        to the others. The backends share the size of the server, its maintenance and its
         backups, and each setup has the master's password.
 
         Args:

@@ -74,14 +74,17 @@ def own(cursor: Any, *, owner: str, login: str, password: str) -> None:
         _run(cursor, "GRANT %I TO %I", owner, login)
     # What a session creates belongs to the owner, and outlives the login.
     _run(cursor, "ALTER ROLE %I SET role TO %I", login, owner)
+    cursor.execute(OBJECTS, [owner])
+    statements = [statement for (statement,) in cursor.fetchall()]
     database = "(SELECT datdba FROM pg_database WHERE datname = current_database())"
     if not _ask(cursor, f"SELECT {database} = %s::regrole", owner):
         name = _ask(cursor, "SELECT current_database()")
+        # One with tables may have readers, who enter it as anyone does.
+        if not statements:
+            _close(cursor, name)
         _run(cursor, "ALTER DATABASE %I OWNER TO %I", name, owner)
     if not _ask(cursor, "SELECT has_schema_privilege(%s, 'public', 'CREATE')", owner):
         _run(cursor, "GRANT ALL ON SCHEMA public TO %I", owner)
-    cursor.execute(OBJECTS, [owner])
-    statements = [statement for (statement,) in cursor.fetchall()]
     for statement in statements:
         _patiently(cursor, statement)
     _drop_expired(cursor, login, owner)
@@ -100,7 +103,15 @@ def create(cursor: Any, name: str) -> None:
         "SELECT datdba = current_user::regrole FROM pg_database WHERE datname = %s",
         name,
     ):
-        _run(cursor, "REVOKE ALL ON DATABASE %I FROM PUBLIC", name)
+        _close(cursor, name)
+
+
+def _close(cursor: Any, name: str) -> None:
+    """Let only its owner into a database; by default any role may connect and create tables there.
+
+    https://www.postgresql.org/docs/current/ddl-priv.html#PRIVILEGES-SUMMARY-TABLE
+    """
+    _run(cursor, "REVOKE ALL ON DATABASE %I FROM PUBLIC", name)
 
 
 def retire(cursor: Any, login: str, seconds: int) -> None:
