@@ -334,6 +334,40 @@ def test_passes_the_keys_on(run: Run) -> None:
     assert of_type(template, "AWS::EC2::NatGateway") == {}
 
 
+@pytest.mark.slow
+def test_creates_the_database_that_the_keys_say(run: Run) -> None:
+    template = run(
+        databaseInstanceType="db.t4g.medium",
+        databaseEngineVersion=18,
+        databaseStorageGib="100",
+        databaseMaxStorageGib=500,
+    ).template()
+
+    database = only(template, "AWS::RDS::DBInstance")
+    assert database["DBInstanceClass"] == "db.t4g.medium"
+    assert database["EngineVersion"] == "18"
+    assert database["AllowMajorVersionUpgrade"] is True
+    assert (database["AllocatedStorage"], database["MaxAllocatedStorage"]) == ("100", 500)
+    assert only(template, "AWS::RDS::DBParameterGroup")["Family"] == "postgres18"
+
+
+def test_creates_a_small_empty_database_by_default(documented: Assembly) -> None:
+    database = only(documented.template(), "AWS::RDS::DBInstance")
+
+    assert database["DBInstanceClass"] == "db.t4g.micro"
+    assert database["EngineVersion"] == "17"
+    assert database["AllowMajorVersionUpgrade"] is False
+    assert (database["AllocatedStorage"], database["MaxAllocatedStorage"]) == ("20", 200)
+    assert "DBSnapshotIdentifier" not in database
+
+
+def test_restores_the_snapshot_that_the_key_names(run: Run) -> None:
+    database = only(run(databaseSnapshot="rds:galv-2026-11-23").template(), "AWS::RDS::DBInstance")
+
+    assert database["DBSnapshotIdentifier"] == "rds:galv-2026-11-23"
+    assert "AllocatedStorage" not in database
+
+
 def test_takes_a_certificate_for_a_domain_elsewhere(run: Run) -> None:
     arn = certificate_arn()
     template = run(isRoute53Domain=False, certificateArn=arn, region="us-east-1").template()

@@ -61,6 +61,9 @@ def refusal(**context: Any) -> str:
     return str(error.value)
 
 
+SNAPSHOT = "arn:aws:rds:eu-west-2:123456789012:{}:before"
+
+
 def arn(region: str = "us-east-1", account: str = "123456789012") -> str:
     return ARN.format(region=region, account=account)
 
@@ -110,6 +113,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "vpcSubnets": {"tasks": SUBNETS},
         "frontendAnalyticsUrl": "https://stats.example.com/script.js",
         "frontendStorageUrls": ["https://storage.example.org"],
+        "databaseInstanceType": "t4g.small",
+        "databaseEngineVersion": "18",
+        "databaseStorageGib": 100,
+        "databaseMaxStorageGib": 500,
+        "databaseSnapshot": "galv-before-the-move",
         "databaseRotation": 2,
         "logLockDays": 30,
         "preflight": ["image", "records"],
@@ -419,6 +427,19 @@ def test_ignores_context_of_cdk(key: str) -> None:
         ("allowedCidrs", "192.0.2.0/24", "must be a list of IP ranges, got '192.0.2.0/24'"),
         ("allowedCidrs", ["192.0.2.9/24"], "host bits are zero, got '192.0.2.9/24'"),
         ("allowedCidrs", [f"10.0.{n}.0/24" for n in range(31)], "has 31 IPv4 ranges, and a"),
+        ("databaseInstanceType", "t4g.mirco", "'t4g.small', 't4g.medium', 't4g.large'"),
+        ("databaseInstanceType", "m7g.small", "must be a size that RDS has for PostgreSQL"),
+        ("databaseInstanceType", "serverless", "got 'serverless'"),
+        ("databaseInstanceType", 4, "must be a size such as 't4g.medium', got 4"),
+        ("databaseEngineVersion", "13", "one of 14, 15, 16, 17, 18, got '13'"),
+        ("databaseEngineVersion", 17.4, "got 17.4: RDS installs minor ones itself"),
+        ("databaseEngineVersion", True, "must be a major version of PostgreSQL"),
+        ("databaseStorageGib", 10, "must be from 20 to 65536, got 10"),
+        ("databaseStorageGib", 20.5, "a whole number of GiB"),
+        ("databaseMaxStorageGib", 10, "must be from 20 to 65536, got 10"),
+        ("databaseMaxStorageGib", 20, "databaseStorageGib, got 20; set it to 22 or more"),
+        ("databaseSnapshot", "my snapshot", "must be the name or the ARN of a snapshot"),
+        ("databaseSnapshot", SNAPSHOT.format("cluster-snapshot"), "snapshot of an instance, got"),
         ("databaseRotation", 0, "from 1 to 1000000, got 0"),
         ("logLockDays", 0, "from 1 to 365, got 0"),
         ("logLockDays", 366, "from 1 to 365, got 366"),
@@ -881,6 +902,64 @@ class TestVpc:
     )
     def test_refuses_each_invalid_value(self, context: dict[str, object], says: str) -> None:
         assert says in refusal(**context)
+
+
+class TestDatabase:
+    def test_is_as_the_constructs_have_it_unless_told(self) -> None:
+        config = read()
+
+        assert config.database_instance_type == "t4g.micro"
+        assert config.database_engine_version is None
+        assert config.database_storage_gib is None
+        assert config.database_max_storage_gib is None
+        assert config.database_snapshot is None
+
+    @pytest.mark.parametrize("written", ["db.t4g.medium", "t4g.medium"])
+    def test_takes_a_size_as_rds_or_ec2_writes_it(self, written: str) -> None:
+        assert read(databaseInstanceType=written).database_instance_type == "t4g.medium"
+
+    @pytest.mark.parametrize("written", ["18", 18])
+    def test_takes_a_version_as_text_or_number(self, written: object) -> None:
+        assert read(databaseEngineVersion=written).database_engine_version == "18"
+
+    @pytest.mark.parametrize(
+        "snapshot",
+        ["before", "rds:galv-2026-11-23-03-10", "awsbackup:job-1a", SNAPSHOT.format("snapshot")],
+    )
+    def test_takes_snapshots_of_all_makers(self, snapshot: str) -> None:
+        assert read(databaseSnapshot=snapshot, region="eu-west-2").database_snapshot == snapshot
+
+    def test_refuses_a_snapshot_of_another_region(self) -> None:
+        with pytest.raises(ValueError, match="databaseSnapshot: must be in us-east-1, got one in"):
+            read(databaseSnapshot=SNAPSHOT.format("snapshot"), region="us-east-1")
+
+    def test_refuses_a_maximum_that_leaves_no_room_to_grow(self) -> None:
+        message = refusal(databaseStorageGib=101, databaseMaxStorageGib=111)
+
+        assert "got 111; set it to 112 or more" in message
+        assert read(databaseStorageGib=101, databaseMaxStorageGib=112).database_storage_gib == 101
+
+
+class TestSpot:
+    def test_refuses_it_where_nothing_would_run_on_it(self) -> None:
+        message = refusal(fargateSpot=True, monitorIntervalMinutes=0)
+
+        assert (
+            "- fargateSpot, isProduction, monitorIntervalMinutes: are true, true and 0" in message
+        )
+
+    @pytest.mark.parametrize(
+        "context", [{"isProduction": False, "monitorIntervalMinutes": 0}, {"fargateSpot": False}]
+    )
+    def test_says_nothing_where_it_applies_or_is_not_asked_for(
+        self, context: dict[str, Any]
+    ) -> None:
+        assert read(**{"fargateSpot": True, **context}).notes == []
+
+    def test_says_that_the_web_service_of_production_does_not_run_on_it(self) -> None:
+        (note,) = read(fargateSpot=True).notes
+
+        assert note.startswith("fargateSpot: is true, and isProduction too")
 
 
 WRONG: dict[str, Any] = {

@@ -129,6 +129,10 @@ def test_warns_of_a_minor_version(stack: Stack, make_backend: MakeBackend) -> No
             "engine_version must be PostgreSQL 14 to 18, got '13'",
         ),
         ({"instance_type": ec2.InstanceType("db.t4g.small")}, "instance_type must be written with"),
+        (
+            {"instance_type": ec2.InstanceType("t4g.nano")},
+            "instance_type must be a size that RDS has for PostgreSQL, such as 't4g.micro'",
+        ),
         ({"instance_type": "t4g.small"}, "instance_type must be an aws_ec2.InstanceType"),
         ({"allocated_storage": 19}, "allocated_storage must be from 20 to 65536 GiB, got 19"),
         ({"max_allocated_storage": 21}, "max_allocated_storage is 21 GiB, and RDS wants at least"),
@@ -167,6 +171,10 @@ def test_warns_of_a_minor_version(stack: Stack, make_backend: MakeBackend) -> No
         ({"ca_certificate": "rds-ca-rsa2048-g1"}, "ca_certificate must be an aws_rds.CaCertif"),
         ({"database_insights_mode": "standard"}, "must be rds.DatabaseInsightsMode.STANDARD or"),
         ({"snapshot_identifier": ""}, "must be the name or the ARN of a snapshot, got ''"),
+        (
+            {"snapshot_identifier": "before the move"},
+            "must be the name or the ARN of a snapshot, got 'before the move'",
+        ),
         (
             {"snapshot_identifier": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:a"},
             "is a snapshot of a cluster, got arn",

@@ -5,7 +5,9 @@ from typing import Any
 
 from aws_cdk import Annotations, CfnOutput, Duration, Size, Stack
 from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
@@ -67,11 +69,7 @@ class BackendStack(Stack):
             min_tasks=config.min_tasks,
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
             secrets=self._secrets(config),
-            database=partial(
-                GalvDatabase,
-                rotation=config.database_rotation,
-                ca_file=config.database_ca_file,
-            ),
+            database=self._database(config),
             network=network(self, config, log_bucket),
             internet_facing=config.internet_facing,
             allowed_cidrs=config.allowed_cidrs,
@@ -159,6 +157,24 @@ class BackendStack(Stack):
             log_bucket=log_bucket,
             alarm_topic=alarms,
         ).web_acl_arn
+
+    def _database(self, config: GalvConfig) -> partial[GalvDatabase]:
+        """How the backend creates its database."""
+        version = config.database_engine_version
+        return partial(
+            GalvDatabase,
+            instance_type=ec2.InstanceType(config.database_instance_type),
+            engine_version=None
+            if version is None
+            else rds.PostgresEngineVersion.of(version, version),
+            # Whoever names a higher version wants the upgrade.
+            allow_major_version_upgrade=version is not None,
+            allocated_storage=config.database_storage_gib,
+            max_allocated_storage=config.database_max_storage_gib,
+            snapshot_identifier=config.database_snapshot,
+            rotation=config.database_rotation,
+            ca_file=config.database_ca_file,
+        )
 
     def _mail(self, config: GalvConfig, zone: route53.IHostedZone | None) -> IGalvMail:
         if config.smtp_secret_name is not None:

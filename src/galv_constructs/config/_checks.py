@@ -12,6 +12,7 @@ from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.release_tag import LATEST
 from galv_constructs._core.validation import is_in_domain
 from galv_constructs.config._kinds import CERTIFICATE_ARN
+from galv_constructs.database._checks import LEAST_STORAGE, least_maximum, snapshot_region
 from galv_constructs.network import NetworkPreset
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def check_together(
         *_domain_mistakes(config, given),
         *_network_mistakes(given),
         *_image_mistakes(config),
+        *_database_mistakes(config, region),
         *_certificate_mistakes(config, given, account, region),
     ]
 
@@ -88,6 +90,17 @@ def doubts(config: "GalvConfig") -> list[str]:
     return found
 
 
+def limited(config: "GalvConfig") -> list[str]:
+    """Return notes on keys that apply to a part of the deployment alone."""
+    if not (config.fargate_spot and config.is_production):
+        return []
+    note = (
+        "fargateSpot: is true, and isProduction too, so that validations run on Fargate Spot and "
+        "the web service does not, which AWS would stop with two minutes' notice"
+    )
+    return [note]
+
+
 def to_do(config: "GalvConfig") -> list[str]:
     """Return notes on what only the owner of the DNS can do, before the deployment needs it."""
     if config.is_route53_domain:
@@ -134,6 +147,13 @@ def _contradictions(config: "GalvConfig", given: Mapping[str, Any]) -> list[str]
         mistakes.append(
             f"logLockDays: must be at most {kept}, the days that logs are kept for with "
             f"isProduction {str(config.is_production).lower()}, got {config.log_lock_days}"
+        )
+    if config.fargate_spot and config.is_production and config.monitor_interval_minutes == 0:
+        mistakes.append(
+            "fargateSpot, isProduction, monitorIntervalMinutes: are true, true and 0, and there is "
+            "nothing to run on Fargate Spot: the web service of production is not interrupted, and "
+            "validations are off. Drop fargateSpot, or set isProduction to false or "
+            "monitorIntervalMinutes to a number of minutes"
         )
     if given.get("isRoute53Domain"):
         mistakes += [
@@ -207,6 +227,24 @@ def _image_mistakes(config: "GalvConfig") -> list[str]:
         mistakes.append(
             "latestAsOf, mirrorImage: are both set, and tasks that pull from GHCR run what "
             "'latest' is when they start; drop one of them"
+        )
+    return mistakes
+
+
+def _database_mistakes(config: "GalvConfig", region: str | None) -> list[str]:
+    mistakes = []
+    allocated, most = config.database_storage_gib, config.database_max_storage_gib
+    least = least_maximum(LEAST_STORAGE if allocated is None else allocated)
+    if most is not None and most < least:
+        mistakes.append(
+            f"databaseMaxStorageGib: must be at least a tenth above databaseStorageGib, got "
+            f"{most}; set it to {least} or more, or drop it"
+        )
+    place = None if config.database_snapshot is None else snapshot_region(config.database_snapshot)
+    if None not in (place, region) and place != region:
+        mistakes.append(
+            f"databaseSnapshot: must be in {region}, got one in {place}; copy it, with `aws rds "
+            f"copy-db-snapshot --region {region}`, and set this to the copy"
         )
     return mistakes
 

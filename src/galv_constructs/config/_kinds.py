@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from galv_constructs._core.ip_ranges import ranges_by_version
@@ -20,6 +21,15 @@ from galv_constructs._core.validation import (
 )
 from galv_constructs.backend._environment import RESERVED_VARIABLES
 from galv_constructs.database._authority import read_authority
+from galv_constructs.database._checks import (
+    LEAST_STORAGE,
+    MOST_STORAGE,
+    NEWEST,
+    OLDEST,
+    check_instance_class,
+    check_snapshot,
+    is_of_cluster,
+)
 from galv_constructs.frontend._urls import (
     ANALYTICS_URL_VARIABLE,
     check_analytics_url,
@@ -66,6 +76,7 @@ _LARGEST_QUOTA = 1024**2
 # The maximum of autoscaling, unless `GalvBackend` is told otherwise.
 _MAX_TASKS = 4
 _LAST_ROTATION = 1_000_000
+_DATABASE_VERSIONS = [str(major) for major in range(OLDEST, NEWEST + 1)]
 _MAX_LOG_DAYS = DeploymentPolicy.of(production=True).log_expiration_days
 # The argument, and the place in a list, that a message of the constructs' checks starts with.
 _ARGUMENT = re.compile(r"^[a-z_]*(?:\[\d+\])?(?: are)? ?")
@@ -209,6 +220,32 @@ def _mail_user(value: object) -> str:
 
 def _authority_file(value: object) -> str:
     read_authority(value)
+    return str(value)
+
+
+def _database_instance_type(value: object) -> str:
+    # RDS's console shows it with the prefix.
+    size = _matching(re.compile(r"\S+"), "a size such as 't4g.medium'")(value).removeprefix("db.")
+    _accepted(check_instance_class, "", size)
+    return size
+
+
+def _database_version(value: object) -> str:
+    if not isinstance(value, str | int) or str(value) not in _DATABASE_VERSIONS:
+        raise ValueError(
+            f"must be a major version of PostgreSQL, one of {', '.join(_DATABASE_VERSIONS)}, got "
+            f"{value!r}: RDS installs minor ones itself"
+        )
+    return str(value)
+
+
+def _database_snapshot(value: object) -> str:
+    _accepted(partial(check_snapshot, of_instance=False), "", value)
+    if is_of_cluster(str(value)):
+        raise ValueError(
+            f"must be the snapshot of an instance, got that of a cluster, {value!r}: the database "
+            "here is an instance"
+        )
     return str(value)
 
 
@@ -480,6 +517,21 @@ SUBNETS = Kind(
         "additionalProperties": False,
     },
 )
+DATABASE_INSTANCE_TYPE = Kind(
+    read=_database_instance_type,
+    schema={
+        "anyOf": [
+            {"enum": ["t4g.micro", "t4g.small", "t4g.medium", "t4g.large", "m7g.large"]},
+            {"type": "string"},
+        ]
+    },
+)
+DATABASE_VERSION = Kind(
+    read=_database_version,
+    schema={"enum": [*_DATABASE_VERSIONS, *map(int, _DATABASE_VERSIONS)]},
+)
+DATABASE_STORAGE = _number(LEAST_STORAGE, MOST_STORAGE, of=" of GiB")
+DATABASE_SNAPSHOT = Kind(read=_database_snapshot, schema={"type": "string"})
 AUTHORITY_FILE = Kind(read=_authority_file, schema={"type": "string"})
 COUNTED_RULES = Kind(
     read=_counted_rules,

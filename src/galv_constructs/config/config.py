@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from constructs import Node
 
 from galv_constructs._core.validation import is_in_domain
-from galv_constructs.config._checks import check_together, doubts, to_do
+from galv_constructs.config._checks import check_together, doubts, limited, to_do
 from galv_constructs.config._keys import (
     DERIVED,
     Key,
@@ -29,6 +29,10 @@ from galv_constructs.config._kinds import (
     CERTIFICATE,
     COUNTED_RULES,
     CREDENTIAL_PATHS,
+    DATABASE_INSTANCE_TYPE,
+    DATABASE_SNAPSHOT,
+    DATABASE_STORAGE,
+    DATABASE_VERSION,
     DAY,
     DOMAIN,
     EMAIL,
@@ -247,8 +251,8 @@ class GalvConfig:
 
     fargate_spot: Annotated[bool, Key("fargateSpot", BOOLEAN, added=True)] = False
     """Whether validations run on Fargate Spot, for up to 70% less, and the web service too
-    where `isProduction` is `false`: AWS may stop a task with two minutes' notice. Default:
-    `false`."""
+    where `isProduction` is `false`: AWS may stop a task with two minutes' notice. In production it
+    needs validations, so a `monitorIntervalMinutes` above 0. Default: `false`."""
 
     lab_storage_quota_gib: Annotated[int, Key("labStorageQuotaGib", GIBIBYTES, added=True)] = 5
     """How many GiB each new laboratory may store; beyond it uploads are refused (507). Default:
@@ -306,6 +310,38 @@ class GalvConfig:
     """URLs of storage that laboratories brought themselves, for the site to load from. Default:
     none."""
 
+    database_instance_type: Annotated[
+        str, Key("databaseInstanceType", DATABASE_INSTANCE_TYPE, added=True)
+    ] = "t4g.micro"
+    """Size of the database, such as `t4g.medium`; another one later is an outage of some minutes,
+    with a standby of one. Default: `t4g.micro`."""
+
+    database_engine_version: Annotated[
+        str | None, Key("databaseEngineVersion", DATABASE_VERSION, added=True)
+    ] = None
+    """Major version of PostgreSQL, from `14` to `18`. A higher one later upgrades the database: an
+    outage of minutes that cannot be taken back, so create a snapshot first. Default:
+    PostgreSQL 17."""
+
+    database_storage_gib: Annotated[
+        int | None, Key("databaseStorageGib", DATABASE_STORAGE, added=True)
+    ] = None
+    """Storage of the database at the start, in GiB; it can be raised later, and not lowered.
+    Default: 20, or that of the snapshot."""
+
+    database_max_storage_gib: Annotated[
+        int | None, Key("databaseMaxStorageGib", DATABASE_STORAGE, added=True)
+    ] = None
+    """How far that storage grows by itself, in GiB. Default: 200, or twice `databaseStorageGib`
+    if that is more."""
+
+    database_snapshot: Annotated[
+        str | None, Key("databaseSnapshot", DATABASE_SNAPSHOT, added=True)
+    ] = None
+    """Name or ARN of an RDS snapshot to restore, of the same major version. Set it before the first
+    deployment, and leave it as it is: **to set, change or drop it later replaces the database**, by
+    what is in that snapshot or by an empty one. Default: an empty database."""
+
     database_rotation: Annotated[int, Key("databaseRotation", ROTATION, added=True)] = 1
     """Number of the password that tasks sign in to the database with; raise it by one for a new
     one. Default: `1`."""
@@ -334,8 +370,9 @@ class GalvConfig:
     """Values that are allowed but probably wrong, each with its key and the fix. Default: none."""
 
     notes: Sequence[str] = field(default_factory=list)
-    """Steps to do by hand, such as DNS records, and context that is ignored because it is not
-    Galv's, such as that of `~/.cdk.json`. Default: none."""
+    """Steps to do by hand, such as DNS records, keys that apply to a part of the deployment alone,
+    and context that is ignored because it is not Galv's, such as that of `~/.cdk.json`. Default:
+    none."""
 
     def __post_init__(self) -> None:
         """Set the attributes whose default follows others."""
@@ -419,7 +456,9 @@ class GalvConfig:
             count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             listed = "".join(f"\n  - {mistake}" for mistake in mistakes)
             raise ValueError(f"{count} in the context (cdk.json or --context):{listed}")
-        return replace(config, warnings=doubts(config), notes=[*notes, *to_do(config)])
+        return replace(
+            config, warnings=doubts(config), notes=[*notes, *limited(config), *to_do(config)]
+        )
 
 
 def _host_name(subdomain: str, domain_name: str) -> str:

@@ -24,16 +24,24 @@ from galv_constructs.preflight._needs import check_preflight
 
 OLDEST, NEWEST = 14, 18
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# The names of those that RDS and AWS Backup create start with their own, and a colon.
+_SNAPSHOT = re.compile(r"(?:(?:rds|awsbackup):)?[A-Za-z](?:-?[A-Za-z0-9])*")
+_SNAPSHOT_ARN = re.compile(
+    r"arn:aws[a-z-]*:rds:(?P<region>[a-z0-9-]+):\d{12}:(?P<of>snapshot|cluster-snapshot):(?P<name>.+)"
+)
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Types.html: the
+# families for PostgreSQL, without the generations, of which AWS adds new ones. Only T has small
+# sizes.
+_INSTANCE_TYPE = re.compile(
+    r"t\d[a-z]*\.(?:micro|small|medium|large|xlarge|2xlarge)|[mrxz]\d[a-z]*\.(?:large|\d*xlarge)"
+)
 _FORCE_TLS = "rds.force_ssl"
-# The limits of gp3 for PostgreSQL, in GiB:
-# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
-_LEAST_STORAGE, _MOST_STORAGE = 20, 65536
+LEAST_STORAGE, MOST_STORAGE = 20, 65536
+"""The limits of gp3 for PostgreSQL, in GiB:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage"""
 _STRIPED = 400
 _STRIPED_IOPS, _STRIPED_THROUGHPUT = 12000, 500
 _IOPS_PER_THROUGHPUT = 4
-# "If you don't set the maximum storage threshold to at least 10% more":
-# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
-_HEADROOM = 1.1
 
 
 def check_server(
@@ -88,6 +96,17 @@ def check_instance_type(argument: str, instance_type: ec2.InstanceType | None) -
             f"{argument} must be written without 'db.', which RDS adds itself: pass "
             f"ec2.InstanceType({written.removeprefix('db.')!r}), got {written!r}"
         )
+    if written:
+        check_instance_class(argument, written)
+
+
+def check_instance_class(argument: str, written: str) -> None:
+    """Refuse a size that RDS for PostgreSQL has no instances of, written without `db.`."""
+    if not is_token(written) and not _INSTANCE_TYPE.fullmatch(written):
+        raise ValueError(
+            f"{argument} must be a size that RDS has for PostgreSQL, such as 't4g.micro', "
+            f"'t4g.small', 't4g.medium', 't4g.large', 'm7g.large' or 'r7g.large', got {written!r}"
+        )
 
 
 def check_major_version(full: str, major: str, how: str) -> None:
@@ -105,14 +124,14 @@ def check_storage(
     allocated: int, most: int | None, *, iops: int | None, throughput: int | None
 ) -> None:
     """Refuse sizes and speeds that gp3 storage does not have."""
-    check_range("allocated_storage", allocated, _LEAST_STORAGE, _MOST_STORAGE, " GiB")
+    check_range("allocated_storage", allocated, LEAST_STORAGE, MOST_STORAGE, " GiB")
     if most is not None:
-        check_range("max_allocated_storage", most, _LEAST_STORAGE, _MOST_STORAGE, " GiB")
+        check_range("max_allocated_storage", most, LEAST_STORAGE, MOST_STORAGE, " GiB")
         known = not (is_token(allocated) or is_token(most))
-        if known and most < allocated * _HEADROOM:
+        if known and most < least_maximum(allocated):
             raise ValueError(
                 f"max_allocated_storage is {most} GiB, and RDS wants at least a tenth more than "
-                f"allocated_storage, which is {allocated} GiB: pass {-(-allocated * 11 // 10)} or "
+                f"allocated_storage, which is {allocated} GiB: pass {least_maximum(allocated)} or "
                 "more"
             )
     for argument, value, least in (
@@ -135,6 +154,15 @@ def check_storage(
                 f"storage_throughput is {throughput} MiB/s, and gp3 wants {_IOPS_PER_THROUGHPUT} "
                 f"IOPS for each: pass iops={throughput * _IOPS_PER_THROUGHPUT} or more, got {given}"
             )
+
+
+def least_maximum(allocated: int) -> int:
+    """Return how far storage must be let grow by itself, in GiB.
+
+    "If you don't set the maximum storage threshold to at least 10% more":
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+    """
+    return -(-allocated * 11 // 10)
 
 
 def check_retention(backup_retention: Duration | None) -> None:
@@ -218,17 +246,29 @@ def check_snapshot(argument: str, identifier: object, *, of_instance: bool) -> N
     text = str(identifier)
     if is_token(text):
         return
-    parts = text.split(":")
-    if not text or (len(parts) > 1 and (len(parts) < 7 or parts[0] != "arn")):
+    arn = _SNAPSHOT_ARN.fullmatch(text)
+    if not _SNAPSHOT.fullmatch(text if arn is None else arn["name"]):
         raise ValueError(
             f"{argument} must be the name or the ARN of a snapshot, got {text!r}: "
             "`aws rds describe-db-snapshots` lists those that there are"
         )
-    if of_instance and len(parts) > 1 and parts[5] == "cluster-snapshot":
+    if of_instance and is_of_cluster(text):
         raise ValueError(
             f"{argument} is a snapshot of a cluster, got {text}: use GalvDatabaseCluster, which "
             "restores it"
         )
+
+
+def is_of_cluster(identifier: str) -> bool:
+    """Whether an ARN is that of the snapshot of a cluster."""
+    arn = _SNAPSHOT_ARN.fullmatch(identifier)
+    return arn is not None and arn["of"] == "cluster-snapshot"
+
+
+def snapshot_region(identifier: str) -> str | None:
+    """Return the region of a snapshot that is given by its ARN."""
+    arn = _SNAPSHOT_ARN.fullmatch(identifier)
+    return None if arn is None else arn["region"]
 
 
 def check_rotation(argument: str, rotation: int) -> None:
