@@ -7,12 +7,13 @@ up to date.
 import argparse
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from cheapest import cheapest_costs
 from marked import put_between
+from prices import HOURS, IMAGE_GIB, NAT_GIB, Costs, monthly_costs
 from shapes import SHAPES, Json, synthesize
 
 from galv_constructs import NetworkPreset
@@ -21,30 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "costs.md"
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
 OPTIONS_BEGIN, OPTIONS_END = "<!-- options: begin -->", "<!-- options: end -->"
+CHEAPEST_BEGIN, CHEAPEST_END = "<!-- cheapest: begin -->", "<!-- cheapest: end -->"
 PULLS_BEGIN, PULLS_END = "<!-- pulls: begin -->", "<!-- pulls: end -->"
 
 # The deployment that this one replaces, by the same price list.
 BEFORE = 231
-
-# US dollars a month of 730 hours, on-demand list prices of us-east-1 without free tiers.
-HOURS = 730
-ADDRESS = 3.65
-NAT_GATEWAY = 32.85
-ENDPOINT = 7.30
-LOAD_BALANCER = 16.43
-VCPU, GIB = 0.04048 * HOURS, 0.004445 * HOURS
-INSTANCES = {"t4g.nano": 0.0042 * HOURS}
-DATABASES = {"db.t4g.micro": 11.68}
-DATABASE_GIB = 0.115
-DISK_GIB = 0.08
-SECRET = 0.40
-KEY = 1.00
-ALARM = 0.10
-# A GB through a NAT gateway. What comes from the internet into AWS costs nothing by itself.
-NAT_GIB = 0.045
-IMAGE_GIB = 0.10
-WEB_ACL = 5.00
-WEB_ACL_RULE = 1.00
 
 # Tasks without the internet: five endpoints more, and that of SES, for which the example has mail.
 ENDPOINTS: dict[str, dict[str, object]] = {
@@ -59,80 +41,6 @@ PULLED = 0.1
 OPTIONS: dict[str, dict[str, object]] = {"mediaKey": {"mediaKey": True}}
 
 
-def monthly_costs(templates: Iterable[Json]) -> dict[str, float]:
-    """Add up what the resources of templates cost in a month in which nobody uses them."""
-    costs: defaultdict[str, float] = defaultdict(float)
-    for template in templates:
-        resources = template["Resources"]
-        for resource in resources.values():
-            if price := PRICES.get(resource["Type"]):
-                for item, cost in price(resource.get("Properties", {}), resources).items():
-                    costs[item] += cost
-    return costs
-
-
-def _task(definition: Json) -> float:
-    return int(definition["Cpu"]) / 1024 * VCPU + int(definition["Memory"]) / 1024 * GIB
-
-
-def _service(service: Json, resources: Json) -> dict[str, float]:
-    definition = resources[service["TaskDefinition"]["Ref"]]["Properties"]
-    tasks = next(
-        target["Properties"]["MinCapacity"]
-        for target in resources.values()
-        if target["Type"] == "AWS::ApplicationAutoScaling::ScalableTarget"
-    )
-    network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
-    public = network["AssignPublicIp"] == "ENABLED"
-    return {
-        "web tasks": tasks * _task(definition),
-        "public addresses": tasks * ADDRESS if public else 0,
-    }
-
-
-def _database(database: Json, _resources: Json) -> dict[str, float]:
-    storage = int(database["AllocatedStorage"]) * DATABASE_GIB
-    copies = 2 if database["MultiAZ"] else 1
-    return {"database": copies * (DATABASES[database["DBInstanceClass"]] + storage)}
-
-
-def _instance(instance: Json, _resources: Json) -> dict[str, float]:
-    # The image's own volume size; the address comes with the subnet it is in.
-    disk = 8 * DISK_GIB
-    return {"network": INSTANCES[instance["InstanceType"]] + disk, "public addresses": ADDRESS}
-
-
-def _endpoint(endpoint: Json, _resources: Json) -> dict[str, float]:
-    azs = len(endpoint.get("SubnetIds", []))
-    return {"network": azs * ENDPOINT if endpoint["VpcEndpointType"] == "Interface" else 0}
-
-
-def _load_balancer(balancer: Json, _resources: Json) -> dict[str, float]:
-    return {
-        "load balancer": LOAD_BALANCER,
-        "public addresses": len(balancer["Subnets"]) * ADDRESS,
-    }
-
-
-def _web_acl(acl: Json, _resources: Json) -> dict[str, float]:
-    return {"WAF": WEB_ACL + len(acl["Rules"]) * WEB_ACL_RULE}
-
-
-PRICES: dict[str, Callable[[Json, Json], dict[str, float]]] = {
-    "AWS::CloudWatch::Alarm": lambda _p, _r: {"secrets, keys and alarms": ALARM},
-    "AWS::EC2::EIP": lambda _p, _r: {"public addresses": ADDRESS},
-    "AWS::EC2::Instance": _instance,
-    "AWS::EC2::NatGateway": lambda _p, _r: {"network": NAT_GATEWAY},
-    "AWS::EC2::VPCEndpoint": _endpoint,
-    "AWS::ECS::Service": _service,
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": _load_balancer,
-    "AWS::KMS::Key": lambda _p, _r: {"secrets, keys and alarms": KEY},
-    "AWS::RDS::DBInstance": _database,
-    "AWS::SecretsManager::Secret": lambda _p, _r: {"secrets, keys and alarms": SECRET},
-    "AWS::WAFv2::WebACL": _web_acl,
-}
-
-
 def _templates(context: Mapping[str, object]) -> list[Json]:
     return _synthesized(frozenset(context.items()))
 
@@ -143,7 +51,7 @@ def _synthesized(context: frozenset[tuple[str, object]]) -> list[Json]:
     return [stack.template for stack in synthesize(dict(context))]
 
 
-def all_costs() -> dict[str, dict[str, float]]:
+def all_costs() -> dict[str, Costs]:
     """Return the costs of each shape of the example."""
     shapes = {**SHAPES, **ENDPOINTS}
     return {name: monthly_costs(_templates(context)) for name, context in shapes.items()}
@@ -215,7 +123,7 @@ def options_table(options: Mapping[str, float]) -> str:
     return "\n".join(["| key | dollars a month |", "| --- | ---: |", *rows])
 
 
-def table(shapes: Mapping[str, Mapping[str, float]]) -> str:
+def table(shapes: Mapping[str, Costs]) -> str:
     """Return the table for the page."""
     sums = [sum(costs.values()) for costs in shapes.values()]
     items = sorted({item for costs in shapes.values() for item in costs})
@@ -229,13 +137,33 @@ def table(shapes: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def cheapest_table(shapes: Mapping[str, Costs]) -> str:
+    """Return the table of the cheapest shapes for the page, with a shape in each row."""
+    items = sorted({item for costs in shapes.values() for item in costs})
+    rows = [
+        ["", *items, "**sum**"],
+        ["---", *("---:" for _ in items), "---:"],
+        *(
+            [
+                name,
+                *(f"{costs.get(item, 0):.2f}" for item in items),
+                f"**{sum(costs.values()):.2f}**",
+            ]
+            for name, costs in shapes.items()
+        ),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def updated(
     page: str,
-    shapes: Mapping[str, Mapping[str, float]],
+    shapes: Mapping[str, Costs],
     options: Mapping[str, float],
     pulls: Mapping[str, tuple[float | None, float]],
+    cheapest: Mapping[str, Costs],
 ) -> str:
     """Return the page with tables of today."""
+    page = put_between(page, CHEAPEST_BEGIN, CHEAPEST_END, cheapest_table(cheapest))
     page = put_between(page, PULLS_BEGIN, PULLS_END, pulls_table(pulls))
     page = put_between(page, BEGIN, END, table(shapes))
     return put_between(page, OPTIONS_BEGIN, OPTIONS_END, options_table(options))
@@ -247,7 +175,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     old = PAGE.read_text()
-    new = updated(old, all_costs(), option_costs(), pull_costs())
+    new = updated(old, all_costs(), option_costs(), pull_costs(), cheapest_costs())
     if not check:
         PAGE.write_text(new)
     elif new != old:
