@@ -28,6 +28,7 @@ from worker_system import Platform, worker_system
 from galv_constructs import (
     GalvBackend,
     GalvDatabase,
+    GalvDatabaseCluster,
     GalvDeployRole,
     GalvLoadBalancer,
     GalvLogBucket,
@@ -123,6 +124,16 @@ def shared(stack: Stack) -> None:
         backend_in(stack, name, domain_name=f"{name}.example.com", load_balancer=balancer)
 
 
+def databases(stack: Stack) -> None:
+    """Clusters, a replica, and what is restored from snapshots, without a backend."""
+    network = GalvNetwork(stack, "Net", log_bucket=GalvLogBucket(stack, "Logs").bucket)
+    GalvDatabaseCluster(stack, "Cluster", network=network)
+    GalvDatabaseCluster(stack, "Trial cluster", network=network, production=False, min_capacity=0)
+    GalvDatabaseCluster(stack, "Restored cluster", network=network, snapshot_identifier="kept")
+    GalvDatabase(stack, "Restored", network=network, snapshot_identifier="rds:galv-2026-11-01")
+    GalvDatabase(stack, "Database", network=network).add_read_replica("Replica")
+
+
 def roles(stack: Stack) -> None:
     repository = "octo-org/octo-repo"
     environment = GitHubSubject.environment(repository, "production")
@@ -204,7 +215,7 @@ def workers(stack: Stack) -> None:
 
 AGNOSTIC = [
     *(least, development, unprotected, two, public, apart, endpoints, shared, roles, asked),
-    workers,
+    *(databases, workers),
 ]
 REGIONAL = [encrypted, brought]
 SHAPES = {
@@ -212,7 +223,10 @@ SHAPES = {
     **{f"regional-{make.__name__}": make for make in REGIONAL},
 }
 # The checks that look at a template for seconds see only these, which differ most.
-VARIED = ["any-endpoints", "any-roles", "any-asked", "any-workers", "regional-encrypted"]
+VARIED = [
+    *("any-endpoints", "any-roles", "any-asked", "any-databases", "any-workers"),
+    "regional-encrypted",
+]
 
 
 def stack_of(app: App, shape: str) -> Stack:

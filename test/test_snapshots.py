@@ -148,6 +148,12 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "database-cluster": lambda stack: GalvDatabaseCluster(
         stack, "Database", network=given_runtime(stack).network
     ),
+    "database-cluster-restored": lambda stack: GalvDatabaseCluster(
+        stack, "Database", network=given_runtime(stack).network, snapshot_identifier="kept"
+    ),
+    "database-restored": lambda stack: GalvDatabase(
+        stack, "Database", network=given_runtime(stack).network, snapshot_identifier="kept"
+    ),
     "deploy-role": deploy_role,
     "load-balancer": load_balancer,
     "log-bucket": lambda stack: GalvLogBucket(stack, "Logs"),

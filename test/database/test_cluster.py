@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import MakeBackend, Refusal, Synth
-from templates import Json, environment, needs, of_type, only, only_id
+from templates import Json, environment, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvDatabase, GalvDatabaseCluster, GalvNetwork, GalvScheduledTask
 
@@ -68,6 +69,56 @@ def test_restores_a_snapshot(synth: Synth) -> None:
     cluster = only(template, CLUSTER)
     assert cluster["SnapshotIdentifier"] == "before"
     assert "DatabaseName" not in cluster
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_asks_for_a_snapshot_that_its_key_may_encrypt(stack: Stack, *, has_key: bool) -> None:
+    arn = "arn:aws:rds:eu-west-1:111122223333:snapshot:before"
+    GalvDatabaseCluster(
+        stack,
+        "Database",
+        network=GalvNetwork(stack, "Network", preflight=False),
+        snapshot_identifier=arn,
+        encryption_key=kms.Key(stack, "Key") if has_key else None,
+    )
+    template = synthesize(stack)
+
+    asked = only(template, "Custom::GalvPreflight")["Questions"]["Database/Snapshot"]
+    assert asked == {
+        "Ask": "snapshot",
+        "SnapshotArn": arn,
+        "Resource": only_id(template, CLUSTER),
+        "Stack": {"Ref": "AWS::StackId"},
+        **({"Encrypts": "true"} if has_key else {}),
+    }
+
+
+def test_runs_the_default_minor_version(stack: Stack) -> None:
+    GalvDatabaseCluster(stack, "Database", network=GalvNetwork(stack, "Network"))
+
+    template = synthesize(stack)
+
+    assert only(template, CLUSTER)["EngineVersion"] == "17"
+    assert only(template, "AWS::RDS::DBClusterParameterGroup")["Family"] == "aurora-postgresql17"
+    Annotations.from_stack(stack).has_no_warning(
+        "*", Match.string_like_regexp("is the minor version")
+    )
+
+
+def test_warns_of_a_minor_version(stack: Stack) -> None:
+    GalvDatabaseCluster(
+        stack,
+        "Database",
+        network=GalvNetwork(stack, "Network"),
+        engine_version=rds.AuroraPostgresEngineVersion.VER_16_8,
+    )
+
+    Annotations.from_stack(stack).has_warning(
+        "/Stack/Database",
+        Match.string_like_regexp(
+            r"is the minor version 16\.8.*, rds\.AuroraPostgresEngineVersion\.of\('16', '16'\)\."
+        ),
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
@@ -11,14 +10,19 @@ from galv_constructs.database._checks import check_instance_type
 from galv_constructs.network import IGalvNetwork
 
 _DEFAULT = "A replica is a copy: it is deleted with the stack, and the database it copies is not."
+# "If you specify the SourceDBInstanceIdentifier property, don't specify this property":
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html
+_AS_THE_SOURCE = "A replica in the same region is encrypted as its source, with the same key."
 _FINDINGS = {
     "AwsSolutions-RDS10": _DEFAULT,
+    "AwsSolutions-RDS2": _AS_THE_SOURCE,
     "AwsSolutions-RDS3": "A replica has no standby: when it fails, the database still answers.",
 } | standards(
     {
         "RDSInstanceDeletionProtectionEnabled": _DEFAULT,
         "RDSMultiAZSupport": "A replica has no standby: when it fails, the database still answers.",
         "RDSInstanceBackupEnabled": "The database that it copies has backups.",
+        "RDSStorageEncrypted": _AS_THE_SOURCE,
     }
 )
 
@@ -31,7 +35,6 @@ def add_read_replica(
     network: IGalvNetwork,
     size: ec2.InstanceType,
     parameter_group: rds.IParameterGroup,
-    encryption_key: kms.IKey | None,
     instance_type: ec2.InstanceType | None,
 ) -> rds.DatabaseInstanceReadReplica:
     """Define a replica beside its source."""
@@ -59,8 +62,6 @@ def add_read_replica(
         parameter_group=parameter_group,
         storage_type=rds.StorageType.GP3,
         max_allocated_storage=resource.max_allocated_storage,
-        storage_encrypted=True,
-        storage_encryption_key=encryption_key,
         multi_az=False,
         publicly_accessible=False,
         auto_minor_version_upgrade=True,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsii
-from aws_cdk import Annotations, ArnFormat, Stack
+from aws_cdk import Annotations, ArnFormat, CfnResource, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
@@ -146,6 +146,7 @@ class Server(Construct):
         *,
         instances: int,
         snapshot: str | None,
+        encrypts: bool = False,
     ) -> None:
         """Ask for room in the account, for RDS's role, and for the snapshot to restore."""
         needs.ask("Quotas/db-instance", PreflightCheck.quota("db-instance", instances))
@@ -156,7 +157,13 @@ class Server(Construct):
             ),
         )
         if snapshot is not None:
-            needs.ask("Snapshot", PreflightCheck.snapshot(snapshot))
+            assert self.resource is not None  # noqa: S101 - it creates one
+            restored = self.resource.node.default_child
+            assert isinstance(restored, CfnResource)  # noqa: S101 - the instance or the cluster
+            needs.ask(
+                "Snapshot",
+                PreflightCheck.snapshot(snapshot, encrypts=encrypts, restored=restored),
+            )
         needs.hold(*self.depends_on)
 
 

@@ -233,7 +233,6 @@ class GalvDatabase(Server):
             deletion_protection=deletion_protection,
         )
         self._network = network
-        self._encryption_key = encryption_key
         size = ec2.InstanceType("t4g.micro") if instance_type is None else instance_type
         self._size = size
         standby = policy.multi_az if multi_az is None else multi_az
@@ -380,7 +379,6 @@ class GalvDatabase(Server):
             network=self._network,
             size=self._size,
             parameter_group=self._parameter_group,
-            encryption_key=self._encryption_key,
             instance_type=instance_type,
         )
 

@@ -106,7 +106,14 @@ def _new_questions(event: Json) -> Json:
     now = event["ResourceProperties"].get("Questions", {})
     if event["RequestType"] == "Update":
         before, now = without_room(before), without_room(now)
-    return {check: question for check, question in now.items() if before.get(check) != question}
+    return {
+        # CloudFormation may replace the resource, which is created again from what is asked about.
+        check: {**question, "Changed": "true"}
+        if check in before and "Resource" in question
+        else question
+        for check, question in now.items()
+        if before.get(check) != question
+    }
 
 
 def _spared(event: Json) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws, CfnResource, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_route53 as route53
@@ -407,22 +407,31 @@ class PreflightCheck:
         )
 
     @staticmethod
-    def snapshot(arn: str) -> "PreflightCheck":
+    def snapshot(
+        arn: str, *, encrypts: bool = False, restored: CfnResource | None = None
+    ) -> "PreflightCheck":
         """Ask whether a snapshot of RDS is there, and can be restored.
 
         Args:
             arn: Its ARN, of an instance or of a cluster.
+            encrypts: Whether a cluster is restored with a KMS key, which encrypts it even where the
+                snapshot is not encrypted. Default: false, and such a snapshot is an error.
+            restored: The instance or the cluster of the stack that is restored. Where that is there
+                already, a snapshot that is gone is a warning. Default: it is an error.
         """
-        return PreflightCheck(
-            kind="snapshot",
-            arguments={"SnapshotArn": arn},
-            permissions=[
-                Permission(
-                    actions=["rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots"],
-                    resources=[arn],
-                )
-            ],
-        )
+        arguments: dict[str, str] = {"SnapshotArn": arn}
+        permissions = [
+            Permission(
+                actions=["rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots"],
+                resources=[arn],
+            )
+        ]
+        if encrypts:
+            arguments["Encrypts"] = "true"
+        if restored is not None:
+            arguments |= {"Resource": restored.logical_id, "Stack": Aws.STACK_ID}
+            permissions.append(_LISTING_STACK)
+        return PreflightCheck(kind="snapshot", arguments=arguments, permissions=permissions)
 
     @staticmethod
     def service_linked_roles(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .aws_errors import AWS_ERRORS, error_code, error_message
 from .database import ENGINES
+from .stack import ACTION, has
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,17 +15,28 @@ if TYPE_CHECKING:
     from .question import Question
     from .world import World
 
-ACTIONS = ("rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots")
+ACTIONS = ("rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots", ACTION)
+"""The first for a cluster's, the second for an instance's; the third to see what was restored."""
+
+# What RDS and AWS Backup create by themselves is named so, and described by its type only.
+# https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBSnapshots.html
+_TYPES = {"rds": "automated", "awsbackup": "awsbackup"}
 
 
 def answer(question: Question, world: World) -> Iterable[Finding]:
-    """Ask for `SnapshotArn`, which is of an instance or of a cluster."""
+    """Ask for `SnapshotArn`, which is of an instance or of a cluster.
+
+    `Encrypts` says that a cluster is restored with a key of its own, `Resource` which resource of
+    `Stack` is restored. A resource that is there read the snapshot when it was created, and does so
+    again only where the deployment replaces it: `Changed` says that it asked for another one.
+    """
+    is_restored = not question.flag("Changed") and has(question, world)
     arn = question.text("SnapshotArn")
     rds = world.client("rds")
     parts = arn.split(":")
     # Of a name alone nobody can tell which of both it is, and an instance's is the usual one.
     is_cluster = len(parts) > 6 and parts[5] == "cluster-snapshot"
-    if len(parts) > 6 and parts[3] != rds.meta.region_name:
+    if len(parts) > 6 and parts[3] != rds.meta.region_name and not is_restored:
         yield question.error(
             f"the snapshot {arn} is in another region",
             f"it is in {parts[3]}, and the database is created in {rds.meta.region_name}",
@@ -32,25 +44,40 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         )
         return
     found, said = _found(rds, arn, is_cluster=is_cluster)
-    if found is None:
+    if found is None and is_restored:
+        yield question.warning(
+            f"the snapshot {arn} is gone",
+            "the database was restored from it, and a deployment that replaces the database fails",
+            "keep snapshot_identifier as it is: without it CloudFormation replaces the database",
+        )
+    elif found is None:
         yield question.error(
             f"the snapshot {arn} does not exist",
             said,
             "correct its ARN; `aws rds describe-db-snapshots` lists those that there are",
         )
-        return
+    elif not is_restored:
+        yield from _wrong(question, arn, found, is_cluster=is_cluster)
+
+
+def _wrong(question: Question, arn: str, found: Any, *, is_cluster: bool) -> Iterable[Finding]:
     if found["Status"] != "available":
         yield question.error(
             f"the snapshot {arn} cannot be restored",
             f"its status is {found['Status']}, {found.get('PercentProgress', 0)} % done",
             "wait until it is available, or pass another one",
         )
-    # What is restored into a cluster may get a key of its own.
-    if not is_cluster and found.get("Encrypted") is False:
+    # A key of its own encrypts what is restored into a cluster; a copy of a cluster's cannot be.
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBClusterFromSnapshot.html
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CopyDBClusterSnapshot.html
+    encrypted = found.get("StorageEncrypted" if is_cluster else "Encrypted")
+    if encrypted is False and not question.flag("Encrypts"):
         yield question.error(
             f"the snapshot {arn} is not encrypted",
             "a database that is restored from it would not be either",
-            "copy it under a KMS key, with `aws rds copy-db-snapshot`, and pass the copy",
+            "pass encryption_key, which encrypts the restored cluster"
+            if is_cluster
+            else "copy it under a KMS key, with `aws rds copy-db-snapshot`, and pass the copy",
         )
     if found["Engine"] not in ENGINES:
         yield question.error(
@@ -69,9 +96,12 @@ def _found(rds: Any, arn: str, *, is_cluster: bool) -> tuple[Any, str]:
     kind = "DBClusterSnapshot" if is_cluster else "DBSnapshot"
     describe = rds.describe_db_cluster_snapshots if is_cluster else rds.describe_db_snapshots
     said = ""
-    for name in dict.fromkeys((":".join(arn.split(":")[6:]) or arn, arn)):
+    known_by = ":".join(arn.split(":")[6:]) or arn
+    made_by = _TYPES.get(known_by.partition(":")[0])
+    more = {"IncludeShared": True} if made_by is None else {"SnapshotType": made_by}
+    for name in dict.fromkeys((known_by, arn)):
         try:
-            reply = describe(**{f"{kind}Identifier": name}, IncludeShared=True)
+            reply = describe(**{f"{kind}Identifier": name}, **more)
         except AWS_ERRORS as error:
             if "NotFound" not in error_code(error):
                 raise

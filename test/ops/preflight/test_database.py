@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import boto3
@@ -45,8 +46,8 @@ def asked(world: World, **question: Any) -> list[Finding]:
     return ask({"Backend/Database": {"Ask": "database", **question}}, world, 20)
 
 
-def restored(world: World, arn: str) -> list[Finding]:
-    return ask({"Database/Snapshot": {"Ask": "snapshot", "SnapshotArn": arn}}, world, 20)
+def restored(world: World, arn: str, **more: str) -> list[Finding]:
+    return ask({"Database/Snapshot": {"Ask": "snapshot", "SnapshotArn": arn, **more}}, world, 20)
 
 
 class TestADatabase:
@@ -231,7 +232,7 @@ class TestASnapshot:
         assert restored(world, "a") == []
 
     def test_of_a_cluster(self, world: World) -> None:
-        cluster()
+        cluster(StorageEncrypted=True)
         made = boto3.client("rds").create_db_cluster_snapshot(
             DBClusterSnapshotIdentifier="a", DBClusterIdentifier="galv"
         )
@@ -274,6 +275,56 @@ class TestASnapshot:
             [] if encrypted else ["the snapshot a is not encrypted"]
         )
 
+    def test_of_a_cluster_that_is_not_encrypted(self, world: World) -> None:
+        arn = f"arn:aws:rds:{REGION}:123456789012:cluster-snapshot:a"
+        answer = {
+            "Status": "available",
+            "Engine": "aurora-postgresql",
+            "StorageEncrypted": False,
+            "DBClusterSnapshotArn": arn,
+        }
+        with Stubber(world.client("rds")) as stub:
+            stub.add_response("describe_db_cluster_snapshots", {"DBClusterSnapshots": [answer]})
+            (found,) = restored(world, arn)
+
+        assert found.wrong == f"the snapshot {arn} is not encrypted"
+        assert found.fix == "pass encryption_key, which encrypts the restored cluster"
+
+    @pytest.mark.parametrize("kind", ["", "Cluster"])
+    def test_that_is_not_encrypted_and_is_restored_with_a_key(
+        self, world: World, kind: str
+    ) -> None:
+        name = "cluster-snapshot" if kind else "snapshot"
+        arn = f"arn:aws:rds:{REGION}:123456789012:{name}:a"
+        answer = {
+            "Status": "available",
+            "Engine": "postgres",
+            "StorageEncrypted" if kind else "Encrypted": False,
+            f"DB{kind}SnapshotArn": arn,
+        }
+        with Stubber(world.client("rds")) as stub:
+            stub.add_response(
+                f"describe_db_{kind.lower()}{'_' * bool(kind)}snapshots",
+                {f"DB{kind}Snapshots": [answer]},
+            )
+            assert restored(world, arn, Encrypts="true") == []
+
+    @pytest.mark.parametrize(
+        ("name", "kind"), [("rds:galv-2026-11-01", "automated"), ("awsbackup:job-1", "awsbackup")]
+    )
+    def test_that_aws_created_is_asked_for_by_its_type(
+        self, world: World, name: str, kind: str
+    ) -> None:
+        arn = f"arn:aws:rds:{REGION}:123456789012:snapshot:{name}"
+        answer = {"Status": "available", "Engine": "postgres", "DBSnapshotArn": arn}
+        with Stubber(world.client("rds")) as stub:
+            stub.add_response(
+                "describe_db_snapshots",
+                {"DBSnapshots": [answer]},
+                {"DBSnapshotIdentifier": name, "SnapshotType": kind},
+            )
+            assert restored(world, arn) == []
+
     def test_that_is_not_ready(self, world: World) -> None:
         answer = {"Status": "creating", "PercentProgress": 40, "Engine": "postgres"}
         with Stubber(world.client("rds")) as stub:
@@ -281,3 +332,48 @@ class TestASnapshot:
             (found,) = restored(world, "a")
 
         assert found.found == "its status is creating, 40 % done"
+
+
+class TestASnapshotThatWasRestored:
+    """The stack has the database, which reads the snapshot no more."""
+
+    GONE = f"arn:aws:rds:{REGION}:123456789012:snapshot:gone"
+    ASKED = {"Resource": "Database", "Stack": "galv"}  # noqa: RUF012 - it is not changed
+
+    def found(self, world: World, status: str, **more: str) -> list[str]:
+        """The severities of what is found while the database has a status."""
+        resource = {
+            "LogicalResourceId": "Database",
+            "ResourceType": "AWS::RDS::DBInstance",
+            "ResourceStatus": status,
+            "LastUpdatedTimestamp": datetime(2026, 11, 1, tzinfo=timezone.utc),
+        }
+        with Stubber(world.client("cloudformation")) as stub:
+            stub.add_response("list_stack_resources", {"StackResourceSummaries": [resource]})
+            return [one.severity for one in restored(world, self.GONE, **self.ASKED, **more)]
+
+    @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED"])
+    def test_may_be_gone(self, world: World, status: str) -> None:
+        assert self.found(world, status) == ["warning"]
+
+    @pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "CREATE_FAILED", "DELETE_COMPLETE"])
+    def test_is_needed_until_the_database_is_there(self, world: World, status: str) -> None:
+        assert self.found(world, status) == ["error"]
+
+    def test_is_needed_where_another_one_was_asked_for(self, world: World) -> None:
+        (found,) = restored(world, self.GONE, **self.ASKED, Changed="true")
+
+        assert found.severity == "error"
+
+    def test_is_needed_where_there_is_no_stack(self, world: World) -> None:
+        (found,) = restored(world, self.GONE, **self.ASKED)
+
+        assert found.severity == "error"
+
+    def test_may_have_been_another_one(self, world: World) -> None:
+        instance(engine="mysql", StorageEncrypted=False)
+        boto3.client("rds").create_db_snapshot(
+            DBSnapshotIdentifier="gone", DBInstanceIdentifier="galv"
+        )
+
+        assert self.found(world, "CREATE_COMPLETE") == []
