@@ -67,11 +67,25 @@ def regional_stack(app: App | None = None, id: str = "Stack") -> Stack:
 
 
 def backend_in(stack: Stack, id: str = "Backend", /, **arguments: object) -> GalvBackend:
-    """A backend from its two necessary arguments, unless others are given."""
-    given: Json = {"domain_name": "api.example.com", **arguments}
+    """A backend from its two necessary arguments, unless others are given.
+
+    It has neither preflight nor a copy of its image, unless these are given: most tests are not
+    about them, and they are a third of the time of a synthesis.
+    """
+    given: Json = {"domain_name": "api.example.com", "preflight": False} | arguments
+    if "image" not in given:
+        given.setdefault("mirror_image", False)
     if "hosted_zone" not in given:
         given["hosted_zone"] = stack.node.try_find_child("Zone") or zone_in(stack)
     return GalvBackend(stack, id, **given)
+
+
+def whole_backend_in(stack: Stack, id: str = "Backend", /, **arguments: object) -> GalvBackend:
+    """A backend that has all that one has by default."""
+    given: Json = {"preflight": True} | arguments
+    if "image" not in given:
+        given.setdefault("mirror_image", True)
+    return backend_in(stack, id, **given)
 
 
 def own_database(**settings: object) -> Callable[..., GalvDatabase]:

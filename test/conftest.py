@@ -24,6 +24,7 @@ from backends import (
     backend_in,
     new_app,
     own_database,
+    whole_backend_in,
     zone_in,
 )
 from templates import Json, synthesize
@@ -80,6 +81,17 @@ def synth(stack: Stack, make_backend: MakeBackend) -> Synth:
 
 
 @pytest.fixture
+def synth_whole(stack: Stack) -> Synth:
+    """Synthesize what a backend is by default, with arguments, into the template of `stack`."""
+
+    def template(**arguments: object) -> Json:
+        whole_backend_in(stack, **arguments)
+        return synthesize(stack)
+
+    return template
+
+
+@pytest.fixture
 def refusal(stack: Stack) -> Refusal:
     """The message with which a construct is refused, which must leave nothing behind."""
 
@@ -110,7 +122,7 @@ def refused_backend(stack: Stack, refusal: Refusal, make_backend: MakeBackend) -
 def default() -> Json:
     """The template of a backend with nothing but a name and a zone."""
     stack = Stack(new_app(), "Stack")
-    backend_in(stack)
+    whole_backend_in(stack)
     return synthesize(stack)
 
 
@@ -118,7 +130,7 @@ def default() -> Json:
 def development() -> Json:
     """The template of a backend that is not in production, checked at the end of a deployment."""
     stack = Stack(new_app(), "Stack")
-    backend_in(stack, production=False, check_status="warn")
+    whole_backend_in(stack, production=False, check_status="warn")
     return synthesize(stack)
 
 
@@ -127,7 +139,7 @@ def tuned() -> Json:
     """The template of a backend with another value than the default for all that is tuned."""
     stack = Stack(new_app(), "Stack")
     secret = secretsmanager.Secret.from_secret_name_v2
-    backend_in(
+    whole_backend_in(
         stack,
         domain_name="api.lab.example.com",
         root_domain_name="example.net",
@@ -168,7 +180,7 @@ def deferred() -> Json:
         hosted_zone_id="Z1",
         zone_name=CfnParameter(stack, "ZoneName").value_as_string,
     )
-    backend_in(
+    whole_backend_in(
         stack,
         domain_name="api.example.org",
         hosted_zone=zone,
@@ -184,7 +196,7 @@ def mailing() -> Json:
     """The template of a backend that sends mail through SES."""
     stack = Stack(new_app(), "Stack")
     secret = secretsmanager.Secret.from_secret_name_v2(stack, "Smtp", "galv-smtp")
-    backend_in(stack, mail=GalvMail.from_secret(secret, sender="galv@mail.example.com"))
+    whole_backend_in(stack, mail=GalvMail.from_secret(secret, sender="galv@mail.example.com"))
     return synthesize(stack)
 
 
@@ -192,5 +204,5 @@ def mailing() -> Json:
 def encrypted() -> Json:
     """The template of a backend with a key of its own, `Key`."""
     stack = Stack(new_app(), "Stack")
-    backend_in(stack, encryption_key=kms.Key(stack, "Key"), execute_command=True)
+    whole_backend_in(stack, encryption_key=kms.Key(stack, "Key"), execute_command=True)
     return synthesize(stack)

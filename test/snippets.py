@@ -19,7 +19,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
-from backends import backend_in, zone_in
+from backends import whole_backend_in, zone_in
 
 import galv_constructs
 from galv_constructs import GalvLogBucket
@@ -87,7 +87,7 @@ def load_balancer_in(stack: Stack) -> elbv2.IApplicationLoadBalancer:
 GIVEN: dict[str, Callable[[Stack], object]] = {
     "self": lambda stack: stack,
     "app": lambda stack: stack.node.root,
-    "backend": lambda stack: backend_in(stack, "GivenBackend"),
+    "backend": lambda stack: whole_backend_in(stack, "GivenBackend"),
     "bucket": lambda stack: s3.Bucket(stack, "GivenBucket"),
     "client_secret": lambda stack: secretsmanager.Secret(stack, "GivenClientSecret"),
     "cluster": cluster_in,

@@ -13,7 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import CERTIFICATE_ARN, backend_in, new_app, recommended_flags, regional_stack
+from backends import CERTIFICATE_ARN, new_app, recommended_flags, regional_stack, whole_backend_in
 from cdk_nag import (
     AwsSolutionsChecks,
     HIPAASecurityChecks,
@@ -50,20 +50,22 @@ LINT = {
 
 
 def least(stack: Stack) -> None:
-    backend_in(stack)
+    whole_backend_in(stack)
 
 
 def development(stack: Stack) -> None:
-    backend_in(stack, production=False, check_status="fail")
+    whole_backend_in(stack, production=False, check_status="fail")
 
 
 def unprotected(stack: Stack) -> None:
-    backend_in(stack, removal_protection=False, execute_command=True, container_insights=False)
+    whole_backend_in(
+        stack, removal_protection=False, execute_command=True, container_insights=False
+    )
 
 
 def two(stack: Stack) -> None:
-    one = backend_in(stack, "One", production=False)
-    backend_in(
+    one = whole_backend_in(stack, "One", production=False)
+    whole_backend_in(
         stack,
         "Two",
         domain_name="two.example.com",
@@ -81,13 +83,13 @@ def in_network(stack: Stack, preset: NetworkPreset, **arguments: object) -> Galv
     lock = s3.ObjectLockRetention.governance(Duration.days(90))
     logs = GalvLogBucket(stack, "Logs", object_lock_retention=lock).bucket
     network = GalvNetwork(stack, "Net", preset=preset, log_bucket=logs)
-    return backend_in(stack, network=network, log_bucket=logs, **arguments)
+    return whole_backend_in(stack, network=network, log_bucket=logs, **arguments)
 
 
 def apart(stack: Stack) -> None:
     shared = Stack(stack.node.root, "elsewhere")  # type: ignore[arg-type]
     network = GalvNetwork(shared, "Net")
-    backend_in(
+    whole_backend_in(
         stack,
         network=network,
         cluster=ecs.Cluster(shared, "Cluster", vpc=network.vpc),
@@ -121,7 +123,7 @@ def shared(stack: Stack) -> None:
         internet_facing=False,
     )
     for name in ("stage", "demo"):
-        backend_in(stack, name, domain_name=f"{name}.example.com", load_balancer=balancer)
+        whole_backend_in(stack, name, domain_name=f"{name}.example.com", load_balancer=balancer)
 
 
 def databases(stack: Stack) -> None:
@@ -176,7 +178,9 @@ def asked(stack: Stack) -> None:
         stack, "Asked", hosted_zone_id="Z0123456789", zone_name="example.org"
     )
     mail = GalvMail(stack, "Mail", sender="galv@example.org", hosted_zone=zone, preflight=True)
-    backend_in(stack, domain_name="api.example.org", hosted_zone=zone, mail=mail, preflight=True)
+    whole_backend_in(
+        stack, domain_name="api.example.org", hosted_zone=zone, mail=mail, preflight=True
+    )
 
 
 def brought(stack: Stack) -> None:
@@ -189,7 +193,7 @@ def brought(stack: Stack) -> None:
         private_subnet_ids=["subnet-00000000000000003", "subnet-00000000000000004"],
         private_subnet_ipv4_cidr_blocks=["10.1.0.0/24", "10.1.1.0/24"],
     )
-    backend_in(
+    whole_backend_in(
         stack,
         hosted_zone=None,
         certificate=acm.Certificate.from_certificate_arn(stack, "Certificate", CERTIFICATE_ARN),

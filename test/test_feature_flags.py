@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from aws_cdk import Stack
-from backends import backend_in, new_app, recommended_flags
+from backends import new_app, recommended_flags, whole_backend_in
 from galv_app.feature_flags import FEATURE_FLAGS
 from templates import Json, as_list, container, of_type, only, statements, synthesize
 
@@ -43,7 +43,7 @@ SECURITY = {
 def flagged() -> Json:
     """The default backend with all flags that CDK recommends for new applications."""
     stack = Stack(new_app(recommended_flags()), "Stack")
-    backend_in(stack)
+    whole_backend_in(stack)
     return synthesize(stack)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from aws_cdk import Resource, Stack
-from backends import backend_in, zone_in
+from backends import whole_backend_in, zone_in
 from test_snapshots import CONSTRUCTS
 
 import galv_constructs
@@ -53,7 +53,7 @@ def frontend(stack: Stack) -> None:
 
 MADE: dict[str, Callable[[Stack], object]] = {
     **CONSTRUCTS,
-    "backend-with-shells": lambda stack: backend_in(stack, execute_command=True),
+    "backend-with-shells": lambda stack: whole_backend_in(stack, execute_command=True),
     "frontend": frontend,
 }
 

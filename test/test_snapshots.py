@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
-from backends import backend_in, zone_in
+from backends import whole_backend_in, zone_in
 from constructs import Construct
 from runtimes import given_runtime
 from snapshot import SNAPSHOTS, names, snapshot
@@ -41,11 +41,11 @@ from galv_constructs import (
 
 
 def backend(stack: Stack) -> None:
-    backend_in(stack)
+    whole_backend_in(stack)
 
 
 def backend_development(stack: Stack) -> None:
-    backend_in(stack, production=False, check_status="warn")
+    whole_backend_in(stack, production=False, check_status="warn")
 
 
 def database(stack: Stack) -> None:
@@ -66,7 +66,7 @@ def load_balancer(stack: Stack) -> None:
         domain_name="*.example.com",
         hosted_zone=zone,
     )
-    backend_in(stack, load_balancer=shared, hosted_zone=zone)
+    whole_backend_in(stack, load_balancer=shared, hosted_zone=zone)
 
 
 def mail(stack: Stack) -> None:

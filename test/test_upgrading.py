@@ -10,7 +10,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
-from backends import backend_in, new_app, own_database
+from backends import new_app, own_database, whole_backend_in
 from templates import Json, synthesize
 
 from galv_constructs import GalvNetwork, NetworkPreset
@@ -33,7 +33,7 @@ IN_PLACE: list[Json] = [
 
 def backend(arguments: Arguments) -> Json:
     stack = Stack(new_app(), "Stack")
-    backend_in(stack, **arguments(stack))
+    whole_backend_in(stack, **arguments(stack))
     return synthesize(stack)
 
 
@@ -105,7 +105,7 @@ def test_another_vpc_is_asked_of_the_subnet_group_that_exists(before: Json) -> N
 
 def test_another_id_replaces_everything(before: Json) -> None:
     stack = Stack(new_app(), "Stack")
-    backend_in(stack, "Other", domain_name="other.example.com", **network(stack))
+    whole_backend_in(stack, "Other", domain_name="other.example.com", **network(stack))
 
     gone = {
         change.type

@@ -21,6 +21,7 @@ from backends import (
     backend_in,
     new_app,
     regional_stack,
+    whole_backend_in,
 )
 from templates import (
     Json,
@@ -46,8 +47,10 @@ from galv_constructs import (
 
 
 class TestTemplates:
-    def test_a_default_given_explicitly_changes_nothing(self, default: Json, synth: Synth) -> None:
-        template = synth(
+    def test_a_default_given_explicitly_changes_nothing(
+        self, default: Json, synth_whole: Synth
+    ) -> None:
+        template = synth_whole(
             root_domain_name="example.com",
             frontend_domain_names=["api.example.com"],
             version="latest",
@@ -73,7 +76,7 @@ class TestTemplates:
 
         assert text(template) == text(default)
 
-    def test_passing_none_changes_nothing(self, default: Json, synth: Synth) -> None:
+    def test_passing_none_changes_nothing(self, default: Json, synth_whole: Synth) -> None:
         names = [
             *("certificate", "root_domain_name", "frontend_domain_names", "mail", "version"),
             *("image", "user", "registry_credentials", "environment", "secrets", "workers"),
@@ -84,18 +87,18 @@ class TestTemplates:
             *("removal_protection", "execute_command", "container_insights"),
         ]
 
-        assert text(synth(**dict.fromkeys(names))) == text(default)
+        assert text(synth_whole(**dict.fromkeys(names))) == text(default)
 
-    def test_two_syntheses_are_the_same(self, default: Json, synth: Synth) -> None:
+    def test_two_syntheses_are_the_same(self, default: Json, synth_whole: Synth) -> None:
         # Neither a time nor a random number makes a task run again.
-        assert text(synth()) == text(default)
+        assert text(synth_whole()) == text(default)
 
     def test_the_default_network_and_cluster_are_those_of_a_vpc_of_its_own(
-        self, stack: Stack, synth: Synth, default: Json
+        self, stack: Stack, synth_whole: Synth, default: Json
     ) -> None:
         logs = GalvLogBucket(stack, "Logs").bucket
         network = GalvNetwork(stack, "Network", log_bucket=logs)
-        template = synth(network=network, log_bucket=logs)
+        template = synth_whole(network=network, log_bucket=logs)
 
         kinds = [
             sorted(resource["Type"] for resource in t["Resources"].values())
@@ -104,8 +107,8 @@ class TestTemplates:
         assert kinds[0] == kinds[1]
 
     def test_two_backends_fit_in_one_stack(self, stack: Stack, default: Json) -> None:
-        backend_in(stack, "One")
-        backend_in(stack, "Two", domain_name="two.example.com")
+        whole_backend_in(stack, "One")
+        whole_backend_in(stack, "Two", domain_name="two.example.com")
         template = synthesize(stack)
 
         # Functions of CDK's are made once for a stack.
@@ -144,7 +147,7 @@ class TestTemplates:
 
     def test_synthesizes_for_a_given_environment(self, default: Json) -> None:
         stack = regional_stack()
-        backend_in(stack)
+        whole_backend_in(stack)
         template = synthesize(stack)
 
         assert set(template["Resources"]) == set(default["Resources"])

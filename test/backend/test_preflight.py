@@ -13,7 +13,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
-from backends import CERTIFICATE_ARN, backend_in, new_app, regional_stack
+from backends import CERTIFICATE_ARN, new_app, regional_stack, whole_backend_in
 from templates import Json, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvDatabase, GalvMail, GalvNetwork
@@ -38,7 +38,7 @@ def stack() -> Stack:
 
 def asked(stack: Stack, **arguments: Any) -> Json:
     """The questions of a backend."""
-    backend_in(stack, **{"version": "v2.11.4", **arguments})
+    whole_backend_in(stack, **{"version": "v2.11.4", **arguments})
     return dict(only(synthesize(stack), "Custom::GalvPreflight")["Questions"])
 
 
@@ -69,7 +69,7 @@ class TestWhatWaits:
     def test_is_all_that_costs_time_or_money(self, stack: Stack, given: Json) -> None:
         if given:
             given = {"network": GalvNetwork(stack, "Network")}
-        backend_in(stack, **given)
+        whole_backend_in(stack, **given)
         template = synthesize(stack)
         preflight = only_id(template, "Custom::GalvPreflight")
 
@@ -82,7 +82,7 @@ class TestWhatWaits:
         assert kinds == dict.fromkeys(COSTLY, True)
 
     def test_is_nothing_that_preflight_needs(self, stack: Stack) -> None:
-        backend_in(stack)
+        whole_backend_in(stack)
         template = synthesize(stack)
 
         first = needs(template, only_id(template, "Custom::GalvPreflight"))
@@ -294,7 +294,7 @@ class TestPlace:
 
 class TestLeavingOut:
     def test_everything_leaves_nothing_of_it(self, stack: Stack) -> None:
-        backend_in(stack, preflight=False)
+        whole_backend_in(stack, preflight=False)
 
         assert "Preflight" not in json.dumps(synthesize(stack))
 
@@ -320,12 +320,12 @@ class TestLeavingOut:
     @pytest.mark.parametrize("preflight", ["image", ["imgae"], [None], None])
     def test_refuses_what_is_no_kind(self, stack: Stack, preflight: Any) -> None:
         with pytest.raises(ValueError, match="preflight"):
-            backend_in(stack, preflight=preflight)
+            whole_backend_in(stack, preflight=preflight)
 
 
 def test_preflight_is_no_stranger_that_reads_a_secret(stack: Stack) -> None:
     """A topic that is told of readers is not told of it."""
-    backend_in(
+    whole_backend_in(
         stack,
         **given_database(stack),
         alarm_topic=sns.Topic(stack, "Topic"),

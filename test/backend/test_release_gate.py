@@ -174,9 +174,9 @@ class TestRunsAgain:
         assert only(default, RUN)["TaskDefinition"] == {"Ref": logical_id}
 
     def test_another_image_is_asked_for_and_copied_and_changes_the_task_definitions_alone(
-        self, default: Json, synth: Synth
+        self, default: Json, synth_whole: Synth
     ) -> None:
-        changed = different(default, synth(version="v2.11.4"))
+        changed = different(default, synth_whole(version="v2.11.4"))
 
         assert changed == {
             only_id(default, "Custom::GalvMirroredImage"),
@@ -185,16 +185,16 @@ class TestRunsAgain:
         }
 
     def test_a_variable_changes_the_task_definitions_and_nothing_else(
-        self, default: Json, synth: Synth
+        self, default: Json, synth_whole: Synth
     ) -> None:
-        changed = different(default, synth(environment={"DJANGO_LOG_LEVEL": "INFO"}))
+        changed = different(default, synth_whole(environment={"DJANGO_LOG_LEVEL": "INFO"}))
 
         assert changed == set(of_type(default, "AWS::ECS::TaskDefinition"))
 
     def test_another_size_of_the_web_task_does_not_run_setup_again(
-        self, default: Json, synth: Synth
+        self, default: Json, synth_whole: Synth
     ) -> None:
-        changed = different(default, synth(cpu=1024, memory_limit_mib=2048))
+        changed = different(default, synth_whole(cpu=1024, memory_limit_mib=2048))
 
         assert changed == {
             only_id(default, "Custom::GalvPreflight"),

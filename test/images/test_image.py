@@ -67,7 +67,7 @@ class TestCopy:
         GalvScheduledTask(
             stack,
             "Own",
-            runtime=make_backend(version="v2.11.4").runtime,
+            runtime=make_backend(version="v2.11.4", mirror_image=True).runtime,
             command=["own"],
             schedule=ScheduleExpression.rate(Duration.days(1)),
         )
@@ -85,7 +85,7 @@ class TestCopy:
         assert copy["AsOf"] == day.isoformat()
 
     def test_it_is_the_latest_of_the_given_day(self, synth: Synth) -> None:
-        copy = only(synth(latest_as_of=date(2026, 2, 1)), COPY)
+        copy = only(synth(latest_as_of=date(2026, 2, 1), mirror_image=True), COPY)
 
         assert copy["AsOf"] == "2026-02-01"
 
@@ -97,7 +97,7 @@ class TestCopy:
         for number in (1, 1, 2):
             monkeypatch.setattr(mirrored_image, "today", lambda n=number: date(2026, 2, n))
             stack = Stack(new_app(), "Stack")
-            backend_in(stack, version=version)
+            backend_in(stack, version=version, mirror_image=True)
             found.append(synthesize(stack))
         first, same_day, next_day = found
 
@@ -117,7 +117,7 @@ class TestCopy:
         ],
     )
     def test_it_is_the_image_of_the_version(self, synth: Synth, version: str, tag: str) -> None:
-        copy = only(synth(version=version), COPY)
+        copy = only(synth(version=version, mirror_image=True), COPY)
 
         assert copy["Image"] == f"{GALV_REPOSITORY}:{tag}"
         assert "AsOf" not in copy
@@ -178,7 +178,7 @@ class TestCopy:
         assert only(encrypted, "AWS::Logs::LogGroup", "BackendImage")["KmsKeyId"] == key
 
     def test_preflight_comes_before_it_then_setup_then_the_web_service(self, stack: Stack) -> None:
-        backend_in(stack, preflight=True)
+        backend_in(stack, preflight=True, mirror_image=True)
         template = synthesize(stack)
         order = [
             only_id(template, "Custom::GalvPreflight"),
@@ -191,7 +191,7 @@ class TestCopy:
             assert before in needs(template, after)
 
     def test_it_is_what_the_backend_tells(self, stack: Stack, make_backend: MakeBackend) -> None:
-        backend = make_backend(version="v2.11.4")
+        backend = make_backend(version="v2.11.4", mirror_image=True)
 
         assert backend.mirrored_image is not None
         assert backend.image_digest == backend.mirrored_image.digest
@@ -202,7 +202,7 @@ class TestCopy:
     def test_tags_of_tasks_are_its_version_and_digest(
         self, synth: Synth, version: str | None, tag: str
     ) -> None:
-        template = synth(version=version)
+        template = synth(version=version, mirror_image=True)
         digest = {"Fn::GetAtt": [only_id(template, COPY), "DigestHex"]}
 
         for name in TASKS:
@@ -221,7 +221,7 @@ class TestCopy:
         API needs `ecr.api` and `ecr.dkr`, unless there is a way to the internet:
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
         """
-        make_backend(network=GalvNetwork(stack, "Network", preset=preset))
+        make_backend(mirror_image=True, network=GalvNetwork(stack, "Network", preset=preset))
         template = synthesize(stack)
         endpoints = [
             each["Properties"] for each in of_type(template, "AWS::EC2::VPCEndpoint").values()
@@ -324,8 +324,8 @@ class TestVersion:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            ({}, "Each deployment on another day .* Between two"),
-            ({"version": "latest"}, "Each deployment on another day"),
+            ({"mirror_image": True}, "Each deployment on another day .* Between two"),
+            ({"version": "latest", "mirror_image": True}, "Each deployment on another day"),
             ({"mirror_image": False}, "The web service runs .* one-off tasks"),
         ],
     )
@@ -603,7 +603,7 @@ class TestWithoutInternet:
         return GalvNetwork(stack, "Network", preset=NetworkPreset.ENDPOINTS)
 
     def test_runs_the_copy_of_the_default_image(self, synth: Synth, network: GalvNetwork) -> None:
-        template = synth(network=network)
+        template = synth(network=network, mirror_image=True)
 
         for name in TASKS:
             assert is_copy(template, container(template, name)["Image"])
@@ -625,7 +625,7 @@ class TestWithoutInternet:
         if network.has_internet:
             make_backend(network=network, secrets=secrets)
         else:
-            text = refused_backend(network=network, secrets=secrets)
+            text = refused_backend(network=network, secrets=secrets, mirror_image=True)
             assert text.startswith("secrets['KEY'] is a parameter of Systems Manager, and network")
 
     def test_refuses_the_default_image_from_its_registry(

@@ -373,7 +373,7 @@ class TestRefusals:
 def test_tasks_of_another_stack_do_not_hold_the_image() -> None:
     """An export cannot change while it is imported, and each release changes the digest."""
     app = new_app()
-    backend = backend_in(regional_stack(app, "One"))
+    backend = backend_in(regional_stack(app, "One"), mirror_image=True)
     GalvTask(regional_stack(app, "Two"), "Export", runtime=backend.runtime, command=["export"])
     one, two = (app.synth().get_stack_by_name(name).template for name in ("One", "Two"))
 

@@ -83,7 +83,7 @@ def test_two_syntheses_of_one_input_agree(development: Json) -> None:
     """No nonce: where nothing changes, nothing is deployed and nothing runs."""
     run = only(development, RUN, "BackendCheckStatus")
 
-    assert run["Deployment"] == digest(production=False)
+    assert run["Deployment"] == digest(production=False, preflight=True, mirror_image=True)
 
 
 def test_runs_in_each_deployment_that_changes_something() -> None:
