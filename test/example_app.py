@@ -65,5 +65,6 @@ def example_app(outdir: Path, **context: Any) -> aws_cdk.App:
     return aws_cdk.App(
         context={key: value for key, value in values.items() if value is not ...},
         outdir=str(outdir),
+        tree_metadata=False,
         **validation(on=False),
     )

@@ -41,10 +41,15 @@ RECORD = "AWS::Route53::RecordSet"
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run app.py with the context of cdk.json and other values."""
+    """Run app.py with the context of cdk.json and other values.
+
+    Unless these say so, without preflight and a copy of the image: the shapes that share one
+    synthesis have them.
+    """
 
     def synthesized(*, region: str | None = None, **context: Any) -> Assembly:
-        return run_example(example_app(tmp_path, **context), region)
+        bare = {"preflight": False, "mirrorImage": False}
+        return run_example(example_app(tmp_path, **bare | context), region)
 
     return synthesized
 
@@ -322,6 +327,7 @@ def test_passes_the_keys_on(run: Run) -> None:
         backendVersion="v2.11.4",
         backendSecretsKeys='["SENTRY_DSN"]',
         networkPreset="public",
+        mirrorImage=True,
     ).template()
 
     database = only(template, "AWS::RDS::DBInstance")

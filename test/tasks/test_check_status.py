@@ -1,7 +1,7 @@
 """The task that checks connections: ready to run, and run in a deployment if asked for."""
 
 import pytest
-from aws_cdk import Duration, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from backends import RefusedBackend, Synth, backend_in, new_app, own_database, regional_stack
@@ -92,8 +92,6 @@ def test_runs_in_each_deployment_that_changes_something() -> None:
         "nothing": digest(),
         "database": digest(database=own_database(instance_type=ec2.InstanceType("t4g.small"))),
         "web ACL": digest(web_acl=False),
-        "logs": digest(access_logs=False),
-        "load balancer": digest(request_timeout=Duration.minutes(3)),
         "version": digest(version="v2.11.4"),
         "scaling": digest(max_tasks=7),
     }

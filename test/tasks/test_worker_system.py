@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from aws_cdk import App, Stack, Validations
-from backends import new_app
+from backends import new_app, validation
 from cdk_nag import AwsSolutionsChecks
 from templates import Json, container, needs, of_type, only, only_id, synthesize, task_definition
 from worker_system import Platform, worker_system
@@ -76,7 +76,7 @@ def test_nothing_of_it_is_in_the_stack_of_the_platform(templates: tuple[Json, Js
 
 
 def test_cdk_nag_finds_nothing_in_it(tmp_path: Path) -> None:
-    app = App(outdir=str(tmp_path))
+    app = App(outdir=str(tmp_path), **validation(on=False))
     stack = Stack(app, "Jobs")
     worker_system(stack, Platform(stack, "Platform"))
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
