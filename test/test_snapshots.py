@@ -31,6 +31,7 @@ from galv_constructs import (
     GalvReviewRole,
     GalvScheduledTask,
     GalvService,
+    GalvSleep,
     GalvTask,
     GalvWebAcl,
     GitHubSubject,
@@ -133,6 +134,15 @@ def service(stack: Stack) -> None:
     )
 
 
+def sleep(stack: Stack) -> None:
+    runtime = given_runtime(stack)
+    database = GalvDatabase(
+        stack, "Database", network=runtime.network, production=False, preflight=False
+    )
+    worker = GalvService(stack, "Worker", runtime=runtime, command=["work"])
+    GalvSleep(stack, "Sleep", sleepers=[worker, database])
+
+
 def task(stack: Stack) -> None:
     GalvTask(stack, "Export", runtime=given_runtime(stack), command=["export"])
 
@@ -172,6 +182,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "review-role": review_role,
     "scheduled-task": scheduled_task,
     "service": service,
+    "sleep": sleep,
     "task": task,
     "web-acl": web_acl,
     **{f"network-{preset.value}": partial(network, preset=preset) for preset in NetworkPreset},

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
     from galv_constructs.preflight.check import PreflightCheck
     from galv_constructs.preflight.preflight import GalvPreflight
+    from galv_constructs.sleep.awake_hours import AwakeHours
+    from galv_constructs.sleep.sleep import GalvSleep
     from galv_constructs.tasks.release_steps import ReleaseStep
     from galv_constructs.tasks.release_task import GalvReleaseTask
     from galv_constructs.tasks.runtime import TaskRuntime
@@ -38,6 +40,7 @@ __all__ = [
     "DEFAULT_CREDENTIAL_PATHS",
     "DEFAULT_SETUP_STEPS",
     "DEFAULT_UPLOAD_PATHS",
+    "AwakeHours",
     "DnsRecord",
     "FrontendSource",
     "GalvBackend",
@@ -55,6 +58,7 @@ __all__ = [
     "GalvReviewRole",
     "GalvScheduledTask",
     "GalvService",
+    "GalvSleep",
     "GalvTask",
     "GalvWebAcl",
     "GitHubSubject",
@@ -70,6 +74,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AwakeHours": "sleep.awake_hours",
     "DEFAULT_CREDENTIAL_PATHS": "web_acl.web_acl",
     "DEFAULT_SETUP_STEPS": "backend.backend",
     "DEFAULT_UPLOAD_PATHS": "web_acl.web_acl",
@@ -90,6 +95,7 @@ _MODULES = {
     "GalvReviewRole": "github.review_role",
     "GalvScheduledTask": "tasks.scheduled_task",
     "GalvService": "tasks.service",
+    "GalvSleep": "sleep.sleep",
     "GalvTask": "tasks.task",
     "GalvWebAcl": "web_acl.web_acl",
     "GitHubSubject": "github.subject",

@@ -52,7 +52,7 @@ class Protection(Construct):
         acknowledge(self, DEPLOYMENT_FUNCTIONS)
         role = handler_role(self)
         log_group.grant_write(role)
-        stack_id = _root(self).stack_id
+        stack_id = root_stack(self).stack_id
         clusters = [one for one in databases if isinstance(one, rds.DatabaseClusterBase)]
         instances = [one for one in databases if isinstance(one, rds.DatabaseInstanceBase)]
         cluster_arns = [cluster.cluster_arn for cluster in clusters]
@@ -107,7 +107,7 @@ class Protection(Construct):
 _ANY_LOAD_BALANCER = "Reading the attributes of load balancers knows no resource-level permissions."
 
 
-def _root(scope: Construct) -> Stack:
+def root_stack(scope: Construct) -> Stack:
     """The stack whose status says what happens: a nested one is only deleted in a rollback."""
     stack = Stack.of(scope)
     while (parent := stack.nested_stack_parent) is not None:

@@ -504,6 +504,7 @@ class GalvBackend(Construct):
         )
         timeout = Duration.minutes(2) if request_timeout is None else request_timeout
         self._domain_name = domain_name
+        self._production = production
         self._warn(
             production=production,
             version=version,
@@ -549,6 +550,7 @@ class GalvBackend(Construct):
         )
         warn_of_connections(self, database, max_tasks=max_tasks, workers=workers, threads=threads)
         self._database = database
+        self._creates_database = bool(databases)
         owner = self._database_owner(encryption_key)
         login = self._database_login_secret
 

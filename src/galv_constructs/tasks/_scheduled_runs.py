@@ -66,7 +66,7 @@ class ScheduledRuns(Construct):
         )
         # Deleting the group also deletes the deadlines that the function has put into it.
         self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=RemovalPolicy.DESTROY)
-        scheduler_role = iam.Role(
+        self.scheduler_role = scheduler_role = iam.Role(
             self,
             "SchedulerRole",
             assumed_by=iam.ServicePrincipal(

@@ -8,7 +8,7 @@ from aws_cdk import CfnResource, IStableStringProducer, Lazy, Stack
 from constructs import Construct
 
 # They run when the text changes, and would otherwise be part of it.
-_RUNS = "Custom::GalvReleaseTask"
+_RUNS = ("Custom::GalvReleaseTask", "Custom::GalvWake")
 
 
 def contents_of_stack(scope: Construct) -> str:
@@ -32,7 +32,7 @@ class _Contents:
             for child in self._stack.node.find_all()
             if isinstance(child, CfnResource)
             and Stack.of(child) is self._stack
-            and child.cfn_resource_type != _RUNS
+            and child.cfn_resource_type not in _RUNS
         ]
         contents = self._stack.resolve(
             [

@@ -1,0 +1,1 @@
+"""Deployments that rest at night and at weekends."""
