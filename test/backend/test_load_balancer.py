@@ -96,6 +96,30 @@ class TestCertificate:
         assert "pass hosted_zone alone for a domain in Route 53" in text
         assert "certificate alone for a domain elsewhere" in text
 
+    @pytest.mark.parametrize(
+        "arn",
+        [
+            "arn:aws:iam::111122223333:server-certificate/api",
+            "arn:aws:acm:eu-west-1:111122223333:certificate",
+        ],
+    )
+    def test_refuses_an_arn_of_no_certificate_in_acm(
+        self, stack: Stack, refused_backend: RefusedBackend, arn: str
+    ) -> None:
+        given = acm.Certificate.from_certificate_arn(stack, "Given", arn)
+
+        text = refused_backend(certificate=given, hosted_zone=None)
+        assert text.startswith("certificate must be one of AWS Certificate Manager, such as 'arn:")
+        assert f"got {arn!r}" in text
+
+    def test_refuses_what_is_no_certificate(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        text = refused_backend(certificate=stack, hosted_zone=None)
+        assert text.startswith(
+            "certificate must be an aws_certificatemanager.ICertificate, got Stack: use acm."
+        )
+
     def test_refuses_neither_zone_nor_certificate(self, refused_backend: RefusedBackend) -> None:
         text = refused_backend(hosted_zone=None)
 

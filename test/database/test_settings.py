@@ -181,6 +181,16 @@ def test_warns_of_a_minor_version(stack: Stack, make_backend: MakeBackend) -> No
             {"snapshot_identifier": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:a"},
             "is a snapshot of a cluster, got arn",
         ),
+        ({"master_username": "admin"}, "master_username must not be 'admin', which RDS for Post"),
+        ({"master_username": "rdsadmin"}, "master_username must not be 'rdsadmin'"),
+        ({"master_username": "pg_master"}, "master_username must not be 'pg_master'"),
+        ({"master_username": "User"}, "master_username must not be 'User'"),
+        ({"master_username": "_galv"}, "master_username must start with a letter"),
+        ({"database_name": "template1"}, "database_name must not be 'template1', which RDS for"),
+        ({"database_name": "rdsadmin"}, "database_name must not be 'rdsadmin'"),
+        ({"database_name": "table"}, "database_name must not be 'table'"),
+        ({"database_name": "_galv"}, "database_name must start with a letter"),
+        ({"database_name": "pg_galv"}, "database_name must not start with 'pg_' or 'rds_'"),
         ({"network": "vpc-1"}, "network must be an IGalvNetwork, got 'vpc-1'"),
     ],
 )
@@ -263,7 +273,13 @@ class TestSharing:
 
     @pytest.mark.parametrize(
         ("name", "expected"),
-        [("galv", "is the server's own"), ("1", "database_name must be letters")],
+        [
+            ("galv", "is the server's own"),
+            ("1", "database_name must be letters"),
+            ("postgres", "database_name must not be 'postgres': each server has one of its own"),
+            ("template1", "database_name must not be 'template1'"),
+            ("pg_lab", "database_name must not start with 'pg_' or 'rds_'"),
+        ],
     )
     def test_refuses_a_name(self, shared: Json, name: str, expected: str) -> None:
         with pytest.raises(ValueError, match=expected):
@@ -274,6 +290,38 @@ class TestSharing:
 
         with pytest.raises(ValueError, match="needs the credentials of the server's master"):
             database.add_database("demo")
+
+
+def test_takes_the_names_that_rds_takes(stack: Stack) -> None:
+    GalvDatabase(
+        stack,
+        "Database",
+        network=GalvNetwork(stack, "Network"),
+        master_username="postgres",
+        database_name="postgres",
+        preflight=False,
+    )
+
+    assert only(synthesize(stack), INSTANCE)["DBName"] == "postgres"
+
+
+def test_takes_any_database_of_a_snapshot(stack: Stack) -> None:
+    database = GalvDatabase(
+        stack,
+        "Database",
+        network=GalvNetwork(stack, "Network"),
+        snapshot_identifier="before",
+        database_name="table",
+        preflight=False,
+    )
+
+    assert database.database_name == "table"
+
+
+def test_refuses_a_way_to_create_something_else(make_backend: MakeBackend) -> None:
+    # Only the call shows what it returns, and by then a part of the backend is there.
+    with pytest.raises(ValueError, match=r"must create an IGalvDatabase, and what .* 'galv'"):
+        make_backend(database=lambda *_, **__: "galv")
 
 
 def test_protects_itself_where_it_is_not_the_backends(stack: Stack) -> None:

@@ -25,6 +25,7 @@ from galv_constructs import (
     GalvDatabaseCluster,
     GalvLoadBalancer,
     GalvNetwork,
+    GalvService,
     IGalvLoadBalancer,
 )
 
@@ -63,6 +64,16 @@ def given_in(stack: Stack, **arguments: object) -> IGalvLoadBalancer:
         security_group_id="sg-12345678",
     )
     return GalvLoadBalancer.from_listener(listener, load_balancer=balancer, **arguments)  # type: ignore[arg-type]
+
+
+def lean(load_balancer: IGalvLoadBalancer, rule_priority: int | None = None) -> Json:
+    """Arguments of a backend of which only the rule matters."""
+    return {
+        "load_balancer": load_balancer,
+        "rule_priority": rule_priority,
+        "mirror_image": False,
+        "preflight": False,
+    }
 
 
 def rules(template: Json) -> dict[str, int]:
@@ -351,6 +362,59 @@ class TestRefusals:
         text = refused_backend(load_balancer=shared_in(stack), rule_priority=priority)
 
         assert text.startswith("rule_priority must be from 1 to 50000")
+
+    def test_refuses_a_priority_that_another_backend_gave(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        shared = shared_in(stack)
+        backend_in(stack, "Stage", domain_name="stage.example.com", **lean(shared, 7))
+
+        text = refused_backend(load_balancer=shared, rule_priority=7)
+
+        assert text.startswith("rule_priority is 7 and Stack/Stage has a rule with that priority")
+        assert "such as rule_priority=8" in text
+
+    def test_refuses_names_whose_priorities_follow_to_be_the_same(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        shared = shared_in(stack)
+        backend_in(stack, "Lab", domain_name="lab185.example.com", **lean(shared))
+
+        text = refused_backend(load_balancer=shared, domain_name="lab198.example.com")
+
+        assert text.startswith(
+            "rule_priority is 49518, which follows from domain_name 'lab198.example.com', and "
+            "Stack/Lab has a rule with that priority"
+        )
+
+    def test_takes_one_priority_at_two_listeners(self, stack: Stack) -> None:
+        backend_in(stack, "Stage", domain_name="stage.example.com", **lean(shared_in(stack), 7))
+        given = given_in(stack)
+        network = GalvNetwork(stack, "OtherNetwork")
+
+        backend_in(stack, network=network, **lean(given, 7))
+
+        assert rules(synthesize(stack)) == {"stage.example.com": 7, "api.example.com": 7}
+
+    def test_refuses_a_service_with_the_priority_of_a_backend(
+        self, stack: Stack, refusal: Refusal
+    ) -> None:
+        shared = shared_in(stack)
+        backend = backend_in(stack, "Stage", domain_name="stage.example.com", **lean(shared, 7))
+        arguments: Json = {
+            "runtime": backend.runtime,
+            "command": ["report"],
+            "listener": shared.listener,
+            "port": 80,
+            "conditions": [elbv2.ListenerCondition.path_patterns(["/reports/*"])],
+        }
+        GalvService(stack, "Reports", priority=8, **arguments)
+
+        text = refusal(lambda: GalvService(stack, "Again", priority=7, **arguments))
+        assert text.startswith("priority is 7 and Stack/Stage has a rule with that priority")
+        assert "such as priority=9" in text
+        text = refusal(lambda: GalvService(stack, "Again", priority=8, **arguments))
+        assert text.startswith("priority is 8 and Stack/Reports has a rule with that priority")
 
     def test_refuses_a_longer_time_than_its_own(
         self, stack: Stack, refused_backend: RefusedBackend

@@ -477,6 +477,10 @@ LISTENER: Json = {"port": 80, "conditions": [REPORTS], "priority": 1}
         ),
         ({"port": 80, "priority": 1}, "port, priority given without listener"),
         ({"listener": True}, "listener needs port, conditions, priority too"),
+        (
+            {"listener": REPORTS, **LISTENER},
+            "listener must be an aws_elasticloadbalancingv2.IApplicationListener, got _Listener",
+        ),
         ({"listener": "arn"}, "listener must be an aws_elasticloadbalancingv2.IApplicationListen"),
         ({"listener": True, **LISTENER, "port": 0}, "port must be from 1 to 65535, got 0"),
         ({"listener": True, **LISTENER, "priority": 50001}, "priority must be from 1 to 50000"),
@@ -489,6 +493,10 @@ LISTENER: Json = {"port": 80, "conditions": [REPORTS], "priority": 1}
         ({"deregistration_delay": Duration.hours(2)}, "deregistration_delay must be whole seconds"),
         ({"execute_command": "no"}, "execute_command must be true or false"),
         ({"deployment_alarms": "errors"}, "deployment_alarms must be a list of alarms"),
+        (
+            {"deployment_alarms": [None]},
+            "deployment_alarms[0] must be an aws_cloudwatch.IAlarm, got None: use cloudwatch.Alarm",
+        ),
         ({"deployment_alarms": ["errors"]}, "deployment_alarms[0] must be an aws_cloudwatch.IAla"),
         ({"alarm_topic": "arn:aws:sns:x"}, "alarm_topic must be an aws_sns.ITopic"),
     ],

@@ -4,7 +4,15 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 
 from galv_constructs._core.placement import check_public_zone
-from galv_constructs._core.validation import check_construct, is_in_domain, is_token
+from galv_constructs._core.validation import (
+    arn_pattern,
+    check_construct,
+    check_given,
+    is_in_domain,
+    is_token,
+)
+
+_ARN = arn_pattern("acm", "certificate/[A-Za-z0-9-]+")
 
 
 def check_certificate_source(
@@ -25,6 +33,8 @@ def check_certificate_source(
         "aws_certificatemanager.ICertificate",
         "acm.Certificate.from_certificate_arn(scope, id, arn)",
     )
+    if certificate is not None:
+        _check_arn(certificate)
     check_public_zone(hosted_zone)
     if hosted_zone is not None and certificate is not None:
         raise ValueError(
@@ -46,3 +56,18 @@ def check_certificate_source(
                 f"domain_name {domain_name!r} is not in hosted_zone {zone_name!r}: pass the zone "
                 "that it is in"
             )
+
+
+def _check_arn(certificate: acm.ICertificate) -> None:
+    """Refuse what is no certificate, or one of another service than ACM."""
+    how = "acm.Certificate.from_certificate_arn(scope, id, arn)"
+    check_given(
+        "certificate", certificate, "certificate_arn", "aws_certificatemanager.ICertificate", how
+    )
+    arn = certificate.certificate_arn
+    if not is_token(arn) and not _ARN.fullmatch(arn):
+        raise ValueError(
+            "certificate must be one of AWS Certificate Manager, such as 'arn:aws:acm:us-east-1:"
+            f"123456789012:certificate/<uuid>', got {arn!r}: import a certificate into ACM, and "
+            f"pass {how} with its ARN"
+        )

@@ -104,6 +104,15 @@ def check_construct(name: str, value: object, expected: str, how: str) -> None:
         raise ValueError(f"{name} must be an {expected}, got {value!r}: use {how}")
 
 
+def check_given(name: str, value: object, attribute: str, expected: str, how: str) -> None:
+    """Refuse what is no CDK object of a kind, which is one with an attribute; and none at all."""
+    if value is not None:
+        check_construct(name, value, expected, how)
+    if not hasattr(value, attribute):
+        got = "None" if value is None else type(value).__name__
+        raise ValueError(f"{name} must be an {expected}, got {got}: use {how}")
+
+
 def check_range(name: str, value: float, low: int, high: int, unit: str = "") -> None:
     """Refuse a number that is not whole or lies outside its bounds."""
     check_type(name, value, int, "a whole number")

@@ -1,6 +1,5 @@
 """The API's host name at a load balancer: certificate, DNS records, rule."""
 
-import hashlib
 from dataclasses import dataclass
 
 from aws_cdk import aws_certificatemanager as acm
@@ -10,13 +9,12 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_route53_targets as targets
 from constructs import Construct
 
+from galv_constructs._core.listener_rules import hashed, record_priority, worked_out_priority
 from galv_constructs.load_balancer._resource import LoadBalancer
 from galv_constructs.load_balancer.load_balancer import IGalvLoadBalancer, covers
 
 RULE_PRIORITY = 100
 """Of the rule at a load balancer of its own; rules with a lower number come before it."""
-# Rules at a shared one, which others number too: the number of a name stays when names are added.
-_FIRST, _LAST = 1_000, 49_999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +53,10 @@ class Host:
             priority=priority,
             conditions=[elbv2.ListenerCondition.host_headers([self.domain_name])],
             target_groups=[target_group],
+        )
+        backend = self.place.node.scope
+        record_priority(
+            priority, self.listener, scope.node.path if backend is None else backend.node.path
         )
 
     @property
@@ -122,8 +124,8 @@ def shared_host(
         record=_records(
             place, domain_name, hosted_zone, shared.load_balancer, has_ipv6=shared.has_ipv6
         ),
-        target_group_id=f"TargetGroup{_hashed(shared.listener.node.path):x}",
-        rule=(rule, "Resource", _priority(domain_name) if priority is None else priority),
+        target_group_id=f"TargetGroup{hashed(shared.listener.node.path):x}",
+        rule=(rule, "Resource", worked_out_priority(domain_name) if priority is None else priority),
     )
 
 
@@ -145,11 +147,3 @@ def _records(
             scope, "AliasRecordIpv6", zone=hosted_zone, record_name=name, target=target
         )
     return route53.ARecord(scope, "AliasRecord", zone=hosted_zone, record_name=name, target=target)
-
-
-def _priority(domain_name: str) -> int:
-    return _FIRST + _hashed(domain_name) % (_LAST - _FIRST + 1)
-
-
-def _hashed(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -14,6 +14,7 @@ from galv_constructs._core.placement import check_place, check_vpc
 from galv_constructs._core.validation import check_boolean, check_construct, is_token
 from galv_constructs.database._authority import read_authority
 from galv_constructs.database._checks import check_name, check_rotation
+from galv_constructs.database._reserved import check_added_database, check_role_prefix
 from galv_constructs.database.interface import IGalvDatabase
 from galv_constructs.preflight.check import PreflightCheck
 
@@ -52,6 +53,7 @@ class SignIn:
                     "server's master"
                 )
             return
+        check_role_prefix("database_name", self.database_name)
         longest = _LONGEST_ROLE - len(f"_tasks_{self.rotation}")
         if not is_token(self.database_name) and len(self.database_name) > longest:
             raise ValueError(
@@ -98,6 +100,7 @@ class Access:
                 f"{database_name!r} and its owner: pass them, with owner_role=True"
             )
         SignIn(database_name=database_name, rotation=rotation)
+        check_added_database("database_name", database_name)
         if database_name == self.database_name:
             raise ValueError(
                 f"database_name {database_name!r} is the server's own: use it as it is, or pass "
@@ -125,6 +128,12 @@ def provide_database(
     if not callable(database):
         return database, []
     created = database(scope, "Database", **{**settings, **_settings(database)})
+    if not hasattr(created, "database_name"):
+        raise ValueError(
+            f"database must create an IGalvDatabase, and what was passed returned {created!r}: "
+            "pass GalvDatabase, GalvDatabaseCluster, or one of them with settings, such as "
+            "partial(GalvDatabase, instance_type=…)"
+        )
     return created, [] if created.resource is None else [created.resource]
 
 

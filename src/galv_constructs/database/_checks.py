@@ -18,6 +18,7 @@ from galv_constructs._core.validation import (
     check_type,
     is_token,
 )
+from galv_constructs.database._reserved import check_master_username, check_new_database
 from galv_constructs.database._windows import check_windows
 from galv_constructs.network import IGalvNetwork, check_database_layout
 from galv_constructs.preflight._needs import check_preflight
@@ -54,18 +55,25 @@ def check_server(
     ca_certificate: rds.CaCertificate | None,
     database_insights_mode: rds.DatabaseInsightsMode | None,
     master_username: str,
+    database_name: str | None,
     encryption_key: kms.IKey | None,
     production: bool,
     removal_protection: bool | None,
     deletion_protection: bool | None,
     preflight: bool | Sequence[str],
 ) -> None:
-    """Check the arguments that an instance and a cluster share."""
+    """Check the arguments that an instance and a cluster share.
+
+    `database_name` is that of a database that RDS creates, and none with a snapshot.
+    """
     check_windows(preferred_backup_window, preferred_maintenance_window)
     check_retention(backup_retention)
     check_certificate_authority(ca_certificate)
     check_insights(database_insights_mode)
     check_name("master_username", master_username)
+    check_master_username("master_username", master_username)
+    if database_name is not None:
+        check_new_database("database_name", database_name)
     check_key(scope, encryption_key)
     check_switches(
         production, removal_protection=removal_protection, deletion_protection=deletion_protection

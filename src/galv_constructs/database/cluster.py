@@ -191,6 +191,7 @@ class GalvDatabaseCluster(Server):
             ca_certificate=ca_certificate,
             database_insights_mode=database_insights_mode,
             master_username=master_username,
+            database_name=database_name if snapshot_identifier is None else None,
             encryption_key=encryption_key,
             production=production,
             removal_protection=removal_protection,

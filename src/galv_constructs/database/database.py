@@ -158,10 +158,10 @@ class GalvDatabase(Server):
                 whose encryption it keeps. **Give it in the first deployment, and never change or
                 remove it: CloudFormation replaces the database when it changes.**
                 Default: an empty database.
-            master_username: Name of the master; that of a snapshot cannot be changed.
-                Default: `galv`.
-            database_name: Name of the database. In a snapshot it is there already.
-                Default: `galv`.
+            master_username: Name of the master; that of a snapshot cannot be changed. RDS reserves
+                `admin` and others, which are refused. Default: `galv`.
+            database_name: Name of the database. In a snapshot it is there already. Names that RDS
+                reserves are refused. Default: `galv`.
             owner_role: Whether setup creates a role that owns the database and has no other
                 rights, and a login for the tasks that acts as it, with a password of its own.
                 Setup uses the master for that alone, and hands over what the master owns in the
@@ -220,6 +220,7 @@ class GalvDatabase(Server):
             ca_certificate=ca_certificate,
             database_insights_mode=database_insights_mode,
             master_username=master_username,
+            database_name=database_name if snapshot_identifier is None else None,
             encryption_key=encryption_key,
             production=production,
             removal_protection=removal_protection,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 
-from galv_constructs._core.validation import check_construct, check_range, is_list
+from galv_constructs._core.listener_rules import check_priority
+from galv_constructs._core.validation import check_given, check_range, is_list
 
 
 def check_listener_rule(
@@ -15,12 +16,6 @@ def check_listener_rule(
     health_check_path: object,
 ) -> None:
     """Refuse a rule that is not whole, and parts of one without a listener."""
-    check_construct(
-        "listener",
-        listener,
-        "aws_elasticloadbalancingv2.IApplicationListener",
-        "elbv2.ApplicationListener.from_application_listener_attributes(scope, id, …)",
-    )
     parts = {"port": port, "conditions": conditions, "priority": priority}
     if listener is None:
         given = [name for name, value in parts.items() if value is not None]
@@ -30,6 +25,14 @@ def check_listener_rule(
                 "listener=backend.listener, another listener, or none of them for a worker"
             )
         return
+    check_given(
+        "listener",
+        listener,
+        "listener_arn",
+        "aws_elasticloadbalancingv2.IApplicationListener",
+        "backend.listener, load_balancer.listener or "
+        "elbv2.ApplicationListener.from_application_listener_attributes(scope, id, …)",
+    )
     missing = [name for name, value in parts.items() if value is None]
     if missing:
         raise ValueError(
@@ -39,6 +42,7 @@ def check_listener_rule(
     check_range("port", port or 0, 1, 65535)
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
     check_range("priority", priority or 0, 1, 50000)
+    check_priority("priority", priority or 0, listener)
     if (
         not is_list(conditions)
         or not conditions

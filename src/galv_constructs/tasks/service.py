@@ -18,11 +18,12 @@ from galv_constructs._core.alarms import (
     event_alarm,
     silence_alarm,
 )
+from galv_constructs._core.listener_rules import record_priority
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.validation import (
     check_boolean,
-    check_construct,
     check_duration,
+    check_given,
     check_list,
     check_range,
 )
@@ -140,7 +141,8 @@ class GalvService(TaskConstruct):
             conditions: Requests that are for this service, by host, path and others:
                 `[elbv2.ListenerCondition.path_patterns(["/reports/*"])]`.
             priority: Priority of the listener's rule, from 1 to 50000, unlike that of any other
-                rule; lower ones come first. The rule of `GalvBackend` has 100.
+                rule, which is refused where both are in one application; lower ones come first. The
+                rule of `GalvBackend` has 100.
             health_check_path: Path that answers 200 when a task is healthy. Default: `/`.
             deregistration_delay: How long requests may go on when their task is stopped, up to an
                 hour. Default: 5 minutes.
@@ -180,9 +182,10 @@ class GalvService(TaskConstruct):
         check_boolean("execute_command", execute_command)
         check_list("deployment_alarms", deployment_alarms, "a list of alarms")
         for index, alarm in enumerate(deployment_alarms):
-            check_construct(
+            check_given(
                 f"deployment_alarms[{index}]",
                 alarm,
+                "alarm_arn",
                 "aws_cloudwatch.IAlarm",
                 "cloudwatch.Alarm.from_alarm_name(scope, id, name)",
             )
@@ -236,6 +239,7 @@ class GalvService(TaskConstruct):
                 conditions=list(conditions or ()),
                 target_groups=[self._target_group],
             )
+            record_priority(priority or 1, listener, self.node.path)
         self._scaling = self._service.auto_scale_task_count(
             min_capacity=min_tasks, max_capacity=max_tasks
         )

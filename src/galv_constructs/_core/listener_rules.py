@@ -1,0 +1,82 @@
+"""The numbers of a listener's rules, of which each may be given once."""
+
+import hashlib
+
+from aws_cdk import Stage
+from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+from constructs import IConstruct
+
+from galv_constructs._core.validation import is_token
+
+# Rules at a shared one, which others number too: the number of a name stays when names are added.
+_FIRST, _LAST = 1_000, 49_999
+# Type of the metadata at a stage that says which construct has which number at which listener.
+_TAKEN = "galv-constructs:rulePriority"
+
+
+def worked_out_priority(domain_name: str) -> int:
+    """Return the priority that the rule of a name has at a shared listener, unless one is given."""
+    return _FIRST + hashed(domain_name) % (_LAST - _FIRST + 1)
+
+
+def hashed(text: str) -> int:
+    """Return a number that follows from a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def check_priority(
+    argument: str, priority: int, listener: elbv2.IApplicationListener, *, worked_out_from: str = ""
+) -> None:
+    """Refuse a priority that a rule of this application has at the listener already.
+
+    "Error code: PriorityInUse":
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
+
+    Args:
+        argument: The argument that gives it.
+        priority: The number.
+        listener: The listener.
+        worked_out_from: How to call what it follows from, where it was not given.
+
+    Raises:
+        ValueError: If it is taken.
+    """
+    if is_token(priority):
+        return
+    taken = _taken(listener)
+    if priority not in taken:
+        return
+    free = next(number for number in range(priority + 1, 100_000) if number not in taken)
+    got = f"{priority}, which follows from {worked_out_from}," if worked_out_from else f"{priority}"
+    raise ValueError(
+        f"{argument} is {got} and {taken[priority]} has a rule with that priority at the same "
+        f"listener already: pass another one, such as {argument}={free}"
+    )
+
+
+def record_priority(priority: int, listener: elbv2.IApplicationListener, of: str) -> None:
+    """Remember that a construct has a rule with a priority at a listener."""
+    if not is_token(priority):
+        data = {"listener": _name_of(listener), "priority": priority, "path": of}
+        _stage_of(listener).node.add_metadata(_TAKEN, data)
+
+
+def _taken(listener: elbv2.IApplicationListener) -> dict[int, str]:
+    name = _name_of(listener)
+    return {
+        int(entry.data["priority"]): str(entry.data["path"])
+        for entry in _stage_of(listener).node.metadata
+        if entry.type == _TAKEN and entry.data["listener"] == name
+    }
+
+
+def _name_of(listener: elbv2.IApplicationListener) -> str:
+    # One that exists may be imported twice.
+    arn = listener.listener_arn
+    return listener.node.path if is_token(arn) else arn
+
+
+def _stage_of(listener: IConstruct) -> Stage:
+    stage = Stage.of(listener)
+    assert stage is not None  # noqa: S101 - CDK creates an app where none is given
+    return stage
