@@ -18,6 +18,7 @@ from galv_ops.commands.preflight import preflight
 from galv_ops.commands.releases import releases
 from galv_ops.commands.run import run
 from galv_ops.commands.setup import setup
+from galv_ops.commands.sleep import sleep_, wake
 from galv_ops.commands.status import status
 from galv_ops.errors import EXIT_CODES
 from galv_ops.output import printable
@@ -78,6 +79,8 @@ for _command in (
     run,
     logs,
     exec_,
+    sleep_,
+    wake,
     open_,
     credentials,
     audit,

@@ -101,6 +101,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "mirrorImage": False,
         "minTasks": 2,
         "fargateSpot": True,
+        "awakeHours": "Mon-Fri 07:00-19:00",
+        "timeZone": "Europe/London",
         "labStorageQuotaGib": 1024,
         "mediaKey": True,
         "alarmEmail": "lab@example.com",
@@ -874,6 +876,52 @@ class TestImage:
 
 VPC = "vpc-0123456789abcdef0"
 SUBNETS = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+
+
+class TestSleep:
+    def test_is_always_awake_by_default(self) -> None:
+        assert (read().awake_hours, read().time_zone) == (None, "Etc/UTC")
+
+    def test_takes_hours_and_a_time_zone(self) -> None:
+        config = read(
+            isProduction=False, awakeHours="Mon-Thu,Sat 08:00-18:30", timeZone="Europe/London"
+        )
+
+        assert config.awake_hours == "Mon-Thu,Sat 08:00-18:30"
+        assert config.time_zone == "Europe/London"
+        assert read(isProduction=False, awakeHours="Mon 08:00-18:30").time_zone == "Etc/UTC"
+
+    @pytest.mark.parametrize(
+        ("context", "says"),
+        [
+            ({"awakeHours": "at night"}, "awakeHours: must be days and from when to when, such as"),
+            ({"awakeHours": 7}, "such as 'Mon-Fri 07:00-19:00', got 7\n"),
+            ({"awakeHours": "Mon-Fry 07:00-19:00"}, "got 'Mon-Fry 07:00-19:00': days must be"),
+            ({"awakeHours": "Mon 07:00-25:00"}, "end must be a time such as '07:00'"),
+            ({"awakeHours": "Mon 19:00-07:00"}, "end must be later than start"),
+            ({"timeZone": "Europe/Londn"}, "timeZone: must be the name of a time zone, such as"),
+            ({"timeZone": "Europe/Londn"}, "did you mean 'Europe/London'?"),
+        ],
+    )
+    def test_refuses_what_is_malformed(self, context: dict[str, Any], says: str) -> None:
+        given: dict[str, Any] = {
+            "isProduction": False,
+            "awakeHours": "Mon-Fri 07:00-19:00",
+            **context,
+        }
+
+        assert says in f"{refusal(**given)}\n"
+
+    def test_refuses_production(self) -> None:
+        message = refusal(awakeHours="Mon-Fri 07:00-19:00")
+
+        assert "- awakeHours, isProduction: are set and true, and people rely on" in message
+        assert "drop awakeHours, or set isProduction to false" in message
+
+    def test_refuses_a_time_zone_of_nothing(self) -> None:
+        message = refusal(isProduction=False, timeZone="Europe/London")
+
+        assert "- timeZone: is set without awakeHours" in message
 
 
 class TestVpc:

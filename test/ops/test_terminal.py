@@ -50,6 +50,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "run": (("--", "manage.py", MARK + HOSTILE), (MARK + HOSTILE, "--", "env")),
     "logs": ((), (MARK + HOSTILE,), ("--since", MARK + HOSTILE)),
     "exec": ((), ("--", MARK + HOSTILE)),
+    "sleep": ((),),
+    "wake": ((),),
     "open": ((),),
     "credentials": ((), ("--show",)),
     "audit": ((),),

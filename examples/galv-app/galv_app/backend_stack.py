@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from aws_cdk import Annotations, CfnOutput, Duration, Size, Stack
+from aws_cdk import Annotations, CfnOutput, Duration, Size, Stack, TimeZone
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -21,11 +21,13 @@ from galv_app.environment import PLACEHOLDER
 from galv_app.existing import hosted_zone, network, record_to_create
 from galv_app.outputs import preflight_warnings
 from galv_constructs import (
+    AwakeHours,
     GalvBackend,
     GalvConfig,
     GalvDatabase,
     GalvMail,
     GalvScheduledTask,
+    GalvSleep,
     GalvTask,
     GalvWebAcl,
     IGalvMail,
@@ -88,8 +90,9 @@ class BackendStack(Stack):
         )
         interval = config.monitor_interval_minutes
         validate = ["python", "manage.py", "validate_against_schemas"]
+        monitor: GalvScheduledTask | GalvTask
         if interval > 0:
-            GalvScheduledTask(
+            monitor = GalvScheduledTask(
                 self,
                 "ValidationMonitor",
                 runtime=self.backend.runtime,
@@ -99,7 +102,17 @@ class BackendStack(Stack):
                 alarm_topic=alarms,
             )
         else:
-            GalvTask(self, "ValidationMonitor", runtime=self.backend.runtime, command=validate)
+            monitor = GalvTask(
+                self, "ValidationMonitor", runtime=self.backend.runtime, command=validate
+            )
+        if config.awake_hours is not None:
+            GalvSleep(
+                self,
+                "Sleep",
+                sleepers=[self.backend, monitor],
+                awake=AwakeHours.parse(config.awake_hours, time_zone=TimeZone.of(config.time_zone)),
+                alarm_topic=alarms,
+            )
         CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
         CfnOutput(
             self,

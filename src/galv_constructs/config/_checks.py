@@ -40,6 +40,7 @@ def check_together(
         *_domain_mistakes(config, given),
         *_network_mistakes(given),
         *_image_mistakes(config),
+        *_sleep_mistakes(config, given),
         *_database_mistakes(config, region),
         *_certificate_mistakes(config, given, account, region),
     ]
@@ -247,6 +248,20 @@ def _database_mistakes(config: "GalvConfig", region: str | None) -> list[str]:
             f"copy-db-snapshot --region {region}`, and set this to the copy"
         )
     return mistakes
+
+
+def _sleep_mistakes(config: "GalvConfig", given: Mapping[str, Any]) -> list[str]:
+    if config.awake_hours is None:
+        if "timeZone" in given:
+            return ["timeZone: is set without awakeHours, which it is the time zone of; set it too"]
+        return []
+    if config.is_production:
+        mistake = (
+            "awakeHours, isProduction: are set and true, and people rely on production at any "
+            "time; drop awakeHours, or set isProduction to false"
+        )
+        return [mistake]
+    return []
 
 
 def _certificate_mistakes(

@@ -40,6 +40,7 @@ from galv_constructs.frontend.source import RESERVED_VARIABLES as FRONTEND_RESER
 from galv_constructs.load_balancer._access import check_ranges
 from galv_constructs.network import NetworkPreset
 from galv_constructs.preflight._needs import ID_PATTERN, KINDS, check_preflight
+from galv_constructs.sleep.awake_hours import AwakeHours, check_time_zone
 from galv_constructs.web_acl._credential_rules import check_credential_paths
 from galv_constructs.web_acl._managed_rules import MANAGED_GROUPS
 from galv_constructs.web_acl.web_acl import check_counted_rules
@@ -253,6 +254,19 @@ def _preset(value: object) -> NetworkPreset:
     if value not in _PRESETS:
         raise ValueError(f"must be one of {', '.join(_PRESETS)}, got {value!r}")
     return NetworkPreset(value)
+
+
+def _awake_hours(value: Any) -> str:
+    try:
+        AwakeHours.parse(value)
+    except ValueError as error:
+        why = str(error)
+        more = "" if why.startswith("awake hours") else f": {why}"
+        raise ValueError(
+            "must be days and from when to when, such as 'Mon-Fri 07:00-19:00', got "
+            f"{value!r}{more}"
+        ) from None
+    return str(value)
 
 
 def _day(value: object) -> date:
@@ -500,6 +514,8 @@ TASKS = _number(
 ROTATION = _number(1, _LAST_ROTATION)
 LOCK_DAYS = _number(1, _MAX_LOG_DAYS, of=" of days")
 NETWORK_PRESET = Kind(read=_preset, schema={"enum": _PRESETS})
+AWAKE_HOURS = Kind(read=_awake_hours, schema={"type": "string"})
+TIME_ZONE = Kind(read=_checked(check_time_zone), schema={"type": "string"})
 DAY = Kind(read=_day, schema={"type": "string", "format": "date"})
 VPC_ID = _text(_VPC_ID, "the id of a VPC, such as 'vpc-0123456789abcdef0'")
 SUBNETS = Kind(

@@ -22,6 +22,7 @@ from galv_constructs.config._kinds import (
     ALLOWED_RANGES,
     ANALYTICS_URL,
     AUTHORITY_FILE,
+    AWAKE_HOURS,
     BACKEND_SECRET_KEYS,
     BACKEND_TAG,
     BACKEND_VARIABLES,
@@ -55,6 +56,7 @@ from galv_constructs.config._kinds import (
     SUBNETS,
     TAG_VALUE,
     TASKS,
+    TIME_ZONE,
     VPC_ID,
     ZONE_ID,
     secret_name_from,
@@ -253,6 +255,14 @@ class GalvConfig:
     """Whether validations run on Fargate Spot, for up to 70% less, and the web service too
     where `isProduction` is `false`: AWS may stop a task with two minutes' notice. In production it
     needs validations, so a `monitorIntervalMinutes` above 0. Default: `false`."""
+
+    awake_hours: Annotated[str | None, Key("awakeHours", AWAKE_HOURS, added=True)] = None
+    """Days and hours outside of which a trial or a stage rests, such as `Mon-Fri 07:00-19:00`: it
+    has no tasks, its database is stopped, and the API answers 503. Not with `isProduction` `true`.
+    Default: it is always awake."""
+
+    time_zone: Annotated[str, Key("timeZone", TIME_ZONE, added=True)] = "Etc/UTC"
+    """Time zone of `awakeHours`, such as `Europe/London`. Default: `Etc/UTC`."""
 
     lab_storage_quota_gib: Annotated[int, Key("labStorageQuotaGib", GIBIBYTES, added=True)] = 5
     """How many GiB each new laboratory may store; beyond it uploads are refused (507). Default:

@@ -10,6 +10,7 @@ from galv_ops.doctor.evidence import Diagnosis
 from galv_ops.errors import COULD_NOT, FAILED
 from galv_ops.output import Line, Styled
 from galv_ops.query.deployment import Deployment
+from galv_ops.query.sleep import is_asleep
 
 _INDENT = "   "
 
@@ -26,6 +27,7 @@ def doctor(ops: Ops) -> int:
     found, gaps = diagnose(
         deployment, lambda name: ops.out.progress(f"looking at: {name}", passing=True)
     )
+    asleep = deployment.has_backend and is_asleep(deployment)
     busy = [stack.name for stack in deployment.stacks if stack.is_busy]
     if not (found or busy or deployment.has_backend):
         gaps.append(
@@ -37,10 +39,11 @@ def doctor(ops: Ops) -> int:
             "deployment": deployment.name,
             "region": deployment.region,
             "busy": busy,
+            "asleep": asleep,
             "diagnoses": [_data(diagnosis) for diagnosis in found],
             "notSeen": gaps,
         },
-        _lines(found, gaps, busy),
+        _lines(found, gaps, busy, asleep=asleep),
     )
     return FAILED if found else COULD_NOT if gaps else 0
 
@@ -58,8 +61,10 @@ def _data(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _lines(found: list[Diagnosis], gaps: list[str], busy: list[str]) -> list[Line]:
+def _lines(found: list[Diagnosis], gaps: list[str], busy: list[str], *, asleep: bool) -> list[Line]:
     lines: list[Line] = [f"{name} is being deployed right now." for name in busy]
+    if asleep:
+        lines.append("It is asleep, and answers 503: `galv-ops wake` wakes it.")
     for number, diagnosis in enumerate(found, start=1):
         lines.append([f"{number}. ", Styled(diagnosis.cause, bold=True)])
         # A reason can have several lines.

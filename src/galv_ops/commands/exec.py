@@ -15,6 +15,7 @@ import click
 from galv_ops.command import Ops, command
 from galv_ops.errors import OpsError
 from galv_ops.query.deployment import WEB, Deployment, describe_service
+from galv_ops.query.sleep import refuse_asleep
 from galv_ops.query.task import short
 from galv_ops.query.tasks import running
 
@@ -112,6 +113,7 @@ def _task(deployment: Deployment) -> TaskTypeDef:
         if run.get("lastStatus") == "RUNNING" and run.get("enableExecuteCommand")
     ]
     if not found:
+        refuse_asleep(deployment)
         raise OpsError(
             "no web task runs that was started with ECS Exec: see `galv-ops status`; a new "
             "deployment replaces tasks from before it was turned on"

@@ -17,12 +17,22 @@ from galv_ops.parts.part import Part, untold
 from galv_ops.parts.schedules import schedules
 from galv_ops.parts.setup import setup
 from galv_ops.parts.site import site
+from galv_ops.parts.sleep import sleep
 from galv_ops.parts.stacks import stacks
 from galv_ops.parts.web import web
 from galv_ops.query.deployment import Deployment
 
 _Read = Callable[[Deployment], Iterator[Part]]
-_BACKEND: tuple[_Read, ...] = (web, database, setup, schedules, certificates, mail, site)
+_BACKEND: tuple[_Read, ...] = (
+    sleep,
+    web,
+    database,
+    setup,
+    schedules,
+    certificates,
+    mail,
+    site,
+)
 _WITHOUT_BACKEND: tuple[_Read, ...] = (certificates, site)
 
 

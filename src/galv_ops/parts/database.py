@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galv_ops.parts.part import Part
+from galv_ops.parts.part import Part, State
 from galv_ops.query.deployment import Deployment
+from galv_ops.query.sleep import is_asleep
 
 _WELL = {"available", "backing-up", "configuring-enhanced-monitoring", "storage-optimization"}
+_AT_REST = {"stopped", "stopping"}
 _BUSY = {"creating", "modifying", "rebooting", "starting", "upgrading", "maintenance", "renaming"}
 
 
@@ -24,9 +26,10 @@ def database(deployment: Deployment) -> Iterator[Part]:
             status = instance.get("DBInstanceStatus", "unknown")
             engine = f"{instance.get('Engine', '')} {instance.get('EngineVersion', '')}"
             zones = "with a standby" if instance.get("MultiAZ") else "without a standby"
+            rests = status in _AT_REST and is_asleep(deployment)
             yield Part(
                 "database",
-                "ok" if status in _WELL else "busy" if status in _BUSY else "bad",
+                "off" if rests else _state(status),
                 f"{status}: {engine}, {instance.get('DBInstanceClass', '')}, "
                 f"{instance.get('AllocatedStorage', 0)} GiB, {zones}",
                 data={
@@ -38,3 +41,7 @@ def database(deployment: Deployment) -> Iterator[Part]:
                     "multiAz": instance.get("MultiAZ", False),
                 },
             )
+
+
+def _state(status: str) -> State:
+    return "ok" if status in _WELL else "busy" if status in _BUSY else "bad"

@@ -8,6 +8,7 @@ from functools import partial
 from galv_ops.parts.last_run import last_run
 from galv_ops.parts.part import Part, told
 from galv_ops.query.deployment import Deployment
+from galv_ops.query.sleep import ASLEEP_MARK
 from galv_ops.query.task import Task
 
 _RUNS = "Runs"
@@ -41,9 +42,15 @@ def _schedule(deployment: Deployment, task: Task, group: str, name: str, failure
     return Part(
         task.name,
         run.state if enabled else "off",
-        f"{expression if enabled else 'disabled by hand'}; {last}",
+        f"{_due(expression, answer.get('Description', ''), enabled=enabled)}; {last}",
         data={"schedule": expression, "enabled": enabled, **run.data},
     )
+
+
+def _due(expression: str, description: str, *, enabled: bool) -> str:
+    if enabled:
+        return expression
+    return f"{expression}, asleep" if description.endswith(ASLEEP_MARK) else "disabled by hand"
 
 
 def _task(deployment: Deployment, stem: str) -> Task | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from galv_ops.parts.part import Part, State
 from galv_ops.query.deployment import WEB, Deployment, describe_service
 from galv_ops.query.moved import moved_images
+from galv_ops.query.sleep import sleeps
 from galv_ops.query.version import Version
 from galv_ops.text import count, moment
 
@@ -30,10 +31,12 @@ def web(deployment: Deployment) -> Iterator[Part]:
     image = task.image if task else ""
     version = task.version if task else Version("", "")
     events = service.get("events", [])[:_EVENTS]
+    asleep = desired == 0 and bool(sleeps(deployment))
     yield Part(
         "web",
-        _state(desired, running, rollout),
-        f"{running} of {count(desired, 'task')} running, rollout {rollout}, version {version}",
+        "off" if asleep else _state(desired, running, rollout),
+        f"{'asleep: ' if asleep else ''}{running} of {count(desired, 'task')} running, "
+        f"rollout {rollout}, version {version}",
         [
             f"image {image}",
             *moved_images(deployment),

@@ -11,6 +11,7 @@ from galv_ops.answers import AWS_ERRORS, NotStartedError, start_task
 from galv_ops.errors import TIMED_OUT, OpsError
 from galv_ops.query.deployment import Deployment
 from galv_ops.query.log import Tail
+from galv_ops.query.sleep import refuse_asleep
 from galv_ops.query.task import Task, short, why_ended
 from galv_ops.query.tasks import exit_code
 from galv_ops.text import count, one_line
@@ -63,8 +64,10 @@ def run_task(
         progress: Called with how it goes.
 
     Raises:
-        OpsError: If it was not started, never began, or was stopped.
+        OpsError: If the deployment is asleep, or the task was not started, never began, or was
+            stopped.
     """
+    refuse_asleep(deployment)
     aws, network = deployment.aws, deployment.network(task)
     override: ContainerOverrideTypeDef = {"name": task.name}
     if command is not None:
