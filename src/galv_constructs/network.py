@@ -608,6 +608,26 @@ def check_layout(
         check_database_layout(argument, network)
 
 
+def check_task_ranges(argument: str, network: IGalvNetwork) -> None:
+    """Refuse subnets of tasks whose ranges are not known: Galv has to trust health checks."""
+    selected = selected_task_subnets(network)
+    for subnet in [] if selected.is_pending_lookup else selected.subnets:
+        if not _has_range(subnet):
+            raise ValueError(
+                f"{argument} has the subnet {subnet.node.path} without its IPv4 range, which "
+                "health checks come from: import the VPC with ec2.Vpc.from_lookup(…), or with "
+                "private_subnet_ipv4_cidr_blocks=[…] of ec2.Vpc.from_vpc_attributes(…)"
+            )
+
+
+def _has_range(subnet: ec2.ISubnet) -> bool:
+    try:
+        return bool(subnet.ipv4_cidr_block)
+    except RuntimeError:
+        # One that was imported without it does not tell.
+        return False
+
+
 def check_load_balancer_subnets(
     argument: str, network: IGalvNetwork, *, internet_facing: bool
 ) -> None:

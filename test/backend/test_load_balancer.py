@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_route53 as route53
 from backends import CERTIFICATE_ARN, MakeBackend, RefusedBackend, Synth
 from templates import Json, ingress_rules, needs, of_type, only, only_id, synthesize
+
+from galv_constructs import GalvNetwork
 
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
@@ -119,6 +123,35 @@ class TestCertificate:
         assert text.startswith(
             "certificate must be an aws_certificatemanager.ICertificate, got Stack: use acm."
         )
+
+    def test_refuses_a_zone_that_is_known_by_its_id_alone(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        zone = route53.HostedZone.from_hosted_zone_id(stack, "Id alone", "Z0123456789")
+
+        text = refused_backend(hosted_zone=zone)
+
+        assert text.startswith("hosted_zone (Stack/Id alone) is known by its id alone")
+        assert "from_hosted_zone_attributes(…)" in text
+
+    def test_refuses_subnets_of_tasks_without_a_range(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        vpc = ec2.Vpc.from_vpc_attributes(
+            stack,
+            "Given",
+            vpc_id="vpc-1",
+            availability_zones=["eu-west-1a", "eu-west-1b"],
+            public_subnet_ids=["subnet-1", "subnet-2"],
+            private_subnet_ids=["subnet-3", "subnet-4"],
+        )
+
+        text = refused_backend(network=GalvNetwork.from_vpc(vpc))
+
+        assert text.startswith(
+            "network has the subnet Stack/Given/PrivateSubnet1 without its IPv4 range"
+        )
+        assert "private_subnet_ipv4_cidr_blocks=[…]" in text
 
     def test_refuses_neither_zone_nor_certificate(self, refused_backend: RefusedBackend) -> None:
         text = refused_backend(hosted_zone=None)

@@ -201,6 +201,14 @@ class TestPlace:
             "Backend/Quotas/fargate-vcpu": ["fargate-vcpu=0.5"],
         }
 
+    def test_tasks_on_spot_need_processors_of_another_quota(self, stack: Stack) -> None:
+        sizes = {"cpu": 2048, "memory_limit_mib": 4096, "min_tasks": 3}
+        found = asked(stack, **sizes, spot=True, production=False)
+
+        assert found["Backend/Quotas/fargate-spot-vcpu"]["Needs"] == ["fargate-spot-vcpu=6"]
+        # That of setup.
+        assert found["Backend/Quotas/fargate-vcpu"]["Needs"] == ["fargate-vcpu=0.5"]
+
     def test_tasks_need_as_many_processors_as_they_have(self, stack: Stack) -> None:
         found = asked(stack, cpu=2048, memory_limit_mib=4096, min_tasks=3, max_tasks=9)
 

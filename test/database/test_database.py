@@ -478,3 +478,11 @@ class TestRefusals:
             "database creates a GalvDatabase in the backend's network, and has another one: pass "
             "network to the backend alone"
         )
+
+    def test_refuses_a_protection_of_its_own_for_a_database_of_the_backend(
+        self, refused_backend: RefusedBackend
+    ) -> None:
+        assert refused_backend(database=own_database(deletion_protection=False)) == (
+            "database has deletion_protection, which the backend turns on for its database and its "
+            "load balancer together: pass deletion_protection to the backend alone"
+        )

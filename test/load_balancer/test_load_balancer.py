@@ -8,6 +8,7 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_sns as sns
+from aws_cdk.assertions import Annotations, Match
 from backends import (
     CERTIFICATE_ARN,
     WEB_ACL_ARN,
@@ -18,7 +19,7 @@ from backends import (
     regional_stack,
     zone_in,
 )
-from templates import Json, of_type, only, only_id, synthesize
+from templates import Json, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import (
     GalvDatabase,
@@ -165,6 +166,64 @@ class TestShared:
         assert added["Certificates"] == [{"CertificateArn": CERTIFICATE_ARN}]
         assert of_type(template, "AWS::Route53::RecordSet") == {}
 
+    def test_a_certificate_of_two_backends_is_added_once(self) -> None:
+        """The first one that is deleted would take it away from the other."""
+        ids = [_with_certificate(names) for names in (["one", "two"], ["two"])]
+
+        assert ids[0] == ids[1]
+
+    def test_two_listeners_get_it_each(self) -> None:
+        stack = regional_stack()
+        given = acm.Certificate.from_certificate_arn(stack, "Certificate", CERTIFICATE_ARN)
+        network = GalvNetwork(stack, "Network")
+        zone = zone_in(stack)
+        made = {
+            name: GalvLoadBalancer(
+                stack,
+                f"Shared {name}",
+                network=network,
+                domain_name=f"{name}.example.com",
+                hosted_zone=zone,
+            )
+            for name in ("one", "two")
+        }
+        for name in ("one", "two"):
+            backend_in(
+                stack,
+                name,
+                domain_name=f"{name}.example.org",
+                hosted_zone=None,
+                certificate=given,
+                load_balancer=made[name],
+            )
+
+        assert len(of_type(synthesize(stack), f"{ELB}ListenerCertificate")) == 2
+
+    def test_two_stacks_that_add_it_are_warned_of(self) -> None:
+        app = new_app()
+        shared = shared_in(regional_stack(app, "SharedStack"))
+        stacks = [regional_stack(app, id) for id in ("One", "Two")]
+        for stack in stacks:
+            backend_in(
+                stack,
+                domain_name=f"{stack.node.id}.example.org".lower(),
+                hosted_zone=None,
+                certificate=acm.Certificate.from_certificate_arn(stack, "C", CERTIFICATE_ARN),
+                load_balancer=shared,
+            )
+
+        said = Match.string_like_regexp("certificate is added to the listener .* stack One too")
+        Annotations.from_stack(stacks[0]).has_no_warning("*", said)
+        Annotations.from_stack(stacks[1]).has_warning("*", said)
+
+    def test_names_lead_to_it_when_tasks_answer(self, two: Json) -> None:
+        """A backend that moves here stays reachable until then."""
+        services = of_type(two, "AWS::ECS::Service")
+        for name in ("Stage", "Demo"):
+            record = only_id(two, "AWS::Route53::RecordSet", name)
+            (service,) = (id for id in services if id.startswith(name))
+            assert service in needs(two, record)
+
     def test_a_backend_in_another_stack_changes_nothing_in_that_of_the_load_balancer(self) -> None:
         app = new_app()
         shared_stack = regional_stack(app, "SharedStack")
@@ -200,6 +259,22 @@ class TestShared:
         backend_in(stack, load_balancer=shared_in(stack), rule_priority=7)
 
         assert rules(synthesize(stack)) == {"api.example.com": 7}
+
+
+def _with_certificate(names: list[str]) -> list[str]:
+    """The logical ids of what adds one certificate for backends with these names."""
+    stack = regional_stack()
+    shared = shared_in(stack)
+    for name in names:
+        backend_in(
+            stack,
+            name,
+            domain_name=f"{name}.example.org",
+            hosted_zone=None,
+            certificate=acm.Certificate.from_certificate_arn(stack, f"C {name}", CERTIFICATE_ARN),
+            load_balancer=shared,
+        )
+    return list(of_type(synthesize(stack), f"{ELB}ListenerCertificate"))
 
 
 def _synthesized_alone() -> Json:
@@ -488,3 +563,34 @@ def test_refuses_what_is_no_network(
 
     assert text.startswith("network must be a GalvNetwork, got ")
     assert "use GalvNetwork.from_vpc(vpc) for a VPC" in text
+
+
+def test_refuses_a_vpc_without_its_range_for_an_internal_one(
+    stack: Stack, refusal: Refusal
+) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-1",
+        availability_zones=["eu-west-1a", "eu-west-1b"],
+        private_subnet_ids=["subnet-1", "subnet-2"],
+    )
+    arguments: Json = {"network": GalvNetwork.from_vpc(vpc), "internet_facing": False}
+    zone = zone_in(stack)
+
+    said = refusal(
+        lambda: GalvLoadBalancer(
+            stack, "Shared", domain_name="a.example.com", hosted_zone=zone, **arguments
+        )
+    )
+
+    assert said.startswith("network is a VPC without its IPv4 range (Stack/Vpc)")
+    assert "or pass allowed_cidrs" in said
+    GalvLoadBalancer(
+        stack,
+        "Open",
+        domain_name="a.example.com",
+        hosted_zone=zone,
+        allowed_cidrs=["192.0.2.0/24"],
+        **arguments,
+    )

@@ -15,9 +15,11 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
 from backends import new_app, regional_stack
 from templates import Json, needs, of_type, only, only_id
 
@@ -619,7 +621,10 @@ def every_check(stack: Stack) -> list[PreflightCheck]:
         PreflightCheck.secret(ARN, keys=["A"]),
         PreflightCheck.service_linked_roles(["ecs.amazonaws.com"], created_by=ROLE),
         PreflightCheck.site_source({"Type": "git", "Repository": "https://x", "Tag": "v1"}),
-        PreflightCheck.snapshot("arn:aws:rds:eu-west-1:123456789012:snapshot:galv"),
+        PreflightCheck.snapshot(
+            "arn:aws:rds:eu-west-1:123456789012:snapshot:galv",
+            restored=rds.CfnDBInstance(stack, "Restored"),
+        ),
         PreflightCheck.subnets(VPC, SUBNETS, route="nat", addresses=2, addresses_each=1),
     ]
 
@@ -736,3 +741,65 @@ class TestKinds:
     def test_refuses_a_quota_that_nobody_knows(self) -> None:
         with pytest.raises(ValueError, match=r"name must be one of .*, got 'elastic-ip'"):
             PreflightCheck.quota("elastic-ip")
+
+
+class TestCycles:
+    """A function that preflight asks, and that waits for what waits for preflight."""
+
+    @pytest.fixture
+    def function(self, stack: Stack) -> lambda_.Function:
+        return lambda_.Function(
+            stack,
+            "Licences",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            handler="index.handler",
+            code=lambda_.Code.from_inline("def handler(event, context): ..."),
+        )
+
+    def test_are_refused_with_the_way_of_a_reference(
+        self, stack: Stack, function: lambda_.Function
+    ) -> None:
+        topic = sns.Topic(stack, "Costly")
+        function.add_environment("TOPIC", topic.topic_arn)
+        preflight = GalvPreflight.of(stack)
+        preflight.add_check("Licence", PreflightCheck.function(function))
+        preflight.hold(topic)
+
+        with pytest.raises(RuntimeError) as refused:
+            stack.node.root.synth()  # type: ignore[attr-defined] # an app
+
+        said = " ".join(str(refused.value).split())
+        assert "preflight's check 'Licence' waits for Stack/Licences, which waits for pref" in said
+        assert (
+            "Stack/Licences/Resource -> Stack/Costly/Resource -> "
+            "Stack/GalvPreflight/Resource/Default. Let the function do without "
+            "Stack/Costly/Resource, or ask no question of it"
+        ) in said
+
+    def test_are_refused_with_the_way_of_a_dependency(
+        self, stack: Stack, function: lambda_.Function
+    ) -> None:
+        topic = sns.Topic(stack, "Costly")
+        assert function.role is not None
+        function.role.node.add_dependency(topic)
+        preflight = GalvPreflight.of(stack)
+        preflight.hold(topic)
+        preflight.add_check("Licence", PreflightCheck.function(function))
+
+        with pytest.raises(RuntimeError, match=r"ServiceRole/Resource -> Stack/Costly/Resource"):
+            stack.node.root.synth()  # type: ignore[attr-defined] # an app
+
+    def test_there_are_none_where_something_else_is_held(
+        self, stack: Stack, function: lambda_.Function
+    ) -> None:
+        preflight = GalvPreflight.of(stack)
+        preflight.add_check("Licence", PreflightCheck.function(function))
+        preflight.hold(sns.Topic(stack, "Costly"))
+
+        assert "Licence" in resource(stack)["Questions"]
+
+
+def test_refuses_a_scope_that_is_in_no_stack() -> None:
+    for get in (GalvPreflight.of, GalvPreflight.find):
+        with pytest.raises(ValueError, match="scope must be a stack or a construct in one, got"):
+            get(new_app())

@@ -106,13 +106,24 @@ def check_vpc(name: str, vpc: ec2.IVpc | None, network_vpc: ec2.IVpc) -> None:
 
 
 def check_public_zone(hosted_zone: route53.IHostedZone | None) -> None:
-    """Refuse a private zone: a certificate and mail servers look for records in public ones.
+    """Refuse a private zone, and one without a name.
 
-    A zone that was looked up does not say which it is, but what was asked for is in the context,
-    with the answer, except in the first pass, whose template is thrown away.
+    A certificate and mail servers look for records in public ones. A zone that was looked up does
+    not say which it is, but what was asked for is in the context, with the answer, except in the
+    first pass, whose template is thrown away.
     """
     if hosted_zone is None:
         return
+    try:
+        _ = hosted_zone.zone_name
+    except RuntimeError as error:
+        if "zoneName" not in str(error):
+            raise
+        raise ValueError(
+            f"hosted_zone ({hosted_zone.node.path}) is known by its id alone, and names are "
+            "compared with its own: import it with route53.HostedZone.from_lookup(…) or "
+            "from_hosted_zone_attributes(…)"
+        ) from None
     # The class that jsii gave an imported zone says which interface it was returned as.
     kinds = [type(hosted_zone), *map(type, getattr(hosted_zone, "_delegates", ()))]
     resource = hosted_zone.node.default_child

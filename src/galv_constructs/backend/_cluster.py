@@ -10,7 +10,13 @@ from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.placement import check_place, vpc_of
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.validation import check_construct, is_token
-from galv_constructs.network import GalvNetwork, IGalvNetwork, check_is_network, check_layout
+from galv_constructs.network import (
+    GalvNetwork,
+    IGalvNetwork,
+    check_is_network,
+    check_layout,
+    check_task_ranges,
+)
 
 
 def check_network(
@@ -52,11 +58,13 @@ def check_network(
                 creates_database=creates_database,
                 internet_facing=internet_facing,
             )
+            check_task_ranges("cluster", layout)
         return cluster_vpc
     check_place(scope, "network", network.vpc)
     check_layout(
         "network", network, creates_database=creates_database, internet_facing=internet_facing
     )
+    check_task_ranges("network", network)
     if cluster_vpc is None:
         return network.vpc
     ids = (network.vpc.vpc_id, cluster_vpc.vpc_id)

@@ -77,14 +77,21 @@ def ask_for_account(
     network: IGalvNetwork,
     cpu: int,
     min_tasks: int,
+    spot: bool,
     internet_facing: bool | None,
 ) -> None:
     """Ask for room in the account and in the subnets, and for the roles of services."""
     if not (is_token(cpu) or is_token(min_tasks)):
+        # Setup is never on Spot, whose quota is another one.
+        web = min_tasks * cpu
         needs.ask(
             "Quotas/fargate-vcpu",
-            PreflightCheck.quota("fargate-vcpu", max(min_tasks * cpu, _SETUP_CPU) / _VCPU),
+            PreflightCheck.quota("fargate-vcpu", max(0 if spot else web, _SETUP_CPU) / _VCPU),
         )
+        if spot:
+            needs.ask(
+                "Quotas/fargate-spot-vcpu", PreflightCheck.quota("fargate-spot-vcpu", web / _VCPU)
+            )
         if not isinstance(network, GalvNetwork):
             # Old and new tasks run side by side while a deployment replaces them.
             ask_for_subnets(needs, network, tasks=2 * min_tasks, internet_facing=internet_facing)

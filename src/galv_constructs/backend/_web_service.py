@@ -155,6 +155,7 @@ class WebService(Construct):
             deregistration_delay=deregistration_delay,
         )
         host.forward_to(self.target_group)
+        host.answer_after(self.service.node.find_child("Service"))
 
         self.scaling = self.service.auto_scale_task_count(
             min_capacity=min_tasks, max_capacity=max_tasks

@@ -85,7 +85,7 @@ from galv_constructs.database.interface import IGalvDatabase
 from galv_constructs.images._galv_image import galv_image
 from galv_constructs.images._image import Architecture, check_architecture, check_image
 from galv_constructs.images.mirrored_image import MirroredImage
-from galv_constructs.load_balancer._access import check_access
+from galv_constructs.load_balancer._access import check_access, check_vpc_range
 from galv_constructs.load_balancer._resource import LoadBalancer
 from galv_constructs.load_balancer.load_balancer import IGalvLoadBalancer
 from galv_constructs.log_bucket._delivery import check_access_logs
@@ -412,6 +412,12 @@ class GalvBackend(Construct):
             cluster,
             creates_database=creates_database,
             internet_facing=internet_facing if load_balancer is None else None,
+        )
+        check_vpc_range(
+            "cluster" if network is None else "network",
+            vpc,
+            internet_facing=internet_facing if load_balancer is None else None,
+            allowed_cidrs=allowed_cidrs,
         )
         check_same_vpc(load_balancer, vpc)
         check_image(
@@ -751,6 +757,7 @@ class GalvBackend(Construct):
             network=network,
             cpu=cpu,
             min_tasks=min_tasks,
+            spot=spot,
             internet_facing=None if own is None else internet_facing,
         )
         needs.hold(

@@ -110,11 +110,17 @@ class Access:
 
 
 def _check_factory(factory: Callable[..., IGalvDatabase]) -> None:
-    """Refuse a way to create a database elsewhere than in the network of the backend."""
-    if "network" in _settings(factory):
+    """Refuse settings that are the backend's alone."""
+    settings = _settings(factory)
+    if "network" in settings:
         raise ValueError(
             "database creates a GalvDatabase in the backend's network, and has another one: pass "
             "network to the backend alone"
+        )
+    if "deletion_protection" in settings:
+        raise ValueError(
+            "database has deletion_protection, which the backend turns on for its database and its "
+            "load balancer together: pass deletion_protection to the backend alone"
         )
 
 

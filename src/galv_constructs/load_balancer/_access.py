@@ -22,6 +22,28 @@ def check_access(internet_facing: object, allowed_cidrs: Sequence[str] | None) -
         check_ranges("allowed_cidrs", allowed_cidrs)
 
 
+def check_vpc_range(
+    argument: str,
+    vpc: ec2.IVpc | None,
+    *,
+    internet_facing: bool | None,
+    allowed_cidrs: Sequence[str] | None,
+) -> None:
+    """Refuse a VPC whose range is not known, for an internal load balancer that lets that in."""
+    if vpc is None or internet_facing is not False or allowed_cidrs is not None:
+        return
+    try:
+        _ = vpc.vpc_cidr_block
+    except RuntimeError as error:
+        if "vpcCidrBlock" not in str(error):
+            raise
+        raise ValueError(
+            f"{argument} is a VPC without its IPv4 range ({vpc.node.path}), which an internal load "
+            "balancer lets in: import it with ec2.Vpc.from_lookup(…) or with vpc_cidr_block=…, or "
+            "pass allowed_cidrs"
+        ) from None
+
+
 def check_ranges(name: str, ranges: Sequence[str]) -> None:
     """Refuse ranges that are none, or too many for a security group."""
     for version, given in ranges_by_version(name, ranges, allows_all=True).items():

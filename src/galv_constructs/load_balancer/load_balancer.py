@@ -27,7 +27,7 @@ from galv_constructs._core.validation import (
     check_duration,
     check_list,
 )
-from galv_constructs.load_balancer._access import check_access
+from galv_constructs.load_balancer._access import check_access, check_vpc_range
 from galv_constructs.load_balancer._resource import LoadBalancer
 from galv_constructs.log_bucket._delivery import check_access_logs
 from galv_constructs.log_bucket.log_bucket import GalvLogBucket
@@ -194,6 +194,12 @@ class GalvLoadBalancer(Construct):
         check_place(scope, "certificate", certificate)
         check_access(internet_facing, allowed_cidrs)
         check_load_balancer_subnets("network", network, internet_facing=internet_facing)
+        check_vpc_range(
+            "network",
+            network.vpc,
+            internet_facing=internet_facing,
+            allowed_cidrs=allowed_cidrs,
+        )
         check_duration(
             "request_timeout", request_timeout, timedelta(seconds=30), timedelta(hours=1)
         )

@@ -44,6 +44,7 @@ _COUNTED_BY = {
     "codebuild": "",
     "db-instance": "rds:DescribeDBInstances",
     "eip": "ec2:DescribeAddresses",
+    "fargate-spot-vcpu": "cloudwatch:GetMetricStatistics",
     "fargate-vcpu": "cloudwatch:GetMetricStatistics",
     "internet-gateway": "ec2:DescribeInternetGateways",
     "vpc": "ec2:DescribeVpcs",
@@ -294,8 +295,8 @@ class PreflightCheck:
         resources.
 
         Args:
-            name: `cloudfront`, `codebuild`, `db-instance`, `eip`, `fargate-vcpu`,
-                `internet-gateway` or `vpc`.
+            name: `cloudfront`, `codebuild`, `db-instance`, `eip`, `fargate-spot-vcpu`,
+                `fargate-vcpu`, `internet-gateway` or `vpc`.
             amount: How much of it the stack needs. Default: 1.
 
         Raises:

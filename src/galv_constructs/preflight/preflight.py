@@ -30,6 +30,7 @@ from galv_constructs._core.handler import handled_resource, handler_function, ha
 from galv_constructs._core.logs import allow_logs, new_log_group
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.validation import check_construct, check_type
+from galv_constructs.preflight._cycles import Cycles
 from galv_constructs.preflight._permission import READ_SECRET, Permission
 from galv_constructs.preflight.check import PreflightCheck
 
@@ -119,6 +120,8 @@ class GalvPreflight(Construct):
                 "Version": _version(),
             },
         )
+        self._waits_for: dict[str, IConstruct] = {}
+        self.node.add_validation(Cycles(self._resource, self._waits_for))
         set_dependency_roots(self, lambda: [self._resource])
 
     @staticmethod
@@ -127,6 +130,9 @@ class GalvPreflight(Construct):
 
         Args:
             scope: A construct in the stack.
+
+        Raises:
+            ValueError: If it is in no stack.
         """
         return GalvPreflight.find(scope) or GalvPreflight(Stack.of(scope), _ID)
 
@@ -136,7 +142,15 @@ class GalvPreflight(Construct):
 
         Args:
             scope: A construct in the stack.
+
+        Raises:
+            ValueError: If it is in no stack.
         """
+        if not any(Stack.is_stack(one) for one in scope.node.scopes):
+            raise ValueError(
+                f"scope must be a stack or a construct in one, got {type(scope).__name__} at "
+                f"{scope.node.path!r}: each stack has a GalvPreflight of its own"
+            )
         found = Stack.of(scope).node.try_find_child(_ID)
         return found if isinstance(found, GalvPreflight) else None
 
@@ -165,6 +179,7 @@ class GalvPreflight(Construct):
         stack = Stack.of(self)
         if check.waits_for is not None:
             self._resource.node.add_dependency(check.waits_for)
+            self._waits_for[id] = check.waits_for
         elif not _is_known_before(stack, stack.resolve(check.arguments)):
             return
         own = {"Own": "true"} if check.is_own else {}

@@ -73,6 +73,7 @@ def _distributions(world: World, _: str = "") -> int:
 QUOTAS = {
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
     "fargate-vcpu": Quota("fargate", "L-3032A538", "Fargate On-Demand vCPU resource count"),
+    "fargate-spot-vcpu": Quota("fargate", "L-36FBB829", "Fargate Spot vCPU resource count"),
     # The site is built on one of this size. A build above the quota waits, one of a quota of zero
     # is refused: https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html
     "codebuild": Quota(
