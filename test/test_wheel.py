@@ -215,7 +215,7 @@ def test_the_operators_command_runs_with_the_oldest_that_it_allows(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("app", "stacks"), [("galv-app", 4), ("platform-app", 2)])
+@pytest.mark.parametrize(("app", "stacks"), [("galv-app", 4), ("platform-app", 5)])
 def test_synthesizes_an_example(
     user: Mapping[str, str], tmp_path: Path, app: str, stacks: int
 ) -> None:

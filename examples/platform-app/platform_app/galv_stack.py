@@ -1,44 +1,64 @@
-"""Galv, on what the platform has, watched as the platform watches."""
+"""A Galv, on what all share, watched as the platform watches."""
 
 from typing import Any
 
 from aws_cdk import Duration, Size, Stack, TimeZone
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from galv_constructs import (
-    GalvBackend,
-    GalvDatabase,
-    GalvMail,
-    GalvNetwork,
-    GalvScheduledTask,
-)
+from galv_constructs import GalvBackend, GalvDatabase, GalvMail, GalvScheduledTask
 from platform_app.shared_stack import SharedStack
 
 
 class GalvStack(Stack):
-    """The API, a task of our own and the alarms that it raises."""
+    """The API of one Galv with its database, its mail, a schedule and the alarms that it raises.
+
+    What only one Galv needs is in its own stack, so that the others notice neither its failure nor
+    its end.
+    """
 
     def __init__(
-        self, scope: Construct, id: str, *, shared: SharedStack, version: str, **kwargs: Any
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        shared: SharedStack,
+        name: str,
+        version: str,
+        production: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(scope, id, **kwargs)
-        domain = shared.zone.zone_name
+        domain_name = f"{name}.{shared.zone.zone_name}"
+        self.database = GalvDatabase(
+            self, "Database", network=shared.network, production=production
+        )
         self.backend = GalvBackend(
             self,
             "Backend",
-            domain_name=f"galv-api.{domain}",
-            frontend_domain_names=[f"galv.{domain}"],
+            domain_name=f"{name}-api.{shared.zone.zone_name}",
+            frontend_domain_names=[domain_name],
             hosted_zone=shared.zone,
-            network=GalvNetwork.from_vpc(shared.vpc),
+            network=shared.network,
             cluster=shared.cluster,
-            database=GalvDatabase.from_instance(shared.database),
-            mail=GalvMail(self, "Mail", sender=f"galv@{domain}", hosted_zone=shared.zone),
+            load_balancer=shared.load_balancer,
+            log_bucket=shared.log_bucket,
+            database=self.database,
+            # Each has a domain of its own in Amazon SES, which goes with it.
+            mail=GalvMail(
+                self,
+                "Mail",
+                sender=f"no-reply@{domain_name}",
+                hosted_zone=shared.zone,
+                production=production,
+            ),
             version=version,
-            alarm_topic=shared.alarms,
+            spot=not production,
+            production=production,
         )
         # Galv keeps sessions in the database and never removes old ones.
         self.clear_sessions = GalvScheduledTask(
@@ -49,6 +69,7 @@ class GalvStack(Stack):
             schedule=scheduler.ScheduleExpression.cron(
                 minute="30", hour="3", time_zone=TimeZone.EUROPE_LONDON
             ),
+            spot=not production,
             alarm_topic=shared.alarms,
         )
         self._add_alarms(shared)
@@ -56,23 +77,29 @@ class GalvStack(Stack):
     def _add_alarms(self, shared: SharedStack) -> None:
         requests = self.backend.target_group.metrics
         minutes = Duration.minutes(5)
-        errors = requests.http_code_target(elbv2.HttpCodeTarget.TARGET_5XX_COUNT, period=minutes)
+        server_errors = requests.http_code_target(
+            elbv2.HttpCodeTarget.TARGET_5XX_COUNT, period=Duration.minutes(1)
+        ).create_alarm(
+            self,
+            "ServerErrors",
+            threshold=10,
+            evaluation_periods=1,
+            # No requests, no errors.
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        # A release that answers with errors is taken back.
+        self.backend.service.enable_deployment_alarms(
+            [server_errors.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
+        )
         alarms = [
-            errors.create_alarm(
-                self,
-                "ServerErrors",
-                threshold=10,
-                evaluation_periods=1,
-                # No requests, no errors.
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            ),
+            server_errors,
             requests.unhealthy_host_count(period=minutes).create_alarm(
                 self, "Unhealthy", threshold=1, evaluation_periods=2
             ),
             self.backend.service.metric_memory_utilization(period=minutes).create_alarm(
                 self, "Memory", threshold=90, evaluation_periods=3
             ),
-            shared.database.metric_free_storage_space(period=minutes).create_alarm(
+            self.database.instance.metric_free_storage_space(period=minutes).create_alarm(
                 self,
                 "Storage",
                 threshold=Size.gibibytes(5).to_bytes(),
