@@ -434,7 +434,7 @@ e2e.add_steps(
 generate = task("generate", "Write what is worked out from the code")
 for tool in (
     *("api_doc", "config_docs", "costs", "deploy_permissions", "deploy_time", "diagram"),
-    "security_doc",
+    *("scale", "security_doc"),
 ):
     generate.exec(f"python tools/{tool}.py")
 
