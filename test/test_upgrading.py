@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from aws_cdk import aws_rds as rds
 from backends import new_app, own_database, whole_backend_in
 from templates import Json, synthesize
 
-from galv_constructs import GalvNetwork, NetworkPreset
+from galv_constructs import GalvBackend, GalvDatabase, GalvNetwork, NetworkPreset
 
 PAGE = Path(__file__).parent.parent / "docs" / "upgrading.md"
 DATABASE, BUCKET, VPC = "AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::EC2::VPC"
 
+MOVED = (GalvBackend, GalvDatabase)
 Arguments = Callable[[Stack], Json]
 # Settings of a database that exists, none of which may replace it.
 IN_PLACE: list[Json] = [
@@ -127,3 +129,16 @@ def test_properties_replace_what_the_page_says() -> None:
             )
             (change,) = template_diff.changes(old, new)
             assert (change.kind, change.why) == ("replaced", name)
+
+
+def test_what_the_page_moves_from_is_gone_and_what_it_moves_to_is_there() -> None:
+    section = PAGE.read_text().partition("## From a checkout")[2].partition("\n## ")[0]
+    before, now = (
+        set(re.findall(r"(\w+)=", "".join(column)))
+        for column in zip(*re.findall(r"^\| (`.*) \| (.*) \|$", section, re.MULTILINE), strict=True)
+    )
+
+    backend, database = (set(signature(each.__init__).parameters) for each in MOVED)
+    assert {"database_instance_type", "database_secret", "enabled"} <= before
+    assert before & backend == {"database"}
+    assert {"instance_type", "owner_role", "rotation", "ca_file"} <= now & database
