@@ -2,6 +2,7 @@
 
 import pytest
 import scale
+from snapshot import SNAPSHOTS
 from templates import Json, of_type
 
 
@@ -80,6 +81,14 @@ def test_the_text_names_what_binds_first_with_the_number_of_the_table(
     assert "8,187 each" in page
     ports = of_type(dict(laboratory), "AWS::ElasticLoadBalancingV2::TargetGroup")
     assert len(ports) == 1
+
+
+def test_the_text_counts_what_a_site_adds() -> None:
+    kinds = [line.split()[1] for line in (SNAPSHOTS / "frontend/us-east-1-zone.txt").open()]
+
+    cloudfront = ("ResponseHeadersPolicy", "Distribution", "OriginAccessControl", "Function")
+    assert [kinds.count(f"AWS::CloudFront::{kind}") for kind in cloudfront] == [1] * 4
+    assert f"and {kinds.count('AWS::IAM::Role')} roles." in scale.PAGE.read_text()
 
 
 def test_a_quota_counts_what_is_shared_too() -> None:

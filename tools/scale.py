@@ -183,7 +183,7 @@ def quotas(shared: Json) -> list[Quota]:
         ),
         Quota(
             name="Distributions of CloudFront",
-            limit=200,
+            limit=500,
             page=_CLOUDFRONT,
             count=_of("AWS::CloudFront::Distribution"),
         ),
