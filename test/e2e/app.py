@@ -289,32 +289,37 @@ class Application:
         ]
 
     def _cdk(self, *arguments: str, folder: Path | None = None) -> Outcome:
-        cache = Path.home() / ".cache" / "aws" / "jsii" / "package-cache"
-        with (self.cloud.folder / "cdk.log").open("w+b") as log:
-            process = subprocess.Popen(
-                ["cdk", *arguments, "--no-notices", "--progress=events"],
-                cwd=folder or self.folder,
-                env=os.environ
-                | self.cloud.environment()
-                | _QUIET
-                # What jsii unpacked before, although HOME is another one.
-                | {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)}
-                | {"NODE_OPTIONS": f"--require={_PATIENCE}"},
-                stdin=subprocess.DEVNULL,
-                # Not a pipe: what the CLI started could keep that open for ever.
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                code = process.wait(_LONGEST)
-            except subprocess.TimeoutExpired:
-                code = -1
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait(60)
-            log.seek(0)
-            output = log.read().decode(errors="replace")
-        assert code >= 0, f"cdk {arguments[0]} did not end within {_LONGEST} s:\n{output[-4000:]}"
-        return Outcome(code, output)
+        return run_cdk(self.cloud, folder or self.folder, *arguments)
+
+
+def run_cdk(cloud: Cloud, folder: Path, *arguments: str) -> Outcome:
+    """Run the CDK CLI in a folder, against a cloud."""
+    cache = Path.home() / ".cache" / "aws" / "jsii" / "package-cache"
+    with (cloud.folder / "cdk.log").open("w+b") as log:
+        process = subprocess.Popen(
+            ["cdk", *arguments, "--no-notices", "--progress=events"],
+            cwd=folder,
+            env=os.environ
+            | cloud.environment()
+            | _QUIET
+            # What jsii unpacked before, although HOME is another one.
+            | {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)}
+            | {"NODE_OPTIONS": f"--require={_PATIENCE}"},
+            stdin=subprocess.DEVNULL,
+            # Not a pipe: what the CLI started could keep that open for ever.
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(_LONGEST)
+        except subprocess.TimeoutExpired:
+            code = -1
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(60)
+        log.seek(0)
+        output = log.read().decode(errors="replace")
+    assert code >= 0, f"cdk {arguments[0]} did not end within {_LONGEST} s:\n{output[-4000:]}"
+    return Outcome(code, output)

@@ -36,6 +36,8 @@ GATEWAY_PORT = int(os.environ["GATEWAY_PORT"])
 _PATIENCE = 1
 # Seconds that a server has until it answers.
 _LONGEST_START = 120
+_lock = threading.Lock()
+_ways: dict[tuple[str, int], str] = {}
 
 
 class _Images:
@@ -164,18 +166,27 @@ class _Docker:
     containers = _Containers()
 
 
-@functools.cache
 def _network() -> Network:
     """Return the network of all containers, in which this emulator is AWS."""
+    # The cache alone lets tasks that start at the same time make a network each.
+    with _lock:
+        return _only_network()
+
+
+@functools.cache
+def _only_network() -> Network:
     network = Network("10.0.0.0/16").__enter__()
     network.serve(GATEWAY_PORT, ("127.0.0.1", GATEWAY_PORT), address=network.gateway)
     return network
 
 
-@functools.cache
 def _way_to(database: tuple[str, int]) -> str:
     """Return the address of a database in the network."""
-    return _network().serve(5432, database)
+    network = _network()
+    with _lock:
+        if database not in _ways:
+            _ways[database] = network.serve(5432, database)
+        return _ways[database]
 
 
 def _start(
