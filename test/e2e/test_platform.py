@@ -5,6 +5,7 @@ import shutil
 import time
 from base64 import b64encode
 from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from e2e.app import DOMAIN, Application, Outcome, run_cdk
@@ -150,6 +151,7 @@ def test_the_end_of_demo_leaves_the_others_and_their_data(platform: Platform, cl
     lab = {"name": "a laboratory"}
     made, said = platform.ask(host, "/labs/", of=production, data=lab, password=password)
     assert made == 201, said
+    storage = urlsplit(json.loads(said)["storages"][0]).path
     before = resources(cloud)
 
     done = platform.cdk("destroy", "Demo", "--force")
@@ -161,8 +163,8 @@ def test_the_end_of_demo_leaves_the_others_and_their_data(platform: Platform, cl
     assert [one for one in left if not one.startswith("logs: /aws/lambda/Demo-")] == []
     for stack in ("Production", "Stage", "Worker"):
         assert platform.service(stack)["runningCount"] == 1
-    status, _ = platform.ask(host, "/galv_storage/1/", of=production, password=password)
-    assert status == 200
+    status, said = platform.ask(host, storage, of=production, password=password)
+    assert status == 200, said
 
 
 def superuser_password(backend: Backend) -> str:
