@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 from dataclasses import MISSING
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from aws_cdk import App
 from proof import certificates
 
 from galv_constructs import GalvConfig, NetworkPreset
+from galv_constructs._core.today import today
 from galv_constructs.config import config as declarations
 from galv_constructs.config._keys import DERIVED, keys_of
 
@@ -842,6 +843,13 @@ class TestImage:
     def test_may_be_pulled_from_its_registry_or_be_of_another_day(self) -> None:
         assert read(mirrorImage="false").mirror_image is False
         assert read(latestAsOf="2026-11-23").latest_as_of == date(2026, 11, 23)
+
+    def test_is_of_no_day_that_is_to_come(self) -> None:
+        later = today() + timedelta(days=2)
+
+        assert f"- latestAsOf: must be a day that has come, got {later}" in refusal(
+            latestAsOf=later.isoformat()
+        )
 
     def test_may_be_pinned_while_the_site_is_of_a_day(self) -> None:
         assert read(latestAsOf="2026-11-23", backendVersion="v2.11.4", mirrorImage=False)

@@ -16,8 +16,9 @@ from e2e.stack import Json
 from e2e.templates import add_what_fails, resource
 
 FIRST, SECOND = "v4.0.0", "v4.1.0"
-NOW = datetime.now(timezone.utc).date()
-LATER = NOW + timedelta(days=7)
+# Neither is a day to come, which is refused.
+LATER = datetime.now(timezone.utc).date()
+NOW = LATER - timedelta(days=7)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -15,8 +16,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ssm as ssm
 from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_scheduler import ScheduleExpression
-from backends import MakeBackend, RefusedBackend, Synth, backend_in, new_app
+from backends import MakeBackend, Refusal, RefusedBackend, Synth, backend_in, new_app
 from containers import Container, Image, container_of, why_not
+from runtimes import given_runtime
 from templates import (
     Json,
     as_list,
@@ -31,9 +33,9 @@ from templates import (
     task_definition,
 )
 
-from galv_constructs import GalvNetwork, GalvScheduledTask, NetworkPreset
+from galv_constructs import GalvNetwork, GalvScheduledTask, MirroredImage, NetworkPreset
 from galv_constructs.images import mirrored_image
-from galv_constructs.images._image import GALV_REPOSITORY, check_image
+from galv_constructs.images._image import ARCHITECTURES, GALV_REPOSITORY, check_image
 
 DIGEST = f"sha256:{'0a1b' * 16}"
 
@@ -485,6 +487,29 @@ class TestArchitecture:
 
     def test_is_the_one_that_galv_publishes_for_when_none_is_given(self, default: Json) -> None:
         assert self.architectures(default) == {"X86_64"}
+
+    def test_is_that_of_a_copy(self, stack: Stack, refusal: Refusal) -> None:
+        copies = {
+            architecture: MirroredImage(
+                stack,
+                architecture,
+                repository="registry.example.com/galv",
+                tag="v2.11.4",
+                architecture=architecture,
+                preflight=False,
+            )
+            for architecture in ARCHITECTURES
+        }
+        runtime = given_runtime(stack)
+        arm = replace(runtime, image=copies["ARM64"].image, architecture="ARM64")
+
+        assert arm.architecture == "ARM64"
+        text = refusal(lambda: replace(runtime, image=copies["ARM64"].image))
+        assert text.startswith(
+            "image is the copy of Stack/ARM64 for ARM64, and architecture is 'X86_64': pass "
+            "architecture='ARM64'"
+        )
+        assert "for X86_64" in refusal(lambda: replace(arm, image=copies["X86_64"].image))
 
     @pytest.mark.parametrize(
         ("architecture", "platform"),

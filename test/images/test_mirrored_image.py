@@ -1,7 +1,7 @@
 """An image that the stack copies to a repository of its own."""
 
 import json
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -343,6 +343,12 @@ class TestRefusals:
         text = refusal(lambda: mirror(stack, architecture="arm64"))
 
         assert text == "architecture must be one of X86_64, ARM64, got 'arm64'"
+
+    def test_refuses_a_day_that_is_to_come(self, stack: Stack, refusal: Refusal) -> None:
+        tomorrow = today() + timedelta(days=1)
+
+        text = refusal(lambda: mirror(stack, as_of=tomorrow + timedelta(days=1)))
+        assert text.startswith(f"as_of must be a day that has come, got {tomorrow + timedelta(1)}")
 
     def test_refuses_a_day_for_a_version(self, stack: Stack, refusal: Refusal) -> None:
         text = refusal(lambda: mirror(stack, tag="v2.11.4", as_of=date(2026, 11, 23)))

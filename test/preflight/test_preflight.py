@@ -2,12 +2,14 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable
+from datetime import date
 from importlib import metadata
 from typing import Any
 
 import pytest
-from aws_cdk import CfnParameter, CfnResource, NestedStack, Stack, assertions
+from aws_cdk import CfnParameter, CfnResource, NestedStack, Stack, Token, assertions
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
@@ -20,11 +22,12 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
-from backends import new_app, regional_stack
+from backends import new_app, regional_stack, zone_in
 from templates import Json, needs, of_type, only, only_id
 
 from galv_constructs import GalvPreflight, PreflightCheck
-from galv_constructs.preflight._needs import KINDS, Needs, check_preflight, secret_checks
+from galv_constructs.preflight._needs import Needs, check_preflight, secret_checks
+from galv_constructs.preflight.check import KINDS
 from galv_ops.preflight import kinds, quotas
 from galv_ops.preflight import stack as own_resources
 
@@ -514,6 +517,18 @@ class TestNeeds:
         )
         assert "preflight leaves out 'Other/Image', which none" in errors
 
+    @pytest.mark.parametrize(
+        ("given", "kind"),
+        [("Quotas", "quotas"), ("HostedZone", "hosted-zone"), ("MAIL_SANDBOX", "mail-sandbox")],
+    )
+    def test_know_a_kind_in_another_case(
+        self, stack: Stack, construct: ec2.CfnEIP, given: str, kind: str
+    ) -> None:
+        Needs(construct, preflight=[given]).ask("Image", IMAGE)
+
+        with pytest.raises(RuntimeError, match=f"'{given}', .*mean the kind '{kind}', in lower"):
+            synth(stack)
+
     def test_of_nested_stacks_are_apart_where_they_are_asked_in_one(self, stack: Stack) -> None:
         for name in ("A", "B"):
             construct = ec2.CfnEIP(NestedStack(stack, name), "Address")
@@ -691,6 +706,35 @@ class TestFunctions:
         with pytest.raises(ValueError, match="question must be a mapping, such as"):
             PreflightCheck.function(own, question)
 
+    @pytest.mark.parametrize(
+        ("question", "where"),
+        [
+            ({"until": date(2026, 11, 23)}, r"question\['until'\]"),
+            ({"seats": [1, {2}]}, r"question\['seats'\]\[1\]"),
+            ({"share": float("nan")}, r"question\['share'\]"),
+            ({"seats": [None]}, r"question\['seats'\]\[0\]"),
+            ({"seats": (1, 2)}, r"question\['seats'\]"),
+            ({1: "seat"}, "question"),
+        ],
+    )
+    def test_refuses_a_question_that_is_no_json(
+        self, own: lambda_.Function, question: Any, where: str
+    ) -> None:
+        with pytest.raises(ValueError, match=f"^{where} must be as JSON has it, .*, got "):
+            PreflightCheck.function(own, question)
+
+    def test_takes_a_question_with_all_that_json_has_and_tokens(
+        self, own: lambda_.Function, stack: Stack
+    ) -> None:
+        region = Token.as_any({"Ref": "AWS::Region"})
+        given = {"a": [1, 1.5, True], "b": {"c": stack.account}, "d": region}
+
+        check = PreflightCheck.function(own, given)
+        assert "AWS::Region" in str(stack.resolve(check.arguments["Question"]))
+
+
+IN_SUBNETS: Json = {"vpc_id": VPC, "subnet_ids": SUBNETS, "route": "nat"}
+
 
 class TestKinds:
     def test_are_all_that_can_be_asked(self, stack: Stack) -> None:
@@ -737,6 +781,114 @@ class TestKinds:
     def test_refuse_a_text_in_place_of_a_list(self, refused: Callable[[], object]) -> None:
         with pytest.raises(ValueError, match="must be a list of"):
             refused()
+
+    @pytest.mark.parametrize(
+        ("kind", "arguments", "says"),
+        [
+            ("image", {"name": None}, "name must be the name of an image, got None"),
+            ("image", {"name": ""}, "name must be the name of an image, got an empty text"),
+            (
+                "image",
+                {"name": "a", "architecture": "arm"},
+                "architecture must be one of X86_64, ARM64",
+            ),
+            (
+                "image",
+                {"name": "a", "credentials": ""},
+                "credentials must be the ARN of a secret, got an",
+            ),
+            ("secret", {"secret": None}, "secret must be an aws_secretsmanager.ISecret, got None"),
+            ("secret", {"secret": ""}, "secret must be a secret or its ARN, got an empty text"),
+            (
+                "secret",
+                {"secret": ARN, "keys": [None]},
+                "keys[0] must be one of the keys, got None",
+            ),
+            (
+                "hosted_zone",
+                {"zone": None, "domain_names": ["a"]},
+                "zone must be an aws_route53.IHosted",
+            ),
+            (
+                "hosted_zone",
+                {"domain_names": []},
+                "domain_names must be a list of names, got an empty one",
+            ),
+            ("records", {"names": [""]}, "names[0] must be one of the names, got an empty text"),
+            (
+                "records",
+                {"zone": None, "names": ["a"]},
+                "zone must be an aws_route53.IHostedZone, got None",
+            ),
+            (
+                "certificate",
+                {"certificate": None, "domain_names": ["a"]},
+                "certificate must be an aws_ce",
+            ),
+            (
+                "mail_identity",
+                {"domain": None},
+                "domain must be a domain such as 'mail.example.com', got N",
+            ),
+            (
+                "mail_identity",
+                {"domain": "a.b", "exists": "no"},
+                "exists must be true or false, got 'no'",
+            ),
+            ("quota", {"name": "vpc", "amount": None}, "amount must be a number above 0, got None"),
+            ("quota", {"name": "vpc", "amount": 0}, "amount must be a number above 0, got 0"),
+            ("subnets", {**IN_SUBNETS, "vpc_id": None}, "vpc_id must be the id of a VPC, got None"),
+            (
+                "subnets",
+                {**IN_SUBNETS, "subnet_ids": []},
+                "subnet_ids must be a list of subnets, got an em",
+            ),
+            (
+                "subnets",
+                {**IN_SUBNETS, "route": "vpn"},
+                "route must be one of nat, internet, none, got 'vpn'",
+            ),
+            (
+                "subnets",
+                {**IN_SUBNETS, "addresses": None},
+                "addresses must be a whole number, got None",
+            ),
+            (
+                "database",
+                {"instance_identifier": ""},
+                "instance_identifier must be the name of an inst",
+            ),
+            (
+                "database",
+                {"instance_identifier": "a", "endpoint": ""},
+                "endpoint must be the host name",
+            ),
+            ("snapshot", {"arn": None}, "arn must be the ARN of a snapshot, got None"),
+            (
+                "service_linked_roles",
+                {"services": []},
+                "services must be a list of services, got an empty",
+            ),
+            ("site_source", {"source": None}, "source must be a mapping, such as"),
+            ("site_source", {"source": {}}, "source must be a mapping, such as"),
+            ("site_source", {"source": {"Tag": None}}, "source['Tag'] must be text, got None"),
+            ("function", {"function": None}, "function must be an aws_lambda.IFunction, got None"),
+        ],
+    )
+    def test_refuse_none_and_what_is_empty(
+        self, stack: Stack, kind: str, arguments: Json, says: str
+    ) -> None:
+        ask = getattr(PreflightCheck, kind)
+        zone = {"zone": zone_in(stack)} if kind in ("hosted_zone", "records") else {}
+
+        with pytest.raises(ValueError, match=f"^{re.escape(says)}"):
+            ask(**{**zone, **arguments})
+
+    def test_refuses_a_construct_that_is_no_function(self, stack: Stack) -> None:
+        zone: Any = zone_in(stack)
+
+        with pytest.raises(ValueError, match=r"function must be an aws_lambda\.IFunction, got"):
+            PreflightCheck.function(zone)
 
     def test_refuses_a_quota_that_nobody_knows(self) -> None:
         with pytest.raises(ValueError, match=r"name must be one of .*, got 'elastic-ip'"):

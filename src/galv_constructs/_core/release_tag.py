@@ -3,6 +3,7 @@
 import re
 from datetime import date, datetime
 
+from galv_constructs._core.today import today
 from galv_constructs._core.validation import check_image_tag, is_token
 
 LATEST = "latest"
@@ -55,11 +56,17 @@ def refuse_digest_of_latest(name: str, tag: object) -> None:
 
 
 def check_day(name: str, day: object, tag_name: str, tag: str) -> None:
-    """Refuse what is no day, and a day of another tag than `latest`."""
+    """Refuse what is no day, one that is to come, and a day of another tag than `latest`."""
     if day is None:
         return
     if not isinstance(day, date) or isinstance(day, datetime):
         raise ValueError(f"{name} must be a datetime.date, got {day!r}")
+    now = today()
+    if day > now:
+        raise ValueError(
+            f"{name} must be a day that has come, got {day}, and in UTC it is {now}: pass that or "
+            "an earlier one"
+        )
     if tag != LATEST:
         raise ValueError(
             f"{name} is the day that {tag_name}='latest' is of, and {tag_name} is {tag!r}: leave "

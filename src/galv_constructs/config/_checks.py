@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from galv_constructs._core.policy import DeploymentPolicy
 from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.release_tag import LATEST
+from galv_constructs._core.today import today
 from galv_constructs._core.validation import is_in_domain
 from galv_constructs.config._kinds import CERTIFICATE_ARN
 from galv_constructs.database._checks import LEAST_STORAGE, least_maximum, snapshot_region
@@ -218,6 +219,12 @@ def _image_mistakes(config: "GalvConfig") -> list[str]:
         )
     if config.latest_as_of is None:
         return mistakes
+    now = today()
+    if config.latest_as_of > now:
+        mistakes.append(
+            f"latestAsOf: must be a day that has come, got {config.latest_as_of}, and in UTC it is "
+            f"{now}; set it to that or an earlier one"
+        )
     versions = (config.backend_version, config.frontend_version)
     if LATEST not in versions:
         mistakes.append(

@@ -39,7 +39,8 @@ from galv_constructs.frontend.source import RESERVED_PREFIXES
 from galv_constructs.frontend.source import RESERVED_VARIABLES as FRONTEND_RESERVED_VARIABLES
 from galv_constructs.load_balancer._access import check_ranges
 from galv_constructs.network import NetworkPreset
-from galv_constructs.preflight._needs import ID_PATTERN, KINDS, check_preflight
+from galv_constructs.preflight._needs import ID_PATTERN, check_preflight
+from galv_constructs.preflight.check import KINDS
 from galv_constructs.sleep.awake_hours import AwakeHours, check_time_zone
 from galv_constructs.web_acl._credential_rules import check_credential_paths
 from galv_constructs.web_acl._managed_rules import MANAGED_GROUPS

@@ -3,6 +3,7 @@
 from datetime import date
 from functools import lru_cache
 from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
 
 from aws_cdk import LegacyStackSynthesizer, Stack
 from aws_cdk import aws_ecs as ecs
@@ -20,6 +21,9 @@ Architecture = Literal["X86_64", "ARM64"]
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 _PLATFORMS = {"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
+
+# What images that were copied are for; an image itself does not say it.
+_BUILT_FOR: WeakKeyDictionary[ecs.ContainerImage, tuple[Architecture, str]] = WeakKeyDictionary()
 
 GALV_REPOSITORY = "ghcr.io/galv-team/galv-backend"
 """The image that Galv publishes, without a tag."""
@@ -106,10 +110,19 @@ def check_reachable(image: ecs.ContainerImage, network: IGalvNetwork) -> None:
     )
 
 
+def remember_architecture(
+    image: ecs.ContainerImage, architecture: Architecture, copied_by: str
+) -> ecs.ContainerImage:
+    """Return an image, of which is known from now on what it is built for, and who copied it."""
+    _BUILT_FOR[image] = (architecture, copied_by)
+    return image
+
+
 def check_architecture(image: ecs.ContainerImage | None, architecture: object) -> None:
     """Refuse what is no architecture, or another one than an image says that it is built for.
 
-    Only an image that CDK builds for a given platform says so. Galv's is published for one.
+    Only the copy of a `MirroredImage` says so, and one that CDK builds for a given platform. Galv's
+    is published for one.
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(
@@ -122,6 +135,13 @@ def check_architecture(image: ecs.ContainerImage | None, architecture: object) -
                 "pass image=…, one that is built for it, or leave architecture out"
             )
         return
+    built_for, copied_by = _BUILT_FOR.get(image, (None, ""))
+    if built_for is not None and built_for != architecture:
+        raise ValueError(
+            f"image is the copy of {copied_by} for {built_for}, and architecture is "
+            f"{architecture!r}: pass architecture={built_for!r}, or to the MirroredImage "
+            f"architecture={architecture!r}"
+        )
     platform = _platform(image) if isinstance(image, ecs.AssetImage) else None
     if platform is not None and _PLATFORMS.get(platform) != architecture:
         raise ValueError(

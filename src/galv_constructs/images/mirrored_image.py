@@ -36,6 +36,7 @@ from galv_constructs.images._image import (
     ARCHITECTURES,
     Architecture,
     check_registry_credentials,
+    remember_architecture,
 )
 from galv_constructs.preflight._needs import Needs, check_preflight
 from galv_constructs.preflight.check import PreflightCheck
@@ -163,6 +164,7 @@ class MirroredImage(Construct):
         check_preflight(preflight)
         policy = DeploymentPolicy.of(production=production, removal_protection=removal_protection)
         super().__init__(scope, id)
+        self._architecture = architecture
         self._source = f"{repository}:{tag}"
         self._repository = ecr.Repository(
             self,
@@ -270,7 +272,11 @@ class MirroredImage(Construct):
     @property
     def image(self) -> ecs.ContainerImage:
         """The copy, by its digest, for `image=` of a task; tasks that have it may pull it."""
-        return ecs.ContainerImage.from_ecr_repository(self._repository, self._digest)
+        return remember_architecture(
+            ecs.ContainerImage.from_ecr_repository(self._repository, self._digest),
+            self._architecture,
+            self.node.path,
+        )
 
     @property
     def digest(self) -> str:

@@ -1,11 +1,14 @@
 """Refusing the id of a check to leave out that no construct asks."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 import jsii
 from aws_cdk import Stage
 from constructs import Construct, IValidation
+
+from galv_constructs.preflight.check import KINDS
 
 # Types of the metadata at a stage: ids that constructs were given to leave out, and ids that they
 # ask or would ask.
@@ -53,8 +56,14 @@ class _LeftOut:
 
 
 def _refusal(id: str, asked: list[str]) -> str:
+    # `Quotas` has the form of an id, and so has `HostedZone`.
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])|[_ ]", "-", id).lower()
     near = difflib.get_close_matches(id, asked, n=1)
-    meant = f"; did you mean {near[0]!r}?" if near else "."
+    meant = "."
+    if kind in KINDS:
+        meant = f"; did you mean the kind {kind!r}, in lower case?"
+    elif near:
+        meant = f"; did you mean {near[0]!r}?"
     return (
         f"preflight leaves out {id!r}, which none of the constructs with that list asks{meant} "
         f"They ask: {', '.join(asked) or 'nothing'}"

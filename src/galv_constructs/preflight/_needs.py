@@ -14,26 +14,9 @@ from constructs import Construct, IConstruct
 
 from galv_constructs._core.validation import is_list, is_token
 from galv_constructs.preflight._left_out import claim_left_out
-from galv_constructs.preflight.check import TOKEN, PreflightCheck
+from galv_constructs.preflight.check import KINDS, TOKEN, PreflightCheck
 from galv_constructs.preflight.preflight import GalvPreflight
 
-KINDS = (
-    "certificate",
-    "database",
-    "function",
-    "hosted-zone",
-    "image",
-    "mail-identity",
-    "mail-sandbox",
-    "quotas",
-    "records",
-    "secret",
-    "service-linked-roles",
-    "site-source",
-    "snapshot",
-    "subnets",
-)
-"""The kinds of questions, which `preflight=[…]` can leave out."""
 ID_PATTERN = r"[^/]+/.+|[A-Z][^/]*"
 """The id of a check as messages show it: the path of its construct, and mostly a name."""
 # A secret as ECS names it, with the key of its JSON that a variable is taken from.

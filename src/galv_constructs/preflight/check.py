@@ -12,9 +12,34 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import IConstruct
 
-from galv_constructs._core.validation import check_construct, check_list, check_type
+from galv_constructs._core.validation import check_boolean, check_given, check_range, check_type
+from galv_constructs.preflight._arguments import (
+    check_amount,
+    check_json,
+    check_one_of,
+    check_optional_text,
+    check_text,
+    check_texts,
+)
 from galv_constructs.preflight._permission import READ_SECRET, Permission
 
+KINDS = (
+    "certificate",
+    "database",
+    "function",
+    "hosted-zone",
+    "image",
+    "mail-identity",
+    "mail-sandbox",
+    "quotas",
+    "records",
+    "secret",
+    "service-linked-roles",
+    "site-source",
+    "snapshot",
+    "subnets",
+)
+"""The kinds of questions, which `preflight=[…]` can leave out."""
 TOKEN = r"\$\{Token\[[^\]]*\]\}"  # noqa: S105 - of CDK's
 # The registry of ECR in the name of an image, as the question knows it, but that account, region
 # and suffix may be tokens.
@@ -54,6 +79,8 @@ _READING_QUOTAS = Permission(
     resources=["*"],
     reason=_READS_ALL,
 )
+# More than a VPC has.
+_MOST_ADDRESSES = 1_000_000
 # Of these EC2 also lists what other accounts share, and the quota is not for.
 _SHARED = ("internet-gateway", "vpc")
 
@@ -104,9 +131,11 @@ class PreflightCheck:
                 none are used; for Amazon ECR none are needed.
 
         Raises:
-            ValueError: If an argument has the wrong type.
+            ValueError: If an argument is malformed.
         """
-        check_type("name", name, str, "the name of an image")
+        check_text("name", name, "the name of an image")
+        check_one_of("architecture", architecture, ("X86_64", "ARM64"))
+        check_optional_text("credentials", credentials, "the ARN of a secret")
         arguments: dict[str, str] = {"Image": name, "Architecture": architecture}
         permissions = []
         found = _ECR.match(name)
@@ -147,15 +176,17 @@ class PreflightCheck:
             keys: Keys that it must have. Default: none, and it may be any text.
 
         Raises:
-            ValueError: If `keys` is no list.
+            ValueError: If an argument is malformed.
         """
-        check_list("keys", keys, "a list of keys")
+        check_texts("keys", keys, "keys", may_be_empty=True)
         if isinstance(secret, str):
+            check_text("secret", secret, "a secret or its ARN")
             arn, key_arn = secret, None
         else:
-            check_construct(
+            check_given(
                 "secret",
                 secret,
+                "secret_arn",
                 "aws_secretsmanager.ISecret",
                 "secretsmanager.Secret.from_secret_name_v2(scope, id, name)",
             )
@@ -183,9 +214,11 @@ class PreflightCheck:
                 can forbid. Default: false.
 
         Raises:
-            ValueError: If `domain_names` is no list.
+            ValueError: If an argument is malformed.
         """
-        check_list("domain_names", domain_names, "a list of names")
+        _check_zone(zone)
+        check_texts("domain_names", domain_names, "names")
+        check_boolean("certificate", certificate)
         return PreflightCheck(
             kind="hosted-zone",
             arguments={
@@ -210,9 +243,10 @@ class PreflightCheck:
             names: Names that get addresses, or `TXT name` for another type of record.
 
         Raises:
-            ValueError: If `names` is no list.
+            ValueError: If an argument is malformed.
         """
-        check_list("names", names, "a list of names")
+        _check_zone(zone)
+        check_texts("names", names, "names")
         return PreflightCheck(
             kind="records",
             arguments={
@@ -239,9 +273,17 @@ class PreflightCheck:
                 stack.
 
         Raises:
-            ValueError: If `domain_names` is no list.
+            ValueError: If an argument is malformed.
         """
-        check_list("domain_names", domain_names, "a list of names")
+        check_given(
+            "certificate",
+            certificate,
+            "certificate_arn",
+            "aws_certificatemanager.ICertificate",
+            "acm.Certificate.from_certificate_arn(scope, id, arn)",
+        )
+        check_texts("domain_names", domain_names, "names")
+        check_optional_text("region", region, "a region such as 'us-east-1'")
         arn = certificate.certificate_arn
         return PreflightCheck(
             kind="certificate",
@@ -261,7 +303,12 @@ class PreflightCheck:
             domain: The domain.
             exists: Whether it must be there. Otherwise it must not, unless it is the stack's own.
                 Default: false.
+
+        Raises:
+            ValueError: If an argument is malformed.
         """
+        check_text("domain", domain, "a domain such as 'mail.example.com'")
+        check_boolean("exists", exists)
         arn = f"arn:{Aws.PARTITION}:ses:{Aws.REGION}:{Aws.ACCOUNT_ID}:identity/{domain}"
         return PreflightCheck(
             kind="mail-identity",
@@ -300,10 +347,10 @@ class PreflightCheck:
             amount: How much of it the stack needs. Default: 1.
 
         Raises:
-            ValueError: If there is no quota of that name here.
+            ValueError: If there is no quota of that name here, or `amount` is no number above 0.
         """
-        if name not in _COUNTED_BY:
-            raise ValueError(f"name must be one of {', '.join(_COUNTED_BY)}, got {name!r}")
+        check_one_of("name", name, _COUNTED_BY)
+        check_amount("amount", amount)
         arguments: dict[str, str | Sequence[str]] = {"Needs": [f"{name}={amount:g}"]}
         if name in _SHARED:
             arguments["Account"] = Aws.ACCOUNT_ID
@@ -335,9 +382,13 @@ class PreflightCheck:
             addresses_each: How many addresses each subnet needs. Default: none.
 
         Raises:
-            ValueError: If `subnet_ids` is no list.
+            ValueError: If an argument is malformed.
         """
-        check_list("subnet_ids", subnet_ids, "a list of subnets")
+        check_text("vpc_id", vpc_id, "the id of a VPC")
+        check_texts("subnet_ids", subnet_ids, "subnets")
+        check_one_of("route", route, ("nat", "internet", "none"))
+        check_range("addresses", addresses, 0, _MOST_ADDRESSES)
+        check_range("addresses_each", addresses_each, 0, _MOST_ADDRESSES)
         return PreflightCheck(
             kind="subnets",
             arguments={
@@ -378,10 +429,13 @@ class PreflightCheck:
             security_group_ids: Security groups that it must have. Default: any.
 
         Raises:
-            ValueError: If `security_group_ids` is no list, or not one of instance and cluster is
-                given.
+            ValueError: If an argument is malformed, or not one of instance and cluster is given.
         """
-        check_list("security_group_ids", security_group_ids, "a list of security groups")
+        check_texts("security_group_ids", security_group_ids, "security groups", may_be_empty=True)
+        check_optional_text("instance_identifier", instance_identifier, "the name of an instance")
+        check_optional_text("cluster_identifier", cluster_identifier, "the name of a cluster")
+        check_optional_text("endpoint", endpoint, "the host name of a database")
+        check_optional_text("engine_version", engine_version, "a version such as '16.3'")
         if (instance_identifier is None) == (cluster_identifier is None):
             raise ValueError(
                 "database takes instance_identifier or cluster_identifier, one of both, got "
@@ -419,7 +473,12 @@ class PreflightCheck:
                 snapshot is not encrypted. Default: false, and such a snapshot is an error.
             restored: The instance or the cluster of the stack that is restored. Where that is there
                 already, a snapshot that is gone is a warning. Default: it is an error.
+
+        Raises:
+            ValueError: If an argument is malformed.
         """
+        check_text("arn", arn, "the ARN of a snapshot")
+        check_boolean("encrypts", encrypts)
         arguments: dict[str, str] = {"SnapshotArn": arn}
         permissions = [
             Permission(
@@ -446,9 +505,10 @@ class PreflightCheck:
                 not create a missing role, it is an error. Default: a missing role is a warning.
 
         Raises:
-            ValueError: If `services` is no list.
+            ValueError: If an argument is malformed.
         """
-        check_list("services", services, "a list of services")
+        check_texts("services", services, "services")
+        check_optional_text("created_by", created_by, "the ARN of a role")
         roles = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/"
         arguments: dict[str, str | Sequence[str]] = {"Services": list(services)}
         permissions = [
@@ -478,7 +538,18 @@ class PreflightCheck:
         Args:
             source: `Type` (`release`, `git` or `image`), `Repository`, `Tag` and, where they are
                 pinned, `Commit` and `Digest`.
+
+        Raises:
+            ValueError: If it is no mapping of texts, or an empty one.
         """
+        if not isinstance(source, Mapping) or not source:
+            raise ValueError(
+                "source must be a mapping, such as {'Type': 'release', 'Repository': …, 'Tag': …}, "
+                f"got {source!r}"
+            )
+        for name, value in source.items():
+            # An empty one is as good as none.
+            check_type(f"source[{name!r}]", value, str, "text")
         return PreflightCheck(kind="site-source", arguments={"Source": dict(source)})
 
     @staticmethod
@@ -510,11 +581,12 @@ class PreflightCheck:
             question: What it is asked, as JSON has it. Default: nothing but the id of the check.
 
         Raises:
-            ValueError: If an argument has the wrong type.
+            ValueError: If an argument has the wrong type, or `question` holds what is no JSON.
         """
-        check_construct(
+        check_given(
             "function",
             function,
+            "function_arn",
             "aws_lambda.IFunction",
             "lambda_.Function.from_function_arn(scope, id, arn)",
         )
@@ -522,6 +594,7 @@ class PreflightCheck:
             raise ValueError(
                 f"question must be a mapping, such as {{'seats': 5}}, got {question!r}"
             )
+        check_json("question", question or {})
         return PreflightCheck(
             kind="function",
             arguments={
@@ -550,6 +623,16 @@ def _counting(quota: str) -> Sequence[Permission]:
         reason = "Preflight counts the instances of the account, and changes nothing."
         return [Permission(actions=[action], resources=[all_instances], reason=reason)]
     return [Permission(actions=[action], resources=["*"], reason=_READS_ALL)]
+
+
+def _check_zone(zone: route53.IHostedZone) -> None:
+    check_given(
+        "zone",
+        zone,
+        "hosted_zone_id",
+        "aws_route53.IHostedZone",
+        "route53.HostedZone.from_lookup(scope, id, domain_name=…)",
+    )
 
 
 def _zone_arn(zone: route53.IHostedZone) -> str:
