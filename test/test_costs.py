@@ -7,6 +7,8 @@ import prices
 import pytest
 from templates import Json
 
+from galv_constructs import AwakeHours
+
 Costs = Mapping[str, prices.Costs]
 
 
@@ -60,7 +62,25 @@ def test_what_is_shared_makes_one_more_backend_cheap(cheap: Costs) -> None:
     # The figure that the page gives for what a trial cannot do without.
     trial = cheap["trial"]
     rests = trial["tasks"] + prices.DATABASES["db.t4g.micro"] + prices.ADDRESS
-    assert f"A trial keeps ${sum(trial.values()) - rests:.2f} for" in costs.PAGE.read_text()
+    always = sum(trial.values()) - rests
+    assert f"${always:.2f} of a trial: with a WAF no trial" in costs.PAGE.read_text()
+    assert always > 40
+
+
+@pytest.mark.slow
+def test_a_trial_that_sleeps_stays_within_what_the_page_says(cheap: Costs) -> None:
+    sums = {name: sum(items.values()) for name, items in cheap.items()}
+
+    assert sums["trial that sleeps, awake for 10 hours on weekdays, without a WAF"] < 40
+    assert sums["the same, without a WAF, on Fargate Spot"] < 40
+    assert cheap["trial that sleeps, awake for 12 hours on weekdays"]["WAF"] > 0
+
+
+def test_the_share_of_a_week_is_that_of_days_and_hours() -> None:
+    awake = AwakeHours(days="Mon-Thu,Sat", start="07:30", end="19:00")
+
+    assert math.isclose(cheapest.share_of_week(awake), 5 * 11.5 / 168)
+    assert cheapest.share_of_week(None) == 1
 
 
 TASK: Json = {

@@ -20,12 +20,14 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_route53 as route53
 
 from galv_constructs import (
+    AwakeHours,
     GalvBackend,
     GalvDatabase,
     GalvDatabaseCluster,
     GalvLoadBalancer,
     GalvMail,
     GalvNetwork,
+    GalvSleep,
     NetworkPreset,
 )
 
@@ -47,6 +49,9 @@ class Shape:
     shared: Mapping[str, float] = field(default_factory=dict)
     """Stacks of which it is charged a share."""
 
+    awake: AwakeHours | None = None
+    """When it is awake, if it sleeps."""
+
 
 def _stack(app: App, name: str) -> Stack:
     return Stack(app, name, env=_ENVIRONMENT)
@@ -66,11 +71,17 @@ def _backend(stack: Stack, name: str, **settings: Any) -> GalvBackend:
     )
 
 
-def _alone(app: App, **settings: Any) -> None:
+def _alone(app: App, *, awake: AwakeHours | None = None, **settings: Any) -> None:
     """One deployment with nothing around it, in public subnets and outside of production."""
     stack = _stack(app, "Galv")
     network = GalvNetwork(stack, "Network", preset=NetworkPreset.PUBLIC)
-    _backend(stack, "trial", network=network, production=False, **settings)
+    trial = _backend(stack, "trial", network=network, production=False, **settings)
+    _let_sleep(stack, trial, awake)
+
+
+def _let_sleep(stack: Stack, backend: GalvBackend, awake: AwakeHours | None) -> None:
+    if awake is not None:
+        GalvSleep(stack, "Sleep", sleepers=[backend], awake=awake)
 
 
 def _shared(app: App, *, size: str) -> dict[str, Any]:
@@ -96,14 +107,16 @@ def _shared(app: App, *, size: str) -> dict[str, Any]:
     }
 
 
-def _stage(app: App, *, own_database: bool, **settings: Any) -> None:
+def _stage(
+    app: App, *, own_database: bool, awake: AwakeHours | None = None, **settings: Any
+) -> None:
     """A stage beside production, which has the load balancer, the network and the cluster."""
     shared = _shared(app, size="t4g.micro")
     server = shared.pop("database")
     database = GalvDatabase if own_database else server.add_database("stage")
-    _backend(
-        _stack(app, "Galv"), "stage", **shared, database=database, production=False, **settings
-    )
+    stack = _stack(app, "Galv")
+    stage = _backend(stack, "stage", **shared, database=database, production=False, **settings)
+    _let_sleep(stack, stage, awake)
 
 
 def _laboratory(app: App, **settings: Any) -> None:
@@ -113,9 +126,36 @@ def _laboratory(app: App, **settings: Any) -> None:
     _backend(_stack(app, "Galv"), "lab", **shared, database=database, max_tasks=2, **settings)
 
 
+def _sleeping(define: Callable[..., object], awake: AwakeHours, **settings: Any) -> Shape:
+    return Shape(partial(define, awake=awake, **settings), awake=awake)
+
+
+def share_of_week(awake: AwakeHours | None) -> float:
+    """Return for which part of a week a deployment is awake."""
+    if awake is None:
+        return 1
+    _, _, _, _, days, _ = awake.wake_schedule.expression_string.split()
+    begin, end = (
+        int(hour) + int(minute) / 60
+        for hour, minute in (time.split(":") for time in (awake.start, awake.end))
+    )
+    return len(days.split(",")) * (end - begin) / (7 * 24)
+
+
+_TWELVE = AwakeHours(days="Mon-Fri", start="07:00", end="19:00")
+_TEN = AwakeHours(days="Mon-Fri", start="08:00", end="18:00")
 _TENTH = {"Platform": 1 / LABORATORIES}
 SHAPES: dict[str, Shape] = {
     "trial": Shape(_alone),
+    "trial that sleeps, awake for 12 hours on weekdays": _sleeping(_alone, _TWELVE),
+    "the same, on Fargate Spot": _sleeping(_alone, _TWELVE, spot=True),
+    "the same, without a WAF": _sleeping(_alone, _TWELVE, web_acl=False),
+    "the same, without a WAF, on Fargate Spot": _sleeping(
+        _alone, _TWELVE, web_acl=False, spot=True
+    ),
+    "trial that sleeps, awake for 10 hours on weekdays, without a WAF": _sleeping(
+        _alone, _TEN, web_acl=False
+    ),
     "trial, without a WAF": Shape(partial(_alone, web_acl=False)),
     "trial, without a WAF, on Fargate Spot": Shape(partial(_alone, web_acl=False, spot=True)),
     "trial, image for ARM64": Shape(
@@ -137,8 +177,11 @@ SHAPES: dict[str, Shape] = {
     "stage on a shared load balancer, with a database of a shared server": Shape(
         partial(_stage, own_database=False)
     ),
+    "stage on a shared load balancer that sleeps, awake for 12 hours on weekdays": _sleeping(
+        _stage, _TWELVE, own_database=True
+    ),
     "tenth laboratory in the account": Shape(_laboratory),
-    "the same, with a tenth of what all share": Shape(_laboratory, shared=_TENTH),
+    "tenth laboratory, with a tenth of what all share": Shape(_laboratory, shared=_TENTH),
 }
 
 
@@ -161,7 +204,9 @@ def _costs(shape: Shape) -> Costs:
     )
     shape.define(app)
     templates = {one.name: one.template for one in read_stacks(Path(app.synth().directory))}
-    costs = monthly_costs(templates[name] for name in shape.stacks)
+    costs = monthly_costs(
+        (templates[name] for name in shape.stacks), awake=share_of_week(shape.awake)
+    )
     for name, part in shape.shared.items():
         for item, cost in monthly_costs([templates[name]]).items():
             costs[item] = costs.get(item, 0) + part * cost
