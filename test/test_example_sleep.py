@@ -48,6 +48,15 @@ def test_validations_rest_too() -> None:
     assert schedule in plan
 
 
+@pytest.mark.parametrize(
+    ("more", "window"), [(HOURS, "12:45-13:15"), ({"isProduction": False}, None)]
+)
+def test_is_backed_up_in_the_day(more: Json, window: str | None) -> None:
+    (database,) = of_type(backend(**more), "AWS::RDS::DBInstance").values()
+
+    assert database["Properties"].get("PreferredBackupWindow") == window
+
+
 def test_rests_without_validations_too() -> None:
     assert len(of_type(backend(**HOURS, monitorIntervalMinutes=0), SCHEDULE)) == 2
 

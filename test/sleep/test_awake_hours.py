@@ -85,6 +85,24 @@ def test_refuses_a_text_that_is_malformed(text: Any) -> None:
         AwakeHours.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("hours", "window"),
+    [
+        (AwakeHours(), "12:45-13:15"),
+        (AwakeHours(time_zone=TimeZone.EUROPE_BERLIN), "11:45-12:15"),
+        # On the other day in UTC.
+        (AwakeHours(time_zone=TimeZone.PACIFIC_AUCKLAND), "23:45-00:15"),
+        (AwakeHours(start="10:00", end="10:05"), "09:47-10:17"),
+    ],
+)
+def test_has_a_time_for_backups_in_the_day(hours: AwakeHours, window: str) -> None:
+    assert hours.backup_window == window
+
+
+def test_has_no_time_for_backups_in_a_time_zone_that_is_not_known() -> None:
+    assert AwakeHours(time_zone=TimeZone.of("Mars/Olympus")).backup_window is None
+
+
 def test_knows_time_zones() -> None:
     check_time_zone("timeZone", "Europe/London")
 

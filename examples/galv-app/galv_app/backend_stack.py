@@ -55,6 +55,9 @@ class BackendStack(Stack):
             )
         alarms = alarm_topic(self, config.alarm_email)
         web_acl_arn = self._web_acl_arn(config, log_bucket, alarms)
+        awake = None
+        if config.awake_hours is not None:
+            awake = AwakeHours.parse(config.awake_hours, time_zone=TimeZone.of(config.time_zone))
         self.backend = GalvBackend(
             self,
             "Backend",
@@ -71,7 +74,7 @@ class BackendStack(Stack):
             min_tasks=config.min_tasks,
             lab_storage_quota=Size.gibibytes(config.lab_storage_quota_gib),
             secrets=self._secrets(config),
-            database=self._database(config),
+            database=self._database(config, awake),
             network=network(self, config, log_bucket),
             internet_facing=config.internet_facing,
             allowed_cidrs=config.allowed_cidrs,
@@ -105,12 +108,12 @@ class BackendStack(Stack):
             monitor = GalvTask(
                 self, "ValidationMonitor", runtime=self.backend.runtime, command=validate
             )
-        if config.awake_hours is not None:
+        if awake is not None:
             GalvSleep(
                 self,
                 "Sleep",
                 sleepers=[self.backend, monitor],
-                awake=AwakeHours.parse(config.awake_hours, time_zone=TimeZone.of(config.time_zone)),
+                awake=awake,
                 alarm_topic=alarms,
             )
         CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
@@ -171,7 +174,7 @@ class BackendStack(Stack):
             alarm_topic=alarms,
         ).web_acl_arn
 
-    def _database(self, config: GalvConfig) -> partial[GalvDatabase]:
+    def _database(self, config: GalvConfig, awake: AwakeHours | None) -> partial[GalvDatabase]:
         """How the backend creates its database."""
         version = config.database_engine_version
         return partial(
@@ -184,6 +187,8 @@ class BackendStack(Stack):
             allow_major_version_upgrade=version is not None,
             allocated_storage=config.database_storage_gib,
             max_allocated_storage=config.database_max_storage_gib,
+            # At night it may be stopped.
+            preferred_backup_window=None if awake is None else awake.backup_window,
             snapshot_identifier=config.database_snapshot,
             rotation=config.database_rotation,
             ca_file=config.database_ca_file,

@@ -4,6 +4,7 @@ import difflib
 import re
 import zoneinfo
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from aws_cdk import TimeZone
 from aws_cdk import aws_scheduler as scheduler
@@ -13,6 +14,7 @@ _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _TEXT = re.compile(r"(\S+) (\S+)-(\S+)")
 _EXAMPLE = "'Mon-Fri 07:00-19:00'"
 _UTC = "Etc/UTC"
+_DAY = 24 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +94,29 @@ class AwakeHours:
         """When it goes to sleep."""
         return self._schedule(self.end, "*")
 
+    @property
+    def backup_window(self) -> str | None:
+        """Half an hour in the middle of the day, in UTC, for `preferred_backup_window`.
+
+        RDS creates no backup of a database that is stopped, and chooses a time at night by itself.
+        None where this computer does not know the time zone.
+        """
+        name = _UTC if self.time_zone is None else self.time_zone.timezone_name
+        try:
+            zone = zoneinfo.ZoneInfo(name)
+        except zoneinfo.ZoneInfoNotFoundError:
+            return None
+        # In winter, or south of the equator in summer: an hour off is still in the day.
+        offset = datetime(2026, 1, 15, tzinfo=zone).utcoffset() or timedelta(0)
+        minutes = [60 * hour + minute for hour, minute in map(_clock, (self.start, self.end))]
+        start = (sum(minutes) // 2 - 15 - round(offset.total_seconds() / 60)) % _DAY
+        return "-".join(f"{m // 60:02}:{m % 60:02}" for m in (start, (start + 30) % _DAY))
+
     def _schedule(self, time: str, days: str) -> scheduler.ScheduleExpression:
-        hour, minute = time.split(":")
+        hour, minute = _clock(time)
         return scheduler.ScheduleExpression.cron(
-            minute=str(int(minute)),
-            hour=str(int(hour)),
+            minute=str(minute),
+            hour=str(hour),
             week_day=days,
             time_zone=self.time_zone or TimeZone.ETC_UTC,
         )
@@ -130,10 +150,15 @@ def _days(text: object) -> list[str]:
     return [_DAYS[number] for number in sorted(found)]
 
 
+def _clock(time: str) -> tuple[int, int]:
+    hour, minute = time.split(":")
+    return int(hour), int(minute)
+
+
 def _time(name: str, value: object) -> tuple[int, int]:
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError(
             f"{name} must be a time such as '07:00', from 00:00 to 23:59, got {value!r}"
         )
-    return int(found[1]), int(found[2])
+    return _clock(found[0])
