@@ -13,7 +13,15 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from backends import CERTIFICATE_ARN, new_app, recommended_flags, regional_stack, whole_backend_in
+from aws_cdk.aws_scheduler import ScheduleExpression
+from backends import (
+    CERTIFICATE_ARN,
+    backend_in,
+    new_app,
+    recommended_flags,
+    regional_stack,
+    whole_backend_in,
+)
 from cdk_nag import (
     AwsSolutionsChecks,
     HIPAASecurityChecks,
@@ -36,6 +44,10 @@ from galv_constructs import (
     GalvNetwork,
     GalvReleaseTask,
     GalvReviewRole,
+    GalvScheduledTask,
+    GalvService,
+    GalvSleep,
+    GalvTask,
     GitHubSubject,
     MirroredImage,
     NetworkPreset,
@@ -217,9 +229,27 @@ def workers(stack: Stack) -> None:
     worker_system(stack, Platform(stack, "platform"))
 
 
+def resting(stack: Stack) -> None:
+    """A trial, a worker, Aurora, and a task on demand, all of which sleep."""
+    backend = backend_in(stack, production=False)
+    export = GalvTask(stack, "Export", runtime=backend.runtime, command=["export"])
+    monitor = GalvScheduledTask(
+        stack,
+        "Monitor",
+        runtime=backend.runtime,
+        command=["validate"],
+        schedule=ScheduleExpression.rate(Duration.minutes(5)),
+    )
+    cluster = GalvDatabaseCluster(
+        stack, "Aurora", network=backend.network, production=False, preflight=False
+    )
+    worker = GalvService(stack, "Worker", runtime=backend.runtime, command=["work"])
+    GalvSleep(stack, "Sleep", sleepers=[backend, monitor, export, worker, cluster])
+
+
 AGNOSTIC = [
     *(least, development, unprotected, two, public, apart, endpoints, shared, roles, asked),
-    *(databases, workers),
+    *(databases, workers, resting),
 ]
 REGIONAL = [encrypted, brought]
 SHAPES = {
@@ -228,7 +258,7 @@ SHAPES = {
 }
 # The checks that look at a template for seconds see only these, which differ most.
 VARIED = [
-    *("any-endpoints", "any-roles", "any-asked", "any-databases", "any-workers"),
+    *("any-endpoints", "any-roles", "any-asked", "any-databases", "any-workers", "any-resting"),
     "regional-encrypted",
 ]
 

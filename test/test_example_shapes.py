@@ -42,6 +42,11 @@ SHAPES: dict[str, Json] = {
     "pinned": {"backendVersion": "v2.11.4", "frontendVersion": "v2.2.0"},
     "locked-logs": {"logLockDays": 90, "removalProtection": False},
     "internal": {"internetFacing": False, "allowedCidrs": ["10.8.0.0/16"]},
+    "resting": {
+        "isProduction": False,
+        "awakeHours": "Mon-Fri 07:00-19:00",
+        "timeZone": "Europe/London",
+    },
     "alarmed": {"alarmEmail": "lab@example.com"},
 }
 

@@ -26,7 +26,11 @@ BEGIN, END = "<!-- acknowledgements: begin -->", "<!-- acknowledgements: end -->
 # Together these have every acknowledgement of the library's.
 SHAPES: list[dict[str, object]] = [
     {},
-    {"isProduction": False, "networkPreset": "natInstance"},
+    {
+        "isProduction": False,
+        "networkPreset": "natInstance",
+        "awakeHours": "Mon-Fri 07:00-19:00",
+    },
     {"removalProtection": False, "networkPreset": "public"},
 ]
 

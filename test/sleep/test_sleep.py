@@ -58,7 +58,7 @@ def database_in(stack: Stack, runtime: TaskRuntime, id: str = "Database") -> Gal
 
 
 def trial_in(stack: Stack, **arguments: Any) -> GalvBackend:
-    return backend_in(stack, production=False, preflight=False, mirror_image=False, **arguments)
+    return backend_in(stack, production=False, **arguments)
 
 
 def functions(template: Json, handler: str) -> list[Json]:
@@ -305,7 +305,7 @@ class TestRefuses:
         return refusal(lambda: GalvSleep(stack, "Sleep", **arguments))
 
     def test_refuses_a_backend_in_production(self, refusal: Refusal, stack: Stack) -> None:
-        backend = backend_in(stack, preflight=False, mirror_image=False)
+        backend = backend_in(stack)
 
         text = self.message(stack, refusal, sleepers=[backend])
 

@@ -398,8 +398,8 @@ _FINDINGS = (
     | OWN_POLICIES
     | standards(
         {
-            "LambdaConcurrency": "The function is called twice a day; a bound could only lose one "
-            "of these calls.",
+            "LambdaConcurrency": "The function is called by two schedules, by deployments and by "
+            "operators; a bound could only lose some of these calls.",
             "LambdaDLQ": "Events that the function fails on go to the dead-letter queue, as a "
             "destination, which the rule does not look at.",
             "LambdaInsideVPC": "The function calls AWS's own APIs over TLS and nothing in the VPC, "

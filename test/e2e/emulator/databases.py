@@ -23,7 +23,11 @@ _TYPE = "AWS::RDS::DBInstance"
 _PORT = 5432
 _handler = provisioners.RESOURCE_HANDLERS[_TYPE]
 _made = _handler["create"]
+_updated = _handler["update"]
 _deleted = _handler["delete"]
+# Seconds that a start takes, in which a database is neither stopped nor available.
+_START = 3
+_started, _stopped = (rds.ACTION_MAP[f"{verb}DBInstance"] for verb in ("Start", "Stop"))
 _lock = threading.Lock()
 _numbers = itertools.count()
 _servers: dict[str, "_Server"] = {}
@@ -56,7 +60,11 @@ class _Server:
 
 def server_of(host: str) -> tuple[str, int] | None:
     """Return the address and port of a database's server, which is started if it does not run."""
-    found = [one for one in rds.instances.values() if one["Endpoint"]["Address"] == host]
+    found = [
+        one
+        for one in rds.instances.values()
+        if one["Endpoint"]["Address"] == host and one["DBInstanceStatus"] == "available"
+    ]
     if not found:
         return None
     with _lock:
@@ -89,7 +97,43 @@ def _create(logical_id: str, properties: Json, stack: str) -> Made:
     return id, {**attributes, "Endpoint.Address": name, "Endpoint.Port": str(_PORT)}
 
 
+def _refuse_stopped(id: str) -> None:
+    """Refuse to change or delete a database that is stopped.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html
+    """
+    status = rds.instances.get(id, {}).get("DBInstanceStatus", "available")
+    if status != "available":
+        raise ValueError(f"InvalidDBInstanceState: instance {id} is {status}, not available")
+
+
+def _update(id: str, *arguments: Any) -> Made:
+    _refuse_stopped(id)
+    made: Made = _updated(id, *arguments)
+    return made
+
+
+def _start(parameters: Json) -> Any:
+    """Start a database that is stopped, which takes a while."""
+    id = rds.p(parameters, "DBInstanceIdentifier")
+    if rds.instances[id]["DBInstanceStatus"] != "stopped":
+        return rds.error("InvalidDBInstanceState", f"Instance {id} is not stopped.", 400)
+    answer = _started(parameters)
+    rds.instances[id]["DBInstanceStatus"] = "starting"
+    threading.Timer(_START, rds.instances[id].update, [{"DBInstanceStatus": "available"}]).start()
+    return answer
+
+
+def _stop(parameters: Json) -> Any:
+    """Stop a database that is available."""
+    id = rds.p(parameters, "DBInstanceIdentifier")
+    if rds.instances[id]["DBInstanceStatus"] != "available":
+        return rds.error("InvalidDBInstanceState", f"Instance {id} is not available.", 400)
+    return _stopped(parameters)
+
+
 def _delete(id: str, properties: Json) -> None:
+    _refuse_stopped(id)
     resource_id = rds.instances.get(id, {}).get("DbiResourceId")
     _deleted(id, properties)
     with _lock:
@@ -99,4 +143,5 @@ def _delete(id: str, properties: Json) -> None:
 
 def install() -> None:
     """Wrap MiniStack's instances."""
-    _handler.update(create=_create, delete=_delete)
+    _handler.update(create=_create, update=_update, delete=_delete)
+    rds.ACTION_MAP.update(StartDBInstance=_start, StopDBInstance=_stop)

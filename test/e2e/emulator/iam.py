@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
 
+from e2e.emulator import application_autoscaling
 from e2e.emulator.private import (
     app,
     ecs,
@@ -42,12 +43,14 @@ _SERVICE_LINKED = {
 }
 _simulated: ContextVar[Json | None] = ContextVar("e2e_simulated", default=None)
 _body: ContextVar[bytes] = ContextVar("e2e_request_body", default=b"")
+_query: ContextVar[Json] = ContextVar("e2e_query", default={})  # noqa: B039 - never changed
 _access_key: ContextVar[str] = ContextVar("e2e_access_key", default="")
 
 
 def _remember(service: str, action: str, body: bytes, parameters: Json) -> Json:
-    """Keep the body of a request for `_decide`, which is called next and is not given it."""
+    """Keep the body and the query of a request for `_decide`, which is called next without them."""
     _body.set(body)
+    _query.set(parameters)
     context: Json = _request_tag_context(service, action, body, parameters)
     return context
 
@@ -75,6 +78,13 @@ def _condition_key(key: str, context: Any) -> Any:
     if key.lower() in simulated:
         return simulated[key.lower()]
     return _resolve_condition_key(key, context)
+
+
+def _service_arns(here: str, cluster: str, body: Json) -> list[str]:
+    """Return the ARNs of the services that a request is about."""
+    named = body.get("services") or [body["service"]]
+    names = (service.rpartition("/")[2] for service in named)
+    return [f"arn:aws:ecs:{here}:service/{cluster}/{name}" for name in names]
 
 
 def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
@@ -105,6 +115,8 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
             yield action, task, cluster | tags
         case "ListTasks":
             yield action, "*", cluster
+        case "DescribeServices" | "UpdateService":
+            yield from ((action, arn, cluster) for arn in _service_arns(here, name, body))
         case _:
             yield action, cluster["ecs:cluster"], cluster
 
@@ -113,7 +125,9 @@ def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[
     """Return the resource that EventBridge Scheduler authorizes: a schedule in its group."""
     name = resource.rpartition("/")[2]
     here = f"arn:aws:scheduler:{responses.get_region()}:{responses.get_account_id()}"
-    yield action, f"{here}:schedule/{body.get('GroupName', 'default')}/{name}", {}
+    group = body.get("GroupName") or _query.get().get("groupName", "default")
+    group = group[0] if isinstance(group, list) else group
+    yield action, f"{here}:schedule/{group}/{name}", {}
     if role := body.get("Target", {}).get("RoleArn"):
         yield "iam:PassRole", role, {"iam:passedtoservice": "scheduler.amazonaws.com"}
 
@@ -152,6 +166,19 @@ def _database_resource(action: str) -> str:
     return "*"
 
 
+def _resource(action: str, service: str, resource: str) -> str:
+    """Return the resource that a service authorizes, where MiniStack knows less of it."""
+    if action in ("codebuild:BatchGetBuilds", "codebuild:StopBuild"):
+        return _codebuild_resource(json.loads(_body.get()))
+    if action == "iam:SimulatePrincipalPolicy":
+        return _asked("PolicySourceArn")
+    if action.startswith("rds:Describe") and resource == "*":
+        return _database_resource(action)
+    if service == "logs" and ":log-group:" in resource:
+        return _log_resource(resource)
+    return resource
+
+
 def _decide(access_key: str, action: str, service: str, region: str, **given: Any) -> Any:
     _access_key.set(access_key)
     checks = [(action, given.pop("resource_arn", "*"), given.pop("service_context", None) or {})]
@@ -159,20 +186,18 @@ def _decide(access_key: str, action: str, service: str, region: str, **given: An
     if service == "ecs" and action.startswith("ecs:"):
         found = _ecs_checks(action, json.loads(_body.get() or b"{}"))
         checks = [(also, resource, {**context, **more}) for also, resource, more in found]
-    elif service == "scheduler" and ":schedule/" in checks[0][1] and _body.get():
-        found = _scheduler_checks(action, checks[0][1], json.loads(_body.get()))
+    elif service == "scheduler" and ":schedule/" in checks[0][1]:
+        found = _scheduler_checks(action, checks[0][1], json.loads(_body.get() or b"{}"))
         checks = [(also, resource, {**context, **more}) for also, resource, more in found]
+    elif service == "application-autoscaling":
+        resource, more = application_autoscaling.checks(action, json.loads(_body.get()))
+        checks = [(action, resource, {**context, **more})]
     elif service == "s3" and access_key in _vpcs:
         also, resource, context = checks[0]
         checks = [(also, resource, {**context, "aws:sourcevpc": _vpcs[access_key]})]
-    elif action in ("codebuild:BatchGetBuilds", "codebuild:StopBuild"):
-        checks = [(action, _codebuild_resource(json.loads(_body.get())), checks[0][2])]
-    elif action == "iam:SimulatePrincipalPolicy":
-        checks = [(action, _asked("PolicySourceArn"), checks[0][2])]
-    elif action.startswith("rds:Describe") and checks[0][1] == "*":
-        checks = [(action, _database_resource(action), checks[0][2])]
-    elif service == "logs" and ":log-group:" in checks[0][1]:
-        checks = [(action, _log_resource(checks[0][1]), checks[0][2])]
+    else:
+        also, resource, context = checks[0]
+        checks = [(also, _resource(action, service, resource), context)]
     for also, resource, context in checks:
         options = {"service_context": context, **given}
         denied = _enforce(access_key, also, service, region, resource_arn=resource, **options)

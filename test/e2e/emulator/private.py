@@ -131,7 +131,7 @@ iam = Module(
     "_simulate_principal_policy",
 )
 lambda_svc = Module("services.lambda_svc", "_emit_lambda_logs")
-rds = Module("services.rds", "_instances", "_subnet_groups")
+rds = Module("services.rds", "_ACTION_MAP", "_error", "_instances", "_p", "_subnet_groups")
 s3 = Module(
     "services.s3",
     "_bucket_tags",

@@ -1,0 +1,155 @@
+"""A trial that rests at night: a night, a restart by AWS, a deployment in it, and its end."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from e2e.app import BARE, Application
+from e2e.backend import Backend
+from e2e.cloud import Cloud
+from e2e.inventory import inventory
+from e2e.stack import Json
+
+OLD, NEW = "v6.0.0", "v6.0.1"
+HOURS = {"awakeHours": "Mon-Fri 07:00-19:00", "timeZone": "Europe/London"}
+MIGRATION = """\
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("galv", "0001_initial")]
+    operations = []
+"""
+
+
+@pytest.fixture(scope="module")
+def app(cloud: Cloud) -> Application:
+    application = Application(cloud, "night", {**BARE, **HOURS})
+    application.publish(OLD)
+    application.publish_galv(NEW, **{"0002_nothing": MIGRATION})
+    return application
+
+
+@pytest.fixture(scope="module")
+def before(app: Application, cloud: Cloud) -> set[str]:
+    return inventory(cloud)
+
+
+@pytest.fixture(scope="module")
+def backend(app: Application, before: set[str]) -> Backend:
+    done = app.deploy(backendVersion=OLD)
+    assert done.ok, done.output
+    return app.backend
+
+
+class World:
+    """What there is of a trial: its tasks, its database, its schedule."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        (own,) = [id for id in backend.ids("AWS::Lambda::Function") if "SleepFunction" in id]
+        self.function = own
+
+    @property
+    def database(self) -> str:
+        id = self.backend.id_of("AWS::RDS::DBInstance")
+        answer = self.backend.cloud.client("rds").describe_db_instances(DBInstanceIdentifier=id)
+        return str(answer["DBInstances"][0]["DBInstanceStatus"])
+
+    def schedule(self, does: str) -> Json:
+        """Return the schedule that wakes it, or lets it sleep."""
+        (found,) = [
+            one
+            for one in self.backend.schedules()
+            if json.loads(one["Target"]["Input"]) == {"do": does}
+        ]
+        return found
+
+    @property
+    def validates(self) -> str:
+        (found,) = [one for one in self.backend.schedules() if "rate" in one["ScheduleExpression"]]
+        return str(found["State"])
+
+    @property
+    def seen(self) -> tuple[int, int, str, str]:
+        service = self.backend.service
+        return service["desiredCount"], service["runningCount"], self.database, self.validates
+
+    def send(self, payload: Json) -> Any:
+        answer = self.backend.cloud.client("lambda").invoke(
+            FunctionName=self.function, Payload=json.dumps(payload)
+        )
+        said = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, said
+        return said
+
+    def fall_asleep(self) -> None:
+        answer = self.backend.send(self.schedule("sleep"))
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+AWAKE, ASLEEP = (1, 1, "available", "ENABLED"), (0, 0, "stopped", "DISABLED")
+
+
+def test_an_evening_and_a_morning(backend: Backend) -> None:
+    world = World(backend)
+    assert world.seen == AWAKE
+
+    world.fall_asleep()
+    evening = world.seen
+    answer = backend.send(world.schedule("wake"))
+
+    assert evening == ASLEEP
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    deadline = time.monotonic() + 60
+    while world.seen != AWAKE and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert world.seen == AWAKE
+    assert backend.ask("/health/")[0] == 200
+
+
+def test_it_rests_on_when_aws_starts_its_database(backend: Backend) -> None:
+    world = World(backend)
+    world.fall_asleep()
+    rds = backend.cloud.client("rds")
+    id = backend.id_of("AWS::RDS::DBInstance")
+    rds.start_db_instance(DBInstanceIdentifier=id)
+    # Only AWS itself may send what the rule matches.
+    events = backend.cloud.client("events")
+    (rule,) = [name for name in backend.ids("AWS::Events::Rule") if "Sleep" in name]
+    pattern = json.loads(events.describe_rule(Name=rule)["EventPattern"])
+    (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
+    world.send(json.loads(target["Input"]))
+
+    assert pattern["detail"]["SourceIdentifier"] == [id]
+    assert target["Arn"].endswith(world.function)
+    assert world.seen == ASLEEP
+
+
+def test_a_deployment_wakes_it_and_changes_it(app: Application, backend: Backend) -> None:
+    world = World(backend)
+    world.fall_asleep()
+
+    # Synthesized anew, which says that something changes. RDS changes no stopped database.
+    done = app.deploy(backendVersion=NEW, databaseMaxStorageGib=300)
+
+    assert done.ok, done.output
+    assert world.seen == AWAKE
+    assert backend.version == NEW
+    assert backend.tasks("setup-db")[-1]["containers"][0]["exitCode"] == 0
+    assert app.problems() == []
+
+
+def test_it_is_deleted_while_it_rests(
+    app: Application, backend: Backend, before: set[str], cloud: Cloud
+) -> None:
+    world = World(backend)
+    world.fall_asleep()
+    assert world.seen == ASLEEP
+
+    done = app.destroy()
+
+    assert done.ok, done.output
+    left = inventory(cloud) - before
+    # Lambda makes these for functions of CDK's own, and CloudFormation knows nothing of them.
+    assert {name for name in left if not name.startswith("logs: /aws/lambda/")} == set()
