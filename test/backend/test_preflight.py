@@ -209,6 +209,21 @@ class TestPlace:
         # That of setup.
         assert found["Backend/Quotas/fargate-vcpu"]["Needs"] == ["fargate-vcpu=0.5"]
 
+    @pytest.mark.parametrize("spot", [True, False])
+    def test_a_given_cluster_is_asked_for_spot(self, stack: Stack, *, spot: bool) -> None:
+        network = GalvNetwork(stack, "Network", preflight=False)
+        cluster = ecs.Cluster.from_cluster_attributes(
+            stack, "Given", cluster_name="shared", vpc=network.vpc
+        )
+        found = asked(stack, network=network, cluster=cluster, spot=spot, production=False)
+
+        question = {
+            "Ask": "cluster",
+            "Cluster": "shared",
+            "CapacityProviders": ["FARGATE_SPOT"],
+        }
+        assert found.get("Backend/Cluster") == (question if spot else None)
+
     def test_tasks_need_as_many_processors_as_they_have(self, stack: Stack) -> None:
         found = asked(stack, cpu=2048, memory_limit_mib=4096, min_tasks=3, max_tasks=9)
 

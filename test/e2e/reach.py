@@ -137,13 +137,24 @@ class Reach:
                 yield f"{role} may not s3:{action} in {bucket}"
 
     def _database_problems(self, host: str, port: int, network: Json) -> Iterator[str]:
-        databases = self.client("rds").describe_db_instances()["DBInstances"]
-        found = [one for one in databases if one["Endpoint"]["Address"] == host]
+        rds = self.client("rds")
+        places = [
+            (one["Endpoint"]["Address"], one["Endpoint"]["Port"], one)
+            for one in rds.describe_db_instances()["DBInstances"]
+        ]
+        # A cluster takes no connections before it has an instance.
+        places += [
+            (one["Endpoint"], one["Port"], one)
+            for one in rds.describe_db_clusters()["DBClusters"]
+            if one["DBClusterMembers"]
+        ]
+        found = [(listens, one) for address, listens, one in places if address == host]
         if not found:
             yield f"no database answers at {host}"
             return
-        groups = [group["VpcSecurityGroupId"] for group in found[0]["VpcSecurityGroups"]]
-        if found[0]["Endpoint"]["Port"] != port:
+        ((listens, database), *_) = found
+        groups = [group["VpcSecurityGroupId"] for group in database["VpcSecurityGroups"]]
+        if listens != port:
             yield f"{host} does not listen on {port}"
         yield from self.flow_problems(network["securityGroups"], groups, port, "the database")
 

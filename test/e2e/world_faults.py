@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from aws_cdk import CfnParameter, Stack
+from aws_cdk import CfnParameter, Stack, aws_ecs
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 from e2e.app import DOMAIN, Application
@@ -288,6 +288,29 @@ def _snapshot(world: World) -> Fault:
     )
 
 
+def _cluster(world: World) -> Fault:
+    ecs, offered = world.cloud.client("ecs"), ["FARGATE", "FARGATE_SPOT"]
+    arn = ecs.create_cluster(clusterName="given", capacityProviders=offered)["cluster"][
+        "clusterArn"
+    ]
+
+    def offer(*providers: str) -> None:
+        ecs.put_cluster_capacity_providers(
+            cluster="given", capacityProviders=providers, defaultCapacityProviderStrategy=[]
+        )
+
+    return Fault(
+        kind="cluster",
+        check=lambda stack: PreflightCheck.cluster(
+            aws_ecs.Cluster.from_cluster_arn(stack, "GivenCluster", arn),
+            capacity_providers=["FARGATE_SPOT"],
+        ),
+        says=("the cluster given does not offer FARGATE_SPOT", "it offers FARGATE"),
+        make=lambda: offer("FARGATE"),
+        mend=lambda: offer(*offered),
+    )
+
+
 def _role(world: World) -> Fault:
     iam, service = world.cloud.client("iam"), "rds.amazonaws.com"
     name = f"cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
@@ -326,5 +349,6 @@ FAULTS: Mapping[str, Callable[[World], Fault]] = {
     "NoAddresses": _addresses,
     "StoppedDatabase": _database,
     "MissingSnapshot": _snapshot,
+    "ClusterWithoutSpot": _cluster,
     "ForbiddenRole": _role,
 }

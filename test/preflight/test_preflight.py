@@ -636,6 +636,15 @@ def every_check(stack: Stack) -> list[PreflightCheck]:
         PreflightCheck.secret(ARN, keys=["A"]),
         PreflightCheck.service_linked_roles(["ecs.amazonaws.com"], created_by=ROLE),
         PreflightCheck.site_source({"Type": "git", "Repository": "https://x", "Tag": "v1"}),
+        PreflightCheck.cluster(
+            ecs.Cluster.from_cluster_arn(
+                stack, "Given", "arn:aws:ecs:eu-west-1:123456789012:cluster/galv"
+            ),
+            capacity_providers=["FARGATE_SPOT"],
+        ),
+        PreflightCheck.orderable_database(
+            "postgres", "17", "db.t4g.micro", created=rds.CfnDBInstance(stack, "Created")
+        ),
         PreflightCheck.snapshot(
             "arn:aws:rds:eu-west-1:123456789012:snapshot:galv",
             restored=rds.CfnDBInstance(stack, "Restored"),

@@ -78,6 +78,7 @@ def ask_for_account(
     cpu: int,
     min_tasks: int,
     spot: bool,
+    cluster: ecs.ICluster | None,
     internet_facing: bool | None,
 ) -> None:
     """Ask for room in the account and in the subnets, and for the roles of services."""
@@ -95,6 +96,8 @@ def ask_for_account(
         if not isinstance(network, GalvNetwork):
             # Old and new tasks run side by side while a deployment replaces them.
             ask_for_subnets(needs, network, tasks=2 * min_tasks, internet_facing=internet_facing)
+    if spot and cluster is not None:
+        needs.ask("Cluster", PreflightCheck.cluster(cluster, capacity_providers=["FARGATE_SPOT"]))
     needs.ask("Quotas/cloudfront", PreflightCheck.quota("cloudfront"))
     needs.ask(
         "ServiceLinkedRoles",

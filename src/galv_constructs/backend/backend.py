@@ -758,6 +758,8 @@ class GalvBackend(Construct):
             cpu=cpu,
             min_tasks=min_tasks,
             spot=spot,
+            # One of CDK's offers it by itself.
+            cluster=None if isinstance(self._cluster, ecs.Cluster) else self._cluster,
             internet_facing=None if own is None else internet_facing,
         )
         needs.hold(

@@ -1,7 +1,7 @@
 """The properties that an instance and a cluster of this library share."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jsii
 from aws_cdk import Annotations, ArnFormat, CfnResource, Stack
@@ -145,10 +145,16 @@ class Server(Construct):
         needs: Needs,
         *,
         instances: int,
+        engine: Literal["postgres", "aurora-postgresql"],
+        version: str,
+        instance_class: str,
         snapshot: str | None,
         encrypts: bool = False,
     ) -> None:
-        """Ask for room in the account, for RDS's role, and for the snapshot to restore."""
+        """Ask for room in the account, RDS's role, version and size, and a snapshot to restore."""
+        assert self.resource is not None  # noqa: S101 - it creates one
+        created = self.resource.node.default_child
+        assert isinstance(created, CfnResource)  # noqa: S101 - the instance or the cluster
         needs.ask("Quotas/db-instance", PreflightCheck.quota("db-instance", instances))
         needs.ask(
             "ServiceLinkedRoles",
@@ -156,13 +162,14 @@ class Server(Construct):
                 ["rds.amazonaws.com"], created_by=deployment_role(self)
             ),
         )
+        needs.ask(
+            "Orderable",
+            PreflightCheck.orderable_database(engine, version, instance_class, created=created),
+        )
         if snapshot is not None:
-            assert self.resource is not None  # noqa: S101 - it creates one
-            restored = self.resource.node.default_child
-            assert isinstance(restored, CfnResource)  # noqa: S101 - the instance or the cluster
             needs.ask(
                 "Snapshot",
-                PreflightCheck.snapshot(snapshot, encrypts=encrypts, restored=restored),
+                PreflightCheck.snapshot(snapshot, encrypts=encrypts, restored=created),
             )
         needs.hold(*self.depends_on)
 

@@ -309,6 +309,9 @@ class GalvDatabaseCluster(Server):
         self._ask(
             needs,
             instances=1 + count,
+            engine="aurora-postgresql",
+            version=full,
+            instance_class="db.serverless",
             snapshot=snapshot_arn(self, "cluster-snapshot", snapshot_identifier),
             encrypts=encryption_key is not None,
         )

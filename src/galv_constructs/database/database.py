@@ -349,7 +349,14 @@ class GalvDatabase(Server):
             production=production,
             removal_protection=removal_protection,
         )
-        self._ask(needs, instances=1, snapshot=snapshot_arn(self, "snapshot", snapshot_identifier))
+        self._ask(
+            needs,
+            instances=1,
+            engine="postgres",
+            version=full,
+            instance_class=f"db.{size.to_string()}",
+            snapshot=snapshot_arn(self, "snapshot", snapshot_identifier),
+        )
         self._protect(scope, policy, encryption_key, self._instance)
 
     @property

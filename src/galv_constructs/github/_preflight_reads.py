@@ -18,6 +18,7 @@ _EVERYWHERE = (
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
     "ecr:DescribePullThroughCacheRules",
+    "rds:DescribeOrderableDBInstanceOptions",
     "servicequotas:GetAWSDefaultServiceQuota",
     "servicequotas:GetServiceQuota",
     "ses:GetAccount",
@@ -65,6 +66,7 @@ def preflight_reads(
     )
     for action, resource in (
         ("acm:DescribeCertificate", "certificate/*"),
+        ("ecs:DescribeClusters", "cluster/*"),
         ("rds:DescribeDBClusterSnapshots", "cluster-snapshot:*"),
         ("rds:DescribeDBClusters", "cluster:*"),
         ("rds:DescribeDBInstances", "db:*"),

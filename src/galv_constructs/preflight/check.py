@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from aws_cdk import Aws, CfnResource, Stack
 from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -25,6 +26,7 @@ from galv_constructs.preflight._permission import READ_SECRET, Permission
 
 KINDS = (
     "certificate",
+    "cluster",
     "database",
     "function",
     "hosted-zone",
@@ -460,6 +462,76 @@ class PreflightCheck:
             arguments=arguments,
             permissions=[Permission(actions=[f"rds:DescribeDB{action}"], resources=[arn])],
         )
+
+    @staticmethod
+    def cluster(cluster: ecs.ICluster, *, capacity_providers: Sequence[str]) -> "PreflightCheck":
+        """Ask whether an ECS cluster is there, and offers capacity providers.
+
+        Args:
+            cluster: The cluster.
+            capacity_providers: Their names, such as `FARGATE_SPOT`.
+
+        Raises:
+            ValueError: If an argument has the wrong type.
+        """
+        check_given(
+            "cluster",
+            cluster,
+            "cluster_name",
+            "aws_ecs.ICluster",
+            "ecs.Cluster.from_cluster_arn(scope, id, arn)",
+        )
+        check_texts("capacity_providers", capacity_providers, "capacity providers")
+        return PreflightCheck(
+            kind="cluster",
+            arguments={
+                "Cluster": cluster.cluster_name,
+                "CapacityProviders": list(capacity_providers),
+            },
+            permissions=[
+                Permission(actions=["ecs:DescribeClusters"], resources=[cluster.cluster_arn])
+            ],
+        )
+
+    @staticmethod
+    def orderable_database(
+        engine: Literal["postgres", "aurora-postgresql"],
+        engine_version: str,
+        instance_class: str,
+        *,
+        created: CfnResource | None = None,
+    ) -> "PreflightCheck":
+        """Ask whether RDS can create a database of a version and a size in the region.
+
+        Args:
+            engine: The engine.
+            engine_version: The version, such as `17`, of which any minor one will do, or `17.9`.
+            instance_class: The size, such as `db.t4g.micro`.
+            created: The instance or the cluster of the stack. Where that is there already, it is a
+                warning. Default: it is an error.
+
+        Raises:
+            ValueError: If an argument is empty or has the wrong type.
+        """
+        check_one_of("engine", engine, ("postgres", "aurora-postgresql"))
+        check_text("engine_version", engine_version, "a version such as '17'")
+        check_text("instance_class", instance_class, "a size such as 'db.t4g.micro'")
+        arguments: dict[str, str] = {
+            "Engine": engine,
+            "EngineVersion": engine_version,
+            "InstanceClass": instance_class,
+        }
+        permissions = [
+            Permission(
+                actions=["rds:DescribeOrderableDBInstanceOptions"],
+                resources=["*"],
+                reason=_READS_ALL,
+            )
+        ]
+        if created is not None:
+            arguments |= {"Resource": created.logical_id, "Stack": Aws.STACK_ID}
+            permissions.append(_LISTING_STACK)
+        return PreflightCheck(kind="database", arguments=arguments, permissions=permissions)
 
     @staticmethod
     def snapshot(

@@ -1,4 +1,7 @@
-"""Whether a given database is there, runs what Galv needs, and lets tasks in."""
+"""Whether a given database is there, runs what Galv needs, and lets tasks in.
+
+Or whether RDS can create one of a version and a size.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .aws_errors import AWS_ERRORS, error_code, error_message
 from .question import ArgumentError
+from .stack import ACTION, has
 from .unreachable import UnreachableError
 
 if TYPE_CHECKING:
@@ -16,8 +20,13 @@ if TYPE_CHECKING:
     from .question import Question
     from .world import World
 
-ACTIONS = ("rds:DescribeDBClusters", "rds:DescribeDBInstances")
-"""The first for a cluster, the second for an instance."""
+ACTIONS = (
+    "rds:DescribeDBClusters",
+    "rds:DescribeDBInstances",
+    "rds:DescribeOrderableDBInstanceOptions",
+    ACTION,
+)
+"""The first for a cluster, the second for an instance, the others for one that is created."""
 
 ENGINES = ("postgres", "aurora-postgresql")
 # Names that RDS gives out, which the whole world can resolve.
@@ -44,7 +53,13 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
     tasks connect to, where these are told. Without a look at the endpoint nobody knows whether the
     identifier is that of the database: CDK wants one for an imported instance, and uses it for
     metrics and events only, so that people invent it.
+
+    Where `InstanceClass` is told, it is one to create of `Engine` and `EngineVersion`, which is the
+    resource `Resource` of `Stack`.
     """
+    if question.text("InstanceClass", ""):
+        yield from _orderable(question, world)
+        return
     found = _found(question, world)
     if not isinstance(found, _Database):
         yield found
@@ -58,6 +73,35 @@ def answer(question: Question, world: World) -> Iterable[Finding]:
         )
         return
     yield from _wrong(question, found)
+
+
+def _orderable(question: Question, world: World) -> Iterator[Finding]:
+    """Tell whether RDS has a size for a version, whose minor version may be left open.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeOrderableDBInstanceOptions.html
+    """
+    engine, version = question.text("Engine"), question.text("EngineVersion")
+    size = question.text("InstanceClass")
+    rds: Any = world.client("rds")
+    pages = rds.get_paginator("describe_orderable_db_instance_options").paginate(
+        Engine=engine, DBInstanceClass=size
+    )
+    versions = set()
+    for page in pages:
+        for option in page["OrderableDBInstanceOptions"]:
+            if f"{option['EngineVersion']}.".startswith(f"{version}."):
+                return
+            versions.add(option["EngineVersion"])
+    # One that is there goes on, also with a version that RDS creates no more.
+    say = question.warning if has(question, world) else question.error
+    yield say(
+        f"RDS has no {engine} {version} on {size} in {rds.meta.region_name}",
+        f"with {size} it has {', '.join(sorted(versions, key=_numbers))}"
+        if versions
+        else f"it has no {size} for {engine}",
+        "pass another engine_version or instance_type; `aws rds "
+        f"describe-orderable-db-instance-options --engine {engine}` lists those that there are",
+    )
 
 
 def _found(question: Question, world: World) -> _Database | Finding:

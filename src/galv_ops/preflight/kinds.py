@@ -8,6 +8,7 @@ from types import ModuleType
 
 from . import (
     certificate,
+    cluster,
     database,
     function,
     hosted_zone,
@@ -53,6 +54,7 @@ def _kind(module: ModuleType) -> Kind:
 
 KINDS: Mapping[str, Kind] = {
     "certificate": _kind(certificate),
+    "cluster": _kind(cluster),
     "database": _kind(database),
     "function": _kind(function),
     "hosted-zone": _kind(hosted_zone),

@@ -21,6 +21,9 @@ from proof.postgres import Postgres
 
 _TYPE = "AWS::RDS::DBInstance"
 _PORT = 5432
+_OPTIONS = "DescribeOrderableDBInstanceOptions"
+# As RDS has them, of each size alike; MiniStack knows ten sizes, and one version of each engine.
+_VERSIONS = ("14.22", "15.17", "16.13", "17.9", "18.3")
 _handler = provisioners.RESOURCE_HANDLERS[_TYPE]
 _made = _handler["create"]
 _updated = _handler["update"]
@@ -36,14 +39,13 @@ _servers: dict[str, "_Server"] = {}
 class _Server:
     """A server on an address of loopback that no other emulator of this machine has."""
 
-    def __init__(self, instance: Json, number: int) -> None:
+    def __init__(self, instance: Json, host: str, number: int) -> None:
         own = str(ip_address("127.64.0.0") + os.getpid())
         self.address = (own, _PORT + number)
         # Not below the emulator's folder: the server's user may not enter that.
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-postgres-", dir="/tmp"))
         self.folder.chmod(0o755)
-        names = [instance["Endpoint"]["Address"]]
-        made = certificates.create(self.folder / "tls", names)
+        made = certificates.create(self.folder / "tls", [host])
         address, port = self.address
         self.postgres = Postgres(self.folder / "server", address, made, port=port)
         self.postgres.start(
@@ -63,15 +65,24 @@ def server_of(host: str) -> tuple[str, int] | None:
     found = [
         one
         for one in rds.instances.values()
-        if one["Endpoint"]["Address"] == host and one["DBInstanceStatus"] == "available"
+        if host in _names_of(one) and one["DBInstanceStatus"] == "available"
     ]
     if not found:
         return None
     with _lock:
         id = found[0]["DbiResourceId"]
         if id not in _servers:
-            _servers[id] = _Server(found[0], next(_numbers))
+            _servers[id] = _Server(found[0], host, next(_numbers))
         return _servers[id].address
+
+
+def _names_of(instance: Json) -> list[str]:
+    """Return the names of an instance: its own, or as the first one of a cluster the cluster's."""
+    cluster = rds.clusters.get(instance["DBClusterIdentifier"])
+    if cluster is None:
+        return [instance["Endpoint"]["Address"]]
+    writer = cluster["DBClusterMembers"][0]["DBInstanceIdentifier"]
+    return [cluster["Endpoint"]] if instance["DBInstanceIdentifier"] == writer else []
 
 
 def end_all() -> None:
@@ -141,7 +152,18 @@ def _delete(id: str, properties: Json) -> None:
             server.stop()
 
 
+def _options(request: Json) -> Any:
+    engine, size = (rds.p(request, name) for name in ("Engine", "DBInstanceClass"))
+    options = "".join(
+        f"<OrderableDBInstanceOption><Engine>{engine}</Engine><EngineVersion>{version}"
+        f"</EngineVersion><DBInstanceClass>{size}</DBInstanceClass></OrderableDBInstanceOption>"
+        for version in _VERSIONS
+    )
+    listed = f"<OrderableDBInstanceOptions>{options}</OrderableDBInstanceOptions>"
+    return rds.xml(200, f"{_OPTIONS}Response", f"<{_OPTIONS}Result>{listed}</{_OPTIONS}Result>")
+
+
 def install() -> None:
     """Wrap MiniStack's instances."""
     _handler.update(create=_create, update=_update, delete=_delete)
-    rds.ACTION_MAP.update(StartDBInstance=_start, StopDBInstance=_stop)
+    rds.ACTION_MAP.update({_OPTIONS: _options, "StartDBInstance": _start, "StopDBInstance": _stop})

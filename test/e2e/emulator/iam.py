@@ -118,7 +118,8 @@ def _ecs_checks(action: str, body: Json) -> Iterator[tuple[str, str, Json]]:
         case "DescribeServices" | "UpdateService":
             yield from ((action, arn, cluster) for arn in _service_arns(here, name, body))
         case _:
-            yield action, cluster["ecs:cluster"], cluster
+            names = [one.rpartition("/")[2] for one in body.get("clusters", [name])]
+            yield from ((action, f"arn:aws:ecs:{here}:cluster/{one}", cluster) for one in names)
 
 
 def _scheduler_checks(action: str, resource: str, body: Json) -> Iterator[tuple[str, str, Json]]:

@@ -131,7 +131,16 @@ iam = Module(
     "_simulate_principal_policy",
 )
 lambda_svc = Module("services.lambda_svc", "_emit_lambda_logs")
-rds = Module("services.rds", "_ACTION_MAP", "_error", "_instances", "_p", "_subnet_groups")
+rds = Module(
+    "services.rds",
+    "_ACTION_MAP",
+    "_clusters",
+    "_error",
+    "_instances",
+    "_p",
+    "_subnet_groups",
+    "_xml",
+)
 s3 = Module(
     "services.s3",
     "_bucket_tags",

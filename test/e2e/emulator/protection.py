@@ -13,6 +13,11 @@ def _database(id: str) -> None:
         raise ValueError(f"Cannot delete protected DB Instance {id}, please disable protection")
 
 
+def _cluster(id: str) -> None:
+    if rds.clusters.get(id, {}).get("DeletionProtection"):
+        raise ValueError(f"Cannot delete protected Cluster {id}, please disable protection")
+
+
 def _load_balancer(arn: str) -> None:
     attributes = {one["Key"]: one["Value"] for one in alb.lb_attrs.get(arn, [])}
     if attributes.get("deletion_protection.enabled") == "true":
@@ -28,6 +33,7 @@ def install() -> None:
     """Check before anything is deleted, and before a last snapshot is made."""
     for name, check, actions in (
         ("AWS::RDS::DBInstance", _database, ("delete", "snapshot")),
+        ("AWS::RDS::DBCluster", _cluster, ("delete", "snapshot")),
         ("AWS::ElasticLoadBalancingV2::LoadBalancer", _load_balancer, ("delete",)),
     ):
         handler = provisioners.RESOURCE_HANDLERS[name]

@@ -377,3 +377,50 @@ class TestASnapshotThatWasRestored:
         )
 
         assert self.found(world, "CREATE_COMPLETE") == []
+
+
+class TestAnOrderableDatabase:
+    """What RDS can create in the region."""
+
+    ASKED = {"Engine": "postgres", "InstanceClass": "db.t4g.micro"}  # noqa: RUF012 - not changed
+
+    def found(self, world: World, version: str, *versions: str, **more: str) -> list[Finding]:
+        """What is found where RDS has these versions with the size."""
+        options = [{"EngineVersion": one} for one in versions]
+        with Stubber(world.client("rds")) as stub:
+            stub.add_response(
+                "describe_orderable_db_instance_options",
+                {"OrderableDBInstanceOptions": options},
+                {"Engine": "postgres", "DBInstanceClass": "db.t4g.micro"},
+            )
+            return asked(world, **self.ASKED, EngineVersion=version, **more)
+
+    @pytest.mark.parametrize("version", ["17", "17.9", "16.13"])
+    def test_with_a_version_that_there_is(self, world: World, version: str) -> None:
+        assert self.found(world, version, "16.13", "17.9", "17.10") == []
+
+    @pytest.mark.parametrize("version", ["1", "17.1", "18"])
+    def test_with_a_version_that_there_is_not(self, world: World, version: str) -> None:
+        (found,) = self.found(world, version, "17.10", "17.9", "16.13")
+
+        assert found.severity == "error"
+        assert found.wrong == f"RDS has no postgres {version} on db.t4g.micro in {REGION}"
+        assert found.found == "with db.t4g.micro it has 16.13, 17.9, 17.10"
+
+    def test_with_a_size_that_there_is_not(self, world: World) -> None:
+        (found,) = self.found(world, "17")
+
+        assert found.found == "it has no db.t4g.micro for postgres"
+
+    def test_that_is_there_is_a_warning(self, world: World) -> None:
+        resource = {
+            "LogicalResourceId": "Database",
+            "ResourceType": "AWS::RDS::DBInstance",
+            "ResourceStatus": "CREATE_COMPLETE",
+            "LastUpdatedTimestamp": datetime(2026, 11, 1, tzinfo=timezone.utc),
+        }
+        with Stubber(world.client("cloudformation")) as stub:
+            stub.add_response("list_stack_resources", {"StackResourceSummaries": [resource]})
+            (found,) = self.found(world, "17.4", "17.9", Resource="Database", Stack="galv")
+
+        assert found.severity == "warning"

@@ -31,6 +31,7 @@ SNAPSHOT = ARN.format("rds", "snapshot:a")
 # A question of each kind that asks AWS, with what it names.
 QUESTIONS: dict[str, dict[str, Any]] = {
     "certificate": {"CertificateArn": ARN.format("acm", "certificate/a"), "DomainNames": ["a"]},
+    "cluster": {"Cluster": "galv", "CapacityProviders": ["FARGATE_SPOT"]},
     "database": {"InstanceIdentifier": "galv"},
     "function": {"FunctionArn": ARN.format("lambda", "function:a")},
     "hosted-zone": {"HostedZoneId": "Z1", "DomainNames": ["a.test"], "CertificateWanted": "true"},
