@@ -17,7 +17,7 @@ def app(cloud: Cloud) -> Application:
     application = Application(cloud, "aurora", {"mirrorImage": False, "deletionProtection": True})
     application.change(STACK, "    GalvMail,\n", "    GalvDatabaseCluster,\n    GalvMail,\n")
     cluster = "partial(GalvDatabaseCluster, readers=1)"
-    application.change(STACK, "database=self._database(config),", f"database={cluster},")
+    application.change(STACK, "database=self._database(config, awake),", f"database={cluster},")
     for version in (FIRST, SECOND):
         application.publish(version)
     done = application.deploy(backendVersion=FIRST)
