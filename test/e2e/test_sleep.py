@@ -1,15 +1,20 @@
 """A trial that rests at night: a night, a restart by AWS, a deployment in it, and its end."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import time
 from typing import Any
 
 import pytest
 from e2e.app import BARE, Application
 from e2e.backend import Backend
-from e2e.cloud import Cloud
+from e2e.cloud import ROOT, Cloud
 from e2e.inventory import inventory
 from e2e.stack import Json
+from e2e.test_ops import Done, user
 
 OLD, NEW = "v6.0.0", "v6.0.1"
 HOURS = {"awakeHours": "Mon-Fri 07:00-19:00", "timeZone": "Europe/London"}
@@ -31,7 +36,16 @@ def app(cloud: Cloud) -> Application:
 
 
 @pytest.fixture(scope="module")
-def before(app: Application, cloud: Cloud) -> set[str]:
+def operator(cloud: Cloud) -> dict[str, str]:
+    """Credentials of a user with the documented permissions."""
+    page = (ROOT / "docs" / "galv-ops.md").read_text()
+    policy = re.search(r"policy: begin -->\n```json\n(.*?)```", page, re.DOTALL)
+    assert policy is not None
+    return user(cloud, "night-operator", policy[1])
+
+
+@pytest.fixture(scope="module")
+def before(app: Application, cloud: Cloud, operator: dict[str, str]) -> set[str]:
     return inventory(cloud)
 
 
@@ -106,6 +120,38 @@ def test_an_evening_and_a_morning(backend: Backend) -> None:
         time.sleep(0.5)
     assert world.seen == AWAKE
     assert backend.ask("/health/")[0] == 200
+
+
+def test_an_operator_lets_it_rest_and_wakes_it(
+    cloud: Cloud, backend: Backend, operator: dict[str, str]
+) -> None:
+    def galv_ops(*arguments: str) -> Done:
+        return Done(
+            subprocess.run(
+                [sys.executable, "-m", "galv_ops", "--stack", backend.name, *arguments],
+                env=os.environ | cloud.environment() | operator,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+        )
+
+    slept, seen, ran = galv_ops("sleep"), galv_ops("status"), galv_ops("run", "--", "true")
+    night = World(backend).seen
+    woken = galv_ops("wake")
+
+    assert (slept.code, night) == (0, ASLEEP), slept.err
+    # MiniStack drops the time zone of a template's schedule.
+    assert re.match(r"Asleep\. It wakes at 07:00 \S+, Mon, Tue, Wed, Thu, Fri, or by", slept.out)
+    assert seen.code == 0, seen.out
+    assert re.search("^off +sleep +asleep, wakes at 07:00", seen.out, re.MULTILINE)
+    assert ran.code == 125
+    assert "the deployment is asleep" in ran.err
+    assert woken.code == 0, woken.err
+    assert re.fullmatch(r"Awake until 19:00 \S+, every day\.\n", woken.out)
+    assert World(backend).database == "available"
 
 
 def test_it_rests_on_when_aws_starts_its_database(backend: Backend) -> None:
