@@ -87,7 +87,8 @@ class GalvStack(Stack):
             # No requests, no errors.
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
-        # A release that answers with errors is taken back.
+        # A release that answers with errors is taken back. CDK notes that an alarm about the
+        # service would be a cycle; this one is about the target group, which exists before it.
         self.backend.service.enable_deployment_alarms(
             [server_errors.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
         )
