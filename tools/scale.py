@@ -324,7 +324,8 @@ def stack_table(shared: Json, laboratory: Json) -> str:
     ]
     for name, template in (("shared", shared), ("a laboratory", laboratory)):
         outputs = len(template.get("Outputs", {}))
-        kilobytes = len(json.dumps(template, indent=1)) / 1000
+        # To tens: every change of a text would be one of the page.
+        kilobytes = round(len(json.dumps(template, indent=1)) / 1000, -1)
         lines.append(f"| {name} | {len(template['Resources'])} | {outputs} | {kilobytes:.0f} kB |")
     return "\n".join(lines)
 
