@@ -268,6 +268,16 @@ class TestSleep:
         assert aws.count == {WEB: 1, WORKER: 1}
         assert aws.schedule["State"] == "ENABLED"
 
+    def test_who_wakes_it_while_a_database_starts_keeps_it_awake(self, aws: FakeAws) -> None:
+        aws.drains_until = 100
+        aws.database["aurora"], aws.ready_at["aurora"] = "starting", 900
+
+        aws.meanwhile[60] = lambda: act("wake", step=True)
+        act("sleep")
+
+        assert aws.suspended == {WEB: WAKING, WORKER: WAKING}
+        assert aws.database["db"] == "available"
+
     @pytest.mark.parametrize("status", ["backing-up", "modifying", "starting"])
     def test_a_database_that_is_busy_is_waited_for(self, aws: FakeAws, status: str) -> None:
         aws.database["db"] = status
@@ -348,6 +358,7 @@ class TestWake:
         act("wake")
 
         names = aws.names()
+        assert names.count("start_db_instance") == names.count("start_db_cluster") == 1
         assert names.index("start_db_instance") < names.index("halfway")
         assert names.index("halfway") < names.index("update_service")
         assert names.index("halfway") < names.index("update_schedule")
@@ -374,7 +385,8 @@ class TestWake:
         act("wake")
 
         assert aws.count[WEB] == 3
-        assert not {"start_db_instance", "update_service", "update_schedule"} & set(aws.names())
+        changes = {"start_db_instance", "register_scalable_target", "update_service"}
+        assert not (changes | {"update_schedule"}) & set(aws.names())
 
     def test_who_lets_it_sleep_meanwhile_does(self, aws: FakeAws) -> None:
         aws.meanwhile[aws.now + 60] = lambda: act("sleep", step=True)

@@ -149,6 +149,13 @@ class TestDeployment:
         with pytest.raises(WakeError, match=r"still waits for the database db|ServiceUnavailable"):
             is_complete(event, None)
 
+    def test_it_goes_on_when_all_was_awake_at_the_last_moment(self, aws: FakeAws) -> None:
+        event = started(first())
+        aws.now += 2401
+        aws.steps = [""]
+
+        assert is_complete(event, None) == {"IsComplete": True}
+
 
 class TestEnd:
     """What goes first when the stack is deleted, or nothing is to sleep any more."""
