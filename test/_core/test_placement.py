@@ -39,6 +39,7 @@ from galv_constructs import (
     GalvReviewRole,
     GalvScheduledTask,
     GalvService,
+    GalvSleep,
     GalvTask,
     GalvWebAcl,
     GitHubSubject,
@@ -171,10 +172,12 @@ def prepare(stack: Stack, make: Make) -> None:
     zone_in(stack)
     if make in (database, load_balancer, serverless) and stack.node.try_find_child("vpc-1") is None:
         vpc_in(stack)
-    if make in (release_task, release_task_of, scheduled_task, service, task):
+    if make in (release_task, release_task_of, scheduled_task, service, sleep, task):
         vpc = vpc_in(stack, id="vpc-2")
         ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="ours", vpc=vpc)
         ecs.Cluster.from_cluster_arn(stack, "Anywhere", arn("ecs", HERE, OURS, "cluster/ours"))
+    if make is sleep:
+        GalvService(stack, "Sleeper", runtime=runtime_in(stack), command=["true"])
 
 
 def runtime_in(stack: Stack, **arguments: Any) -> TaskRuntime:
@@ -265,6 +268,10 @@ def service(stack: Stack, **arguments: Any) -> GalvService:
     return GalvService(stack, "Made", runtime=runtime_in(stack), command=["true"], **arguments)
 
 
+def sleep(stack: Stack, **arguments: Any) -> GalvSleep:
+    return GalvSleep(stack, "Made", sleepers=[stack.node.find_child("Sleeper")], **arguments)  # type: ignore[list-item]
+
+
 def queue(stack: Stack, region: str, account: str) -> sqs.IQueue:
     return sqs.Queue.from_queue_arn(stack, "Given", arn("sqs", region, account, "jobs"))
 
@@ -351,6 +358,8 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (release_task_of, "network", network, HERE),
     (release_task_of, "secrets", secrets, HERE),
     (scheduled_task, "alarm_topic", topic, HERE),
+    (sleep, "alarm_topic", topic, HERE),
+    (sleep, "alarms", alarms, HERE),
     (web_acl, "alarm_topic", topic, HERE),
     (scheduled_task, "secrets", secrets, HERE),
     (deploy_role, "provider", provider, ""),
@@ -468,6 +477,7 @@ CONSTRUCTS: dict[Make, type] = {
     review_role: GalvReviewRole,
     scheduled_task: GalvScheduledTask,
     service: GalvService,
+    sleep: GalvSleep,
     task: GalvTask,
     web_acl: GalvWebAcl,
 }
@@ -491,6 +501,8 @@ ELSEWHERE_OR_NOWHERE = {
     # Configuration has checks of its own: test_config.py.
     ("GalvConfig", "certificate_arn"),
     ("GalvConfig", "backend_certificate_arn"),
+    # Are in the stack of what lets them sleep: test_sleep.py.
+    ("GalvSleep", "sleepers"),
     # A construct of the application, which the answers wait for.
     ("PreflightCheck", "waits_for"),
 }

@@ -114,16 +114,6 @@ def check_public_zone(hosted_zone: route53.IHostedZone | None) -> None:
     """
     if hosted_zone is None:
         return
-    try:
-        _ = hosted_zone.zone_name
-    except RuntimeError as error:
-        if "zoneName" not in str(error):
-            raise
-        raise ValueError(
-            f"hosted_zone ({hosted_zone.node.path}) is known by its id alone, and names are "
-            "compared with its own: import it with route53.HostedZone.from_lookup(…) or "
-            "from_hosted_zone_attributes(…)"
-        ) from None
     # The class that jsii gave an imported zone says which interface it was returned as.
     kinds = [type(hosted_zone), *map(type, getattr(hosted_zone, "_delegates", ()))]
     resource = hosted_zone.node.default_child
@@ -141,6 +131,16 @@ def check_public_zone(hosted_zone: route53.IHostedZone | None) -> None:
             f"hosted_zone ({hosted_zone.node.path}) is a private zone, and its records have to be "
             "found from the internet: pass the public zone of the domain"
         )
+    try:
+        _ = hosted_zone.zone_name
+    except RuntimeError as error:
+        if "zoneName" not in str(error):
+            raise
+        raise ValueError(
+            f"hosted_zone ({hosted_zone.node.path}) is known by its id alone, and names are "
+            "compared with its own: import it with route53.HostedZone.from_lookup(…) or "
+            "from_hosted_zone_attributes(…)"
+        ) from None
 
 
 def _place_of(given: Any) -> tuple[str | None, str | None, str]:

@@ -12,6 +12,7 @@ from constructs import Construct
 from galv_constructs._core.placement import check_key, check_place
 from galv_constructs._core.policy import check_switches
 from galv_constructs._core.validation import (
+    arn_pattern,
     check_construct,
     check_known,
     check_range,
@@ -27,9 +28,7 @@ OLDEST, NEWEST = 14, 18
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 # The names of those that RDS and AWS Backup create start with their own, and a colon.
 _SNAPSHOT = re.compile(r"(?:(?:rds|awsbackup):)?[A-Za-z](?:-?[A-Za-z0-9])*")
-_SNAPSHOT_ARN = re.compile(
-    r"arn:aws[a-z-]*:rds:(?P<region>[a-z0-9-]+):\d{12}:(?P<of>snapshot|cluster-snapshot):(?P<name>.+)"
-)
+_SNAPSHOT_ARN = arn_pattern("rds", "(?P<of>snapshot|cluster-snapshot):(?P<name>.+)")
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Types.html: the
 # families for PostgreSQL, without the generations, of which AWS adds new ones. Only T has small
 # sizes.

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from .world import World
 
 ACTIONS = (
+    ACTION,
     "rds:DescribeDBClusters",
     "rds:DescribeDBInstances",
     "rds:DescribeOrderableDBInstanceOptions",
-    ACTION,
 )
-"""The first for a cluster, the second for an instance, the others for one that is created."""
+"""The second for a cluster, the third for an instance, the others for one that is created."""
 
 ENGINES = ("postgres", "aurora-postgresql")
 # Names that RDS gives out, which the whole world can resolve.

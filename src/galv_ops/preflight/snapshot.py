@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .question import Question
     from .world import World
 
-ACTIONS = ("rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots", ACTION)
-"""The first for a cluster's, the second for an instance's; the third to see what was restored."""
+ACTIONS = (ACTION, "rds:DescribeDBClusterSnapshots", "rds:DescribeDBSnapshots")
+"""The first to see what was restored; the second for a cluster's, the third for an instance's."""
 
 # What RDS and AWS Backup create by themselves is named so, and described by its type only.
 # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBSnapshots.html
