@@ -1,10 +1,12 @@
 """The emulator refuses what AWS refuses: what it let pass, no run could find."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -337,6 +339,52 @@ def test_answers_many_calls_at_the_same_time(cloud: Cloud) -> None:
     assert len(answers) == 36
     # As long as a question of a preflight waits.
     assert time.monotonic() - before < 5
+
+
+def test_bounds_the_processes_of_functions_and_runs_what_it_has_ended(cloud: Cloud) -> None:
+    functions, code = cloud.client("lambda"), io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "def handle(event, context):\n    return event\n")
+    role = cloud.client("iam").create_role(
+        RoleName="idle",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                },
+            }
+        ),
+    )["Role"]["Arn"]
+    names = [f"idle-{number}" for number in range(45)]
+
+    def invoke(name: str) -> object:
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(name).encode())
+        return json.loads(answer["Payload"].read())
+
+    def processes() -> int:
+        return len(list((cloud.folder / "tmp").glob("ministack-lambda-idle-*")))
+
+    for name in names:
+        functions.create_function(
+            FunctionName=name,
+            Role=role,
+            Runtime="python3.13",
+            Handler="index.handle",
+            Code={"ZipFile": code.getvalue()},
+        )
+    assert [invoke(name) for name in names] == names
+    deadline = time.monotonic() + 20
+    while processes() > 40 and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    assert processes() <= 40
+    assert invoke(names[0]) == names[0]
+    for name in names:
+        functions.delete_function(FunctionName=name)
+    cloud.client("iam").delete_role(RoleName="idle")
 
 
 class TestQuotas:

@@ -1,4 +1,4 @@
-"""Functions: their logs, and that a process outlives an error that it answered with."""
+"""Functions: their logs, and how long their processes live."""
 
 import threading
 import time
@@ -9,6 +9,10 @@ from e2e.emulator.private import PROCESS, cloudwatch_logs, lambda_runtime, lambd
 _emit = lambda_svc.emit_lambda_logs
 _invoke = lambda_runtime.Worker.invoke
 _signal, _collect = lambda_runtime.signal, lambda_runtime.collect
+_release = lambda_runtime.release_worker
+# Processes that wait for their function's next invocation, of some 100 MB each. A stack has more
+# than twenty functions, and most are called in its deployments alone.
+MOST_IDLE = 40
 # What MiniStack would end in the thread of an invocation.
 _doomed = threading.local()
 
@@ -67,8 +71,34 @@ def _collect_later(process: Any, deadline: float) -> None:
         _collect(process, deadline)
 
 
+def _release_and_bound(worker: Any) -> None:
+    """End the processes that have been idle longest, if there are too many.
+
+    MiniStack keeps one for each function as long as there is the function, and so many stacks
+    filled the memory of the machine.
+    """
+    _release(worker)
+    with lambda_runtime.lock:
+        pools = lambda_runtime.workers
+        idle = sorted(
+            ((key, one) for key, pool in pools.items() for one in pool if not one.in_use),
+            key=lambda entry: entry[1].last_used,
+        )
+        doomed = idle[:-MOST_IDLE]
+        for key, one in doomed:
+            pools[key].remove(one)
+            if not pools[key]:
+                del pools[key]
+    if doomed:
+        # A process may take seconds to end.
+        threading.Thread(
+            target=lambda_runtime.kill_workers, args=[[one for _, one in doomed]], daemon=True
+        ).start()
+
+
 def install() -> None:
     """Replace MiniStack's delivery, and its end of processes."""
+    lambda_svc.release_worker = _release_and_bound
     lambda_svc.emit_lambda_logs = _emit_to_what_is_there
     lambda_runtime.Worker.invoke = _invoke_and_keep
     lambda_runtime.signal = _signal_later

@@ -36,7 +36,9 @@ app = Module("app")
 cloudfront_js = Module("core.cloudfront_js")
 iam_actions = Module("core.iam_actions")
 iam_evaluator = Module("core.iam_evaluator", "_gather_role_policies", "_resolve_condition_key")
-lambda_runtime = Module("core.lambda_runtime", "_REAP_GRACE", "_collect", "_signal")
+lambda_runtime = Module(
+    "core.lambda_runtime", "_REAP_GRACE", "_collect", "_lock", "_signal", "_workers"
+)
 responses = Module("core.responses", "_request_region")
 router = Module("core.router")
 acm = Module("services.acm", "_certificates", "_describe_certificate", "_request_certificate")
