@@ -48,6 +48,7 @@ def cluster_in(stack: Stack) -> ecs.ICluster:
         vpc_id="vpc-1",
         availability_zones=["a", "b"],
         private_subnet_ids=["subnet-1", "subnet-2"],
+        private_subnet_ipv4_cidr_blocks=["10.0.0.0/24", "10.0.1.0/24"],
     )
     return ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="c", vpc=vpc)
 

@@ -294,7 +294,8 @@ class TestPage:
     ) -> None:
         backend, frontend, _ = deploy_time.CHANGES
         for paths in shapes.values():
-            assert labels(paths[frontend]) == ["stack", "site's build"]
+            # Preflight asks whether the release is there.
+            assert labels(paths[frontend]) == ["stack", "custom resource", "site's build"]
             assert "site's build" not in labels(paths[backend])
 
 

@@ -125,7 +125,7 @@ def test_pulls_the_image_from_its_registry_if_the_key_says_so(run: Run) -> None:
 
 @pytest.mark.slow
 def test_runs_the_latest_of_another_day_without_the_internet(run: Run) -> None:
-    assembly = run(latestAsOf="2026-02-01", networkPreset="endpoints")
+    assembly = run(latestAsOf="2026-02-01", networkPreset="endpoints", mirrorImage=True)
     template = assembly.template()
 
     assert only(template, "Custom::GalvMirroredImage")["AsOf"] == "2026-02-01"

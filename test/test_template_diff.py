@@ -141,7 +141,7 @@ def test_says_that_no_resource_changed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_compares_the_example_of_two_versions(tmp_path: Path) -> None:
     for folder in ("src", "examples"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    backend = tmp_path / "src" / "galv_constructs" / "database" / "_database.py"
+    backend = tmp_path / "src" / "galv_constructs" / "database" / "_access.py"
     changed = backend.read_text().replace('DATABASE_NAME = "galv"', 'DATABASE_NAME = "data"')
     backend.write_text(changed)
 

@@ -37,20 +37,12 @@ OWN_LOGS = (
 
 
 OWN = """\
-from aws_cdk import aws_ec2
-
-
 def own(stack: Stack) -> dict[str, Any]:
-    bucket, size = (stack.node.try_get_context(key) for key in ("theirBucket", "theirSize"))
+    bucket, check = (stack.node.try_get_context(key) for key in ("theirBucket", "theirCheck"))
     return {
-        "check_status": "warn" if size else "off",
+        "check_status": check or "off",
         "media_bucket": s3.Bucket.from_bucket_name(stack, "Their", bucket) if bucket else None,
     }
-
-
-def own_size(stack: Stack) -> dict[str, Any]:
-    size = stack.node.try_get_context("theirSize")
-    return {"instance_type": aws_ec2.InstanceType(size)} if size else {}
 
 
 class BackendStack(Stack):"""
@@ -64,8 +56,6 @@ def app(cloud: Cloud) -> Application:
     file, argument = "galv_app/backend_stack.py", "log_bucket=log_bucket,\n            web_acl_arn="
     application.change(file, "class BackendStack(Stack):", OWN)
     application.change(file, argument, f"**own(self),\n            {argument}")
-    rotation = "rotation=config.database_rotation,"
-    application.change(file, rotation, f"**own_size(self), {rotation}")
     return application
 
 
@@ -431,7 +421,7 @@ def test_another_bucket_for_uploads_comes_with_the_site(
     )
     checked = len(backend.tasks("check-status"))
 
-    done = app.deploy(theirBucket=THEIRS, theirSize="t4g.micro")
+    done = app.deploy(theirBucket=THEIRS, theirCheck="warn")
 
     assert done.ok, done.output
     assert app.problems() == []
@@ -446,7 +436,7 @@ def test_check_status_runs_although_only_the_database_changes(
     ran, service = setups(backend), backend.service
     checked = len(backend.tasks("check-status"))
 
-    done = app.deploy(theirSize="t4g.small")
+    done = app.deploy(databaseInstanceType="db.t4g.small")
 
     assert done.ok, done.output
     assert len(backend.tasks("check-status")) == checked + 1
@@ -458,7 +448,7 @@ def test_the_bucket_of_the_stack_can_be_used_again(
     backend: Backend, app: Application, cloud: Cloud
 ) -> None:
     """The site of the stack that is deployed later uses the given one until then."""
-    done = app.deploy(theirBucket="", theirSize="")
+    done = app.deploy(theirBucket="", theirCheck="", databaseInstanceType="db.t4g.micro")
 
     assert done.ok, done.output
     assert app.problems() == []
