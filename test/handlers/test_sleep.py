@@ -1,10 +1,12 @@
 """The handler of sleep, every branch, with faked services."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from handlers.services import FakeServices, client_error, clients
 
 from galv_constructs.handlers import sleep as sleep_module
@@ -241,6 +243,14 @@ class TestSleep:
         assert aws.now == 210
         assert aws.database["db"] == "stopping"
 
+    def test_a_stack_that_nobody_knows_of_is_left_alone(self, aws: FakeAws) -> None:
+        aws.status = ""
+
+        with pytest.raises(NotYetError, match="CloudFormation does not tell"):
+            act("sleep")
+
+        assert aws.count == {WEB: 1, WORKER: 2}
+
     def test_a_long_deployment_is_left_alone(self, aws: FakeAws) -> None:
         aws.status = "UPDATE_ROLLBACK_IN_PROGRESS"
 
@@ -428,6 +438,20 @@ class TestWake:
         assert aws.count == {WEB: 1, WORKER: 1}
         assert aws.database == {"db": "available", "aurora": "available"}
         assert aws.schedule["State"] == "ENABLED"
+
+    @pytest.mark.parametrize("call", ["update_service", "register_scalable_target"])
+    @pytest.mark.parametrize("done", [1, 2, 3])
+    def test_a_second_attempt_wakes_the_service_that_the_first_did_not(
+        self, aws: FakeAws, call: str, done: int
+    ) -> None:
+        aws.faults[call] = [None] * done + [client_error("ConcurrentUpdateException")]
+
+        with contextlib.suppress(ClientError):
+            act("wake")
+        act("wake")
+
+        assert aws.suspended == {WEB: AWAKE, WORKER: AWAKE}
+        assert aws.count == {WEB: 1, WORKER: 1}
 
     def test_a_database_that_somebody_stopped_is_started(self, aws: FakeAws) -> None:
         act("wake")

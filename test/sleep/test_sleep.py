@@ -382,6 +382,13 @@ class TestRefuses:
         assert "Stack/Other connects to a database that Stack/Sleep stops" in text
         assert "pass it in sleepers too" in text
 
+    def test_refuses_a_task_that_would_lose_its_database(self, stack: Stack) -> None:
+        text = self.forgotten(
+            stack, lambda runtime: GalvTask(stack, "Import", runtime=runtime, command=["import"])
+        )
+
+        assert "Stack/Import connects to a database that Stack/Sleep stops" in text
+
     def test_refuses_a_schedule_that_would_lose_its_database(self, stack: Stack) -> None:
         text = self.forgotten(
             stack,

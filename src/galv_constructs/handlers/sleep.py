@@ -101,6 +101,8 @@ def _fall_asleep() -> str:
     A deployment needs everything awake, and has just woken it.
     """
     status = stack_status(_plan()["stack"])
+    if not status:
+        return "the status of the stack, which CloudFormation does not tell"
     if status.endswith("_IN_PROGRESS"):
         return f"the deployment: the stack is {status}"
     for names in _batches(_plan()["alarms"]):
@@ -143,7 +145,8 @@ def _wake_on() -> str:
     if missing:
         return missing
     if state == "waking":
-        for service in _plan()["services"]:
+        # The first stands for all, and so is the last that says it is awake.
+        for service in reversed(_plan()["services"]):
             least = _target(service)["MinCapacity"]
             if _count(service) < least:
                 _set_count(service, least)

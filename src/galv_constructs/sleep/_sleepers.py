@@ -19,6 +19,7 @@ from galv_constructs.tasks._task_construct import TaskConstruct
 from galv_constructs.tasks.runtime import TaskRuntime
 from galv_constructs.tasks.scheduled_task import GalvScheduledTask
 from galv_constructs.tasks.service import GalvService
+from galv_constructs.tasks.task import GalvTask
 
 _SLEEPERS = "backends, services, tasks and databases"
 
@@ -175,7 +176,7 @@ class Forgotten:
         own = self._scope.node.path
         for child in self._scope.node.root.node.find_all():
             path = child.node.path
-            if isinstance(child, GalvBackend | GalvService | GalvScheduledTask):
+            if isinstance(child, GalvBackend | GalvService | GalvScheduledTask | GalvTask):
                 if child not in self._sleepers and self._needs(child):
                     yield (
                         f"{path} connects to a database that {own} stops: pass it in sleepers too, "
