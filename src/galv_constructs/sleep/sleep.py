@@ -64,15 +64,19 @@ class GalvSleep(Construct):
 
     Example:
         ```python
+        from functools import partial
+
+        hours = AwakeHours(days="Mon-Fri", start="07:00", end="19:00")
         trial = GalvBackend(
-            self, "Trial", domain_name="trial.example.com", hosted_zone=zone, production=False
-        )
-        GalvSleep(
             self,
-            "Sleep",
-            sleepers=[trial],
-            awake=AwakeHours(days="Mon-Fri", start="07:00", end="19:00"),
+            "Trial",
+            domain_name="trial.example.com",
+            hosted_zone=zone,
+            # RDS backs up no database that is stopped, and would choose a time at night.
+            database=partial(GalvDatabase, preferred_backup_window=hours.backup_window),
+            production=False,
         )
+        GalvSleep(self, "Sleep", sleepers=[trial], awake=hours)
         ```
     """
 
