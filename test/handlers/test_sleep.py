@@ -251,10 +251,13 @@ class TestSleep:
 
         assert aws.count == {WEB: 1, WORKER: 2}
 
-    def test_a_long_deployment_is_left_alone(self, aws: FakeAws) -> None:
-        aws.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+    @pytest.mark.parametrize(
+        "status", ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED"]
+    )
+    def test_a_deployment_that_has_not_ended_is_left_alone(self, aws: FakeAws, status: str) -> None:
+        aws.status = status
 
-        with pytest.raises(NotYetError, match="the stack is UPDATE_ROLLBACK_IN_PROGRESS"):
+        with pytest.raises(NotYetError, match=f"the stack is {status}"):
             act("sleep")
 
         assert aws.count == {WEB: 1, WORKER: 2}

@@ -103,7 +103,8 @@ def _fall_asleep() -> str:
     status = stack_status(_plan()["stack"])
     if not status:
         return "the status of the stack, which CloudFormation does not tell"
-    if status.endswith("_IN_PROGRESS"):
+    # What is rolled back later, by hand, wakes nothing.
+    if status.endswith(("_IN_PROGRESS", "UPDATE_FAILED", "ROLLBACK_FAILED")):
         return f"the deployment: the stack is {status}"
     for names in _batches(_plan()["alarms"]):
         client("cloudwatch").disable_alarm_actions(AlarmNames=names)
