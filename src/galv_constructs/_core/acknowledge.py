@@ -94,14 +94,24 @@ OWN_POLICIES = standards(
 )
 """Of roles that have their permissions within them."""
 
-DEPLOYMENT_FUNCTIONS = OWN_POLICIES | standards(
+OUTSIDE_THE_VPC = standards(
     {
-        "LambdaConcurrency": "The function runs in deployments only, once for each resource.",
-        "LambdaDLQ": "CloudFormation waits for the function's answer: a failure fails the "
-        "deployment instead of being lost.",
         "LambdaInsideVPC": "The function calls AWS's own APIs over TLS and nothing in the VPC, "
-        "where it could reach what is none of its business.",
+        "where it could reach what is none of its business."
     }
+)
+"""Of functions that are in no VPC."""
+
+DEPLOYMENT_FUNCTIONS = (
+    OWN_POLICIES
+    | OUTSIDE_THE_VPC
+    | standards(
+        {
+            "LambdaConcurrency": "The function runs in deployments only, once for each resource.",
+            "LambdaDLQ": "CloudFormation waits for the function's answer: a failure fails the "
+            "deployment instead of being lost.",
+        }
+    )
 )
 """Of functions that are not set up as a service would be, and of their roles."""
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from aws_cdk import Stage
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
+from galv_constructs._core.stage_records import name_of, record, records
 from galv_constructs._core.validation import is_token
 
 _CLOUDFRONT = "CloudFront"
-# Type of the metadata at a stage that says which construct has which name.
+# Kind of the records that say which construct has which name.
 _TAKEN = "galv-constructs:hostName"
 
 
@@ -39,17 +39,10 @@ def claim_host_names(
     Raises:
         ValueError: If a construct of the same stage has one of the names.
     """
-    stage = Stage.of(scope)
-    assert stage is not None  # noqa: S101 - CDK creates an app where none is given
-    taken = {
-        (entry.data["place"], entry.data["name"]): entry.data["path"]
-        for entry in stage.node.metadata
-        if entry.type == _TAKEN
-    }
+    taken = {(one["place"], one["name"]): one["path"] for one in records(scope, _TAKEN)}
     places = [_CLOUDFRONT] if of_distribution else []
     if hosted_zone is not None:
-        zone_id = hosted_zone.hosted_zone_id
-        places.append(hosted_zone.node.path if is_token(zone_id) else zone_id)
+        places.append(name_of(hosted_zone, hosted_zone.hosted_zone_id))
     path = f"{scope.node.path}/{id}".lstrip("/")
     claimed: list[dict[str, str]] = []
     for argument, name in names:
@@ -64,4 +57,4 @@ def claim_host_names(
                 )
             claimed.append({"place": place, "name": name, "path": path})
     for claim in claimed:
-        stage.node.add_metadata(_TAKEN, claim)
+        record(scope, _TAKEN, claim)

@@ -2,15 +2,14 @@
 
 import hashlib
 
-from aws_cdk import Stage
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
-from constructs import IConstruct
 
+from galv_constructs._core.stage_records import name_of, record, records
 from galv_constructs._core.validation import is_token
 
 # Rules at a shared one, which others number too: the number of a name stays when names are added.
 _FIRST, _LAST = 1_000, 49_999
-# Type of the metadata at a stage that says which construct has which number at which listener.
+# Kind of the records that say which construct has which number at which listener.
 _TAKEN = "galv-constructs:rulePriority"
 
 
@@ -57,26 +56,14 @@ def check_priority(
 def record_priority(priority: int, listener: elbv2.IApplicationListener, of: str) -> None:
     """Remember that a construct has a rule with a priority at a listener."""
     if not is_token(priority):
-        data = {"listener": _name_of(listener), "priority": priority, "path": of}
-        _stage_of(listener).node.add_metadata(_TAKEN, data)
+        name = name_of(listener, listener.listener_arn)
+        record(listener, _TAKEN, {"listener": name, "priority": priority, "path": of})
 
 
 def _taken(listener: elbv2.IApplicationListener) -> dict[int, str]:
-    name = _name_of(listener)
+    name = name_of(listener, listener.listener_arn)
     return {
-        int(entry.data["priority"]): str(entry.data["path"])
-        for entry in _stage_of(listener).node.metadata
-        if entry.type == _TAKEN and entry.data["listener"] == name
+        int(one["priority"]): str(one["path"])
+        for one in records(listener, _TAKEN)
+        if one["listener"] == name
     }
-
-
-def _name_of(listener: elbv2.IApplicationListener) -> str:
-    # One that exists may be imported twice.
-    arn = listener.listener_arn
-    return listener.node.path if is_token(arn) else arn
-
-
-def _stage_of(listener: IConstruct) -> Stage:
-    stage = Stage.of(listener)
-    assert stage is not None  # noqa: S101 - CDK creates an app where none is given
-    return stage

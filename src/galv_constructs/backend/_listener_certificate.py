@@ -1,14 +1,14 @@
 """Certificates that backends of one stack add to a listener that they share."""
 
-from aws_cdk import Annotations, Stack, Stage
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
-from constructs import Construct, IConstruct
+from constructs import Construct
 
 from galv_constructs._core.listener_rules import hashed
-from galv_constructs._core.validation import is_token
+from galv_constructs._core.stage_records import name_of, record, records
 
-# Type of the metadata at a stage that says which stack adds which certificate to which listener.
+# Kind of the records that say which stack adds which certificate to which listener.
 _ADDED = "galv-constructs:listenerCertificate"
 
 
@@ -23,8 +23,8 @@ def add_certificate(
     """
     stack = Stack.of(scope)
     names = (
-        _name(listener, listener.listener_arn),
-        _name(certificate, certificate.certificate_arn),
+        name_of(listener, listener.listener_arn),
+        name_of(certificate, certificate.certificate_arn),
     )
     key = " ".join(names)
     id = f"GalvListenerCertificate{hashed(key):x}"
@@ -37,20 +37,9 @@ def add_certificate(
     )
 
 
-def _name(construct: IConstruct, arn: str) -> str:
-    """Return what is the same for each import of a resource, where that is known."""
-    return construct.node.path if is_token(arn) else arn
-
-
 def _warn_of_another_stack(scope: Construct, stack: Stack, key: str) -> None:
-    stage = Stage.of(scope)
-    assert stage is not None  # noqa: S101 - CDK creates an app where none is given
-    others = [
-        entry.data["stack"]
-        for entry in stage.node.metadata
-        if entry.type == _ADDED and entry.data["key"] == key
-    ]
-    stage.node.add_metadata(_ADDED, {"key": key, "stack": stack.node.path})
+    others = [one["stack"] for one in records(scope, _ADDED) if one["key"] == key]
+    record(scope, _ADDED, {"key": key, "stack": stack.node.path})
     if others:
         Annotations.of(scope).add_warning_v2(
             _ADDED,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as events_targets
@@ -16,17 +16,19 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import (
-    OWN_POLICIES,
-    acknowledge,
-    acknowledge_wildcards,
-    standards,
-)
-from galv_constructs._core.alarms import TELLS_NOBODY, check_alarm_topic, event_alarm
+from galv_constructs._core.acknowledge import acknowledge, acknowledge_wildcards
+from galv_constructs._core.alarms import TELLS_NOBODY, check_alarm_topic
 from galv_constructs._core.handler import handler_function, handler_role
 from galv_constructs._core.logs import new_log_group
 from galv_constructs._core.placement import check_place
 from galv_constructs._core.protection import root_stack
+from galv_constructs._core.scheduled_function import (
+    ANY_VERSION,
+    dead_letter_queue,
+    dead_letters_alarm,
+    findings,
+    scheduler_role,
+)
 from galv_constructs._core.validation import check_construct, check_list
 from galv_constructs.backend.backend import GalvBackend
 from galv_constructs.database.interface import IGalvDatabase
@@ -41,7 +43,6 @@ from galv_constructs.tasks.task import GalvTask
 # being stopped", and RDS-EVENT-0153 for a cluster:
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html
 _RESTARTED = ["RDS-EVENT-0153", "RDS-EVENT-0154"]
-_ALARM_PERIOD = Duration.minutes(5)
 
 
 class GalvSleep(Construct):
@@ -141,13 +142,7 @@ class GalvSleep(Construct):
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
         )
-        self._dead_letter_queue = sqs.Queue(
-            self,
-            "DeadLetterQueue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
+        self._dead_letter_queue = dead_letter_queue(self)
         self._function = handler_function(
             self,
             "Function",
@@ -166,10 +161,10 @@ class GalvSleep(Construct):
         self._schedule_group = scheduler.ScheduleGroup(
             self, "Group", removal_policy=RemovalPolicy.DESTROY
         )
-        role = self._scheduler_role()
+        role = scheduler_role(self, self._schedule_group)
         self._wake_schedule = self._schedule("WakeSchedule", hours.wake_schedule, "wake", role)
         self._sleep_schedule = self._schedule("SleepSchedule", hours.sleep_schedule, "sleep", role)
-        acknowledge_wildcards(role, {f"{self._function.function_arn}:*": _ANY_VERSION})
+        acknowledge_wildcards(role, {f"{self._function.function_arn}:*": ANY_VERSION})
         self._restarts = self._restarts_rule(parts)
         Waking(
             self,
@@ -185,12 +180,9 @@ class GalvSleep(Construct):
             ],
             log_group=self._log_group,
         )
-        self._dead_letters_alarm = event_alarm(
+        self._dead_letters_alarm = dead_letters_alarm(
             self,
-            "DeadLettersAlarm",
-            metric=self._dead_letter_queue.metric_approximate_number_of_messages_visible(
-                period=_ALARM_PERIOD, statistic=cloudwatch.Stats.MAXIMUM
-            ),
+            self._dead_letter_queue,
             description=f"{self.node.path} could not go to sleep, or not wake. The messages in the "
             f"queue {self._dead_letter_queue.queue_name} and the log group "
             f"{self._log_group.log_group_name} say why.",
@@ -336,22 +328,6 @@ class GalvSleep(Construct):
         )
         return role
 
-    def _scheduler_role(self) -> iam.Role:
-        return iam.Role(
-            self,
-            "SchedulerRole",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
-                conditions={
-                    "StringEquals": {
-                        "aws:SourceAccount": Aws.ACCOUNT_ID,
-                        "aws:SourceArn": self._schedule_group.schedule_group_arn,
-                    }
-                },
-            ),
-        )
-
     def _schedule(
         self, id: str, expression: scheduler.ScheduleExpression, do: str, role: iam.Role
     ) -> scheduler.Schedule:
@@ -397,21 +373,10 @@ class GalvSleep(Construct):
         )
 
 
-_FINDINGS = (
-    {"AwsSolutions-SQS3": "The queue is itself a dead-letter queue."}
-    | OWN_POLICIES
-    | standards(
-        {
-            "LambdaConcurrency": "The function is called by two schedules, by deployments and by "
-            "operators; a bound could only lose some of these calls.",
-            "LambdaDLQ": "Events that the function fails on go to the dead-letter queue, as a "
-            "destination, which the rule does not look at.",
-            "LambdaInsideVPC": "The function calls AWS's own APIs over TLS and nothing in the VPC, "
-            "where it could reach what is none of its business.",
-        }
-    )
+_FINDINGS = findings(
+    not_bounded="The function is called by two schedules, by deployments and by operators; a bound "
+    "could only lose some of these calls."
 )
-_ANY_VERSION = "EventBridge Scheduler may call any version of this one function."
 _NO_RESOURCE = (
     "Listing tasks and reading scaling know no resource-level permissions; tasks are listed in "
     "the clusters of what sleeps alone."

@@ -1,6 +1,6 @@
 """Running a task when it is due, bounding how long it takes, and saying when it failed."""
 
-from aws_cdk import Aws, Duration, Fn, RemovalPolicy, Stack
+from aws_cdk import Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as events_targets
@@ -9,22 +9,22 @@ from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import (
-    OWN_POLICIES,
-    acknowledge,
-    acknowledge_wildcards,
-    standards,
-)
+from galv_constructs._core.acknowledge import acknowledge, acknowledge_wildcards
 from galv_constructs._core.alarms import TELLS_NOBODY, event_alarm
 from galv_constructs._core.handler import handler_function, handler_role
 from galv_constructs._core.logs import new_log_group
+from galv_constructs._core.scheduled_function import (
+    ALARM_PERIOD,
+    ANY_VERSION,
+    dead_letter_queue,
+    dead_letters_alarm,
+    findings,
+    scheduler_role,
+)
 from galv_constructs.tasks._longest_run import bound_run
 from galv_constructs.tasks._task import Task
-
-_ALARM_PERIOD = Duration.minutes(5)
 
 
 class ScheduledRuns(Construct):
@@ -57,29 +57,10 @@ class ScheduledRuns(Construct):
             removal_policy=runtime.log_removal_policy,
             encryption_key=runtime.encryption_key,
         )
-        self.dead_letter_queue = sqs.Queue(
-            self,
-            "DeadLetterQueue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
+        self.dead_letter_queue = dead_letter_queue(self)
         # Deleting the group also deletes the deadlines that the function has put into it.
         self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=RemovalPolicy.DESTROY)
-        self.scheduler_role = scheduler_role = iam.Role(
-            self,
-            "SchedulerRole",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
-                conditions={
-                    "StringEquals": {
-                        "aws:SourceAccount": Aws.ACCOUNT_ID,
-                        "aws:SourceArn": self.group.schedule_group_arn,
-                    }
-                },
-            ),
-        )
+        self.scheduler_role = scheduler_role(self, self.group)
         self.function = handler_function(
             self,
             "Function",
@@ -87,7 +68,7 @@ class ScheduledRuns(Construct):
             entry="handle",
             description=f"Runs of {self._task_path}",
             timeout=Duration.minutes(5),
-            role=self._function_role(scheduler_role),
+            role=self._function_role(),
             log_group=self.log_group,
             retry_attempts=retry_attempts,
             max_event_age=max_event_age,
@@ -103,7 +84,7 @@ class ScheduledRuns(Construct):
                 "TIMEOUT_SECONDS": str(round(timeout.to_seconds())),
                 "OVERLAP": overlap,
                 "SCHEDULE_GROUP": self.group.schedule_group_name,
-                "SCHEDULE_ROLE": scheduler_role.role_arn,
+                "SCHEDULE_ROLE": self.scheduler_role.role_arn,
                 "DEAD_LETTER_QUEUE": self.dead_letter_queue.queue_arn,
                 **({"SPOT": "true"} if task.spot else {}),
             },
@@ -117,7 +98,7 @@ class ScheduledRuns(Construct):
             schedule_group=self.group,
             target=scheduler_targets.LambdaInvoke(
                 self.function,
-                role=scheduler_role,
+                role=self.scheduler_role,
                 # Unlike the time of the attempt or its id, it is the same in every retry.
                 input=scheduler.ScheduleTargetInput.from_object(
                     {"due": scheduler.ContextAttribute.scheduled_time}
@@ -127,10 +108,10 @@ class ScheduledRuns(Construct):
                 dead_letter_queue=self.dead_letter_queue,
             ),
         )
-        acknowledge_wildcards(scheduler_role, {f"{self.function.function_arn}:*": _ANY_VERSION})
+        acknowledge_wildcards(self.scheduler_role, {f"{self.function.function_arn}:*": ANY_VERSION})
         # The first call comes as soon as the schedule is there.
         self.schedule.node.add_dependency(
-            *task.needed_to_run, scheduler_role.node.find_child("DefaultPolicy")
+            *task.needed_to_run, self.scheduler_role.node.find_child("DefaultPolicy")
         )
 
         self.failed_runs = self._failed_runs_rule()
@@ -142,12 +123,9 @@ class ScheduledRuns(Construct):
             f"or never started. Look for FAILED in the log group {self.log_group.log_group_name}.",
             topic=alarm_topic,
         )
-        self.dead_letters_alarm = event_alarm(
+        self.dead_letters_alarm = dead_letters_alarm(
             self,
-            "DeadLettersAlarm",
-            metric=self.dead_letter_queue.metric_approximate_number_of_messages_visible(
-                period=_ALARM_PERIOD, statistic=cloudwatch.Stats.MAXIMUM
-            ),
+            self.dead_letter_queue,
             description=f"A run of {self._task_path} could not be started, or not be stopped in "
             f"time. The messages in the queue {self.dead_letter_queue.queue_name} say why.",
             topic=alarm_topic,
@@ -163,10 +141,10 @@ class ScheduledRuns(Construct):
             metric_name="TriggeredRules",
             dimensions_map={"RuleName": self.failed_runs.rule_name},
             statistic=cloudwatch.Stats.SUM,
-            period=_ALARM_PERIOD,
+            period=ALARM_PERIOD,
         )
 
-    def _function_role(self, scheduler_role: iam.Role) -> iam.Role:
+    def _function_role(self) -> iam.Role:
         role = handler_role(self, "FunctionRole")
         self.log_group.grant_write(role)
         self._task.grant_run(role)
@@ -179,7 +157,7 @@ class ScheduledRuns(Construct):
             iam.PolicyStatement(actions=["scheduler:CreateSchedule"], resources=[deadlines]),
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
-                resources=[scheduler_role.role_arn],
+                resources=[self.scheduler_role.role_arn],
                 conditions={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
             ),
         ):
@@ -232,19 +210,8 @@ class ScheduledRuns(Construct):
         )
 
 
-_FINDINGS = (
-    {"AwsSolutions-SQS3": "The queue is itself a dead-letter queue."}
-    | OWN_POLICIES
-    | standards(
-        {
-            "LambdaConcurrency": "The function's calls come from one schedule and from the ends of "
-            "its runs; a bound could only lose some of them.",
-            "LambdaDLQ": "Events that the function fails on go to the dead-letter queue, as a "
-            "destination, which the rule does not look at.",
-            "LambdaInsideVPC": "The function calls AWS's own APIs over TLS and nothing in the VPC, "
-            "where it could reach what is none of its business.",
-        }
-    )
+_FINDINGS = findings(
+    not_bounded="The function's calls come from one schedule and from the ends of its runs; a "
+    "bound could only lose some of them."
 )
-_ANY_VERSION = "EventBridge Scheduler may call any version of this one function."
 _ANY_DEADLINE = "Each run has a deadline in this one group, named after it."
