@@ -449,6 +449,16 @@ class TestRefusals:
         assert text.startswith("rule_priority is 7 and Stack/Stage has a rule with that priority")
         assert "such as rule_priority=8" in text
 
+    def test_the_number_that_it_proposes_is_not_above_the_highest(
+        self, stack: Stack, refused_backend: RefusedBackend
+    ) -> None:
+        shared = shared_in(stack)
+        backend_in(stack, "Stage", domain_name="stage.example.com", **lean(shared, 50_000))
+
+        text = refused_backend(load_balancer=shared, rule_priority=50_000)
+
+        assert text.endswith("such as rule_priority=1")
+
     def test_refuses_names_whose_priorities_follow_to_be_the_same(
         self, stack: Stack, refused_backend: RefusedBackend
     ) -> None:

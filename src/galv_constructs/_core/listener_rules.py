@@ -7,6 +7,8 @@ from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from galv_constructs._core.stage_records import name_of, record, records
 from galv_constructs._core.validation import is_token
 
+HIGHEST_PRIORITY = 50_000
+"""Of a rule; the lowest is 1."""
 # Rules at a shared one, which others number too: the number of a name stays when names are added.
 _FIRST, _LAST = 1_000, 49_999
 # Kind of the records that say which construct has which number at which listener.
@@ -45,7 +47,8 @@ def check_priority(
     taken = _taken(listener)
     if priority not in taken:
         return
-    free = next(number for number in range(priority + 1, 100_000) if number not in taken)
+    after, before = range(priority + 1, HIGHEST_PRIORITY + 1), range(1, priority)
+    free = next(number for number in (*after, *before) if number not in taken)
     got = f"{priority}, which follows from {worked_out_from}," if worked_out_from else f"{priority}"
     raise ValueError(
         f"{argument} is {got} and {taken[priority]} has a rule with that priority at the same "

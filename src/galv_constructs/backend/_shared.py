@@ -10,7 +10,11 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from galv_constructs._core.certificates import check_certificate_source
-from galv_constructs._core.listener_rules import check_priority, worked_out_priority
+from galv_constructs._core.listener_rules import (
+    HIGHEST_PRIORITY,
+    check_priority,
+    worked_out_priority,
+)
 from galv_constructs._core.placement import check_place, check_vpc
 from galv_constructs._core.validation import check_construct, check_range, is_token
 from galv_constructs.load_balancer.load_balancer import IGalvLoadBalancer, covers
@@ -77,7 +81,7 @@ def check_load_balancer(
         )
     if rule_priority is not None:
         # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
-        check_range("rule_priority", rule_priority, 1, 50_000)
+        check_range("rule_priority", rule_priority, 1, HIGHEST_PRIORITY)
     check_priority(
         "rule_priority",
         worked_out_priority(domain_name) if rule_priority is None else rule_priority,

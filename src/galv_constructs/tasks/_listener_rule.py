@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 
-from galv_constructs._core.listener_rules import check_priority
+from galv_constructs._core.listener_rules import HIGHEST_PRIORITY, check_priority
 from galv_constructs._core.validation import check_given, check_range, is_list
 
 
@@ -41,7 +41,7 @@ def check_listener_rule(
         )
     check_range("port", port or 0, 1, 65535)
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
-    check_range("priority", priority or 0, 1, 50000)
+    check_range("priority", priority or 0, 1, HIGHEST_PRIORITY)
     check_priority("priority", priority or 0, listener)
     if (
         not is_list(conditions)
