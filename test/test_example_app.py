@@ -20,6 +20,7 @@ from example_app import (
     example_app,
     run_example,
 )
+from proof.templates import Assembly as ProofAssembly
 from templates import (
     Json,
     container,
@@ -104,6 +105,20 @@ def test_synthesizes_the_documented_deployment(documented: Assembly) -> None:
         "PreflightWarnings",
         "SuperuserPasswordSecret",
     }
+
+
+def test_npm_run_galv_reads_each_resource(documented: Assembly) -> None:
+    types = {
+        resource["Type"]
+        for stack in documented.stacks
+        for resource in documented.template(stack)["Resources"].values()
+    }
+
+    resources = dict(ProofAssembly(documented.directory).of_type(*types))
+
+    functions = re.findall(r"'(?:Ref|Fn::\w+)': ", str(resources))
+    assert not functions
+    assert len(resources) > 100
 
 
 def test_tells_the_image_that_tasks_run(documented: Assembly) -> None:

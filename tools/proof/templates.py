@@ -201,15 +201,17 @@ class Assembly:
     def _getatt(self, argument: list[str]) -> str:
         id, attribute = argument
         kind = self._type(id)
-        bucket = _name(id, kind)
+        name = _name(id, kind)
         known = {
+            "Arn": f"arn:aws:{_service(kind)}:{self.region}:{ACCOUNT}:{name}",
             "Endpoint.Address": DATABASE,
             "Endpoint.Port": "5432",
             "DNSName": LOAD_BALANCER,
         }
         if kind == "AWS::S3::Bucket":
-            known["DomainName"] = f"{bucket}.s3.amazonaws.com"
-            known["RegionalDomainName"] = f"{bucket}.s3.{self.region}.amazonaws.com"
+            known["Arn"] = f"arn:aws:s3:::{name}"
+            known["DomainName"] = f"{name}.s3.amazonaws.com"
+            known["RegionalDomainName"] = f"{name}.s3.{self.region}.amazonaws.com"
         if kind == "AWS::CloudFront::Distribution":
             known["DomainName"] = CDN_OF_API if "Assets" in id else CDN_OF_SITE
         return known.get(attribute, f"{id}.{attribute}")
@@ -239,6 +241,13 @@ class Assembly:
 
         return re.sub(r"\$\{([^!}]+)\}", value, text)
 
+    def _findinmap(self, argument: list[Any]) -> Any:
+        name, key, second = map(self.resolve, argument)
+        for template in self.templates:
+            if mapping := template.get("Mappings", {}).get(name):
+                return mapping[key][second]
+        return f"{name}.{key}.{second}"
+
     def _importvalue(self, argument: Any) -> Any:
         wanted = self.resolve(argument)
         for template in self.templates:
@@ -261,7 +270,15 @@ class Assembly:
         return ""
 
 
+def _service(kind: str) -> str:
+    """Return the part of an ARN that names the service, for a type of resource."""
+    return kind.split("::")[1].lower() if "::" in kind else "unknown"
+
+
 def _name(id: str, kind: str) -> str:
+    if kind == "AWS::ElasticLoadBalancingV2::Listener":
+        service = f"arn:aws:elasticloadbalancing:{_DEFAULT_REGION}:{ACCOUNT}"
+        return f"{service}:listener/app/{id}/0a1b2c3d/4e5f6071"
     if kind.startswith("AWS::SecretsManager::"):
         return f"arn:aws:secretsmanager:{_DEFAULT_REGION}:{ACCOUNT}:secret:{id}"
     return _NAMES.get(kind, str)(id)
