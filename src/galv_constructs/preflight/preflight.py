@@ -146,12 +146,14 @@ class GalvPreflight(Construct):
         Raises:
             ValueError: If it is in no stack.
         """
-        if not any(Stack.is_stack(one) for one in scope.node.scopes):
+        try:
+            stack = Stack.of(scope)
+        except RuntimeError as error:
             raise ValueError(
                 f"scope must be a stack or a construct in one, got {type(scope).__name__} at "
                 f"{scope.node.path!r}: each stack has a GalvPreflight of its own"
-            )
-        found = Stack.of(scope).node.try_find_child(_ID)
+            ) from error
+        found = stack.node.try_find_child(_ID)
         return found if isinstance(found, GalvPreflight) else None
 
     def add_check(self, id: str, check: PreflightCheck) -> None:
