@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from aws_cdk import App, Duration, Stack, Validations
+from aws_cdk import aws_backup as backup
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -35,6 +36,7 @@ from worker_system import Platform, worker_system
 
 from galv_constructs import (
     GalvBackend,
+    GalvBackupPlan,
     GalvDatabase,
     GalvDatabaseCluster,
     GalvDeployRole,
@@ -247,9 +249,19 @@ def resting(stack: Stack) -> None:
     GalvSleep(stack, "Sleep", sleepers=[backend, monitor, export, worker, cluster])
 
 
+def vaulted(stack: Stack) -> None:
+    """Instance, cluster and bucket in a vault, and copies of them in another region."""
+    backend = backend_in(stack)
+    cluster = GalvDatabaseCluster(stack, "Aurora", network=backend.network, preflight=False)
+    vault = backup.BackupVault.from_backup_vault_arn(
+        stack, "Copies", "arn:aws:backup:us-west-2:111122223333:backup-vault:galv"
+    )
+    GalvBackupPlan(stack, "Backups", resources=[backend, cluster], copy_to=vault)
+
+
 AGNOSTIC = [
     *(least, development, unprotected, two, public, apart, endpoints, shared, roles, asked),
-    *(databases, workers, resting),
+    *(databases, workers, resting, vaulted),
 ]
 REGIONAL = [encrypted, brought]
 SHAPES = {

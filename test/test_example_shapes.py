@@ -48,6 +48,13 @@ SHAPES: dict[str, Json] = {
         "timeZone": "Europe/London",
     },
     "alarmed": {"alarmEmail": "lab@example.com"},
+    "backed-up": {
+        "backupDays": 35,
+        "backupLockDays": 14,
+        "backupCopyTo": "arn:aws:backup:us-west-2:444455556666:backup-vault:galv",
+        "databaseKey": True,
+        "alarmEmail": "lab@example.com",
+    },
 }
 
 

@@ -38,7 +38,15 @@ _RATE = re.compile(r"rate\((?P<minutes>\d+) minutes\)")
 PULLED = 0.1
 
 # Keys of cdk.json that add something to the default shape.
-OPTIONS: dict[str, dict[str, object]] = {"mediaKey": {"mediaKey": True}}
+OPTIONS: dict[str, dict[str, object]] = {
+    "mediaKey": {"mediaKey": True},
+    "databaseKey": {"databaseKey": True},
+    "backupDays": {"backupDays": 35},
+    "backupDays and backupCopyTo": {
+        "backupDays": 35,
+        "backupCopyTo": "arn:aws:backup:eu-central-1:123456789012:backup-vault:galv",
+    },
+}
 
 
 def _templates(context: Mapping[str, object]) -> list[Json]:

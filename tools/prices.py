@@ -46,6 +46,8 @@ DATABASE_GIB = 0.115
 ACU = 0.12 * HOURS
 CLUSTER_GIB = 0.10
 LEAST_CLUSTER = 10
+# https://aws.amazon.com/backup/pricing/: snapshots of RDS. A first one holds at most the storage.
+BACKUP_GIB = 0.095
 # https://aws.amazon.com/secrets-manager/pricing/, https://aws.amazon.com/kms/pricing/ and
 # https://aws.amazon.com/cloudwatch/pricing/
 SECRET = 0.40
@@ -154,6 +156,24 @@ def _references(value: object) -> Iterable[str]:
             yield from _references(part)
 
 
+def _backups(plan: Json, resources: Json) -> Costs:
+    """One backup of each database with all of its storage, and as much in each copy.
+
+    Later ones hold what has changed, and buckets are empty.
+    """
+    gibs = sum(
+        int(resource["Properties"].get("AllocatedStorage", 0))
+        for resource in resources.values()
+        if resource["Type"] == "AWS::RDS::DBInstance"
+    )
+    copies = {
+        copy["DestinationBackupVaultArn"]
+        for rule in plan["BackupPlan"]["BackupPlanRule"]
+        for copy in rule.get("CopyActions", [])
+    }
+    return {"backups": (1 + len(copies)) * gibs * BACKUP_GIB}
+
+
 def _instance(instance: Json, _resources: Json) -> Costs:
     # The image's own volume size; the address comes with the subnet it is in.
     disk = 8 * DISK_GIB
@@ -178,6 +198,7 @@ def _web_acl(acl: Json, _resources: Json) -> Costs:
 
 
 _PRICES: dict[str, Callable[[Json, Json], Costs]] = {
+    "AWS::Backup::BackupPlan": _backups,
     "AWS::CloudWatch::Alarm": lambda _p, _r: {"secrets, keys and alarms": ALARM},
     "AWS::EC2::EIP": lambda _p, _r: {"public addresses": ADDRESS},
     "AWS::EC2::Instance": _instance,

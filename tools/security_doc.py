@@ -32,7 +32,7 @@ SHAPES: list[dict[str, object]] = [
         "awakeHours": "Mon-Fri 07:00-19:00",
     },
     {"removalProtection": False, "networkPreset": "public"},
-    {"databaseSnapshot": "before"},
+    {"databaseSnapshot": "before", "backupDays": 35},
 ]
 
 PREFIX = "Annotation::"

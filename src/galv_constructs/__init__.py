@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from galv_constructs.backend.backend import DEFAULT_SETUP_STEPS, GalvBackend
+    from galv_constructs.backup.backup_plan import GalvBackupPlan
     from galv_constructs.config.config import GalvConfig
     from galv_constructs.database.cluster import GalvDatabaseCluster
     from galv_constructs.database.database import GalvDatabase
@@ -44,6 +45,7 @@ __all__ = [
     "DnsRecord",
     "FrontendSource",
     "GalvBackend",
+    "GalvBackupPlan",
     "GalvConfig",
     "GalvDatabase",
     "GalvDatabaseCluster",
@@ -81,6 +83,7 @@ _MODULES = {
     "DnsRecord": "mail.dns_record",
     "FrontendSource": "frontend.source",
     "GalvBackend": "backend.backend",
+    "GalvBackupPlan": "backup.backup_plan",
     "GalvConfig": "config.config",
     "GalvDatabase": "database.database",
     "GalvDatabaseCluster": "database.cluster",

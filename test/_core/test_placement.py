@@ -28,6 +28,7 @@ from templates import Json
 import galv_constructs
 from galv_constructs import (
     GalvBackend,
+    GalvBackupPlan,
     GalvDatabase,
     GalvDatabaseCluster,
     GalvDeployRole,
@@ -176,6 +177,8 @@ def prepare(stack: Stack, make: Make) -> None:
         vpc = vpc_in(stack, id="vpc-2")
         ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="ours", vpc=vpc)
         ecs.Cluster.from_cluster_arn(stack, "Anywhere", arn("ecs", HERE, OURS, "cluster/ours"))
+    if make is backup_plan:
+        s3.Bucket.from_bucket_name(stack, "Uploads", "uploads")
     if make is sleep:
         GalvService(stack, "Sleeper", runtime=runtime_in(stack), command=["true"])
 
@@ -272,6 +275,15 @@ def sleep(stack: Stack, **arguments: Any) -> GalvSleep:
     return GalvSleep(stack, "Made", sleepers=[stack.node.find_child("Sleeper")], **arguments)  # type: ignore[list-item]
 
 
+def backup_plan(stack: Stack, **arguments: Any) -> GalvBackupPlan:
+    given: Json = {"resources": [stack.node.find_child("Uploads")]} | arguments
+    return GalvBackupPlan(stack, "Made", **given)
+
+
+def buckets(stack: Stack, region: str, account: str) -> list[s3.IBucket]:
+    return [bucket(stack, region, account)]
+
+
 def queue(stack: Stack, region: str, account: str) -> sqs.IQueue:
     return sqs.Queue.from_queue_arn(stack, "Given", arn("sqs", region, account, "jobs"))
 
@@ -358,6 +370,9 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (release_task_of, "network", network, HERE),
     (release_task_of, "secrets", secrets, HERE),
     (scheduled_task, "alarm_topic", topic, HERE),
+    (backup_plan, "alarm_topic", topic, HERE),
+    (backup_plan, "encryption_key", key, HERE),
+    (backup_plan, "resources", buckets, HERE),
     (sleep, "alarm_topic", topic, HERE),
     (sleep, "alarms", alarms, HERE),
     (web_acl, "alarm_topic", topic, HERE),
@@ -466,6 +481,7 @@ class TestPlaces:
 CONSTRUCTS: dict[Make, type] = {
     mirrored_image: MirroredImage,
     backend: GalvBackend,
+    backup_plan: GalvBackupPlan,
     database: GalvDatabase,
     serverless: GalvDatabaseCluster,
     deploy_role: GalvDeployRole,
@@ -491,6 +507,8 @@ ELSEWHERE_OR_NOWHERE = {
         (construct, "hosted_zone")
         for construct in ("GalvBackend", "GalvFrontend", "GalvLoadBalancer", "GalvMail")
     ),
+    # Has to be elsewhere: test_backup_plan.py.
+    ("GalvBackupPlan", "copy_to"),
     # Pages may load from any bucket.
     ("GalvFrontend", "storage_buckets"),
     # Have to be in us-east-1, in any account: test_frontend.py.

@@ -121,6 +121,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "databaseStorageGib": 100,
         "databaseMaxStorageGib": 500,
         "databaseSnapshot": "galv-before-the-move",
+        "databaseKey": True,
         "databaseRotation": 2,
         "logLockDays": 30,
         "preflight": ["image", "records"],
@@ -131,7 +132,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     unread = [name for name in vars(plain) if getattr(plain, name) == getattr(changed, name)]
 
     # Rotation goes with credentials that are created, not given; a zone with a domain in Route 53;
-    # a day with the latest version.
+    # a day with the latest version; backups with a database that is always awake.
     assert unread == [
         "name",
         "domain_name",
@@ -140,12 +141,15 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "latest_as_of",
         "creates_mail_identity",
         "smtp_rotation",
+        "backup_days",
+        "backup_lock_days",
+        "backup_copy_to",
         "warnings",
     ]
     assert read(smtpRotation=2).smtp_rotation == 2
     assert not read(mailIdentity="existing").creates_mail_identity
     others = {"name", "domainName", "smtpRotation", "hostedZoneName", "hostedZoneId", "latestAsOf"}
-    others.add("mailIdentity")
+    others |= {"mailIdentity", "backupDays", "backupLockDays", "backupCopyTo"}
     assert set(values) | others == {key.name for key in KEYS}
 
 
@@ -930,6 +934,84 @@ class TestSleep:
         message = refusal(isProduction=False, timeZone="Europe/London")
 
         assert "- timeZone: is set without awakeHours" in message
+
+
+COPIES = "arn:aws:backup:{}:{}:backup-vault:{}"
+ACCOUNT = "123456789012"
+
+
+class TestBackups:
+    def test_are_those_of_rds_by_default(self) -> None:
+        config = read()
+
+        assert (config.backup_days, config.backup_lock_days, config.backup_copy_to) == (None,) * 3
+        assert config.database_key is False
+
+    def test_are_kept_locked_and_copied(self) -> None:
+        vault = COPIES.format("eu-central-1", ACCOUNT, "galv")
+        config = read(backupDays=35, backupLockDays="35", backupCopyTo=vault)
+
+        assert (config.backup_days, config.backup_lock_days) == (35, 35)
+        assert config.backup_copy_to == vault
+
+    @pytest.mark.parametrize(
+        "more", [{"databaseKey": True}, {"databaseSnapshot": "galv-before-the-move"}]
+    )
+    def test_are_copied_to_another_account(self, more: dict[str, Any]) -> None:
+        vault = COPIES.format("us-east-1", "444455556666", "galv")
+
+        assert read(backupDays=35, backupCopyTo=vault, **more).backup_copy_to == vault
+
+    @pytest.mark.parametrize(
+        ("context", "says"),
+        [
+            ({"backupDays": 0}, "backupDays: must be from 1 to 36500, got 0"),
+            ({"backupDays": 7, "backupLockDays": 8}, "must be at most backupDays, 7, got 8"),
+            ({"backupLockDays": 8}, "backupLockDays: is set without backupDays"),
+            (
+                {"backupCopyTo": COPIES.format("us-east-1", "444455556666", "galv")},
+                "backupCopyTo: is set without backupDays",
+            ),
+            (
+                {"backupDays": 7, "backupCopyTo": "galv"},
+                "backupCopyTo: must be the ARN of a vault of AWS Backup, such as 'arn:aws:backup:",
+            ),
+            (
+                {"backupDays": 7, "isProduction": False},
+                "backupDays: is set, and uploads have no versions without removalProtection",
+            ),
+            (
+                {
+                    "backupDays": 7,
+                    "isProduction": False,
+                    "removalProtection": True,
+                    "awakeHours": "Mon-Fri 07:00-19:00",
+                },
+                "backupDays, awakeHours: are both set, and AWS Backup backs up no database that",
+            ),
+            (
+                {"backupDays": 7, "backupCopyTo": COPIES.format("us-east-1", ACCOUNT, "galv")},
+                f"must be in another region or another account, got one in us-east-1 of {ACCOUNT}",
+            ),
+            (
+                {
+                    "backupDays": 7,
+                    "backupCopyTo": COPIES.format("us-east-1", "444455556666", "galv"),
+                },
+                f"first deployment, or this to a vault in another region of {ACCOUNT}",
+            ),
+            (
+                {
+                    "backupDays": 7,
+                    "databaseKey": True,
+                    "backupCopyTo": COPIES.format("us-east-1", "444455556666", "Default"),
+                },
+                "backupCopyTo: must not be the default vault of the account 444455556666",
+            ),
+        ],
+    )
+    def test_refuses_what_cannot_be_backed_up(self, context: dict[str, Any], says: str) -> None:
+        assert says in refusal(account=ACCOUNT, region="us-east-1", **context)
 
 
 class TestVpc:

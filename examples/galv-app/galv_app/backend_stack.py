@@ -3,10 +3,12 @@
 from functools import partial
 from typing import Any
 
-from aws_cdk import Annotations, CfnOutput, Duration, Size, Stack, TimeZone
+from aws_cdk import Annotations, CfnOutput, Duration, RemovalPolicy, Size, Stack, TimeZone
+from aws_cdk import aws_backup as backup
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_s3 as s3
@@ -23,6 +25,7 @@ from galv_app.outputs import preflight_warnings
 from galv_constructs import (
     AwakeHours,
     GalvBackend,
+    GalvBackupPlan,
     GalvConfig,
     GalvDatabase,
     GalvMail,
@@ -116,6 +119,8 @@ class BackendStack(Stack):
                 awake=awake,
                 alarm_topic=alarms,
             )
+        if config.backup_days is not None:
+            self._back_up(config, config.backup_days, alarms)
         CfnOutput(self, "BackendUrl", value=self.backend.url, description="URL of the API")
         CfnOutput(
             self,
@@ -192,6 +197,48 @@ class BackendStack(Stack):
             snapshot_identifier=config.database_snapshot,
             rotation=config.database_rotation,
             ca_file=config.database_ca_file,
+            encryption_key=self._database_key(config),
+        )
+
+    def _database_key(self, config: GalvConfig) -> kms.Key | None:
+        if not config.database_key:
+            return None
+        protected = config.removal_protection
+        kept = config.is_production if protected is None else protected
+        return kms.Key(
+            self,
+            "DatabaseKey",
+            description=f"Database of {config.name}, and its backups",
+            enable_key_rotation=True,
+            # Without it nobody reads the last snapshot.
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+            if kept
+            else RemovalPolicy.DESTROY,
+        )
+
+    def _back_up(self, config: GalvConfig, days: int, alarms: sns.ITopic | None) -> None:
+        copy_to = None
+        if config.backup_copy_to is not None:
+            copy_to = backup.BackupVault.from_backup_vault_arn(
+                self, "BackupCopies", config.backup_copy_to
+            )
+        lock = None
+        if config.backup_lock_days is not None:
+            lock = backup.LockConfiguration(min_retention=Duration.days(config.backup_lock_days))
+        plan = GalvBackupPlan(
+            self,
+            "Backups",
+            resources=[self.backend],
+            daily_retention=Duration.days(days),
+            copy_to=copy_to,
+            lock_configuration=lock,
+            alarm_topic=alarms,
+        )
+        CfnOutput(
+            self,
+            "BackupVault",
+            value=plan.vault.backup_vault_name,
+            description="Vault that holds the backups",
         )
 
     def _mail(self, config: GalvConfig, zone: route53.IHostedZone | None) -> IGalvMail:

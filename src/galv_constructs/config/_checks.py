@@ -12,7 +12,7 @@ from galv_constructs._core.regions import EDGE_REGION
 from galv_constructs._core.release_tag import LATEST
 from galv_constructs._core.today import today
 from galv_constructs._core.validation import is_in_domain
-from galv_constructs.config._kinds import CERTIFICATE_ARN
+from galv_constructs.config._kinds import CERTIFICATE_ARN, VAULT_ARN
 from galv_constructs.database._checks import LEAST_STORAGE, least_maximum, snapshot_region
 from galv_constructs.network import NetworkPreset
 
@@ -43,6 +43,7 @@ def check_together(
         *_image_mistakes(config),
         *_sleep_mistakes(config, given),
         *_database_mistakes(config, region),
+        *_backup_mistakes(config, account, region),
         *_certificate_mistakes(config, given, account, region),
     ]
 
@@ -269,6 +270,66 @@ def _sleep_mistakes(config: "GalvConfig", given: Mapping[str, Any]) -> list[str]
         )
         return [mistake]
     return []
+
+
+def _backup_mistakes(config: "GalvConfig", account: str | None, region: str | None) -> list[str]:
+    days, locked = config.backup_days, config.backup_lock_days
+    if days is None:
+        return [
+            f"{key}: is set without backupDays, the days that backups are kept for; set it too"
+            for key, value in (
+                ("backupLockDays", locked),
+                ("backupCopyTo", config.backup_copy_to),
+            )
+            if value is not None
+        ]
+    mistakes = []
+    if config.awake_hours is not None:
+        mistakes.append(
+            "backupDays, awakeHours: are both set, and AWS Backup backs up no database that is "
+            "stopped; drop one of them"
+        )
+    policy = DeploymentPolicy.of(
+        production=config.is_production, removal_protection=config.removal_protection
+    )
+    if not policy.versioned:
+        mistakes.append(
+            "backupDays: is set, and uploads have no versions without removalProtection, which AWS "
+            "Backup needs; set removalProtection to true, or drop backupDays"
+        )
+    if locked is not None and locked > days:
+        mistakes.append(
+            f"backupLockDays: must be at most backupDays, {days}, got {locked}: AWS Backup takes "
+            "no backup that expires before its lock"
+        )
+    return mistakes + _copy_mistakes(config, account, region)
+
+
+def _copy_mistakes(config: "GalvConfig", account: str | None, region: str | None) -> list[str]:
+    match = VAULT_ARN.fullmatch(config.backup_copy_to or "")
+    if match is None or account is None:
+        return []
+    if match["account"] == account:
+        if match["region"] != region:
+            return []
+        mistake = (
+            f"backupCopyTo: must be in another region or another account, got one in {region} of "
+            f"{account}, where it would be lost with the backups; create a vault elsewhere"
+        )
+        return [mistake]
+    mistakes = []
+    if match["name"] == "Default":
+        mistakes.append(
+            f"backupCopyTo: must not be the default vault of the account {match['account']}, whose "
+            "key is not shared; create a vault there with a KMS key of your own"
+        )
+    if not config.database_key and config.database_snapshot is None:
+        mistakes.append(
+            f"backupCopyTo: is in the account {match['account']}, and the database has the key of "
+            "RDS, which no other account can use; set databaseKey to true before the first "
+            f"deployment, or this to a vault in another region of {account}"
+        )
+    return mistakes
 
 
 def _certificate_mistakes(

@@ -50,6 +50,10 @@ Json = Mapping[str, Any]
 Read = Callable[[Any], Any]
 
 CERTIFICATE_ARN = arn_pattern("acm", "certificate/[0-9a-f-]{36}")
+VAULT_ARN = arn_pattern("backup", "backup-vault:(?P<name>[A-Za-z0-9_-]{2,50})")
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html and its Vault Lock:
+# a hundred years.
+_MAX_BACKUP_DAYS = 36500
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _LABELS = re.compile(
@@ -514,6 +518,15 @@ TASKS = _number(
 )
 ROTATION = _number(1, _LAST_ROTATION)
 LOCK_DAYS = _number(1, _MAX_LOG_DAYS, of=" of days")
+BACKUP_DAYS = _number(1, _MAX_BACKUP_DAYS, of=" of days")
+BACKUP_VAULT = Kind(
+    read=_matching(
+        VAULT_ARN,
+        "the ARN of a vault of AWS Backup, such as "
+        "'arn:aws:backup:eu-central-1:123456789012:backup-vault:galv'",
+    ),
+    schema={"type": "string", "pattern": "^arn:aws[a-z-]*:backup:"},
+)
 NETWORK_PRESET = Kind(read=_preset, schema={"enum": _PRESETS})
 AWAKE_HOURS = Kind(read=_awake_hours, schema={"type": "string"})
 TIME_ZONE = Kind(read=_checked(check_time_zone), schema={"type": "string"})

@@ -26,6 +26,8 @@ from galv_constructs.config._kinds import (
     BACKEND_SECRET_KEYS,
     BACKEND_TAG,
     BACKEND_VARIABLES,
+    BACKUP_DAYS,
+    BACKUP_VAULT,
     BOOLEAN,
     CERTIFICATE,
     COUNTED_RULES,
@@ -352,6 +354,11 @@ class GalvConfig:
     deployment, and leave it as it is: **to set, change or drop it later replaces the database**, by
     what is in that snapshot or by an empty one. Default: an empty database."""
 
+    database_key: Annotated[bool, Key("databaseKey", BOOLEAN, added=True)] = False
+    """Whether the database gets a KMS key of its own, which backups in another account need; $1 a
+    month. Set it before the first deployment: **to change it later replaces the database** by an
+    empty one. Default: `false`."""
+
     database_rotation: Annotated[int, Key("databaseRotation", ROTATION, added=True)] = 1
     """Number of the password that tasks sign in to the database with; raise it by one for a new
     one. Default: `1`."""
@@ -370,6 +377,18 @@ class GalvConfig:
     """How many days access logs cannot be deleted or overwritten (Object Lock in governance mode,
     which administrators can bypass); it cannot be turned off again. Default: logs are not
     locked."""
+
+    backup_days: Annotated[int | None, Key("backupDays", BACKUP_DAYS, added=True)] = None
+    """How many days AWS Backup keeps a backup of each day, of database and uploads, in a vault that
+    outlives both. Default: RDS's own backups, and versions in the bucket, which go with them."""
+
+    backup_lock_days: Annotated[int | None, Key("backupLockDays", BACKUP_DAYS, added=True)] = None
+    """How many days such a backup cannot be deleted (Vault Lock in governance mode, which
+    administrators can take off); at most `backupDays`. Default: backups are not locked."""
+
+    backup_copy_to: Annotated[str | None, Key("backupCopyTo", BACKUP_VAULT, added=True)] = None
+    """ARN of a vault in another region or another account that each backup is copied to; another
+    account needs `databaseKey`. Default: none."""
 
     preflight: Annotated[bool | Sequence[str], Key("preflight", PREFLIGHT, added=True)] = True
     """Whether a deployment first asks for what it needs, such as the image and the hosted zone, and

@@ -1,0 +1,1 @@
+"""Backups that AWS Backup keeps, apart from what they are of."""
