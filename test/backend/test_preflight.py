@@ -198,6 +198,7 @@ class TestPlace:
             "Backend/Network/Quotas/internet-gateway": ["internet-gateway=1"],
             "Backend/Network/Quotas/vpc": ["vpc=1"],
             "Backend/Quotas/cloudfront": ["cloudfront=1"],
+            "Backend/Quotas/cache-policy": ["cache-policy=1"],
             "Backend/Quotas/fargate-vcpu": ["fargate-vcpu=0.5"],
         }
 

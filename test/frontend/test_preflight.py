@@ -67,6 +67,10 @@ def test_asks_for_the_files_the_names_and_room(stack: Stack) -> None:
             "Stack": {"Ref": "AWS::StackId"},
         },
         "Frontend/Quotas/cloudfront": {"Ask": "quotas", "Needs": ["cloudfront=1"]},
+        "Frontend/Quotas/response-headers-policy": {
+            "Ask": "quotas",
+            "Needs": ["response-headers-policy=1"],
+        },
         "Frontend/Quotas/codebuild": {"Ask": "quotas", "Needs": ["codebuild=1"]},
     }
 
@@ -162,6 +166,7 @@ def test_leaves_out_a_check_by_its_id(stack: Stack) -> None:
 
     assert questions(stack).keys() == {
         "Frontend/Quotas/cloudfront",
+        "Frontend/Quotas/response-headers-policy",
         "Frontend/Quotas/codebuild",
         "Frontend/Source",
     }

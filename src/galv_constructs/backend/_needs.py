@@ -98,7 +98,9 @@ def ask_for_account(
             ask_for_subnets(needs, network, tasks=2 * min_tasks, internet_facing=internet_facing)
     if spot and cluster is not None:
         needs.ask("Cluster", PreflightCheck.cluster(cluster, capacity_providers=["FARGATE_SPOT"]))
-    needs.ask("Quotas/cloudfront", PreflightCheck.quota("cloudfront"))
+    # For the static files.
+    for quota in ("cloudfront", "cache-policy"):
+        needs.ask(f"Quotas/{quota}", PreflightCheck.quota(quota))
     needs.ask(
         "ServiceLinkedRoles",
         PreflightCheck.service_linked_roles(_SERVICES, created_by=deployment_role(scope)),

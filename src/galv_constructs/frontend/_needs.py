@@ -23,7 +23,8 @@ def ask_for_site(
     used: acm.ICertificate,
 ) -> None:
     """Ask for the files, what builds them, and the names: their zone or their certificate."""
-    needs.ask("Quotas/cloudfront", PreflightCheck.quota("cloudfront"))
+    for quota in ("cloudfront", "response-headers-policy"):
+        needs.ask(f"Quotas/{quota}", PreflightCheck.quota(quota))
     if isinstance(source, FetchedFiles):
         needs.ask("Source", PreflightCheck.site_source(source.inputs))
         needs.ask("Quotas/codebuild", PreflightCheck.quota("codebuild"))

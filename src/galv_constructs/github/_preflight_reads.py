@@ -10,7 +10,9 @@ _READS_ALL = (
 )
 _ANY = "Which ones a pull request asks about is not known before."
 _EVERYWHERE = (
+    "cloudfront:ListCachePolicies",
     "cloudfront:ListDistributions",
+    "cloudfront:ListResponseHeadersPolicies",
     "cloudwatch:GetMetricStatistics",
     "ec2:DescribeAddresses",
     "ec2:DescribeInternetGateways",

@@ -67,6 +67,7 @@ _READS_ALL = (
 _LISTING_STACK = Permission(actions=["cloudformation:ListStackResources"], resources=[Aws.STACK_ID])
 # What counts what a quota is for; where there is nothing, the quota itself is all that is asked.
 _COUNTED_BY = {
+    "cache-policy": "cloudfront:ListCachePolicies",
     "cloudfront": "cloudfront:ListDistributions",
     "codebuild": "",
     "db-instance": "rds:DescribeDBInstances",
@@ -74,6 +75,7 @@ _COUNTED_BY = {
     "fargate-spot-vcpu": "cloudwatch:GetMetricStatistics",
     "fargate-vcpu": "cloudwatch:GetMetricStatistics",
     "internet-gateway": "ec2:DescribeInternetGateways",
+    "response-headers-policy": "cloudfront:ListResponseHeadersPolicies",
     "vpc": "ec2:DescribeVpcs",
 }
 _READING_QUOTAS = Permission(
@@ -344,8 +346,9 @@ class PreflightCheck:
         resources.
 
         Args:
-            name: `cloudfront`, `codebuild`, `db-instance`, `eip`, `fargate-spot-vcpu`,
-                `fargate-vcpu`, `internet-gateway` or `vpc`.
+            name: `cache-policy`, `cloudfront`, `codebuild`, `db-instance`, `eip`,
+                `fargate-spot-vcpu`, `fargate-vcpu`, `internet-gateway`, `response-headers-policy`
+                or `vpc`.
             amount: How much of it the stack needs. Default: 1.
 
         Raises:

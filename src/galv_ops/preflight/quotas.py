@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .world import World
 
 ACTIONS = (
+    "cloudfront:ListCachePolicies",
     "cloudfront:ListDistributions",
+    "cloudfront:ListResponseHeadersPolicies",
     "cloudwatch:GetMetricStatistics",
     "ec2:DescribeAddresses",
     "ec2:DescribeInternetGateways",
@@ -68,6 +70,19 @@ def _distributions(world: World, _: str = "") -> int:
     return sum(len(page["DistributionList"].get("Items", [])) for page in pages)
 
 
+def _policies(kind: str) -> Callable[[World, str], int]:
+    """Count policies of CloudFront that are not CloudFront's own, which the quotas leave out."""
+
+    def count(world: World, _: str) -> int:
+        client = world.client("cloudfront", GLOBAL)
+        # It has no paginator. A page has 100, and an account as many as the quota at most.
+        answer = getattr(client, f"list_{kind}_policies")(Type="custom", MaxItems="100")
+        (listed,) = (value for key, value in answer.items() if key.endswith("PolicyList"))
+        return len(listed.get("Items", []))
+
+    return count
+
+
 # The names are those of https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html,
 # in the page of each service, whose links have the codes.
 QUOTAS = {
@@ -101,6 +116,20 @@ QUOTAS = {
         "L-24B04930",
         "distributions per AWS account",
         _distributions,
+        is_global=True,
+    ),
+    "cache-policy": Quota(
+        "cloudfront",
+        "L-7D134442",
+        "cache policies per AWS account",
+        _policies("cache"),
+        is_global=True,
+    ),
+    "response-headers-policy": Quota(
+        "cloudfront",
+        "L-CF0D4FC5",
+        "response headers policies per AWS account",
+        _policies("response_headers"),
         is_global=True,
     ),
 }

@@ -29,6 +29,10 @@ class _Quota(NamedTuple):
 # Names and defaults: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 _QUOTAS = [
     _Quota("cloudfront", "L-24B04930", "Web distributions per AWS account", 200, is_global=True),
+    _Quota("cloudfront", "L-7D134442", "Cache policies per AWS account", 20, is_global=True),
+    _Quota(
+        "cloudfront", "L-CF0D4FC5", "Response headers policies per AWS account", 20, is_global=True
+    ),
     _Quota(
         "codebuild", "L-2DC20C30", "Concurrently running builds for Linux/Medium environment", 1
     ),
@@ -57,7 +61,14 @@ _QUOTAS = [
 ]
 # The account of the tests has asked for more: many applications are there at the same time.
 _applied: dict[tuple[str, str], float] = dict.fromkeys(
-    (("ec2", "L-0263D0A3"), ("vpc", "L-A4707A72"), ("vpc", "L-F678F1CE")), 200
+    (
+        ("cloudfront", "L-7D134442"),
+        ("cloudfront", "L-CF0D4FC5"),
+        ("ec2", "L-0263D0A3"),
+        ("vpc", "L-A4707A72"),
+        ("vpc", "L-F678F1CE"),
+    ),
+    200,
 )
 
 

@@ -188,6 +188,55 @@ class TestOfDistributions:
         assert "verified this account" in found.wrong
 
 
+class TestOfCloudFrontsPolicies:
+    """The 21st laboratory of an account has no room for its own."""
+
+    @pytest.mark.parametrize(("used", "severities"), [(19, []), (20, ["error"])])
+    @pytest.mark.parametrize(
+        ("need", "operation", "item", "config"),
+        [
+            (
+                "cache-policy",
+                "list_cache_policies",
+                "CachePolicy",
+                {"Name": "a", "MinTTL": 0},
+            ),
+            (
+                "response-headers-policy",
+                "list_response_headers_policies",
+                "ResponseHeadersPolicy",
+                {"Name": "a"},
+            ),
+        ],
+    )
+    def test_are_counted_without_those_of_aws(
+        self,
+        world: World,
+        used: int,
+        severities: list[str],
+        need: str,
+        operation: str,
+        item: str,
+        config: dict[str, Any],
+    ) -> None:
+        at = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        policy = {"Id": "1", "LastModifiedTime": at, f"{item}Config": config}
+        items = [{"Type": "custom", item: policy}] * used
+        with (
+            stubbed(world, "us-east-1") as quotas,
+            Stubber(world.client("cloudfront", "us-east-1")) as cloudfront,
+        ):
+            quotas.add_response("get_service_quota", quota(need, 20.0))
+            cloudfront.add_response(
+                operation,
+                {f"{item}List": {"MaxItems": 100, "Quantity": used, "Items": items}},
+                {"Type": "custom", "MaxItems": "100"},
+            )
+            found = asked(world, f"{need}=1")
+
+        assert [finding.severity for finding in found] == severities
+
+
 class TestThatSeveralNeed:
     """Two networks need two VPCs, and each alone would fit."""
 
