@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, IDependable
 
 from galv_constructs._core.acknowledge import acknowledge, standards
+from galv_constructs._core.placement import if_told
 from galv_constructs._core.regions import azs_with_smtp_endpoint
 from galv_constructs._core.validation import (
     check_boolean,
@@ -612,20 +613,12 @@ def check_task_ranges(argument: str, network: IGalvNetwork) -> None:
     """Refuse subnets of tasks whose ranges are not known: Galv has to trust health checks."""
     selected = selected_task_subnets(network)
     for subnet in [] if selected.is_pending_lookup else selected.subnets:
-        if not _has_range(subnet):
+        if if_told(subnet, "ipv4_cidr_block") is None:
             raise ValueError(
                 f"{argument} has the subnet {subnet.node.path} without its IPv4 range, which "
                 "health checks come from: import the VPC with ec2.Vpc.from_lookup(…), or with "
                 "private_subnet_ipv4_cidr_blocks=[…] of ec2.Vpc.from_vpc_attributes(…)"
             )
-
-
-def _has_range(subnet: ec2.ISubnet) -> bool:
-    try:
-        return bool(subnet.ipv4_cidr_block)
-    except RuntimeError:
-        # One that was imported without it does not tell.
-        return False
 
 
 def check_load_balancer_subnets(

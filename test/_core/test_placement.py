@@ -47,6 +47,7 @@ from galv_constructs import (
     MirroredImage,
     TaskRuntime,
 )
+from galv_constructs._core.placement import if_told
 
 HERE = str(ENVIRONMENT.region)
 ELSEWHERE = "us-west-2"
@@ -656,3 +657,13 @@ class TestPrivateZones:
         said = refusal(lambda: make(stack, hosted_zone=zone))
 
         assert "hosted_zone (Stack/Private) is a private zone" in said
+
+
+def test_an_error_of_something_else_is_not_taken_for_a_missing_attribute() -> None:
+    class Thing:
+        @property
+        def zone_name(self) -> str:
+            raise RuntimeError("the kernel has ended")
+
+    with pytest.raises(RuntimeError, match="the kernel has ended"):
+        if_told(Thing(), "zone_name")

@@ -82,13 +82,24 @@ def check_secrets_place(
         check_place(scope, f"{name}[{variable!r}]", secret.arn)
 
 
+def if_told(thing: object, attribute: str) -> Any:
+    """Return an attribute of a thing; None where it was imported without.
+
+    CDK fails then, with the attribute's name in JavaScript.
+    """
+    first, *rest = attribute.split("_")
+    try:
+        return getattr(thing, attribute)
+    except RuntimeError as error:
+        if first + "".join(map(str.title, rest)) not in str(error):
+            raise
+        return None
+
+
 def vpc_of(cluster: ecs.ICluster) -> ec2.IVpc | None:
     """The VPC of a cluster, where it is known."""
-    try:
-        return cluster.vpc
-    except RuntimeError:
-        # One that was imported by its ARN alone does not tell.
-        return None
+    vpc: ec2.IVpc | None = if_told(cluster, "vpc")
+    return vpc
 
 
 def check_vpc(name: str, vpc: ec2.IVpc | None, network_vpc: ec2.IVpc) -> None:
@@ -131,16 +142,12 @@ def check_public_zone(hosted_zone: route53.IHostedZone | None) -> None:
             f"hosted_zone ({hosted_zone.node.path}) is a private zone, and its records have to be "
             "found from the internet: pass the public zone of the domain"
         )
-    try:
-        _ = hosted_zone.zone_name
-    except RuntimeError as error:
-        if "zoneName" not in str(error):
-            raise
+    if if_told(hosted_zone, "zone_name") is None:
         raise ValueError(
             f"hosted_zone ({hosted_zone.node.path}) is known by its id alone, and names are "
             "compared with its own: import it with route53.HostedZone.from_lookup(…) or "
             "from_hosted_zone_attributes(…)"
-        ) from None
+        )
 
 
 def _place_of(given: Any) -> tuple[str | None, str | None, str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aws_cdk import aws_ec2 as ec2
 
 from galv_constructs._core.ip_ranges import ranges_by_version
+from galv_constructs._core.placement import if_told
 from galv_constructs._core.validation import check_boolean
 from galv_constructs.network import IGalvNetwork
 
@@ -32,16 +33,12 @@ def check_vpc_range(
     """Refuse a VPC whose range is not known, for an internal load balancer that lets that in."""
     if vpc is None or internet_facing is not False or allowed_cidrs is not None:
         return
-    try:
-        _ = vpc.vpc_cidr_block
-    except RuntimeError as error:
-        if "vpcCidrBlock" not in str(error):
-            raise
+    if if_told(vpc, "vpc_cidr_block") is None:
         raise ValueError(
             f"{argument} is a VPC without its IPv4 range ({vpc.node.path}), which an internal load "
             "balancer lets in: import it with ec2.Vpc.from_lookup(…) or with vpc_cidr_block=…, or "
             "pass allowed_cidrs"
-        ) from None
+        )
 
 
 def check_ranges(name: str, ranges: Sequence[str]) -> None:
