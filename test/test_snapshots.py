@@ -19,6 +19,7 @@ from templates import synthesize
 
 import galv_constructs
 from galv_constructs import (
+    GalvBackupPlan,
     GalvDatabase,
     GalvDatabaseCluster,
     GalvDeployRole,
@@ -143,6 +144,15 @@ def sleep(stack: Stack) -> None:
     GalvSleep(stack, "Sleep", sleepers=[worker, database])
 
 
+def backup_plan(stack: Stack) -> None:
+    database = GalvDatabase(
+        stack, "Database", network=given_runtime(stack).network, preflight=False
+    )
+    bucket = s3.Bucket(stack, "Bucket", versioned=True)
+    topic = sns.Topic.from_topic_arn(stack, "Topic", "arn:aws:sns:eu-west-1:111122223333:alarms")
+    GalvBackupPlan(stack, "Backups", resources=[database, bucket], alarm_topic=topic)
+
+
 def task(stack: Stack) -> None:
     GalvTask(stack, "Export", runtime=given_runtime(stack), command=["export"])
 
@@ -154,6 +164,7 @@ def preflight(stack: Stack) -> None:
 CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
     "backend": backend,
     "backend-development": backend_development,
+    "backup-plan": backup_plan,
     "database": database,
     "database-cluster": lambda stack: GalvDatabaseCluster(
         stack, "Database", network=given_runtime(stack).network
