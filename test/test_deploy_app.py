@@ -358,7 +358,8 @@ def test_says_which_variables_the_repository_lacks(tmp_path: Path, missing: str)
 def test_checks_the_stack_of_the_backend(tmp_path: Path) -> None:
     arguments = called(step("deploy", "Check"), tmp_path, "galv-ops")
 
-    assert arguments == ["check", "--stack", "galv-BackendStack", "--json"]
+    stack = ["--stack", "galv-BackendStack"]
+    assert arguments == ["check", *stack, "--unless-asleep", "--json"]
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")

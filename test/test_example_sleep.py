@@ -49,12 +49,22 @@ def test_validations_rest_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "window"), [(HOURS, "12:45-13:15"), ({"isProduction": False}, None)]
+    ("more", "windows"),
+    [
+        (HOURS, ("12:45-13:15", "mon:13:30-mon:14:00")),
+        ({"isProduction": False}, (None, None)),
+    ],
 )
-def test_is_backed_up_in_the_day(more: Json, window: str | None) -> None:
+def test_is_backed_up_and_maintained_in_the_day(
+    more: Json, windows: tuple[str | None, str | None]
+) -> None:
     (database,) = of_type(backend(**more), "AWS::RDS::DBInstance").values()
 
-    assert database["Properties"].get("PreferredBackupWindow") == window
+    found = database["Properties"]
+    assert windows == (
+        found.get("PreferredBackupWindow"),
+        found.get("PreferredMaintenanceWindow"),
+    )
 
 
 def test_rests_without_validations_too() -> None:

@@ -100,6 +100,14 @@ class World:
     def fall_asleep(self) -> None:
         answer = self.backend.send(self.schedule("sleep"))
         assert "FunctionError" not in answer, answer["Payload"].read()
+        # An invocation of its own stops the database.
+        self.wait_for(ASLEEP)
+
+    def wait_for(self, state: tuple[int, int, str, str]) -> None:
+        deadline = time.monotonic() + 60
+        while self.seen != state and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert self.seen == state
 
 
 AWAKE, ASLEEP = (1, 1, "available", "ENABLED"), (0, 0, "stopped", "DISABLED")
@@ -110,15 +118,10 @@ def test_an_evening_and_a_morning(backend: Backend) -> None:
     assert world.seen == AWAKE
 
     world.fall_asleep()
-    evening = world.seen
     answer = backend.send(world.schedule("wake"))
 
-    assert evening == ASLEEP
     assert "FunctionError" not in answer, answer["Payload"].read()
-    deadline = time.monotonic() + 60
-    while world.seen != AWAKE and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert world.seen == AWAKE
+    world.wait_for(AWAKE)
     assert backend.ask("/health/")[0] == 200
 
 
@@ -165,9 +168,12 @@ def test_it_rests_on_when_aws_starts_its_database(backend: Backend) -> None:
     (rule,) = [name for name in backend.ids("AWS::Events::Rule") if "Sleep" in name]
     pattern = json.loads(events.describe_rule(Name=rule)["EventPattern"])
     (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
-    world.send(json.loads(target["Input"]))
+    transformer = target["InputTransformer"]
+    ((name, path),) = transformer["InputPathsMap"].items()
+    world.send(json.loads(transformer["InputTemplate"].replace(f"<{name}>", json.dumps(id))))
 
     assert pattern["detail"]["SourceIdentifier"] == [id]
+    assert path == "$.detail.SourceIdentifier"
     assert target["Arn"].endswith(world.function)
     assert world.seen == ASLEEP
 

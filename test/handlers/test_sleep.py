@@ -59,7 +59,9 @@ class FakeAws(FakeServices):
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "Target": {"Arn": "arn:function", "RoleArn": "arn:role", "Input": "{}"},
         }
+        self.members = {"aurora-1": "available"}
         self.quiet: set[str] = set()
+        self.failed: list[Json] = []
         self.meanwhile: dict[float, Callable[[], object]] = {}
 
     # Time
@@ -71,6 +73,18 @@ class FakeAws(FakeServices):
         self.now += seconds
         for moment in [at for at in self.meanwhile if at <= self.now]:
             self.meanwhile.pop(moment)()
+
+    # Lambda, which tries again what fails
+
+    def invoke(self, **query: Any) -> None:
+        event = json.loads(query["Payload"])
+        self._called("invoke", event)
+        assert (query["FunctionName"], query["InvocationType"]) == ("sleep", "Event")
+        try:
+            handle(event, None)
+        except Exception:
+            self.failed.append(event)
+            raise
 
     # CloudFormation, ECS and scaling
 
@@ -131,11 +145,15 @@ class FakeAws(FakeServices):
 
     def describe_db_instances(self, **query: str) -> Json:
         self._called("describe_db_instances", query)
-        return {"DBInstances": [{"DBInstanceStatus": self._status(query["DBInstanceIdentifier"])}]}
+        id = query["DBInstanceIdentifier"]
+        status = self.members[id] if id in self.members else self._status(id)
+        return {"DBInstances": [{"DBInstanceStatus": status}]}
 
     def describe_db_clusters(self, **query: str) -> Json:
         self._called("describe_db_clusters", query)
-        return {"DBClusters": [{"Status": self._status(query["DBClusterIdentifier"])}]}
+        members = [{"DBInstanceIdentifier": id} for id in self.members]
+        status = self._status(query["DBClusterIdentifier"])
+        return {"DBClusters": [{"Status": status, "DBClusterMembers": members}]}
 
     def stop_db_instance(self, **query: str) -> None:
         self._change("stop_db_instance", query["DBInstanceIdentifier"], "available", "stopping")
@@ -182,6 +200,7 @@ class FakeAws(FakeServices):
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws()
     monkeypatch.setenv("PLAN", json.dumps(PLAN))
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "sleep")
     monkeypatch.setattr(sleep_module, "client", clients(fake))
     monkeypatch.setattr(sleep_module, "sleep", fake.sleep)
     monkeypatch.setattr(sleep_module, "monotonic", fake.monotonic)
@@ -326,6 +345,46 @@ class TestSleep:
         assert aws.schedule["State"] == "DISABLED"
         assert aws.database == {"db": "stopping", "aurora": "stopping"}
 
+    def test_a_second_attempt_does_not_undo_a_waking_in_between(self, aws: FakeAws) -> None:
+        aws.count["galv/monitor"] = 1
+        with pytest.raises(NotYetError, match="the end of 1 task"):
+            act("sleep")
+        act("wake")
+
+        (event,) = aws.failed
+        handle(event, None)
+
+        assert aws.suspended == {WEB: AWAKE, WORKER: AWAKE}
+        assert aws.database == {"db": "available", "aurora": "available"}
+
+    def test_a_second_attempt_stops_what_the_first_waited_for(self, aws: FakeAws) -> None:
+        aws.count["galv/monitor"] = 1
+        with pytest.raises(NotYetError, match="the end of 1 task"):
+            act("sleep")
+        aws.count["galv/monitor"] = 0
+
+        (event,) = aws.failed
+        handle(event, None)
+
+        assert aws.database == {"db": "stopping", "aurora": "stopping"}
+
+    def test_no_database_is_stopped_that_a_deployment_is_about_to_change(
+        self, aws: FakeAws
+    ) -> None:
+        aws.drains_until = 100
+        aws.meanwhile[60] = lambda: setattr(aws, "status", "UPDATE_IN_PROGRESS")
+
+        with pytest.raises(NotYetError, match="the deployment: the stack is UPDATE_IN_PROGRESS"):
+            act("sleep")
+
+        assert aws.database == {"db": "available", "aurora": "available"}
+
+    def test_a_database_that_is_gone_is_told(self, aws: FakeAws) -> None:
+        aws.faults["describe_db_instances"] = [client_error("DBInstanceNotFound")]
+
+        with pytest.raises(NotYetError, match="the database db, which is not there: restore it"):
+            act("sleep")
+
     def test_a_service_without_scaling_is_told(self, aws: FakeAws) -> None:
         aws.faults["describe_scalable_targets"] = [{"ScalableTargets": []}]
 
@@ -375,6 +434,40 @@ class TestWake:
         assert names.index("start_db_instance") < names.index("halfway")
         assert names.index("halfway") < names.index("update_service")
         assert names.index("halfway") < names.index("update_schedule")
+
+    def test_the_members_of_a_cluster_are_waited_for(self, aws: FakeAws) -> None:
+        act("sleep")
+        aws.now += 3600
+        aws.members["aurora-1"] = "starting"
+        aws.meanwhile[aws.now + 600] = lambda: aws.members.update({"aurora-1": "available"})
+        begins = aws.now
+
+        act("wake")
+
+        assert aws.now - begins == 600
+        assert aws.count == {WEB: 1, WORKER: 1}
+
+    @pytest.mark.parametrize(
+        ("call", "answer", "told"),
+        [
+            (
+                "describe_db_clusters",
+                client_error("DBClusterNotFoundFault"),
+                "the database aurora, which is not there: restore it",
+            ),
+            (
+                "describe_scalable_targets",
+                {"ScalableTargets": []},
+                "the scaling of galv/web, which is not there: restore it",
+            ),
+        ],
+    )
+    def test_a_step_waits_for_what_is_gone(
+        self, aws: FakeAws, call: str, answer: Any, told: str
+    ) -> None:
+        aws.faults[call] = [answer]
+
+        assert act("wake", step=True)["waits_for"].startswith(told)
 
     def test_a_database_that_still_stops_is_started_after_that(self, aws: FakeAws) -> None:
         aws.database["db"], aws.ready_at["db"] = "stopping", aws.now + 120
@@ -524,6 +617,39 @@ class TestRestart:
 
         assert aws.database["db"] == "stopping"
 
+    def test_it_is_waited_for_where_the_event_comes_first(self, aws: FakeAws) -> None:
+        act("sleep")
+        aws.now += 7 * 24 * 3600
+        aws.database.update(db="stopped", aurora="stopped")
+        begins = aws.now + 100
+        aws.meanwhile[begins] = lambda: aws.database.update(db="starting")
+        aws.ready_at["db"] = begins + 400
+
+        act("restarted", database="db")
+
+        assert aws.database == {"db": "stopping", "aurora": "stopped"}
+
+    def test_it_is_not_waited_for_where_it_was_stopped_already(self, aws: FakeAws) -> None:
+        act("sleep")
+        aws.now += 7 * 24 * 3600
+        aws.database.update(db="stopped", aurora="stopped")
+        begins = aws.now
+
+        act("restarted", database="db")
+
+        assert aws.now - begins < PATIENCE / 2
+        assert aws.database == {"db": "stopped", "aurora": "stopped"}
+
+    def test_it_is_left_to_who_wakes_it_before_it_has_started(self, aws: FakeAws) -> None:
+        act("sleep")
+        aws.now += 7 * 24 * 3600
+        aws.database.update(db="stopped", aurora="stopped")
+        aws.meanwhile[aws.now + 30] = lambda: act("wake", step=True)
+
+        act("restarted", database="db")
+
+        assert aws.database == {"db": "starting", "aurora": "starting"}
+
     def test_it_stays_where_all_is_awake(self, aws: FakeAws) -> None:
         act("restarted")
 
@@ -549,12 +675,12 @@ def test_looking_changes_nothing(aws: FakeAws) -> None:
 
     assert before == {
         "state": "awake",
-        "databases": {"db": "available", "aurora": "available"},
+        "databases": {"db": "available", "aurora": "available", "aurora-1": "available"},
         "tasks": 3,
     }
     assert after == {
         "state": "asleep",
-        "databases": {"db": "stopping", "aurora": "stopping"},
+        "databases": {"db": "stopping", "aurora": "stopping", "aurora-1": "available"},
         "tasks": 0,
     }
     assert not [name for name in aws.names() if not name.startswith("describe_")]

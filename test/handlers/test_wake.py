@@ -118,13 +118,26 @@ class TestDeployment:
 
     def test_the_reason_of_the_function_is_told(self, aws: FakeAws) -> None:
         fault = {"errorMessage": "still waits for the scaling of galv/web"}
+        event = started(first())
+        aws.now += 2401
         aws.faults["invoke"] = [{"FunctionError": "Unhandled", "said": fault}]
 
         with pytest.raises(WakeError) as caught:
-            is_complete(started(first()), None)
+            is_complete(event, None)
 
-        assert "changed nothing yet: still waits for the scaling of galv/web" in str(caught.value)
+        assert "it still waits for galv-sleep, which fails: still waits for the scaling" in str(
+            caught.value
+        )
         assert "galv-ops wake" in str(caught.value)
+
+    def test_a_function_that_fails_is_asked_again(self, aws: FakeAws) -> None:
+        fault = {"errorMessage": "ThrottlingException"}
+        aws.faults["invoke"] = [{"FunctionError": "Unhandled", "said": fault}]
+        aws.steps = [""]
+        event = started(first())
+
+        assert is_complete(event, None) == {"IsComplete": False}
+        assert is_complete(event, None) == {"IsComplete": True}
 
     def test_what_passes_is_tried_again(self, aws: FakeAws) -> None:
         aws.faults["invoke"] = [client_error("TooManyRequestsException")]

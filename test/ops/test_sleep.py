@@ -191,6 +191,17 @@ class TestSleep:
             ("Event", {"do": "sleep"}),
         ]
 
+    def test_waits_for_what_sleep_waits_for(self, recorded: Recorded, function: Function) -> None:
+        deployment = "the deployment: the stack is UPDATE_IN_PROGRESS"
+        function.steps = [deployment, deployment, ""]
+        function.looks = [look()]
+
+        result = recorded.run("sleep")
+
+        assert result.exit_code == 0, result.output
+        assert f"waits for {deployment}, after" in result.stderr
+        assert result.stdout.startswith("Asleep.")
+
     def test_refuses_during_a_deployment(self, recorded: Recorded, function: Function) -> None:
         recorded.stacks[REGION] = [stack("galv-BackendStack", "UPDATE_IN_PROGRESS")]
 
@@ -265,6 +276,25 @@ def test_refuses_to_run_anything_while_it_rests(
     assert "the deployment is asleep, and its database is stopped" in result.stderr
     assert "`galv-ops wake` wakes it" in result.stderr
     assert "ecs.RunTask" not in recorded.calls
+
+
+@pytest.mark.usefixtures("function")
+def test_a_pipeline_need_not_check_what_rests(recorded: Recorded) -> None:
+    night(recorded)
+
+    plain, asked = (recorded.run("check", "--unless-asleep", *more) for more in ((), ("--json",)))
+
+    assert plain.exit_code == asked.exit_code == 0
+    assert plain.stdout == "The deployment is asleep: nothing was checked.\n"
+    assert json.loads(asked.stdout) == {"asleep": True}
+    assert "ecs.RunTask" not in recorded.calls
+
+
+@pytest.mark.usefixtures("function")
+def test_a_pipeline_checks_what_is_awake(recorded: Recorded) -> None:
+    recorded.run("check", "--unless-asleep")
+
+    assert "ecs.RunTask" in recorded.calls
 
 
 @pytest.mark.usefixtures("function")

@@ -7,6 +7,7 @@ from aws_cdk import TimeZone
 from aws_cdk.aws_scheduler import ScheduleExpression
 
 from galv_constructs import AwakeHours
+from galv_constructs.database._windows import check_windows
 from galv_constructs.sleep.awake_hours import check_time_zone
 
 
@@ -99,8 +100,55 @@ def test_has_a_time_for_backups_in_the_day(hours: AwakeHours, window: str) -> No
     assert hours.backup_window == window
 
 
+@pytest.mark.parametrize(
+    ("hours", "window"),
+    [
+        (AwakeHours(), "mon:13:30-mon:14:00"),
+        (AwakeHours(days="Sat,Wed"), "wed:13:30-wed:14:00"),
+        (AwakeHours(time_zone=TimeZone.EUROPE_BERLIN), "mon:12:30-mon:13:00"),
+        # On the other day in UTC, of another week.
+        (AwakeHours(time_zone=TimeZone.PACIFIC_AUCKLAND), "mon:00:30-mon:01:00"),
+        (
+            AwakeHours(end="17:00", time_zone=TimeZone.PACIFIC_AUCKLAND),
+            "sun:23:30-mon:00:00",
+        ),
+    ],
+)
+def test_has_a_time_for_maintenance_in_the_day(hours: AwakeHours, window: str) -> None:
+    assert hours.maintenance_window == window
+    assert hours.has_window(window)
+    check_windows(hours.backup_window, window)
+
+
+@pytest.mark.parametrize(
+    ("hours", "window", "is_awake"),
+    [
+        (AwakeHours(), "12:45-13:15", True),
+        (AwakeHours(), "18:30-19:00", True),
+        (AwakeHours(), "18:45-19:15", False),
+        (AwakeHours(), "06:45-07:15", False),
+        (AwakeHours(), "23:45-00:15", False),
+        (AwakeHours(), "fri:12:00-fri:12:30", True),
+        (AwakeHours(), "Sat:12:00-Sat:12:30", False),
+        (AwakeHours(), "mon:02:00-mon:02:30", False),
+        # Awake in summer time alone.
+        (AwakeHours(time_zone=TimeZone.EUROPE_BERLIN), "05:10-05:40", True),
+        (AwakeHours(time_zone=TimeZone.EUROPE_BERLIN), "04:10-04:40", False),
+        # Monday there.
+        (AwakeHours(time_zone=TimeZone.PACIFIC_AUCKLAND), "sun:22:00-sun:22:30", True),
+        (AwakeHours(time_zone=TimeZone.of("Mars/Olympus")), "02:00-02:30", True),
+    ],
+)
+def test_knows_whether_a_window_is_in_the_day(
+    hours: AwakeHours, window: str, *, is_awake: bool
+) -> None:
+    assert hours.has_window(window) is is_awake
+
+
 def test_has_no_time_for_backups_in_a_time_zone_that_is_not_known() -> None:
-    assert AwakeHours(time_zone=TimeZone.of("Mars/Olympus")).backup_window is None
+    hours = AwakeHours(time_zone=TimeZone.of("Mars/Olympus"))
+
+    assert hours.backup_window is hours.maintenance_window is None
 
 
 def test_knows_time_zones() -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aws_cdk import Duration, Stack, TimeZone
+from aws_cdk import CfnParameter, Duration, Stack, TimeZone
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
+from aws_cdk.assertions import Annotations, Match
 from aws_cdk.aws_scheduler import ScheduleExpression
 from backends import Refusal, backend_in, new_app, regional_stack
 from runtimes import given_runtime
@@ -162,6 +163,18 @@ class TestTrial:
 
         assert deployment("work") == deployment("work") != deployment("rest")
 
+    def test_each_deployment_asks_that_changes_a_value_of_a_parameter(self) -> None:
+        stack = Stack(new_app(), "Stack")
+        CfnParameter(stack, "Size", type="Number", default=20)
+        CfnParameter(stack, "Token", no_echo=True)
+        GalvSleep(stack, "Sleep", sleepers=[worker_in(stack)])
+
+        # What may not be seen does not go to a function that logs.
+        assert only(synthesize(stack), WAKE)["Parameters"] == [{"Ref": "Size"}]
+
+    def test_it_is_not_asked_for_parameters_that_are_not_there(self, template: Json) -> None:
+        assert "Parameters" not in only(template, WAKE)
+
     def test_it_calls_the_function_as_the_last_deployment_left_it(self, template: Json) -> None:
         wake = only(template, WAKE)
 
@@ -211,7 +224,15 @@ class TestTrial:
                 "SourceIdentifier": [{"Ref": only_id(template, INSTANCE)}],
             },
         }
-        assert json.loads(rule["Targets"][0]["Input"]) == {"do": "restarted"}
+        told = rule["Targets"][0]["InputTransformer"]
+        assert told["InputPathsMap"] == {"detail-SourceIdentifier": "$.detail.SourceIdentifier"}
+        assert told["InputTemplate"] == ('{"do":"restarted","database":<detail-SourceIdentifier>}')
+
+    def test_the_function_may_call_itself_alone(self, template: Json) -> None:
+        allowed = role_statements(template, "handlers.sleep.handle")
+
+        (call,) = [s for s in allowed if s["Action"] == "lambda:InvokeFunction"]
+        assert call["Resource"]["Fn::GetAtt"][0] == only(template, WAKE)["LogicalId"]
 
 
 class TestParts:
@@ -271,7 +292,10 @@ class TestParts:
         assert sleep.restarts_rule is None
         assert of_type(synthesize(stack), "AWS::Events::Rule") == {}
 
-    def test_a_database_that_the_backend_was_given_stays_awake(self) -> None:
+    @pytest.mark.parametrize("named", [False, True])
+    def test_a_database_that_the_backend_was_given_sleeps_if_it_is_named(
+        self, *, named: bool
+    ) -> None:
         stack = regional_stack()
         instance = rds.DatabaseInstance.from_database_instance_attributes(
             stack,
@@ -284,10 +308,9 @@ class TestParts:
         secret = secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "ours")
         database = GalvDatabase.from_instance(instance, secret=secret)
         backend = trial_in(stack, database=database)
-        GalvSleep(stack, "Sleep", sleepers=[backend])
-        GalvSleep(stack, "Whole", sleepers=[backend, database])
+        GalvSleep(stack, "Sleep", sleepers=[backend, *([database] if named else [])])
 
-        assert [told["databases"] for told in plans(synthesize(stack))] == [[], ["ours"]]
+        assert plan(synthesize(stack))["databases"] == (["ours"] if named else [])
 
     @pytest.mark.parametrize("told", [True, False])
     def test_tells_the_topic_when_it_could_not(self, stack: Stack, *, told: bool) -> None:
@@ -296,6 +319,56 @@ class TestParts:
 
         alarm = only(synthesize(stack), "AWS::CloudWatch::Alarm", "Sleep")
         assert bool(alarm.get("AlarmActions")) == told
+
+
+class TestWindows:
+    """When RDS backs up and maintains what sleeps."""
+
+    @pytest.mark.parametrize("make", [GalvDatabase, GalvDatabaseCluster])
+    def test_at_night_are_warned_of(self, stack: Stack, make: Any) -> None:
+        worker = worker_in(stack)
+        network = worker._task.runtime.network
+        database = make(
+            stack,
+            "Database",
+            network=network,
+            production=False,
+            preflight=False,
+            preferred_maintenance_window="sun:03:00-sun:03:30",
+        )
+        GalvSleep(stack, "Sleep", sleepers=[worker, database])
+
+        found = Annotations.from_stack(stack)
+        found.has_warning(
+            "/Stack/Sleep",
+            Match.string_like_regexp(
+                "the backup window of Stack/Database/Resource at a time of its own, at night.*"
+                "pass preferred_backup_window='12:45-13:15'"
+            ),
+        )
+        found.has_warning(
+            "/Stack/Sleep",
+            Match.string_like_regexp(
+                "maintenance window of Stack/Database/Resource at sun:03:00-sun:03:30 UTC.*"
+                "pass preferred_maintenance_window='mon:13:30-mon:14:00'"
+            ),
+        )
+
+    def test_in_the_day_are_not(self, stack: Stack) -> None:
+        hours = AwakeHours(days="Tue,Thu", time_zone=TimeZone.EUROPE_LONDON)
+        worker = worker_in(stack)
+        database = GalvDatabase(
+            stack,
+            "Database",
+            network=worker._task.runtime.network,
+            production=False,
+            preflight=False,
+            preferred_backup_window=hours.backup_window,
+            preferred_maintenance_window=hours.maintenance_window,
+        )
+        GalvSleep(stack, "Sleep", sleepers=[worker, database], awake=hours)
+
+        Annotations.from_stack(stack).has_no_warning("/Stack/Sleep", Match.any_value())
 
 
 class TestRefuses:
@@ -339,6 +412,18 @@ class TestRefuses:
         assert "sleepers[1] is in sleepers twice" in self.message(
             stack, refusal, sleepers=[worker, worker]
         )
+
+    def test_refuses_what_sleeps_already(self, stack: Stack, refusal: Refusal) -> None:
+        worker, other = (
+            worker_in(stack),
+            worker_in(stack, "Other", runtime=given_runtime(Stack(stack, "Inner"))),
+        )
+        GalvSleep(stack, "Sleep", sleepers=[worker])
+
+        said = refusal(lambda: GalvSleep(stack, "Again", sleepers=[other, worker]))
+
+        assert "sleepers[1] sleeps by Stack/Sleep already" in said
+        assert "leave it out of one of them" in said
 
     def test_refuses_another_stack(self, stack: Stack, refusal: Refusal) -> None:
         worker = worker_in(Stack(stack.node.root, "Other"))  # type: ignore[arg-type]

@@ -194,6 +194,7 @@ class BackendStack(Stack):
             max_allocated_storage=config.database_max_storage_gib,
             # At night it may be stopped.
             preferred_backup_window=None if awake is None else awake.backup_window,
+            preferred_maintenance_window=None if awake is None else awake.maintenance_window,
             snapshot_identifier=config.database_snapshot,
             rotation=config.database_rotation,
             ca_file=config.database_ca_file,

@@ -24,6 +24,8 @@ State = Literal["asleep", "waking", "awake"]
 # Seconds. Lambda ends a function after 900, and calls it again twice.
 PATIENCE = 780
 PAUSE = 15
+# How long AWS may take to start a database after it has said that it does.
+RESTART_PATIENCE = 300
 # At the end of the description of a schedule that sleeps. One that was off before has none.
 MARK = "[asleep]"
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
@@ -41,6 +43,8 @@ _LATER = {
     "InvalidDBInstanceState",
     "InvalidDBInstanceStateFault",
 }
+_NOT_THERE = "which is not there: restore it, or deploy without GalvSleep (awakeHours in cdk.json)"
+_GONE = {"DBClusterNotFoundFault", "DBInstanceNotFound", "DBInstanceNotFoundFault"}
 # What the list of alarms of one call may have:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DisableAlarmActions.html
 _ALARMS_A_CALL = 100
@@ -67,45 +71,67 @@ def handle(event: Json, _context: object) -> Json:
         case {"do": "look"}:
             return {"state": _state(), "databases": dict(_statuses()), "tasks": _running()}
         case {"do": "wake"}:
-            _get_up()
-            return _answer(_wake_on) if step else _finish(_wake_on)
+            return _answer(_get_up, _wake_on) if step else _finish(_wake_on, first=_get_up)
+        case {"do": "sleep"} if step:
+            return _answer(_fall_asleep)
         case {"do": "sleep"}:
-            if step:
-                return _answer(_fall_asleep)
             _finish(_fall_asleep)
-            return _finish(_sleep_on)
-        case {"do": "restarted"}:
-            return _finish(_sleep_on)
+            return _hand_on({"do": "stop"})
+        case {"do": "stop" | "restarted"}:
+            return _finish(_after_start_of(event.get("database", "")))
         case _:
             raise ValueError(f"unknown event: {json.dumps(event)}")
 
 
-def _answer(step: Callable[[], str]) -> Json:
-    return {"waits_for": step()}
+def _answer(*steps: Callable[[], str]) -> Json:
+    """Do steps, and say what the last of them waits for."""
+    try:
+        return {"waits_for": [step() for step in steps][-1]}
+    except NotYetError as error:
+        return {"waits_for": str(error)}
 
 
-def _finish(step: Callable[[], str]) -> Json:
+def _hand_on(event: Json) -> Json:
+    """Have the rest done by an invocation of its own.
+
+    When that fails Lambda tries it alone again, and what somebody woke in between stays awake.
+    """
+    client("lambda").invoke(
+        FunctionName=os.environ["AWS_LAMBDA_FUNCTION_NAME"],
+        InvocationType="Event",
+        Payload=json.dumps(event).encode(),
+    )
+    return {"waits_for": ""}
+
+
+def _finish(step: Callable[[], str], *, first: Callable[[], str] | None = None) -> Json:
     """Repeat a step until nothing is missing."""
+    if first is not None:
+        first()
     deadline = monotonic() + PATIENCE
     while missing := step():
         log.info("%s", missing)
         if monotonic() > deadline:
             raise NotYetError(f"still waits for {missing}")
         sleep(PAUSE)
-    return _answer(lambda: "")
+    return {"waits_for": ""}
 
 
-def _fall_asleep() -> str:
-    """Let nothing more be started, and return what it waits for before that.
-
-    A deployment needs everything awake, and has just woken it.
-    """
+def _deployment() -> str:
+    """Return that a deployment is waited for, which needs everything awake."""
     status = stack_status(_plan()["stack"])
     if not status:
         return "the status of the stack, which CloudFormation does not tell"
     # What is rolled back later, by hand, wakes nothing.
     if status.endswith(("_IN_PROGRESS", "UPDATE_FAILED", "ROLLBACK_FAILED")):
         return f"the deployment: the stack is {status}"
+    return ""
+
+
+def _fall_asleep() -> str:
+    """Let nothing more be started, and return what it waits for before that."""
+    if deployment := _deployment():
+        return deployment
     for names in _batches(_plan()["alarms"]):
         client("cloudwatch").disable_alarm_actions(AlarmNames=names)
     for schedule in _plan()["schedules"]:
@@ -126,14 +152,35 @@ def _sleep_on() -> str:
         return ""
     if running := _running():
         return f"the end of {running} task{'s' if running > 1 else ''}"
+    # One that has begun meanwhile wakes it in a moment.
+    if deployment := _deployment():
+        return deployment
     return _listed(_stop(kind, id, status) for kind, id, status in _databases())
 
 
-def _get_up() -> None:
+def _after_start_of(database: str) -> Callable[[], str]:
+    """Return the step that stops databases, of which AWS may say that it starts one.
+
+    That event may come while the database is still stopped.
+    """
+    deadline = monotonic() + RESTART_PATIENCE
+
+    def step() -> str:
+        if _state() == "asleep" and monotonic() < deadline:
+            status = dict(_statuses()).get(database, "")
+            if status == "stopped":
+                return f"the start of the database {database}, which AWS has announced"
+        return _sleep_on()
+
+    return step
+
+
+def _get_up() -> str:
     """Say that it is waking, before anything else: what is about to stop databases then ends."""
     if _state() == "asleep":
         for service in _plan()["services"]:
             _suspend(service, dynamic=True, scheduled=False)
+    return ""
 
 
 def _wake_on() -> str:
@@ -182,7 +229,7 @@ def _target(service: str) -> Json:
         ServiceNamespace="ecs", ResourceIds=[f"service/{service}"], ScalableDimension=_DIMENSION
     )
     if not answer["ScalableTargets"]:
-        raise NotYetError(f"the scaling of {service}, which is not there: deploy again")
+        raise NotYetError(f"the scaling of {service}, {_NOT_THERE}")
     target: Json = answer["ScalableTargets"][0]
     return target
 
@@ -244,14 +291,31 @@ def _switch(schedule: str, *, on: bool) -> None:
 
 
 def _databases() -> Iterator[tuple[str, str, str]]:
-    """The kind, id and status of each database."""
-    rds = client("rds")
+    """The kind, id and status of each database, and of the members of each cluster."""
     for id in _plan()["databases"]:
-        (found,) = rds.describe_db_instances(DBInstanceIdentifier=id)["DBInstances"]
-        yield "instance", id, found["DBInstanceStatus"]
+        yield "instance", id, _instance_status(id)
     for id in _plan()["clusters"]:
-        (found,) = rds.describe_db_clusters(DBClusterIdentifier=id)["DBClusters"]
+        (found,) = _described("describe_db_clusters", "DBClusterIdentifier", id)["DBClusters"]
         yield "cluster", id, found["Status"]
+        # A cluster is available before those that answer for it are.
+        for member in found["DBClusterMembers"]:
+            member_id = member["DBInstanceIdentifier"]
+            yield "member", member_id, _instance_status(member_id)
+
+
+def _instance_status(id: str) -> str:
+    (found,) = _described("describe_db_instances", "DBInstanceIdentifier", id)["DBInstances"]
+    return str(found["DBInstanceStatus"])
+
+
+def _described(call: str, name: str, id: str) -> Json:
+    try:
+        answer: Json = getattr(client("rds"), call)(**{name: id})
+    except AWS_ERRORS as error:
+        if error_code(error) not in _GONE:
+            raise
+        raise NotYetError(f"the database {id}, {_NOT_THERE}") from None
+    return answer
 
 
 def _statuses() -> Iterator[tuple[str, str]]:
@@ -261,7 +325,7 @@ def _statuses() -> Iterator[tuple[str, str]]:
 
 def _stop(kind: str, id: str, status: str) -> str:
     """Stop a database, and return what it waits for: RDS stops only one that is available."""
-    if status in ("stopped", "stopping"):
+    if kind == "member" or status in ("stopped", "stopping"):
         return ""
     rds = client("rds")
     try:
@@ -283,7 +347,7 @@ def _start(kind: str, id: str, status: str) -> str:
     """
     if status not in ("stopped", "stopping", "starting"):
         return ""
-    if status == "stopped":
+    if status == "stopped" and kind != "member":
         rds = client("rds")
         try:
             if kind == "instance":

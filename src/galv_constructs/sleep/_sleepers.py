@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jsii
-from aws_cdk import Stack
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_rds as rds
 from constructs import Construct, IConstruct, IValidation
 
-from galv_constructs._core.validation import check_list
+from galv_constructs._core.validation import check_list, is_token
 from galv_constructs.backend.backend import GalvBackend
+from galv_constructs.sleep.awake_hours import AwakeHours
 from galv_constructs.tasks._scheduled_runs import ScheduledRuns
 from galv_constructs.tasks._task_construct import TaskConstruct
 from galv_constructs.tasks.runtime import TaskRuntime
@@ -155,6 +156,32 @@ def _add_database(parts: Parts, database: Any) -> None:
 
 def _security_groups(peer: ec2.IConnectable) -> set[str]:
     return {group.security_group_id for group in peer.connections.security_groups}
+
+
+def warn_of_windows(scope: Construct, parts: Parts, hours: AwakeHours) -> None:
+    """Warn of a database that RDS would back up or maintain while it is stopped: never.
+
+    "RDS creates automated backups of your DB instance during the backup window", and "Your DB
+    instance must be in the available state for automated backups to occur":
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.html
+    """
+    for database in (*parts.instances, *parts.clusters):
+        resource = database.node.default_child
+        if not isinstance(resource, rds.CfnDBInstance | rds.CfnDBCluster):
+            continue
+        for what, window, fitting in (
+            ("backup", resource.preferred_backup_window, hours.backup_window),
+            ("maintenance", resource.preferred_maintenance_window, hours.maintenance_window),
+        ):
+            if window is not None and (is_token(window) or hours.has_window(window)):
+                continue
+            where = "at a time of its own, at night" if window is None else f"at {window} UTC"
+            Annotations.of(scope).add_warning_v2(
+                f"galv-constructs:{what}Asleep",
+                f"RDS has the {what} window of {database.node.path} {where}, and does nothing to a "
+                f"database that is stopped: pass preferred_{what}_window={fitting!r} to the "
+                f"database, which is {what}_window of its AwakeHours",
+            )
 
 
 @jsii.implements(IValidation)

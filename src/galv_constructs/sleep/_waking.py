@@ -11,7 +11,7 @@ from constructs import Construct, IConstruct, IDependable
 
 from galv_constructs._core.acknowledge import DEPLOYMENT_FUNCTIONS, acknowledge
 from galv_constructs._core.handler import handled_resource, handler_function, handler_role
-from galv_constructs.tasks._stack_contents import contents_of_stack
+from galv_constructs.tasks._stack_contents import contents_of_stack, parameters_of_stack
 
 # A database starts in five to ten minutes. CloudFormation waits an hour for a custom resource.
 _TIMEOUT = Duration.minutes(40)
@@ -72,6 +72,7 @@ class Waking(Construct):
             properties={
                 "LogicalId": stack.get_logical_id(resource),
                 "Deployment": contents_of_stack(self),
+                "Parameters": parameters_of_stack(self),
             },
         )
         for held in before:

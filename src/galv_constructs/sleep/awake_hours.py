@@ -15,6 +15,7 @@ _TEXT = re.compile(r"(\S+) (\S+)-(\S+)")
 _EXAMPLE = "'Mon-Fri 07:00-19:00'"
 _UTC = "Etc/UTC"
 _DAY = 24 * 60
+_WEEK = 7 * _DAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,16 +102,69 @@ class AwakeHours:
         RDS creates no backup of a database that is stopped, and chooses a time at night by itself.
         None where this computer does not know the time zone.
         """
+        # In winter, or south of the equator in summer: an hour off is still in the day.
+        offset = self._offset(1)
+        if offset is None:
+            return None
+        start = (self._middle - 15 - offset) % _DAY
+        return "-".join(map(_time_of, (start, start + 30)))
+
+    @property
+    def maintenance_window(self) -> str | None:
+        """Half an hour on the first day, in UTC, for `preferred_maintenance_window`.
+
+        It begins a quarter of an hour after `backup_window`. RDS does no maintenance of a database
+        that is stopped, and chooses a time at night by itself. None where this computer does not
+        know the time zone.
+        """
+        offset = self._offset(1)
+        if offset is None:
+            return None
+        first = _DAYS.index(_days(self.days)[0])
+        start = first * _DAY + self._middle + 30 - offset
+        moments = (start % _WEEK, (start + 30) % _WEEK)
+        return "-".join(f"{_DAYS[m // _DAY].lower()}:{_time_of(m)}" for m in moments)
+
+    def has_window(self, window: str) -> bool:
+        """Tell whether it is awake all the time of a window of RDS.
+
+        In winter or in summer time: an hour off may be at night. True where this computer does not
+        know the time zone.
+
+        Args:
+            window: The window, in UTC: `hh:mm-hh:mm` of each day, or `ddd:hh:mm-ddd:hh:mm`.
+        """
+        offsets = [offset for month in (1, 7) if (offset := self._offset(month)) is not None]
+        return not offsets or any(self._has(window, offset) for offset in offsets)
+
+    def _has(self, window: str, offset: int) -> bool:
+        texts = window.split("-")
+        start, end = (60 * hour + minute for hour, minute in (_clock(text[-5:]) for text in texts))
+        length = (end - start) % _DAY
+        name = texts[0][:3].upper()
+        day = _DAYS.index(name) if name in _DAYS else None
+        local = start + offset
+        awake_from, awake_to = (60 * h + m for h, m in map(_clock, (self.start, self.end)))
+        if not (awake_from <= local % _DAY and local % _DAY + length <= awake_to):
+            return False
+        if day is None:
+            return True
+        return _DAYS[(day + local // _DAY) % 7] in _days(self.days)
+
+    @property
+    def _middle(self) -> int:
+        """The minute in the middle of a day."""
+        return sum(60 * hour + minute for hour, minute in map(_clock, (self.start, self.end))) // 2
+
+    def _offset(self, month: int) -> int | None:
+        """How many minutes the clock is ahead of UTC; none where that is not known."""
         name = _UTC if self.time_zone is None else self.time_zone.timezone_name
         try:
             zone = zoneinfo.ZoneInfo(name)
         except zoneinfo.ZoneInfoNotFoundError:
             return None
-        # In winter, or south of the equator in summer: an hour off is still in the day.
-        offset = datetime(2026, 1, 15, tzinfo=zone).utcoffset() or timedelta(0)
-        minutes = [60 * hour + minute for hour, minute in map(_clock, (self.start, self.end))]
-        start = (sum(minutes) // 2 - 15 - round(offset.total_seconds() / 60)) % _DAY
-        return "-".join(f"{m // 60:02}:{m % 60:02}" for m in (start, (start + 30) % _DAY))
+        offset = datetime(2026, month, 15, tzinfo=zone).utcoffset() or timedelta(0)
+        return round(offset.total_seconds() / 60)
 
     def _schedule(self, time: str, days: str) -> scheduler.ScheduleExpression:
         hour, minute = _clock(time)
@@ -148,6 +202,10 @@ def _days(text: object) -> list[str]:
         start, count = _DAYS.index(first), (_DAYS.index(last) - _DAYS.index(first)) % 7 + 1
         found |= {(start + step) % 7 for step in range(count)}
     return [_DAYS[number] for number in sorted(found)]
+
+
+def _time_of(minute: int) -> str:
+    return f"{minute % _DAY // 60:02}:{minute % 60:02}"
 
 
 def _clock(time: str) -> tuple[int, int]:

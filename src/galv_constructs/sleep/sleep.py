@@ -1,8 +1,9 @@
 """A deployment that rests when nobody works with it."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as events_targets
@@ -32,7 +33,13 @@ from galv_constructs._core.scheduled_function import (
 from galv_constructs._core.validation import check_construct, check_list
 from galv_constructs.backend.backend import GalvBackend
 from galv_constructs.database.interface import IGalvDatabase
-from galv_constructs.sleep._sleepers import Forgotten, Parts, check_sleepers, parts_of
+from galv_constructs.sleep._sleepers import (
+    Forgotten,
+    Parts,
+    check_sleepers,
+    parts_of,
+    warn_of_windows,
+)
 from galv_constructs.sleep._waking import Waking
 from galv_constructs.sleep.awake_hours import AwakeHours
 from galv_constructs.tasks.scheduled_task import GalvScheduledTask
@@ -73,8 +80,12 @@ class GalvSleep(Construct):
             "Trial",
             domain_name="trial.example.com",
             hosted_zone=zone,
-            # RDS backs up no database that is stopped, and would choose a time at night.
-            database=partial(GalvDatabase, preferred_backup_window=hours.backup_window),
+            # RDS does nothing to a database that is stopped, and would choose times at night.
+            database=partial(
+                GalvDatabase,
+                preferred_backup_window=hours.backup_window,
+                preferred_maintenance_window=hours.maintenance_window,
+            ),
             production=False,
         )
         GalvSleep(self, "Sleep", sleepers=[trial], awake=hours)
@@ -110,9 +121,10 @@ class GalvSleep(Construct):
 
         Raises:
             ValueError: If an argument is malformed, or something cannot sleep: a backend in
-                production, or what is in another stack. What connects to a database that is
-                stopped, and is not in `sleepers`, is refused at synthesis, and so is a read
-                replica, which RDS stops neither itself nor its source of.
+                production, what is in another stack, or what sleeps by another `GalvSleep`. What
+                connects to a database that is stopped, and is not in `sleepers`, is refused at
+                synthesis, and so is a read replica, which RDS stops neither itself nor its source
+                of.
         """
         check_sleepers(scope, sleepers)
         hours = AwakeHours() if awake is None else awake
@@ -132,8 +144,11 @@ class GalvSleep(Construct):
             check_place(scope, f"alarms[{index}]", alarm)
         check_alarm_topic(alarm_topic)
         check_place(scope, "alarm_topic", alarm_topic)
+        _check_once(scope, sleepers)
         super().__init__(scope, id)
+        self._sleepers = list(sleepers)
         parts = parts_of(sleepers, alarms)
+        warn_of_windows(self, parts, hours)
         self.node.add_validation(Forgotten(self, sleepers, parts))
         runtime = parts.runtimes[0]
         self._log_group = new_log_group(
@@ -158,6 +173,7 @@ class GalvSleep(Construct):
             on_failure=destinations.SqsDestination(self._dead_letter_queue),
             environment={"PLAN": self._plan(parts)},
         )
+        self._let_call_itself()
         self._schedule_group = scheduler.ScheduleGroup(
             self, "Group", removal_policy=RemovalPolicy.DESTROY
         )
@@ -250,6 +266,24 @@ class GalvSleep(Construct):
             }
         )
 
+    def _let_call_itself(self) -> None:
+        """Let the function hand on what waits for tasks to end.
+
+        A policy apart, as the function waits for those of its role.
+        """
+        role = self._function.role
+        assert role is not None  # noqa: S101 - it was given
+        iam.Policy(
+            self,
+            "CallPolicy",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"], resources=[self._function.function_arn]
+                )
+            ],
+        )
+
     def _role(self, parts: Parts) -> iam.Role:
         role = handler_role(self, "FunctionRole")
         self._log_group.grant_write(role)
@@ -265,6 +299,14 @@ class GalvSleep(Construct):
         )
         instances = [instance.instance_arn for instance in parts.instances]
         of_aurora = [cluster.cluster_arn for cluster in parts.clusters]
+        # Their names are in no template where the cluster is given.
+        member = stack.format_arn(
+            service="rds",
+            resource="db",
+            resource_name="*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        members = [member] if of_aurora else []
         schedules = [run.schedule.schedule_arn for run in parts.runs]
         alarms = [alarm.alarm_arn for alarm in parts.alarms]
         allowed = {
@@ -272,7 +314,7 @@ class GalvSleep(Construct):
             "ecs:DescribeServices": services,
             "ecs:UpdateService": services,
             "ecs:DescribeTasks": tasks,
-            "rds:DescribeDBInstances": instances,
+            "rds:DescribeDBInstances": instances + members,
             "rds:StartDBInstance": instances,
             "rds:StopDBInstance": instances,
             "rds:DescribeDBClusters": of_aurora,
@@ -324,7 +366,13 @@ class GalvSleep(Construct):
         for statement in conditioned:
             role.add_to_policy(statement)
         acknowledge_wildcards(
-            role, {"*": _NO_RESOURCE, targets: _ANY_TARGET, **dict.fromkeys(tasks, _ANY_TASK)}
+            role,
+            {
+                "*": _NO_RESOURCE,
+                targets: _ANY_TARGET,
+                **dict.fromkeys(tasks, _ANY_TASK),
+                **dict.fromkeys(members, _ANY_MEMBER),
+            },
         )
         return role
 
@@ -365,12 +413,29 @@ class GalvSleep(Construct):
             targets=[
                 events_targets.LambdaFunction(
                     self._function,
-                    event=events.RuleTargetInput.from_object({"do": "restarted"}),
+                    event=events.RuleTargetInput.from_object(
+                        {
+                            "do": "restarted",
+                            "database": events.EventField.from_path("$.detail.SourceIdentifier"),
+                        }
+                    ),
                     retry_attempts=2,
                     max_event_age=Duration.hours(2),
                 )
             ],
         )
+
+
+def _check_once(scope: Construct, sleepers: Sequence[Any]) -> None:
+    """Refuse what another one lets sleep: each would wake and stop the other's."""
+    others = [child for child in Stack.of(scope).node.find_all() if isinstance(child, GalvSleep)]
+    for index, sleeper in enumerate(sleepers):
+        for other in others:
+            if sleeper in other._sleepers:  # noqa: SLF001 - of this class
+                raise ValueError(
+                    f"sleepers[{index}] sleeps by {other.node.path} already, and two would wake "
+                    "and stop it against each other: leave it out of one of them"
+                )
 
 
 _FINDINGS = findings(
@@ -385,6 +450,7 @@ _ANY_TARGET = (
     "The id of a scalable target is AWS's and in no template; conditions leave the count of tasks "
     "of ECS services alone."
 )
+_ANY_MEMBER = "The members of a cluster are AWS's to tell; their status is read, and no more."
 _ANY_TASK = (
     "The id of a task is not known before it runs; these are of the clusters of what sleeps."
 )

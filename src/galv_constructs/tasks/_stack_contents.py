@@ -2,11 +2,22 @@
 
 import hashlib
 import json
+from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IStableStringProducer, Lazy, Stack
+from aws_cdk import (
+    CfnParameter,
+    CfnResource,
+    IResolvable,
+    IStableAnyProducer,
+    IStableStringProducer,
+    Lazy,
+    Stack,
+)
 from constructs import Construct
 
+# Of CDK's bootstrap, which is looked at before a deployment begins.
+_BOOTSTRAP_VERSION = "BootstrapVersion"
 # They run when the text changes, and would otherwise be part of it.
 _RUNS = ("Custom::GalvReleaseTask", "Custom::GalvWake")
 
@@ -19,6 +30,32 @@ def contents_of_stack(scope: Construct) -> str:
     property of its own has changed.
     """
     return Lazy.string(_Contents(Stack.of(scope)))
+
+
+def parameters_of_stack(scope: Construct) -> IResolvable:
+    """Return a token for the values of the stack's parameters, which are known in a deployment.
+
+    A deployment may change them and nothing else. Without those that `NoEcho` hides, and without
+    CDK's own.
+    """
+    return Lazy.any(_Parameters(Stack.of(scope)), omit_empty_array=True)
+
+
+@jsii.implements(IStableAnyProducer)
+class _Parameters:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def produce(self) -> Any:
+        found = (
+            child
+            for child in self._stack.node.find_all()
+            if isinstance(child, CfnParameter)
+            and Stack.of(child) is self._stack
+            and not child.no_echo
+        )
+        names = (self._stack.resolve(child.logical_id) for child in found)
+        return [{"Ref": name} for name in names if name != _BOOTSTRAP_VERSION]
 
 
 @jsii.implements(IStableStringProducer)

@@ -51,10 +51,20 @@ def sleep_(ops: Ops, *, timeout: int) -> int:
             f"{deployment.backend.name} is being deployed ({deployment.backend.status}), which "
             "needs it awake: wait until it is done"
         )
+    awake = []
     for one in found:
-        _call(deployment, one, {"do": "sleep", "step": True})
+        if _falls_asleep(deployment, one):
+            awake.append(one)
         _start(deployment, one, "sleep")
-    _wait(ops, timeout, lambda: _first(_at_rest(deployment, one) for one in found))
+
+    def missing() -> str:
+        while awake:
+            if waits_for := _falls_asleep(deployment, awake[0]):
+                return waits_for
+            awake.pop(0)
+        return _first(_at_rest(deployment, one) for one in found)
+
+    _wait(ops, timeout, missing)
     until = [moment_of(deployment, one.wake) for one in found]
     ops.out.result(
         {"awake": False, "until": until},
@@ -99,6 +109,11 @@ def _start(deployment: Deployment, found: Sleep, do: str) -> None:
 
 def _awaken(deployment: Deployment, found: Sleep) -> str:
     return str(_call(deployment, found, {"do": "wake", "step": True})["waits_for"])
+
+
+def _falls_asleep(deployment: Deployment, found: Sleep) -> str:
+    """Return what it waits for before anything is stopped, such as a deployment."""
+    return str(_call(deployment, found, {"do": "sleep", "step": True})["waits_for"])
 
 
 def _at_rest(deployment: Deployment, found: Sleep) -> str:
