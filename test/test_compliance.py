@@ -44,6 +44,7 @@ from galv_constructs import (
     GalvLogBucket,
     GalvMail,
     GalvNetwork,
+    GalvRehearsal,
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
@@ -259,9 +260,14 @@ def vaulted(stack: Stack) -> None:
     GalvBackupPlan(stack, "Backups", resources=[backend, cluster], copy_to=vault)
 
 
+def rehearsed(stack: Stack) -> None:
+    """A release can be rehearsed on a copy of the database."""
+    GalvRehearsal(stack, "Rehearsal", backend=backend_in(stack))
+
+
 AGNOSTIC = [
     *(least, development, unprotected, two, public, apart, endpoints, shared, roles, asked),
-    *(databases, workers, resting, vaulted),
+    *(databases, workers, resting, vaulted, rehearsed),
 ]
 REGIONAL = [encrypted, brought]
 SHAPES = {

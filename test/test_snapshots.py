@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.aws_scheduler import ScheduleExpression
-from backends import whole_backend_in, zone_in
+from backends import backend_in, whole_backend_in, zone_in
 from constructs import Construct
 from runtimes import given_runtime
 from snapshot import SNAPSHOTS, names, snapshot
@@ -28,6 +28,7 @@ from galv_constructs import (
     GalvMail,
     GalvNetwork,
     GalvPreflight,
+    GalvRehearsal,
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
@@ -97,6 +98,10 @@ def deploy_role(stack: Stack) -> None:
 def review_role(stack: Stack) -> None:
     subjects = [GitHubSubject.pull_request("octo-org/octo-repo")]
     GalvReviewRole(stack, "ReviewRole", subjects=subjects, stacks=["galv-BackendStack"])
+
+
+def rehearsal(stack: Stack) -> None:
+    GalvRehearsal(stack, "Rehearsal", backend=backend_in(stack))
 
 
 def release_task(stack: Stack) -> None:
@@ -189,6 +194,7 @@ CONSTRUCTS: dict[str, Callable[[Stack], object]] = {
         stack, "Image", repository="ghcr.io/galv-team/galv-backend", tag="v2.11.4"
     ),
     "preflight": preflight,
+    "rehearsal": rehearsal,
     "release-task": release_task,
     "review-role": review_role,
     "scheduled-task": scheduled_task,

@@ -13,7 +13,7 @@ SOURCE = Path(str(galv_constructs.__file__)).parent
 # From the top down: a wing imports what is below it, and nothing beside it.
 FLOORS: Sequence[set[str]] = (
     {"config"},
-    {"backup", "sleep"},
+    {"backup", "rehearsal", "sleep"},
     {"backend", "frontend", "github"},
     {"database"},
     {"tasks"},

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from galv_constructs.network import GalvNetwork, IGalvNetwork, NetworkPreset
     from galv_constructs.preflight.check import PreflightCheck
     from galv_constructs.preflight.preflight import GalvPreflight
+    from galv_constructs.rehearsal.rehearsal import GalvRehearsal
     from galv_constructs.sleep.awake_hours import AwakeHours
     from galv_constructs.sleep.sleep import GalvSleep
     from galv_constructs.tasks.release_steps import ReleaseStep
@@ -56,6 +57,7 @@ __all__ = [
     "GalvMail",
     "GalvNetwork",
     "GalvPreflight",
+    "GalvRehearsal",
     "GalvReleaseTask",
     "GalvReviewRole",
     "GalvScheduledTask",
@@ -94,6 +96,7 @@ _MODULES = {
     "GalvMail": "mail.mail",
     "GalvNetwork": "network",
     "GalvPreflight": "preflight.preflight",
+    "GalvRehearsal": "rehearsal.rehearsal",
     "GalvReleaseTask": "tasks.release_task",
     "GalvReviewRole": "github.review_role",
     "GalvScheduledTask": "tasks.scheduled_task",

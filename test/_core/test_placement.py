@@ -36,6 +36,7 @@ from galv_constructs import (
     GalvLoadBalancer,
     GalvMail,
     GalvNetwork,
+    GalvRehearsal,
     GalvReleaseTask,
     GalvReviewRole,
     GalvScheduledTask,
@@ -178,6 +179,8 @@ def prepare(stack: Stack, make: Make) -> None:
         vpc = vpc_in(stack, id="vpc-2")
         ecs.Cluster.from_cluster_attributes(stack, "Cluster", cluster_name="ours", vpc=vpc)
         ecs.Cluster.from_cluster_arn(stack, "Anywhere", arn("ecs", HERE, OURS, "cluster/ours"))
+    if make is rehearsal:
+        backend_in(stack, "Rehearsed")
     if make is backup_plan:
         s3.Bucket.from_bucket_name(stack, "Uploads", "uploads")
     if make is sleep:
@@ -276,6 +279,10 @@ def sleep(stack: Stack, **arguments: Any) -> GalvSleep:
     return GalvSleep(stack, "Made", sleepers=[stack.node.find_child("Sleeper")], **arguments)  # type: ignore[list-item]
 
 
+def rehearsal(stack: Stack, **arguments: Any) -> GalvRehearsal:
+    return GalvRehearsal(stack, "Made", backend=stack.node.find_child("Rehearsed"), **arguments)  # type: ignore[arg-type]
+
+
 def backup_plan(stack: Stack, **arguments: Any) -> GalvBackupPlan:
     given: Json = {"resources": [stack.node.find_child("Uploads")]} | arguments
     return GalvBackupPlan(stack, "Made", **given)
@@ -371,6 +378,7 @@ ARGUMENTS: list[tuple[Make, str, Given, str]] = [
     (release_task_of, "network", network, HERE),
     (release_task_of, "secrets", secrets, HERE),
     (scheduled_task, "alarm_topic", topic, HERE),
+    (rehearsal, "secrets", secrets, HERE),
     (backup_plan, "alarm_topic", topic, HERE),
     (backup_plan, "encryption_key", key, HERE),
     (backup_plan, "resources", buckets, HERE),
@@ -489,6 +497,7 @@ CONSTRUCTS: dict[Make, type] = {
     frontend: GalvFrontend,
     load_balancer: GalvLoadBalancer,
     mail: GalvMail,
+    rehearsal: GalvRehearsal,
     release_task: GalvReleaseTask,
     release_task_of: TaskRuntime,
     review_role: GalvReviewRole,

@@ -10,6 +10,7 @@ _START = ("galv_task/__init__.py", "galv_task/logs.py", "galv_task/settings.py")
 _SIGN_INS = "galv_task/apps.py"
 _CHECK_STATUS = "galv_task/management/commands/check_status.py"
 _OWN_DATABASE = "galv_task/own_database.py"
+_REHEARSAL = "galv_task/rehearsal.py"
 _END = "END_OF_FILE"
 
 DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
@@ -19,7 +20,11 @@ GRACE = LONGEST_STOP - 10
 
 
 def entry_point(
-    *, check_status: bool = False, own_database: bool = False, sign_ins: bool = False
+    *,
+    check_status: bool = False,
+    own_database: bool = False,
+    rehearsal: bool = False,
+    sign_ins: bool = False,
 ) -> list[str]:
     """Make the entry point that prepares a task and then becomes its command.
 
@@ -29,9 +34,15 @@ def entry_point(
         check_status: Whether Django gets a command `check_status` where the application has none.
             Django takes the application's own before that of an app that is listed later.
         own_database: Whether Python gets the module `galv_task.own_database`.
+        rehearsal: Whether Python gets the module `galv_task.rehearsal`.
         sign_ins: Whether the log tells of each sign-in of a superuser.
     """
-    more = {_CHECK_STATUS: check_status, _OWN_DATABASE: own_database, _SIGN_INS: sign_ins}
+    more = {
+        _CHECK_STATUS: check_status,
+        _OWN_DATABASE: own_database,
+        _REHEARSAL: rehearsal,
+        _SIGN_INS: sign_ins,
+    }
     names = (*_START, *(name for name, is_wanted in more.items() if is_wanted))
     files = "\n".join(_write(name) for name in names)
     return ["sh", "-c", source("start.sh").replace("FILES", files), "start"]

@@ -80,6 +80,7 @@ from galv_constructs.database._access import (
 from galv_constructs.database._authority import check_authority
 from galv_constructs.database._connections import warn_of_connections
 from galv_constructs.database._owner import DatabaseOwner
+from galv_constructs.database._owner import setup_steps as owner_steps
 from galv_constructs.database.database import GalvDatabase
 from galv_constructs.database.interface import IGalvDatabase
 from galv_constructs.images._galv_image import galv_image
@@ -654,6 +655,7 @@ class GalvBackend(Construct):
         writing = replace(runtime, grants=[self._grant_writing])
         drain = deregistration_delay or default_drain(timeout)
         steps = DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps
+        self._setup_steps = steps
         self._setup = self._setup_task(
             writing,
             owner,
@@ -1042,7 +1044,7 @@ class GalvBackend(Construct):
         }
         if owner is not None:
             runtime = replace(runtime, entry_point=entry_point(own_database=True))
-            steps = owner.steps(steps)
+            steps = owner_steps(steps)
             environment = owner.environment
             # No other task is the database's master.
             secrets |= owner.secrets

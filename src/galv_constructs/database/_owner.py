@@ -29,6 +29,15 @@ NEW_DATABASE = "GALV_DATABASE_NEW"
 _COMMAND = ("python", "-m", "galv_task.own_database")
 
 
+def setup_steps(steps: Sequence[ReleaseStep]) -> list[ReleaseStep]:
+    """Let setup create the roles, then run the other steps without the master's password."""
+    without = ["env", "-u", MASTER_USER, "-u", MASTER_PASSWORD]
+    return [
+        ReleaseStep(name="own_database", command=_COMMAND),
+        *(replace(step, command=[*without, *step.command]) for step in steps),
+    ]
+
+
 class DatabaseOwner(Construct):
     """A login of a role that is no master: its secret, and how setup creates both roles.
 
@@ -75,15 +84,6 @@ class DatabaseOwner(Construct):
             MASTER_USER: ecs.Secret.from_secrets_manager(self._master_secret, "username"),
             MASTER_PASSWORD: ecs.Secret.from_secrets_manager(self._master_secret, "password"),
         }
-
-    @staticmethod
-    def steps(steps: Sequence[ReleaseStep]) -> list[ReleaseStep]:
-        """Let setup create the roles, then run the other steps without the master's password."""
-        without = ["env", "-u", MASTER_USER, "-u", MASTER_PASSWORD]
-        return [
-            ReleaseStep(name="own_database", command=_COMMAND),
-            *(replace(step, command=[*without, *step.command]) for step in steps),
-        ]
 
     def retire_old(self, setup: GalvReleaseTask, drain: Duration) -> None:
         """Refuse the old password when a rotation is over, and old tasks have had time to end.

@@ -1,0 +1,1 @@
+"""A release on a copy of the database, before it is deployed."""
