@@ -43,6 +43,7 @@ responses = Module("core.responses", "_request_region")
 router = Module("core.router")
 acm = Module("services.acm", "_certificates", "_describe_certificate", "_request_certificate")
 alb = Module("services.alb", "_lb_attrs")
+backup_svc = Module("services.backup", "_create_selection", "_delete_selection")
 changesets = Module("services.cloudformation.changesets", "_resolve_refs", "_topological_sort")
 engine = Module(
     "services.cloudformation.engine", "_extract_deps", "_resolve_refs", "_topological_sort"
