@@ -15,6 +15,7 @@ from galv_ops.commands.exec import exec_
 from galv_ops.commands.logs import logs
 from galv_ops.commands.open import open_
 from galv_ops.commands.preflight import preflight
+from galv_ops.commands.rehearse import rehearse
 from galv_ops.commands.releases import releases
 from galv_ops.commands.run import run
 from galv_ops.commands.setup import setup
@@ -71,6 +72,7 @@ def galv_ops(**_options: Any) -> None:
 
 for _command in (
     preflight,
+    rehearse,
     status,
     releases,
     doctor,

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 EXIT_CODES = {
     0: "done; nothing fails",
     FAILED: "`status` and `doctor`: something is wrong; `audit`: something is weak; `preflight`: a "
-    "deployment would fail",
+    "deployment would fail; `rehearse`: setup or the check after it failed",
     USAGE: "used wrongly: an unknown option, task or log, or several deployments match",
     TIMED_OUT: "not done within `--timeout`, and stopped",
     COULD_NOT: "could not be done, or not all of it could be seen: no credentials, no such "

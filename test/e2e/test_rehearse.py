@@ -1,6 +1,7 @@
 """Setup of a release is rehearsed on a copy, with PostgreSQL and the stand-in's tables."""
 
 import json
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from e2e.owned_database import make as make  # noqa: PLC0414 - a fixture
 from galv.stand_in import PYTHON
 
 from galv_constructs.backend._sources import FOLDER
+from galv_ops.commands.rehearse import lines_of
+from galv_ops.rehearsal.report import read
 
 pytestmark = pytest.mark.smoke
 
@@ -95,6 +98,12 @@ def test_rows_survive_and_time_and_locks_are_told(copy: Database, tmp_path: Path
     checks = {check["check"]: check["status"] for check in report["check"]["checks"]}
     # There are no credentials for S3 here, which fails the rehearsal after setup.
     assert (code, checks) == (1, {"django": "OK", "database": "OK", "s3": "ERROR"})
+    # What galv-ops reads from the log, and prints.
+    told = "\n".join(lines_of(read("v3.0.0", "", code, output.splitlines())))
+    assert "trial.0001_step" in told
+    assert re.search(r"public.galv_lab +2 +-> +3", told)
+    assert "AccessExclusiveLock" in told
+    assert "could not be read" not in told
 
 
 def test_a_migration_that_fails_halfway_is_named_and_changes_no_rows(

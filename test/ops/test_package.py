@@ -20,8 +20,8 @@ LEVELS = [
     {"output"},
     # What there is.
     {"query", "assembly"},
-    # How it is, what is wrong, and what is weak.
-    {"parts", "doctor", "audits"},
+    # How it is, what is wrong, what is weak, and how a release would go.
+    {"parts", "doctor", "audits", "rehearsal"},
     # What a person sees.
     {"command"},
     {"commands"},

@@ -1,0 +1,1 @@
+"""The setup of a release, on a copy of the database."""
