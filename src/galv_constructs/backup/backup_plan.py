@@ -161,7 +161,7 @@ class GalvBackupPlan(Construct):
         self._role = backup_role(
             self, "Role", resources=selected, vault=self._vault, copy_to=copy_to
         )
-        selection = backup.BackupSelection(
+        self._selection = backup.BackupSelection(
             self,
             "Selection",
             backup_plan=self._plan,
@@ -170,9 +170,8 @@ class GalvBackupPlan(Construct):
             disable_default_backup_policy=True,
         )
         # Until it is there, jobs fail.
-        selection.node.add_dependency(self._role)
-        if alarm_topic is not None:
-            self._tell_of_failures(alarm_topic)
+        self._selection.node.add_dependency(self._role)
+        self._rules = [] if alarm_topic is None else self._tell_of_failures(alarm_topic)
 
     @property
     def vault(self) -> backup.IBackupVault:
@@ -183,6 +182,16 @@ class GalvBackupPlan(Construct):
     def plan(self) -> backup.BackupPlan:
         """Plan, for rules and resources of your own."""
         return self._plan
+
+    @property
+    def selection(self) -> backup.BackupSelection:
+        """Selection of the resources that the plan backs up."""
+        return self._selection
+
+    @property
+    def failure_rules(self) -> Sequence[events.IRule]:
+        """Rules that tell of backups and copies that failed; none without `alarm_topic`."""
+        return list(self._rules)
 
     @property
     def role(self) -> iam.IRole:
@@ -226,7 +235,7 @@ class GalvBackupPlan(Construct):
             )
         )
 
-    def _tell_of_failures(self, topic: sns.ITopic) -> None:
+    def _tell_of_failures(self, topic: sns.ITopic) -> list[events.Rule]:
         """Tell of each job that did not do what it should.
 
         https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html has the events.
@@ -236,12 +245,13 @@ class GalvBackupPlan(Construct):
             "Backup": ({"backupVaultName": [vault.backup_vault_name]}, ["ABORTED", "EXPIRED"]),
             "Copy": ({"sourceBackupVaultArn": [vault.backup_vault_arn]}, []),
         }
+        rules = []
         for job, (of_vault, states) in jobs.items():
             resource, message = (
                 events.EventField.from_path(f"$.detail.{field}")
                 for field in ("resourceArn", "statusMessage")
             )
-            events.Rule(
+            rule = events.Rule(
                 self,
                 f"{job}Failed",
                 description=f"{job} jobs of {self.node.path} that failed",
@@ -259,6 +269,8 @@ class GalvBackupPlan(Construct):
                     )
                 ],
             )
+            rules.append(rule)
+        return rules
 
 
 def _check_days(name: str, days: Duration | None, least: int = 1) -> None:
