@@ -13,7 +13,14 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
-from backends import CERTIFICATE_ARN, new_app, regional_stack, whole_backend_in
+from backends import (
+    CERTIFICATE_ARN,
+    ENVIRONMENT,
+    backend_in,
+    new_app,
+    regional_stack,
+    whole_backend_in,
+)
 from templates import Json, needs, of_type, only, only_id, synthesize
 
 from galv_constructs import GalvDatabase, GalvMail, GalvNetwork
@@ -37,9 +44,35 @@ def stack() -> Stack:
 
 
 def asked(stack: Stack, **arguments: Any) -> Json:
-    """The questions of a backend."""
-    whole_backend_in(stack, **{"version": "v2.11.4", **arguments})
-    return dict(only(synthesize(stack), "Custom::GalvPreflight")["Questions"])
+    """The questions of a backend, which are the same whether it copies its image."""
+    backend_in(stack, **{"version": "v2.11.4", "preflight": True, **arguments})
+    return questions_in(synthesize(stack))
+
+
+def questions_in(template: Json) -> Json:
+    return dict(only(template, "Custom::GalvPreflight")["Questions"])
+
+
+@pytest.fixture(scope="module")
+def template() -> Json:
+    """A backend that is given nothing."""
+    stack = regional_stack()
+    whole_backend_in(stack, version="v2.11.4")
+    return synthesize(stack)
+
+
+@pytest.fixture(scope="module")
+def of_given() -> Json:
+    """The questions of a backend that is given secrets, mail and a database."""
+    stack = regional_stack()
+    secrets = secret(stack, "galv-secrets")
+    return asked(
+        stack,
+        registry_credentials=secret(stack, "registry"),
+        secrets={key: ecs.Secret.from_secrets_manager(secrets, key) for key in ("B_KEY", "A_KEY")},
+        mail=GalvMail.from_secret(secret(stack, "smtp"), sender="galv@example.com"),
+        **given_database(stack),
+    )
 
 
 def secret(stack: Stack, name: str) -> secretsmanager.ISecret:
@@ -65,12 +98,13 @@ def given_database(stack: Stack) -> Json:
 
 
 class TestWhatWaits:
-    @pytest.mark.parametrize("given", [{}, {"network": True}])
-    def test_is_all_that_costs_time_or_money(self, stack: Stack, given: Json) -> None:
-        if given:
-            given = {"network": GalvNetwork(stack, "Network")}
-        whole_backend_in(stack, **given)
-        template = synthesize(stack)
+    @pytest.mark.parametrize("is_given", [False, True])
+    def test_is_all_that_costs_time_or_money(
+        self, stack: Stack, template: Json, *, is_given: bool
+    ) -> None:
+        if is_given:
+            whole_backend_in(stack, network=GalvNetwork(stack, "Network"))
+            template = synthesize(stack)
         preflight = only_id(template, "Custom::GalvPreflight")
 
         kinds = {
@@ -81,10 +115,7 @@ class TestWhatWaits:
 
         assert kinds == dict.fromkeys(COSTLY, True)
 
-    def test_is_nothing_that_preflight_needs(self, stack: Stack) -> None:
-        whole_backend_in(stack)
-        template = synthesize(stack)
-
+    def test_is_nothing_that_preflight_needs(self, template: Json) -> None:
         first = needs(template, only_id(template, "Custom::GalvPreflight"))
 
         assert first
@@ -92,15 +123,15 @@ class TestWhatWaits:
 
 
 class TestImage:
-    def test_is_the_one_of_the_version(self, stack: Stack) -> None:
-        assert asked(stack)["Backend/Image"] == {
+    def test_is_the_one_of_the_version(self, template: Json) -> None:
+        assert questions_in(template)["Backend/Image"] == {
             "Ask": "image",
             "Image": "ghcr.io/galv-team/galv-backend:v2.11.4",
             "Architecture": "X86_64",
         }
 
-    def test_is_pulled_with_the_credentials(self, stack: Stack) -> None:
-        question = asked(stack, registry_credentials=secret(stack, "registry"))["Backend/Image"]
+    def test_is_pulled_with_the_credentials(self, of_given: Json) -> None:
+        question = of_given["Backend/Image"]
 
         assert question["CredentialsArn"]["Fn::Join"][1][-1].endswith(":secret:registry")
 
@@ -130,18 +161,11 @@ class TestImage:
 
 
 class TestSecrets:
-    def test_are_those_that_were_given(self, stack: Stack) -> None:
-        given = secret(stack, "galv-secrets")
-        variables = {key: ecs.Secret.from_secrets_manager(given, key) for key in ("B_KEY", "A_KEY")}
+    def test_are_those_that_were_given(self, of_given: Json) -> None:
+        assert of_given["Backend/Secrets/galv-secrets"]["Keys"] == ["A_KEY", "B_KEY"]
 
-        question = asked(stack, secrets=variables)["Backend/Secrets/galv-secrets"]
-
-        assert question["Keys"] == ["A_KEY", "B_KEY"]
-
-    def test_are_those_of_mail_that_exists(self, stack: Stack) -> None:
-        mail = GalvMail.from_secret(secret(stack, "smtp"), sender="galv@example.com")
-
-        question = asked(stack, mail=mail)["Backend/Secrets/smtp"]
+    def test_are_those_of_mail_that_exists(self, of_given: Json) -> None:
+        question = of_given["Backend/Secrets/smtp"]
 
         assert question["Keys"] == ["DJANGO_EMAIL_HOST_PASSWORD", "DJANGO_EMAIL_HOST_USER"]
 
@@ -152,15 +176,13 @@ class TestSecrets:
 
         assert "secret" not in kinds
 
-    def test_of_a_given_database_have_a_user_and_a_password(self, stack: Stack) -> None:
-        question = asked(stack, **given_database(stack))["Backend/DatabaseSecret"]
-
-        assert question["Keys"] == ["password", "username"]
+    def test_of_a_given_database_have_a_user_and_a_password(self, of_given: Json) -> None:
+        assert of_given["Backend/DatabaseSecret"]["Keys"] == ["password", "username"]
 
 
 class TestNames:
-    def test_a_zone_is_asked_for_the_certificate_too(self, stack: Stack) -> None:
-        found = asked(stack)
+    def test_a_zone_is_asked_for_the_certificate_too(self, template: Json) -> None:
+        found = questions_in(template)
 
         assert found["Backend/HostedZone"] == {
             "Ask": "hosted-zone",
@@ -189,9 +211,11 @@ class TestNames:
 
 
 class TestPlace:
-    def test_a_new_network_needs_room(self, stack: Stack) -> None:
+    def test_a_new_network_needs_room(self, template: Json) -> None:
         assert {
-            name: one["Needs"] for name, one in asked(stack).items() if one["Ask"] == "quotas"
+            name: one["Needs"]
+            for name, one in questions_in(template).items()
+            if one["Ask"] == "quotas"
         } == {
             "Backend/Database/Quotas/db-instance": ["db-instance=1"],
             "Backend/Network/Quotas/eip": ["eip=1"],
@@ -275,17 +299,15 @@ class TestPlace:
 
         assert "subnets" not in {one["Ask"] for one in found.values()}
 
-    def test_a_given_database_is_asked(self, stack: Stack) -> None:
-        found = asked(stack, **given_database(stack))
-
-        assert found["Backend/Database"] == {
+    def test_a_given_database_is_asked(self, of_given: Json) -> None:
+        assert of_given["Backend/Database"] == {
             "Ask": "database",
             "InstanceIdentifier": "galv",
             "Endpoint": "galv.example.com",
             "EngineVersion": "12",
             "SecurityGroupIds": ["sg-1"],
         }
-        assert "Backend/Database/Quotas/db-instance" not in found
+        assert "Backend/Database/Quotas/db-instance" not in of_given
 
     def test_a_database_that_the_stack_creates_is_not_asked(self, stack: Stack) -> None:
         network = GalvNetwork(stack, "Network")
@@ -297,17 +319,17 @@ class TestPlace:
         assert not {"Backend/Database", "Backend/DatabaseSecret"} & found.keys()
 
     def test_roles_of_services_may_be_created_by_the_role_of_the_deployment(
-        self, stack: Stack
+        self, template: Json
     ) -> None:
-        question = asked(stack)["Backend/ServiceLinkedRoles"]
+        question = questions_in(template)["Backend/ServiceLinkedRoles"]
 
         assert "ecs.amazonaws.com" in question["Services"]
         arn = "".join(
             part if isinstance(part, str) else "aws" for part in question["RoleArn"]["Fn::Join"][1]
         )
         assert arn == (
-            f"arn:aws:iam::{stack.account}:role/cdk-hnb659fds-cfn-exec-role-{stack.account}"
-            f"-{stack.region}"
+            f"arn:aws:iam::{ENVIRONMENT.account}:role/cdk-hnb659fds-cfn-exec-role-"
+            f"{ENVIRONMENT.account}-{ENVIRONMENT.region}"
         )
 
     def test_roles_are_asked_for_where_anybody_may_deploy(self) -> None:
