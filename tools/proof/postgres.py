@@ -44,12 +44,37 @@ class Postgres:
 
     def start(self, *, user: str, password: str, database: str) -> None:
         """Start it with one user and a database."""
-        self._folder.mkdir()
-        owner = pwd.getpwnam(_USER)
-        os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+        _make(self._folder)
         self._run(
             "initdb", f"--pgdata={self._data}", "--auth=trust", "--no-sync", "--encoding=UTF8"
         )
+        self._serve()
+        quoted = _quoted(password)
+        self.query(f'CREATE ROLE "{user}" LOGIN CREATEDB CREATEROLE PASSWORD {quoted}')
+        self.query(f'CREATE DATABASE "{database}" OWNER "{user}"')
+        # The master user of RDS owns the database that everyone finds there, too.
+        self.query(f'ALTER DATABASE postgres OWNER TO "{user}"')
+
+    def copy(self, folder: Path) -> None:
+        """Copy all that it has, while it runs, to a new folder that `start_copy()` takes."""
+        _make(folder)
+        self._run(
+            "pg_basebackup", *self._place, "--username=postgres", f"--pgdata={folder / 'data'}",
+            "--checkpoint=fast", "--no-sync",
+        )  # fmt: skip
+
+    def start_copy(self, copy: Path) -> None:
+        """Start it with what a copy has, which stays as it is: users and passwords too."""
+        _make(self._folder)
+        self._run("cp", "--archive", str(copy / "data"), str(self._data))
+        self._serve()
+
+    def change_password(self, user: str, password: str) -> None:
+        """Give a user another password."""
+        self.query(f'ALTER ROLE "{user}" PASSWORD {_quoted(password)}')
+
+    def _serve(self) -> None:
+        owner = pwd.getpwnam(_USER)
         for file, source in (
             ("server.crt", self._certificates.certificate),
             ("server.key", self._certificates.key),
@@ -60,7 +85,7 @@ class Postgres:
             target.chmod(0o600)
         # As with rds.force_ssl: without TLS there is no entry, and so no way in.
         (self._data / "pg_hba.conf").write_text(
-            "local all postgres trust\nhostssl all all all scram-sha-256\n"
+            "local all,replication postgres trust\nhostssl all all all scram-sha-256\n"
         )
         settings = {
             "listen_addresses": self._address,
@@ -74,16 +99,14 @@ class Postgres:
         self._run(
             "pg_ctl", f"--pgdata={self._data}", f"--log={log}", "-o", options, *_WAIT, "start"
         )
-        quoted = password.replace("'", "''")
-        self.query(f"CREATE ROLE \"{user}\" LOGIN CREATEDB CREATEROLE PASSWORD '{quoted}'")
-        self.query(f'CREATE DATABASE "{database}" OWNER "{user}"')
-        # The master user of RDS owns the database that everyone finds there, too.
-        self.query(f'ALTER DATABASE postgres OWNER TO "{user}"')
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        return f"--host={self._folder}", f"--port={self._port}"
 
     def query(self, statement: str, database: str = "postgres") -> list[list[str]]:
         """Return the rows of a statement, as its own administrator."""
-        place = ("--host", str(self._folder), f"--port={self._port}")
-        socket = (*place, "--username", "postgres", "--no-psqlrc")
+        socket = (*self._place, "--username", "postgres", "--no-psqlrc")
         output = self._run(
             "psql", *socket, "--tuples-only", "--no-align", "--field-separator=\t", "--quiet",
             "--set=ON_ERROR_STOP=1", f"--dbname={database}", f"--command={statement}",
@@ -122,3 +145,14 @@ class Postgres:
         if done.returncode:
             raise RuntimeError(f"{program}: {said}")
         return said
+
+
+def _make(folder: Path) -> None:
+    """Make a folder of the server's user."""
+    folder.mkdir()
+    owner = pwd.getpwnam(_USER)
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

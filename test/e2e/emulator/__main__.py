@@ -18,6 +18,7 @@ from e2e.emulator import (
     cloudfront,
     codebuild,
     containers,
+    database_copies,
     databases,
     ec2,
     ecr,
@@ -47,6 +48,7 @@ def _end_with_input() -> None:
     sys.stdin.buffer.read()
     process.end_all()
     databases.end_all()
+    database_copies.end_all()
     # Functions run in the group of the emulator.
     os.killpg(0, signal.SIGKILL)
 
@@ -61,6 +63,7 @@ for part in (
     cloudfront,
     codebuild,
     containers,
+    database_copies,
     databases,
     ec2,
     ecr,

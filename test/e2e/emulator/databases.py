@@ -39,20 +39,20 @@ _servers: dict[str, "_Server"] = {}
 class _Server:
     """A server on an address of loopback that no other emulator of this machine has."""
 
-    def __init__(self, instance: Json, host: str, number: int) -> None:
+    def __init__(self, instance: Json, number: int, copy: Path | None) -> None:
         own = str(ip_address("127.64.0.0") + os.getpid())
         self.address = (own, _PORT + number)
-        # Not below the emulator's folder: the server's user may not enter that.
-        self.folder = Path(tempfile.mkdtemp(prefix="e2e-postgres-", dir="/tmp"))
-        self.folder.chmod(0o755)
-        made = certificates.create(self.folder / "tls", [host])
+        self.folder = new_folder(instance["DbiResourceId"])
+        # Its first name, also when it is renamed: tasks ask for TLS, and not who answers.
+        made = certificates.create(self.folder / "tls", [_names_of(instance)[0]])
         address, port = self.address
         self.postgres = Postgres(self.folder / "server", address, made, port=port)
-        self.postgres.start(
-            user=instance["MasterUsername"],
-            password=instance[MASTER_PASSWORD],
-            database=instance["DBName"],
-        )
+        user, password = instance["MasterUsername"], instance[MASTER_PASSWORD]
+        if copy is None:
+            self.postgres.start(user=user, password=password, database=instance["DBName"])
+        else:
+            self.postgres.start_copy(copy)
+            self.postgres.change_password(user, password)
 
     def stop(self) -> None:
         with contextlib.suppress(RuntimeError, OSError):
@@ -69,11 +69,33 @@ def server_of(host: str) -> tuple[str, int] | None:
     ]
     if not found:
         return None
+    return start(found[0]).address
+
+
+def start(instance: Json, copy: Path | None = None) -> "_Server":
+    """Return the server of an instance, started if it does not run, with what a copy has."""
     with _lock:
-        id = found[0]["DbiResourceId"]
+        id = instance["DbiResourceId"]
         if id not in _servers:
-            _servers[id] = _Server(found[0], host, next(_numbers))
-        return _servers[id].address
+            _servers[id] = _Server(instance, next(_numbers), copy)
+        return _servers[id]
+
+
+def end(instance: Json) -> None:
+    """End the server of an instance, if it runs, with all that it has."""
+    with _lock:
+        if server := _servers.pop(instance["DbiResourceId"], None):
+            server.stop()
+
+
+def new_folder(name: str) -> Path:
+    """Make a folder for a server; test/e2e/rows.py finds it by the name.
+
+    Not below the emulator's folder: the server's user may not enter that.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"e2e-postgres-{name}-", dir="/tmp"))
+    folder.chmod(0o755)
+    return folder
 
 
 def _names_of(instance: Json) -> list[str]:
@@ -102,10 +124,14 @@ def _create(logical_id: str, properties: Json, stack: str) -> Made:
         raise ValueError(f"DBSubnetGroupNotFoundFault: DB subnet group '{group}' does not exist")
     id, attributes = _made(logical_id, properties, stack)
     instance: dict[str, Any] = rds.instances[id]
-    region = os.environ["MINISTACK_REGION"]
-    name = f"{id}.c0123456789ab.{region}.rds.amazonaws.com".lower()
+    name = address_of(id)
     instance["Endpoint"] = {**instance["Endpoint"], "Address": name, "Port": _PORT}
     return id, {**attributes, "Endpoint.Address": name, "Endpoint.Port": str(_PORT)}
+
+
+def address_of(id: str) -> str:
+    """Return the name of an instance's endpoint."""
+    return f"{id}.c0123456789ab.{os.environ['MINISTACK_REGION']}.rds.amazonaws.com".lower()
 
 
 def _refuse_stopped(id: str) -> None:
@@ -145,11 +171,10 @@ def _stop(parameters: Json) -> Any:
 
 def _delete(id: str, properties: Json) -> None:
     _refuse_stopped(id)
-    resource_id = rds.instances.get(id, {}).get("DbiResourceId")
+    instance = rds.instances.get(id)
     _deleted(id, properties)
-    with _lock:
-        if id not in rds.instances and (server := _servers.pop(resource_id, None)):
-            server.stop()
+    if instance and id not in rds.instances:
+        end(instance)
 
 
 def _options(request: Json) -> Any:

@@ -139,9 +139,14 @@ rds = Module(
     "_ACTION_MAP",
     "_clusters",
     "_error",
+    "_instance_xml",
     "_instances",
     "_p",
+    "_parse_member_list",
+    "_parse_tags",
+    "_snapshots",
     "_subnet_groups",
+    "_tags",
     "_xml",
 )
 s3 = Module(
