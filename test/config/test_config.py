@@ -125,6 +125,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "databaseRotation": 2,
         "logLockDays": 30,
         "preflight": ["image", "records"],
+        "allowDestructiveMigrations": ["galv.0043_remove_note"],
         "databaseCaFile": str(certificates.create(tmp_path / "tls", ["a"]).authority),
     }
     plain, changed = read(), read(region="eu-west-2", **values)
@@ -452,6 +453,9 @@ def test_ignores_context_of_cdk(key: str) -> None:
         ("logLockDays", 366, "from 1 to 365, got 366"),
         ("logLockDays", 1.5, "a whole number of days"),
         ("databaseCaFile", "no-such.pem", "must be a file with certificates, and"),
+        ("allowDestructiveMigrations", "some", "must be true, false, or a list of the migrations"),
+        ("allowDestructiveMigrations", [], "such as ['galv.0043_remove_note'], got []"),
+        ("allowDestructiveMigrations", ["0043"], "names '0043', which is no migration"),
         ("preflight", "off", "must be true, false, or a list of checks to leave out"),
         ("preflight", ["imgae"], "leaves out 'imgae', which is neither a kind of check"),
         ("smtpRotation", 0, "from 1 to 1000000, got 0"),

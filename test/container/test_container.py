@@ -256,7 +256,10 @@ class TestTemplate:
 
     @pytest.mark.parametrize("name", TASKS)
     def test_every_task_starts_alike(self, default: Json, name: str) -> None:
-        expected = entry_point(check_status=name == "check-status", own_database=name == "setup-db")
+        is_setup = name == "setup-db"
+        expected = entry_point(
+            check_status=name == "check-status", own_database=is_setup, setup=is_setup
+        )
 
         assert container(default, name)["EntryPoint"] == expected
 

@@ -18,6 +18,7 @@ from frontend_site.programs import skip
 from proof.postgres import programs
 
 FIRST, SECOND, BROKEN, THIRD = "v2.11.3", "v2.11.5", "v2.12.0", "v2.12.1"
+LOSING = "v3.0.0"
 SITE, BROKEN_SITE, NEXT_SITE = "v2.2.0", "v2.2.1", "v2.2.2"
 MIGRATION = """\
 from django.db import migrations
@@ -29,6 +30,11 @@ class Migration(migrations.Migration):
 """
 NOTE = {"0002_note": MIGRATION.format(after="0001_initial", column="note text DEFAULT ''")}
 AGAIN = {"0003_note": MIGRATION.format(after="0002_note", column="note text")}
+DROP = {
+    "0003_drop": MIGRATION.format(after="0002_note", column="").replace(
+        "ADD COLUMN ", "DROP COLUMN note"
+    )
+}
 STATUS = re.compile(r"\w+: (?:OK|ERROR)")
 OWN_LOGS = (
     r"logs: /aws/lambda/life-\w+Stack-"
@@ -78,6 +84,7 @@ def images(app: Application) -> dict[str, Path]:
         SECOND: app.publish_galv(SECOND, **NOTE),
         BROKEN: app.publish_galv(BROKEN, **NOTE, **AGAIN),
         THIRD: app.publish_galv(THIRD, **NOTE),
+        LOSING: app.publish_galv(LOSING, **NOTE, **DROP),
     }
 
 
@@ -119,7 +126,7 @@ def test_deploys_from_nothing(backend: Backend, app: Application, images: dict[s
     assert app.problems() == []
     assert setups(backend) == 1
     assert steps(backend) == succeeded(
-        "own_database", "migrate", "create_superuser", "loaddata", "collectstatic"
+        "own_database", "plan", "migrate", "create_superuser", "loaddata", "collectstatic"
     )
     assert backend.version == FIRST
     assert backend.service["runningCount"] == 1
@@ -265,7 +272,7 @@ def test_an_update_runs_setup_once_before_the_service_changes(
     assert app.problems() == []
     skipped = ["loaddata: skipped, only for the first release"]
     assert steps(backend) == [
-        *succeeded("own_database", "migrate", "create_superuser"),
+        *succeeded("own_database", "plan", "migrate", "create_superuser"),
         *skipped,
         *succeeded("collectstatic"),
     ]
@@ -307,14 +314,15 @@ def test_a_failing_migration_leaves_the_service_as_it_was(
     reason = next(reason for reason in backend.reasons() if "Release task" in reason)
     assert "Release task exited with code 1\n" in reason
     assert (
-        "Command: steps own_database, migrate, create_superuser, loaddata, collectstatic" in reason
+        "Command: steps own_database, plan, migrate, create_superuser, loaddata, collectstatic"
+        in reason
     )
     assert "Log: https://" in reason
     assert 'ProgrammingError: column "note" of relation "galv_cell" already exists' in reason
     assert "[release] migrate: failed with exit code 1" in reason
     assert "Release task exited with code 1" in done.output
     assert steps(backend) == [
-        *succeeded("own_database"),
+        *succeeded("own_database", "plan"),
         "migrate: started",
         "migrate: failed with exit code 1",
     ]
@@ -331,8 +339,30 @@ def test_the_next_good_deployment_works(
     assert done.ok, done.output
     assert backend.status == "UPDATE_COMPLETE"
     assert backend.version == THIRD
-    assert steps(backend)[:4] == succeeded("own_database", "migrate")
+    assert steps(backend)[:6] == succeeded("own_database", "plan", "migrate")
     assert app.problems() == []
+
+
+def test_a_migration_that_loses_data_is_refused_before_it_runs(
+    backend: Backend, app: Application, images: dict[str, Path]
+) -> None:
+    version, service = backend.version, backend.service
+
+    done = app.deploy(backendVersion=LOSING, allowDestructiveMigrations=False)
+
+    assert not done.ok
+    reason = next(reason for reason in backend.reasons() if "Release task" in reason)
+    assert "refused: data would be lost. galv.0003_drop drops a column" in reason
+    assert 'allow_destructive_migrations=["galv.0003_drop"]' in reason
+    log = backend.log(backend.tasks("setup-db")[-1])
+    assert "destructive: galv.0003_drop drops a column" in log
+    assert steps(backend) == [
+        *succeeded("own_database"),
+        "plan: started",
+        "plan: failed with exit code 1",
+    ]
+    assert backend.version == version
+    assert backend.service["deployments"] == service["deployments"]
 
 
 def test_a_new_password_of_the_database_ends_the_old_one(

@@ -206,7 +206,7 @@ def done_steps(backend: Backend) -> list[str]:
 
 def test_setup_runs_the_steps_as_a_deployment_does(galv_ops: GalvOps, backend: Backend) -> None:
     assert galv_ops("setup").code == 0
-    again = ["own_database", "migrate", "create_superuser"]
+    again = ["own_database", "plan", "migrate", "create_superuser"]
     assert done_steps(backend) == [*again, "collectstatic"]
 
     assert galv_ops("setup", "--load-fixtures").code == 0

@@ -92,6 +92,7 @@ class BackendStack(Stack):
             removal_protection=config.removal_protection,
             deletion_protection=config.deletion_protection,
             container_insights=config.enable_container_insights,
+            allow_destructive_migrations=config.allow_destructive_migrations,
             preflight=config.preflight,
         )
         interval = config.monitor_interval_minutes

@@ -11,6 +11,7 @@ _SIGN_INS = "galv_task/apps.py"
 _CHECK_STATUS = "galv_task/management/commands/check_status.py"
 _OWN_DATABASE = "galv_task/own_database.py"
 _REHEARSAL = "galv_task/rehearsal.py"
+_SETUP = "galv_task/migration_plan.py"
 _END = "END_OF_FILE"
 
 DIRECTORY = "/tmp/galv"  # noqa: S108 - in the container
@@ -24,6 +25,7 @@ def entry_point(
     check_status: bool = False,
     own_database: bool = False,
     rehearsal: bool = False,
+    setup: bool = False,
     sign_ins: bool = False,
 ) -> list[str]:
     """Make the entry point that prepares a task and then becomes its command.
@@ -35,12 +37,14 @@ def entry_point(
             Django takes the application's own before that of an app that is listed later.
         own_database: Whether Python gets the module `galv_task.own_database`.
         rehearsal: Whether Python gets the module `galv_task.rehearsal`.
+        setup: Whether Python gets the module `galv_task.migration_plan`.
         sign_ins: Whether the log tells of each sign-in of a superuser.
     """
     more = {
         _CHECK_STATUS: check_status,
         _OWN_DATABASE: own_database,
         _REHEARSAL: rehearsal,
+        _SETUP: setup,
         _SIGN_INS: sign_ins,
     }
     names = (*_START, *(name for name, is_wanted in more.items() if is_wanted))

@@ -47,6 +47,7 @@ RESERVED_VARIABLES: Mapping[str, str] = {
     SUPERUSER_PASSWORD: "it is generated in Secrets Manager, and only the setup task gets it",
     "FRONTEND_VIRTUAL_HOST": "pass frontend_domain_names",
     AUTHORITY: "pass ca_file to GalvDatabase",
+    "GALV_ALLOW_DESTRUCTIVE": "pass allow_destructive_migrations",
     "GALV_DATABASE_MASTER_PASSWORD": "only the setup task gets it",
     "GALV_DATABASE_MASTER_USER": "only the setup task gets it",
     "GALV_DATABASE_OWNER": "setup creates that role; pass owner_role=False to GalvDatabase",

@@ -55,6 +55,11 @@ from galv_constructs.backend._environment import (
 )
 from galv_constructs.backend._host import own_host, shared_host
 from galv_constructs.backend._media_key import check_media_key, uploads_key
+from galv_constructs.backend._migrations import (
+    PLAN_STEP,
+    check_destructive,
+    destructive_variable,
+)
 from galv_constructs.backend._needs import (
     ask_for_account,
     ask_for_database,
@@ -104,6 +109,7 @@ from galv_constructs.web_acl.web_acl import GalvWebAcl, check_web_acl
 _MANAGE = ("python", "manage.py")
 
 DEFAULT_SETUP_STEPS: Sequence[ReleaseStep] = (
+    PLAN_STEP,
     ReleaseStep(name="migrate", command=[*_MANAGE, "migrate", "--no-input"]),
     ReleaseStep(name="create_superuser", command=[*_MANAGE, "create_superuser", "--no-input"]),
     ReleaseStep(
@@ -187,6 +193,7 @@ class GalvBackend(Construct):
         deregistration_delay: Duration | None = None,
         lab_storage_quota: Size | None = None,
         setup_steps: Sequence[ReleaseStep] | None = None,
+        allow_destructive_migrations: bool | Sequence[str] = True,
         setup_timeout: Duration | None = None,
         setup_cpu: int = 512,
         setup_memory_limit_mib: int = 1024,
@@ -287,9 +294,14 @@ class GalvBackend(Construct):
                 Default: 5 GiB.
             setup_steps: Commands of the setup task. It runs them before the web service changes, in
                 every deployment that changes its image or environment. Default:
-                `DEFAULT_SETUP_STEPS`: migrate, create the superuser, load the fixtures (until the
-                first deployment has succeeded, as that resets demonstration rows), collect static
-                files.
+                `DEFAULT_SETUP_STEPS`: tell which migrations lose data, migrate, create the
+                superuser, load the fixtures (until the first deployment has succeeded, as that
+                resets demonstration rows), collect static files.
+            allow_destructive_migrations: Whether setup carries out migrations that lose data: they
+                drop tables or columns, narrow types, or change data without a way back. With
+                `False` it refuses them before it changes anything, and the deployment fails and
+                says which and why. A list allows those alone that it names, such as
+                `["galv.0043_remove_note"]`. Default: `True`; the log of setup names them.
             setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
             setup_cpu: CPU units of the setup task. Default: 512.
             setup_memory_limit_mib: Memory of the setup task in MiB, for a migration that needs
@@ -451,6 +463,8 @@ class GalvBackend(Construct):
         check_quota(lab_storage_quota)
         if setup_steps is not None:
             check_steps("setup_steps", setup_steps)
+        steps = DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps
+        check_destructive(allow_destructive_migrations, steps)
         check_duration("setup_timeout", setup_timeout, timedelta(minutes=1), LONGEST_TIMEOUT)
         check_fargate_size(setup_cpu, setup_memory_limit_mib, "setup_")
         check_status_check(check_status, check_status_command)
@@ -654,12 +668,12 @@ class GalvBackend(Construct):
         # The check and scheduled tasks change no upload.
         writing = replace(runtime, grants=[self._grant_writing])
         drain = deregistration_delay or default_drain(timeout)
-        steps = DEFAULT_SETUP_STEPS if setup_steps is None else setup_steps
         self._setup_steps = steps
         self._setup = self._setup_task(
             writing,
             owner,
             steps,
+            environment=destructive_variable(allowed=allow_destructive_migrations),
             cpu=setup_cpu,
             memory_limit_mib=setup_memory_limit_mib,
             timeout=setup_timeout,
@@ -1033,25 +1047,26 @@ class GalvBackend(Construct):
         owner: DatabaseOwner | None,
         steps: Sequence[ReleaseStep],
         *,
+        environment: Mapping[str, str],
         cpu: int,
         memory_limit_mib: int,
         timeout: Duration | None,
         drain: Duration,
     ) -> GalvReleaseTask:
-        environment = {}
         secrets = {
             SUPERUSER_PASSWORD: ecs.Secret.from_secrets_manager(self._secrets.superuser_password)
         }
         if owner is not None:
-            runtime = replace(runtime, entry_point=entry_point(own_database=True))
             steps = owner_steps(steps)
-            environment = owner.environment
+            environment = {**environment, **owner.environment}
             # No other task is the database's master.
             secrets |= owner.secrets
         setup = GalvReleaseTask(
             self,
             "Setup",
-            runtime=runtime,
+            runtime=replace(
+                runtime, entry_point=entry_point(setup=True, own_database=owner is not None)
+            ),
             name="setup-db",
             steps=steps,
             environment=environment,

@@ -20,6 +20,7 @@ from galv_constructs._core.validation import (
     check_tag_value,
 )
 from galv_constructs.backend._environment import RESERVED_VARIABLES
+from galv_constructs.backend._migrations import MIGRATION_PATTERN, PLAN_STEP, check_destructive
 from galv_constructs.database._authority import read_authority
 from galv_constructs.database._checks import (
     LEAST_STORAGE,
@@ -433,12 +434,33 @@ def _preflight(value: object) -> bool | list[str]:
     return asks if isinstance(asks, bool) else list(asks)
 
 
+def _destructive(value: object) -> bool | list[str]:
+    switch = value.strip().lower() if isinstance(value, str) else ""
+    allowed: Any = _from_text(switch if switch in ("true", "false") else value)
+    _accepted(check_destructive, allowed, (PLAN_STEP,))
+    return allowed if isinstance(allowed, bool) else list(allowed)
+
+
 _SCHEMA_OF_VARIABLES: Json = {
     "type": "object",
     "propertyNames": {"pattern": f"^{_VARIABLE.pattern}$"},
     "additionalProperties": {"type": ["string", "null"]},
 }
 
+DESTRUCTIVE = Kind(
+    read=_destructive,
+    schema={
+        "oneOf": [
+            {"type": "boolean"},
+            {
+                "type": "array",
+                "items": {"type": "string", "pattern": f"^{MIGRATION_PATTERN}$"},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+        ]
+    },
+)
 BOOLEAN = Kind(read=_boolean, schema={"type": "boolean"}, empty_is_unset=False)
 PREFLIGHT = Kind(
     read=_preflight,

@@ -37,6 +37,7 @@ from galv_constructs.config._kinds import (
     DATABASE_STORAGE,
     DATABASE_VERSION,
     DAY,
+    DESTRUCTIVE,
     DOMAIN,
     EMAIL,
     FRONTEND_SECRET_KEYS,
@@ -389,6 +390,13 @@ class GalvConfig:
     backup_copy_to: Annotated[str | None, Key("backupCopyTo", BACKUP_VAULT, added=True)] = None
     """ARN of a vault in another region or another account that each backup is copied to; another
     account needs `databaseKey`. Default: none."""
+
+    allow_destructive_migrations: Annotated[
+        bool | Sequence[str], Key("allowDestructiveMigrations", DESTRUCTIVE, added=True)
+    ] = True
+    """Whether setup carries out migrations that lose data; a list allows those alone that it names,
+    such as `["galv.0043_remove_note"]`. With `false` the deployment fails before anything is
+    changed, and says which lose what. Default: `true`, and the log of setup names them."""
 
     preflight: Annotated[bool | Sequence[str], Key("preflight", PREFLIGHT, added=True)] = True
     """Whether a deployment first asks for what it needs, such as the image and the hosted zone, and
