@@ -126,6 +126,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         "logLockDays": 30,
         "preflight": ["image", "records"],
         "allowDestructiveMigrations": ["galv.0043_remove_note"],
+        "snapshotBeforeSetup": False,
         "databaseCaFile": str(certificates.create(tmp_path / "tls", ["a"]).authority),
     }
     plain, changed = read(), read(region="eu-west-2", **values)

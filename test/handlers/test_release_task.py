@@ -110,6 +110,7 @@ class Deployment:
         monkeypatch.setattr(release_task, "sleep", self.pauses.append)
         self.event: Json = {
             "RequestType": "Create",
+            "ResourceType": "Custom::GalvReleaseTask",
             "RequestId": "5f0f4b6e-0000-4000-8000-000000000001",
             "StackId": STACK,
             "LogicalResourceId": "Release",

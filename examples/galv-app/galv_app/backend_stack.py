@@ -93,6 +93,7 @@ class BackendStack(Stack):
             deletion_protection=config.deletion_protection,
             container_insights=config.enable_container_insights,
             allow_destructive_migrations=config.allow_destructive_migrations,
+            snapshot_before_setup=config.snapshot_before_setup,
             preflight=config.preflight,
         )
         interval = config.monitor_interval_minutes

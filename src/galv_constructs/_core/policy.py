@@ -41,6 +41,9 @@ class DeploymentPolicy:
     multi_az: bool
     """Whether the database has a standby in a second Availability Zone."""
 
+    snapshot_before_setup: bool
+    """Whether a deployment with another image first makes a snapshot of the database."""
+
     backup_retention_days: int
     """How long automated database backups are kept."""
 
@@ -63,6 +66,7 @@ class DeploymentPolicy:
         production: bool,
         removal_protection: bool | None = None,
         deletion_protection: bool | None = None,
+        snapshot_before_setup: bool | None = None,
         execute_command: bool | None = None,
         container_insights: bool | None = None,
     ) -> "DeploymentPolicy":
@@ -80,6 +84,9 @@ class DeploymentPolicy:
             versioned=protected,
             # production
             multi_az=production,
+            snapshot_before_setup=production
+            if snapshot_before_setup is None
+            else snapshot_before_setup,
             backup_retention_days=30 if production else 7,
             log_retention=RetentionDays.ONE_YEAR if production else RetentionDays.ONE_MONTH,
             log_expiration_days=365 if production else 30,

@@ -86,6 +86,7 @@ from galv_constructs.database._authority import check_authority
 from galv_constructs.database._connections import warn_of_connections
 from galv_constructs.database._owner import DatabaseOwner
 from galv_constructs.database._owner import setup_steps as owner_steps
+from galv_constructs.database._restore_point import add_restore_point, check_restore_point
 from galv_constructs.database.database import GalvDatabase
 from galv_constructs.database.interface import IGalvDatabase
 from galv_constructs.images._galv_image import galv_image
@@ -194,6 +195,7 @@ class GalvBackend(Construct):
         lab_storage_quota: Size | None = None,
         setup_steps: Sequence[ReleaseStep] | None = None,
         allow_destructive_migrations: bool | Sequence[str] = True,
+        snapshot_before_setup: bool | None = None,
         setup_timeout: Duration | None = None,
         setup_cpu: int = 512,
         setup_memory_limit_mib: int = 1024,
@@ -302,6 +304,11 @@ class GalvBackend(Construct):
                 `False` it refuses them before it changes anything, and the deployment fails and
                 says which and why. A list allows those alone that it names, such as
                 `["galv.0043_remove_note"]`. Default: `True`; the log of setup names them.
+            snapshot_before_setup: Whether a deployment with another image makes a snapshot of the
+                database before setup runs, and fails before anything has changed where there is
+                none within `setup_timeout`. The newest five are kept, also when the stack is
+                deleted. Default: the same as `production`; none for a database that is known by
+                its host name alone (`GalvDatabase.from_attributes`).
             setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
             setup_cpu: CPU units of the setup task. Default: 512.
             setup_memory_limit_mib: Memory of the setup task in MiB, for a migration that needs
@@ -473,6 +480,7 @@ class GalvBackend(Construct):
             environment=environment or {},
             secrets=secrets or {},
         )
+        check_restore_point(factory, wanted=snapshot_before_setup)
         check_database(scope, id, factory, vpc=vpc)
         check_media_bucket(scope, media_bucket)
         check_media_key(scope, media_key=media_key, media_bucket=media_bucket)
@@ -503,6 +511,7 @@ class GalvBackend(Construct):
             production,
             removal_protection=removal_protection,
             deletion_protection=deletion_protection,
+            snapshot_before_setup=snapshot_before_setup,
             execute_command=execute_command,
             container_insights=container_insights,
         )
@@ -520,6 +529,7 @@ class GalvBackend(Construct):
             production=production,
             removal_protection=removal_protection,
             deletion_protection=deletion_protection,
+            snapshot_before_setup=snapshot_before_setup,
             execute_command=execute_command,
             container_insights=container_insights,
         )
@@ -679,6 +689,8 @@ class GalvBackend(Construct):
             timeout=setup_timeout,
             drain=drain,
         )
+        if policy.snapshot_before_setup and database.resource is not None:
+            add_restore_point(self._setup, database.resource, self._image.version)
         # Only collectstatic writes what browsers run.
         grant_data_access(self._setup.task_role, self._static_assets.bucket, within=self._network)
         runtime = replace(runtime, gates=[self._setup])

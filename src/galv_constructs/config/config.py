@@ -398,6 +398,12 @@ class GalvConfig:
     such as `["galv.0043_remove_note"]`. With `false` the deployment fails before anything is
     changed, and says which lose what. Default: `true`, and the log of setup names them."""
 
+    snapshot_before_setup: Annotated[
+        bool | None, Key("snapshotBeforeSetup", BOOLEAN, added=True)
+    ] = None
+    """Whether a deployment with another version makes a snapshot of the database before setup runs;
+    the newest five are kept. Default: the same as `isProduction`."""
+
     preflight: Annotated[bool | Sequence[str], Key("preflight", PREFLIGHT, added=True)] = True
     """Whether a deployment first asks for what it needs, such as the image and the hosted zone, and
     creates nothing costly before it has the answers; a list leaves out checks by their kinds or

@@ -12,6 +12,7 @@ import re
 from time import sleep, time
 from typing import Any
 
+from . import restore_point
 from ._answers import (
     AWS_ERRORS,
     NotStartedError,
@@ -35,6 +36,8 @@ from ._console import log_link
 from ._redact import redact
 
 Json = dict[str, Any]
+
+RESTORE_POINT = "Custom::GalvRestorePoint"
 
 MAX_ATTEMPTS = 3
 PAUSES = (2, 4, 8)
@@ -77,6 +80,8 @@ def on_event(event: Json, _context: object) -> Json:
     Raises:
         ReleaseError: the task could not be started.
     """
+    if event["ResourceType"] == RESTORE_POINT:
+        return restore_point.on_event(event)
     try:
         task_arn = _start(event, attempt=1) if _needs_task(event) else ""
     except ReleaseError as failure:
@@ -105,6 +110,8 @@ def is_complete(event: Json, _context: object) -> Json:
     Raises:
         ReleaseError: the task failed, never started, or hung and was stopped.
     """
+    if event["ResourceType"] == RESTORE_POINT:
+        return restore_point.is_complete(event)
     if not event["Data"]["TaskArn"]:
         return {"IsComplete": True}
     try:

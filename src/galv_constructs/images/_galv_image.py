@@ -27,6 +27,11 @@ class GalvImage:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def version(self) -> str:
+        """The version; `image` of one that was given, whose version nobody tells."""
+        return self.tags.get(_VERSION_TAG, "image")
+
+    @property
     def digest(self) -> str | None:
         """The digest, where it is known."""
         return self.tags.get(_DIGEST_TAG)

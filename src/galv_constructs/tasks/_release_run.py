@@ -1,6 +1,6 @@
 """Running a task to completion during a deployment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -45,6 +45,9 @@ class ReleaseRun(Construct):
         """
         super().__init__(scope, id)
         self._task = task
+        seconds = round(timeout.to_seconds())
+        self._timeout_seconds = str(seconds)
+        self._service_timeout = Duration.seconds(min(3600, seconds + 600))
         runtime = task.runtime
         bound_run(task, timeout)
         self.log_group = new_log_group(
@@ -54,7 +57,7 @@ class ReleaseRun(Construct):
             encryption_key=runtime.encryption_key,
         )
         acknowledge(self, DEPLOYMENT_FUNCTIONS)
-        role = self._role()
+        self.role = role = self._role()
         self.resource = handled_resource(
             self,
             resource_type="Custom::GalvReleaseTask",
@@ -88,6 +91,27 @@ class ReleaseRun(Construct):
             "SecretNames": task.secret_names,
         }
 
+    def run_before(
+        self, id: str, *, resource_type: str, properties: Mapping[str, object]
+    ) -> CustomResource:
+        """Let the same handlers do something before the run, which has as long as the run."""
+        resource = CustomResource(
+            self,
+            id,
+            resource_type=resource_type,
+            service_token=self._service_token,
+            service_timeout=self._service_timeout,
+            properties={**properties, "TimeoutSeconds": self._timeout_seconds},
+        )
+        self.resource.node.add_dependency(resource)
+        return resource
+
+    @property
+    def _service_token(self) -> str:
+        provider = self.node.find_child("Provider")
+        assert isinstance(provider, cr.Provider)  # noqa: S101 - what a handled resource has
+        return provider.service_token
+
     def run_when_replaced(
         self, id: str, *, resource_type: str, value: str, command: Sequence[str], command_text: str
     ) -> CustomResource:
@@ -96,13 +120,11 @@ class ReleaseRun(Construct):
         It runs for the old value at the very end, when nothing can go back to it; after a rollback
         for the new one. It is not run when the stack is deleted.
         """
-        provider = self.node.find_child("Provider")
-        assert isinstance(provider, cr.Provider)  # noqa: S101 - what a handled resource has
         resource = CustomResource(
             self,
             id,
             resource_type=resource_type,
-            service_token=provider.service_token,
+            service_token=self._service_token,
             service_timeout=Duration.minutes(15),
             properties={
                 **self._place,
@@ -144,6 +166,7 @@ class ReleaseRun(Construct):
             self,
             id,
             module="release_task",
+            parts=["restore_point"],
             entry=entry,
             description=f"Release gate of {self._task.node.path}: {entry}",
             role=role,
