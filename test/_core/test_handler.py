@@ -14,6 +14,7 @@ from galv_constructs import handlers
 from galv_constructs._core.handler import handler_function
 
 PARTS = {
+    "release_task": ["restore_point"],
     "image_mirror": ["_deployed"],
     "site_release": ["_site_config", "_site_page", "_site_tag"],
 }

@@ -181,6 +181,7 @@ class TestRunsAgain:
         assert changed == {
             only_id(default, "Custom::GalvMirroredImage"),
             only_id(default, "Custom::GalvPreflight"),
+            only_id(default, "Custom::GalvRestorePoint"),
             *(task_definition(default, name)[0] for name in ("web", "setup-db", "check-status")),
         }
 
@@ -222,6 +223,10 @@ class TestPermissions:
             "logs:CreateLogStream",
             "logs:GetLogEvents",
             "logs:PutLogEvents",
+            "rds:AddTagsToResource",
+            "rds:CreateDBSnapshot",
+            "rds:DeleteDBSnapshot",
+            "rds:DescribeDBSnapshots",
         }
         assert default["Resources"][role_id]["Properties"].get("ManagedPolicyArns", []) == []
 
@@ -269,11 +274,14 @@ class TestPermissions:
             if "*" in resource and resource != "*"
         }
 
-        # The tasks of the cluster, the revisions of the family, the streams of the log.
+        # The tasks of the cluster, the revisions of the family, the streams of the log, and the
+        # snapshots, of which those that it makes have a name of their own.
         assert wildcards == {
             "/*",
             ":task-definition/StackBackendSetupTaskTaskDefinitionCDB985C3:*",
             ":log-stream:setup-db/*",
+            ":snapshot:*",
+            ":snapshot:stack-before-*",
         }
 
     def test_the_handlers_are_maintained_and_log_for_a_limited_time(self, default: Json) -> None:

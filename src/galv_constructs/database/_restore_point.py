@@ -42,7 +42,7 @@ def add_restore_point(
     name = "galv" if is_token(stack.stack_name) else stack.stack_name.lower()
     prefix = re.sub("-+", "-", f"{name}-before")
     _grant(run.role, identifier, prefix, is_cluster=cluster is not None)
-    resource = run.run_before(
+    run.run_before(
         "RestorePoint",
         resource_type="Custom::GalvRestorePoint",
         properties={
@@ -54,8 +54,6 @@ def add_restore_point(
             "Keep": str(_KEPT),
         },
     )
-    # Also what changes with the database, such as its storage, is over.
-    resource.node.add_dependency(database)
 
 
 def _grant(role: iam.Role, identifier: str, prefix: str, *, is_cluster: bool) -> None:
