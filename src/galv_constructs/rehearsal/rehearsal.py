@@ -143,7 +143,9 @@ class GalvRehearsal(TaskConstruct):
             "SetupTask",
             runtime=replace(
                 runtime,
-                entry_point=entry_point(check_status=True, own_database=True, rehearsal=True),
+                entry_point=entry_point(
+                    check_status=True, own_database=True, rehearsal=True, setup=True
+                ),
                 environment={**variables, **(environment or {})},
                 secrets={**own, **(secrets or {})},
                 connects_to=[
