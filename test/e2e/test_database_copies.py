@@ -3,7 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from e2e.rows import ask
 from e2e.stack import Json, Stack
 from frontend_site.programs import skip
 from proof.postgres import programs
+
+from galv_ops.rehearsal import copy as ops_copy
 
 pytestmark = pytest.mark.smoke
 
@@ -148,6 +151,40 @@ def test_a_point_in_time_is_now_or_the_last_snapshot_before_it(rds: Any) -> None
             TargetDBInstanceIdentifier=target,
             RestoreTime=datetime(2020, 1, 1, tzinfo=timezone.utc),
         )
+
+
+def test_galv_ops_copies_what_there_was_at_a_time(
+    rds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops_copy, "POLL_SECONDS", 0.2)
+    source = SimpleNamespace(id=SOURCE)
+    deployment: Any = SimpleNamespace(
+        aws=SimpleNamespace(rds=rds),
+        backend=SimpleNamespace(name="copied", resources=lambda _kind: [source]),
+    )
+
+    told: list[str] = []
+
+    def progress(text: str, *, passing: bool = False) -> None:
+        if not passing:
+            told.append(text)
+
+    copy = ops_copy.Copy(deployment, progress)
+    address = copy.create(
+        security_group="sg-1",
+        snapshot=None,
+        time=found(rds, SOURCE)["LatestRestorableTime"] - timedelta(seconds=1),
+        password=lambda: "the copy's",
+    )
+    beside = copy.find()
+
+    assert beside is not None
+    assert ask(beside, "SELECT row FROM kept") == ["before"]
+    assert (address.host, address.master) == (beside["Endpoint"]["Address"], "galv")
+    assert copy.delete()
+    assert told[-1] == f"copy: {copy.name} is deleted"
+    wait(lambda: copy.find() is None)
+    assert ask(found(rds, SOURCE), "SELECT count(*) FROM kept") == ["2"]
 
 
 def test_what_is_protected_is_not_deleted(rds: Any) -> None:

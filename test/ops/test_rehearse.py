@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Account:
 
     def __init__(self, recorded: Recorded) -> None:
         self.recorded = recorded
+        self.source = production()
         self.copy: Json | None = None
         self.states: list[str] = []
         self.pending = 1
@@ -67,7 +69,7 @@ class Account:
 
     def describe_instances(self, request: Json, _region: str) -> Json:
         if request["DBInstanceIdentifier"] == "db":
-            return {"DBInstances": [production()]}
+            return {"DBInstances": [self.source]}
         if self.copy is None:
             raise AwsError("DBInstanceNotFound", "no such instance")
         if self.states:
@@ -126,6 +128,7 @@ def production() -> Json:
         "DBInstanceArn": DATABASE,
         "DBInstanceStatus": "available",
         "DBInstanceClass": "db.t4g.small",
+        "LatestRestorableTime": datetime(2026, 11, 27, 18, 30, tzinfo=timezone.utc),
         "DBSubnetGroup": {"DBSubnetGroupName": "private"},
         "DBParameterGroups": [{"DBParameterGroupName": "galv-17"}],
     }
@@ -282,6 +285,16 @@ class TestRehearse:
         assert asked["DBSnapshotIdentifier"] == "kept"
         assert_nothing_is_left(account)
 
+    @pytest.mark.parametrize("given", ["2026-01-02T03:04:05Z", "2026-01-02T04:04:05+01:00"])
+    def test_it_may_be_that_of_a_moment(self, account: Account, given: str) -> None:
+        result = account.recorded.run("rehearse", "v3.0.0", "--time", given)
+
+        assert result.exit_code == 0, result.output
+        asked = account.request("rds.RestoreDBInstanceToPointInTime")
+        assert asked["RestoreTime"] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+        assert "UseLatestRestorableTime" not in asked
+        assert_nothing_is_left(account)
+
     def test_the_task_has_the_image_and_the_copy_and_nothing_else_is_changed(
         self, account: Account
     ) -> None:
@@ -429,11 +442,45 @@ class TestRefusals:
         assert "give either VERSION or --clean" in result.stderr
         assert account.recorded.calls == []
 
-    def test_refuses_a_snapshot_to_clean(self, account: Account) -> None:
-        result = account.recorded.run("rehearse", "--clean", "--snapshot", "kept")
+    @pytest.mark.parametrize("option", ["--snapshot", "--time"])
+    def test_refuses_what_is_copied_to_clean(self, account: Account, option: str) -> None:
+        result = account.recorded.run("rehearse", "--clean", option, "kept")
 
         assert result.exit_code == 2
-        assert "--snapshot is for a rehearsal" in result.stderr
+        assert f"{option} is for a rehearsal" in result.stderr
+        assert account.recorded.calls == []
+
+    def test_refuses_a_snapshot_and_a_time(self, account: Account) -> None:
+        given = ("--snapshot", "kept", "--time", "2026-01-02T03:04:05Z")
+        result = account.recorded.run("rehearse", "v3.0.0", *given)
+
+        assert result.exit_code == 2
+        assert "give either --snapshot or --time" in result.stderr
+        assert account.recorded.calls == []
+
+    @pytest.mark.parametrize("given", ["yesterday", "2026-01-02T03:04:05"])
+    def test_refuses_a_time_without_its_zone(self, account: Account, given: str) -> None:
+        result = account.recorded.run("rehearse", "v3.0.0", "--time", given)
+
+        assert result.exit_code == 2
+        assert "--time must be a time with its zone, such as" in result.stderr
+        assert repr(given) in result.stderr
+        assert account.recorded.calls == []
+
+    def test_refuses_a_time_that_rds_cannot_restore_yet(self, account: Account) -> None:
+        result = account.recorded.run("rehearse", "v3.0.0", "--time", "2099-01-02T03:04:05Z")
+
+        assert result.exit_code == 125
+        assert "RDS can restore what was before 2026-11-27T18:30:00+00:00" in result.stderr
+        assert account.changes == []
+
+    def test_refuses_a_time_of_a_database_without_backups(self, account: Account) -> None:
+        del account.source["LatestRestorableTime"]
+        result = account.recorded.run("rehearse", "v3.0.0", "--time", "2026-01-02T03:04:05Z")
+
+        assert result.exit_code == 125
+        assert "RDS can restore nothing yet" in result.stderr
+        assert account.changes == []
 
     def test_refuses_what_is_no_tag(self, account: Account) -> None:
         result = account.recorded.run("rehearse", "v3 0")

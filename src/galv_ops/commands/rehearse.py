@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Any
 
 import click
@@ -30,10 +31,21 @@ from galv_ops.text import one_line
 @command("rehearse")
 @click.argument("version", required=False)
 @click.option("--snapshot", help="Snapshot to copy. Default: the database as it is now.")
+@click.option(
+    "--time",
+    metavar="TIME",
+    help="Moment to copy, such as 2026-11-27T18:30:00Z. Default: the database as it is now.",
+)
 @click.option("--clean", is_flag=True, help="Only delete what an interrupted rehearsal has left.")
 @timeout_option(default=120)
 def rehearse(
-    ops: Ops, *, version: str | None, snapshot: str | None, clean: bool, timeout: int
+    ops: Ops,
+    *,
+    version: str | None,
+    snapshot: str | None,
+    time: str | None,
+    clean: bool,
+    timeout: int,
 ) -> int:
     """Run the setup of a release on a copy of the database, before it is deployed.
 
@@ -44,8 +56,12 @@ def rehearse(
     """
     if (version is None) != clean:
         raise OpsError("give either VERSION or --clean", USAGE)
-    if clean and snapshot:
-        raise OpsError("--snapshot is for a rehearsal: leave it out with --clean", USAGE)
+    for option, value in (("--snapshot", snapshot), ("--time", time)):
+        if clean and value:
+            raise OpsError(f"{option} is for a rehearsal: leave it out with --clean", USAGE)
+    if snapshot and time:
+        raise OpsError("give either --snapshot or --time: each names what is copied", USAGE)
+    moment = None if time is None else _moment(time)
     image = "" if version is None else image_of(version)
     deployment = ops.deployment
     stage = stage_of(deployment)
@@ -71,6 +87,7 @@ def rehearse(
         address = copy.create(
             security_group=stage.security_group,
             snapshot=snapshot,
+            time=moment,
             password=lambda: _password(ops, stage),
         )
         task = ends.enter_context(registered(deployment, stage.task, image))
@@ -93,6 +110,20 @@ def rehearse(
     report = read(version, image, outcome.exit_code, outcome.lines)
     ops.out.result(report.data(), lines_of(report))
     return FAILED if outcome.exit_code else 0
+
+
+def _moment(text: str) -> datetime:
+    """Return the time that an option gives; that of a laptop's zone would be a guess."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise OpsError(
+            f"--time must be a time with its zone, such as 2026-11-27T18:30:00Z, got {text!r}",
+            USAGE,
+        )
+    return found
 
 
 def _clean(ops: Ops, stage: Stage, copy: Copy) -> int:

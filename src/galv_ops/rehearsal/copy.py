@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic, sleep
 from typing import Any
 
@@ -78,19 +79,26 @@ class Copy:
         *,
         security_group: str,
         snapshot: str | None,
+        time: datetime | None,
         password: Callable[[], str],
     ) -> Address:
         """Restore it beside the database, and give its master another password.
 
         Args:
             security_group: The only one that it gets.
-            snapshot: Snapshot to restore; none for the last moment that can be restored.
+            snapshot: Snapshot to restore; none for a moment.
+            time: Moment to restore, with its zone; none for the last one that can be restored.
             password: Returns the password.
 
         Raises:
             OpsError: If RDS cannot restore it.
         """
         source = self._source
+        # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceToPointInTime.html
+        latest = source.get("LatestRestorableTime")
+        if time is not None and (latest is None or time >= latest):
+            can = "nothing yet" if latest is None else f"what was before {latest.isoformat()}"
+            raise OpsError(f"RDS can restore {can}, and --time is {time.isoformat()}")
         settings: dict[str, Any] = {
             "DBInstanceClass": source["DBInstanceClass"],
             "DBSubnetGroupName": source["DBSubnetGroup"]["DBSubnetGroupName"],
@@ -108,7 +116,7 @@ class Copy:
             self._rds.restore_db_instance_to_point_in_time(
                 SourceDBInstanceIdentifier=source["DBInstanceIdentifier"],
                 TargetDBInstanceIdentifier=self.name,
-                UseLatestRestorableTime=True,
+                **({"UseLatestRestorableTime": True} if time is None else {"RestoreTime": time}),
                 **settings,
             )
         else:

@@ -73,7 +73,7 @@ class _Copy:
                 },
             }
         )
-        if name := rds.p(request, "DBSubnetGroupName"):
+        if (name := rds.p(request, "DBSubnetGroupName")) in rds.subnet_groups:
             given["DBSubnetGroup"] = rds.subnet_groups[name]
         rds.instances[id] = given
         rds.tags[given[_ARN]] = given["TagList"]

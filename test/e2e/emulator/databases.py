@@ -124,6 +124,8 @@ def _create(logical_id: str, properties: Json, stack: str) -> Made:
         raise ValueError(f"DBSubnetGroupNotFoundFault: DB subnet group '{group}' does not exist")
     id, attributes = _made(logical_id, properties, stack)
     instance: dict[str, Any] = rds.instances[id]
+    # MiniStack's is that of the creation; without one it is now.
+    instance.pop("LatestRestorableTime", None)
     name = address_of(id)
     instance["Endpoint"] = {**instance["Endpoint"], "Address": name, "Port": _PORT}
     return id, {**attributes, "Endpoint.Address": name, "Endpoint.Port": str(_PORT)}
