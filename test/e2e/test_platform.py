@@ -32,7 +32,8 @@ class Platform:
         ignore = shutil.ignore_patterns("cdk.out", "__pycache__")
         shutil.copytree(ROOT / "examples" / "platform-app", self.folder, ignore=ignore)
         (self.folder / "cdk.context.json").symlink_to(cloud.folder / "cdk.context.json")
-        (zone,) = cloud.client("route53").list_hosted_zones_by_name(DNSName=DOMAIN)["HostedZones"]
+        found = cloud.client("route53").list_hosted_zones_by_name(DNSName=DOMAIN, MaxItems="1")
+        (zone,) = found["HostedZones"]
         self._context = [
             f"--context=zoneId={zone['Id'].rpartition('/')[2]}",
             f"--context=zoneName={DOMAIN}",
