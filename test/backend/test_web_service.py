@@ -23,6 +23,7 @@ from galv_constructs import GalvNetwork
 from galv_constructs.backend._web_service import default_workers
 
 SERVICE = "AWS::ECS::Service"
+ALARM = "AWS::CloudWatch::Alarm"
 ASSOCIATIONS = "AWS::ECS::ClusterCapacityProviderAssociations"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 
@@ -222,6 +223,39 @@ class TestService:
         assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
         assert only(default, SERVICE)["DeploymentController"] == {"Type": "ECS"}
         assert only(default, SERVICE)["HealthCheckGracePeriodSeconds"] == 180
+
+    def test_goes_back_on_no_alarm_by_default(self, default: Json) -> None:
+        alarms = only(default, SERVICE)["DeploymentConfiguration"]["Alarms"]
+        assert alarms == {"AlarmNames": [], "Enable": False, "Rollback": False}
+        assert not any("RollbackAlarms" in id for id in of_type(default, ALARM))
+
+    def test_goes_back_when_an_alarm_goes_off_where_asked(self, synth: Synth) -> None:
+        result = synth(rollback_alarms=True)
+
+        names = only(result, SERVICE)["DeploymentConfiguration"]["Alarms"]
+        alarms = {
+            id: alarm for id, alarm in of_type(result, ALARM).items() if "RollbackAlarms" in id
+        }
+        assert names == {
+            "AlarmNames": [{"Ref": id} for id in alarms],
+            "Enable": True,
+            "Rollback": True,
+        }
+        watched = {}
+        for id, alarm in alarms.items():
+            properties = alarm["Properties"]
+            assert properties["TreatMissingData"] == "notBreaching"
+            watched[properties["MetricName"]] = (properties["Statistic"], properties["Threshold"])
+            assert only_id(result, SERVICE) not in needs(result, id)
+        assert watched == {
+            "HTTPCode_Target_5XX_Count": ("Sum", 10),
+            "UnHealthyHostCount": ("Minimum", 1),
+        }
+
+    def test_refuses_rollback_alarms_that_are_no_switch(
+        self, refused_backend: RefusedBackend
+    ) -> None:
+        assert "rollback_alarms must be" in refused_backend(rollback_alarms="yes")
 
     def test_runs_in_the_private_subnets(self, default: Json) -> None:
         network = only(default, SERVICE)["NetworkConfiguration"]["AwsvpcConfiguration"]

@@ -66,6 +66,7 @@ from galv_constructs.backend._needs import (
     ask_for_names,
     ask_for_tasks,
 )
+from galv_constructs.backend._rollback_alarms import add_rollback_alarms
 from galv_constructs.backend._secret_reads import SecretReads
 from galv_constructs.backend._secrets import ApplicationSecrets
 from galv_constructs.backend._shared import check_load_balancer, check_same_vpc, network_beside
@@ -196,6 +197,7 @@ class GalvBackend(Construct):
         setup_steps: Sequence[ReleaseStep] | None = None,
         allow_destructive_migrations: bool | Sequence[str] = True,
         snapshot_before_setup: bool | None = None,
+        rollback_alarms: bool = False,
         setup_timeout: Duration | None = None,
         setup_cpu: int = 512,
         setup_memory_limit_mib: int = 1024,
@@ -309,6 +311,10 @@ class GalvBackend(Construct):
                 none within `setup_timeout`. The newest five are kept, also when the stack is
                 deleted. Default: the same as `production`; none for a database that is known by
                 its host name alone (`GalvDatabase.from_attributes`).
+            rollback_alarms: Whether ECS takes a deployment of the web service back while many
+                answers are 5xx or a task is unhealthy. Migrations stay applied, and the first
+                deployment has nothing to go back to. Costs two alarms. Default: `False`; a
+                deployment is taken back only where new tasks do not become healthy.
             setup_timeout: How long setup may take, from 1 to 55 minutes. Default: 15 minutes.
             setup_cpu: CPU units of the setup task. Default: 512.
             setup_memory_limit_mib: Memory of the setup task in MiB, for a migration that needs
@@ -512,6 +518,7 @@ class GalvBackend(Construct):
             removal_protection=removal_protection,
             deletion_protection=deletion_protection,
             snapshot_before_setup=snapshot_before_setup,
+            rollback_alarms=rollback_alarms,
             execute_command=execute_command,
             container_insights=container_insights,
         )
@@ -761,6 +768,8 @@ class GalvBackend(Construct):
             deregistration_delay=drain,
             execute_command=policy.execute_command,
         )
+        if rollback_alarms:
+            add_rollback_alarms(self._web, self._web.service, self._web.target_group)
         self._check_status = StatusCheck(
             self,
             "CheckStatus",
