@@ -177,7 +177,12 @@ def encrypted(stack: Stack) -> None:
     key = kms.Key(stack, "Key", enable_key_rotation=True)
     mail = GalvMail(stack, "Mail", sender="galv@example.com", encryption_key=key)
     backend = in_network(
-        stack, NetworkPreset.NAT_INSTANCE, encryption_key=key, production=False, mail=mail
+        stack,
+        NetworkPreset.NAT_INSTANCE,
+        encryption_key=key,
+        production=False,
+        mail=mail,
+        rollback_alarms=True,
     )
     GalvReleaseTask(
         stack,
