@@ -277,6 +277,7 @@ def _snapshot(world: World) -> Fault:
 
     def create() -> None:
         rds.create_db_snapshot(**which, DBInstanceIdentifier="saved")
+        rds.get_waiter("db_snapshot_available").wait(**which, WaiterConfig={"Delay": 1})
 
     create()
     return Fault(
