@@ -262,9 +262,9 @@ class TestOwner:
         assert steps[0] == "step own_database python -m galv_task.own_database"
         # An application that prints its environment has no master's password to print.
         assert [name for name in injected if "MASTER" in name] == [MASTER_USER, MASTER_PASSWORD]
-        assert len(steps) == 5
+        assert len(steps) == 6
         for step in steps[1:]:
-            assert f" env -u {MASTER_USER} -u {MASTER_PASSWORD} python manage.py " in step
+            assert f" env -u {MASTER_USER} -u {MASTER_PASSWORD} python " in step
 
     def test_tasks_sign_in_with_a_login_of_their_own(self, default: Json) -> None:
         secret = only(default, SECRET, "BackendLogin")
