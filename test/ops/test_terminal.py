@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "run": (("--", "manage.py", MARK + HOSTILE), (MARK + HOSTILE, "--", "env")),
     "logs": ((), (MARK + HOSTILE,), ("--since", MARK + HOSTILE)),
     "exec": ((), ("--", MARK + HOSTILE)),
+    "rehearse": ((MARK + HOSTILE,), ("v3.0.0", "--snapshot", MARK + HOSTILE), ("--clean",)),
     "sleep": ((),),
     "wake": ((),),
     "open": ((),),
