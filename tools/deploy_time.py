@@ -166,6 +166,8 @@ DURATIONS: dict[str, Duration | Callable[[Json, Json], Duration]] = {
         "CodeBuild's machine ({machine} s), build ({build} s), publication ({publication} s): "
         "{estimate}".format(**SITE_BUILD, estimate=ESTIMATE),
     ),
+    # None in a first deployment.
+    "Custom::GalvRestorePoint": Duration("snapshot of the database", 10, 180, ESTIMATE),
     "Custom::GalvMirroredImage": Duration("copy of an image", 60, 60, ESTIMATE),
     **dict.fromkeys(
         (

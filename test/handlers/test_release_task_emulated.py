@@ -40,6 +40,7 @@ class Emulated:
         self.cluster = self.ecs.create_cluster(clusterName="app")["cluster"]["clusterArn"]
         self.event: Json = {
             "RequestType": "Create",
+            "ResourceType": "Custom::GalvReleaseTask",
             "RequestId": "5f0f4b6e-0000-4000-8000-000000000001",
             "StackId": new_stack(),
             "LogicalResourceId": "Release",
@@ -73,6 +74,7 @@ class Emulated:
         before = self.event["ResourceProperties"]
         self.event |= {
             "RequestType": "Update",
+            "ResourceType": "Custom::GalvReleaseTask",
             "RequestId": "5f0f4b6e-0000-4000-8000-000000000002",
             "OldResourceProperties": before,
             "ResourceProperties": {**before, "TaskDefinition": self.register()},

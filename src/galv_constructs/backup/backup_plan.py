@@ -55,6 +55,9 @@ class GalvBackupPlan(Construct):
 
     Example:
         ```python
+        from aws_cdk import Duration
+        from aws_cdk import aws_backup as backup
+
         GalvBackupPlan(
             self,
             "Backups",
