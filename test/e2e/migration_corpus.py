@@ -43,6 +43,10 @@ def forget(apps, schema_editor):
 def keep(apps, schema_editor):
     pass
 
+class Deletes(migrations.RunPython):
+    def __init__(self):
+        super().__init__(forget, forget)
+
 class Theirs(Operation):
     reversible = True
 
@@ -128,6 +132,12 @@ CASES = {
     ),
     "drops_a_column_by_an_operation_of_its_own": Case(
         'Theirs("ALTER TABLE lab_cell DROP COLUMN note")', "drops a column"
+    ),
+    "runs_python_by_an_operation_of_its_own": Case("Deletes()", "cannot be judged: Deletes"),
+    "calls_what_nobody_can_read": Case(
+        'migrations.RunSQL("CREATE FUNCTION gone() RETURNS bigint LANGUAGE sql AS '
+        "'DELETE FROM lab_cell_tags RETURNING id'; SELECT gone()\", 'SELECT 1')",
+        "cannot be judged: SELECT …",
     ),
     "does_what_nobody_can_read": Case(
         'migrations.RunSQL("DO $$ BEGIN DELETE FROM lab_cell_tags; END $$", "SELECT 1")',

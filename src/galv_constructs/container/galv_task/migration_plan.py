@@ -42,7 +42,7 @@ _LOSES = (
 _CHANGES = r"\b(?:INSERT\s+INTO|UPDATE|MERGE\s+INTO|COPY)\b"
 # Statements that lose nothing where none of the above is in them.
 _HARMLESS = re.compile(
-    r"(?:CREATE|COMMENT|GRANT|REVOKE|SET|RESET|SELECT|ANALYZE|VACUUM|REINDEX|REFRESH|CLUSTER|LOCK|"
+    r"(?:CREATE|COMMENT|GRANT|REVOKE|SET|RESET|ANALYZE|VACUUM|REINDEX|REFRESH|CLUSTER|LOCK|"
     r"BEGIN|COMMIT|INSERT|UPDATE|MERGE|COPY|WITH|ALTER|"
     r"DROP\s+(?:INDEX|VIEW|FUNCTION|PROCEDURE|TRIGGER|POLICY|RULE|AGGREGATE|OPERATOR|CAST|ROLE))\b",
     re.IGNORECASE,
@@ -167,7 +167,12 @@ class Judge:
             before = after
 
     def _others(self, operation: Any, app: str, before: Any, after: Any) -> Iterable[str]:
-        """Judge an operation that is not one of Django's by the SQL that it would run."""
+        """Judge an operation that is not one of Django's by the SQL that it would run.
+
+        One that does not reduce to SQL would be run by that.
+        """
+        if not getattr(operation, "reduces_to_sql", False):
+            return [f"cannot be judged: {type(operation).__name__}"]
         with self._connection.schema_editor(collect_sql=True, atomic=False) as editor:
             operation.database_forwards(app, editor, before, after)
         sql = "\n".join(str(one) for one in editor.collected_sql)
