@@ -261,6 +261,7 @@ def test_the_default_steps_migrate_and_set_up_galv(
 
     loaddata = [["python", "manage.py", "loaddata", "galv/fixtures/demo.json"]]
     assert container.calls == [
+        ["python", "-m", "galv_task.migration_plan"],
         ["python", "manage.py", "migrate", "--no-input"],
         ["python", "manage.py", "create_superuser", "--no-input"],
         *(loaddata if loads else []),
