@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 AWS_ERRORS = (aws.ClientError, aws.BotoCoreError)
 
+# What RDS says of an instance or a cluster, by whatever API: that it is just started, stopped,
+# backed up or changed; and that there is none.
+DATABASE_BUSY = {
+    "InvalidDBClusterStateFault",
+    "InvalidDBInstanceState",
+    "InvalidDBInstanceStateFault",
+}
+DATABASE_GONE = {"DBClusterNotFoundFault", "DBInstanceNotFound", "DBInstanceNotFoundFault"}
+
 
 class NotStartedError(Exception):
     """ECS answered RunTask without a task; the text is ECS's reason."""

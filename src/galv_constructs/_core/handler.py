@@ -122,7 +122,14 @@ def handled_resource(
         "Resource",
         resource_type=resource_type,
         service_token=provider.service_token,
-        # A handler that never answers is not waited for as long as CloudFormation would.
-        service_timeout=Duration.seconds(min(3600, seconds + 600)),
+        service_timeout=service_timeout(seconds),
         properties=properties,
     )
+
+
+def service_timeout(seconds: int) -> Duration:
+    """Return how long CloudFormation waits for a resource whose handler gives up by itself.
+
+    One that never answers is not waited for as long as CloudFormation would.
+    """
+    return Duration.seconds(min(3600, seconds + 600))

@@ -124,16 +124,30 @@ def check_duration(name: str, value: Duration | None, low: timedelta, high: time
     """Refuse a time that is not whole seconds or lies outside its bounds."""
     if value is None:
         return
-    if not isinstance(value, Duration):
-        raise ValueError(f"{name} must be a Duration, got {value!r}: use Duration.seconds(…)")
-    if value.is_unresolved():
-        raise ValueError(f"{name} must be known at synthesis, got a token: pass a plain Duration")
+    _check_known_duration(name, value, "seconds")
     seconds = value.to_seconds(integral=False)
     lowest, highest = low.total_seconds(), high.total_seconds()
     if not lowest <= seconds <= highest or seconds != int(seconds):
         raise ValueError(
             f"{name} must be whole seconds from {lowest:g} to {highest:g}, got {seconds:g} seconds"
         )
+
+
+def check_days(name: str, value: Duration | None, low: int, high: int) -> None:
+    """Refuse a time that is not whole days or lies outside its bounds."""
+    if value is None:
+        return
+    _check_known_duration(name, value, "days")
+    days = value.to_days(integral=False)
+    if not low <= days <= high or days != int(days):
+        raise ValueError(f"{name} must be whole days from {low} to {high}, got {days:g} days")
+
+
+def _check_known_duration(name: str, value: object, unit: str) -> None:
+    if not isinstance(value, Duration):
+        raise ValueError(f"{name} must be a Duration, got {value!r}: use Duration.{unit}(…)")
+    if value.is_unresolved():
+        raise ValueError(f"{name} must be known at synthesis, got a token: pass a plain Duration")
 
 
 def check_pattern(

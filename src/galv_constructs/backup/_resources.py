@@ -37,27 +37,29 @@ class Resources:
     @property
     def keys(self) -> list[str]:
         """Spelled ARNs of the keys of databases, as far as they are known."""
-        resources = [each.node.default_child for each in (*self.instances, *self.clusters)]
         return [
             spelled(resource.kms_key_id, resource)
-            for resource in resources
-            if isinstance(resource, rds.CfnDBInstance | rds.CfnDBCluster)
-            and resource.kms_key_id is not None
+            for resource in self._created
+            if resource.kms_key_id is not None
         ]
 
     @property
     def without_own_key(self) -> list[rds.CfnDBInstance | rds.CfnDBCluster]:
         """Databases that are known to be encrypted with the key of RDS, `aws/rds`."""
-        resources = [each.node.default_child for each in (*self.instances, *self.clusters)]
         return [
             resource
-            for resource in resources
-            if isinstance(resource, rds.CfnDBInstance | rds.CfnDBCluster)
-            and resource.kms_key_id is None
+            for resource in self._created
+            if resource.kms_key_id is None
             # One that is restored keeps the key of its snapshot.
             and getattr(resource, "db_snapshot_identifier", None) is None
             and getattr(resource, "snapshot_identifier", None) is None
         ]
+
+    @property
+    def _created(self) -> list[rds.CfnDBInstance | rds.CfnDBCluster]:
+        """The databases that the application creates."""
+        resources = (each.node.default_child for each in (*self.instances, *self.clusters))
+        return [one for one in resources if isinstance(one, rds.CfnDBInstance | rds.CfnDBCluster)]
 
 
 def spelled(arn: str, construct: IConstruct) -> str:

@@ -14,6 +14,7 @@ from constructs import Construct
 
 from galv_constructs._core.alarms import check_alarm_topic
 from galv_constructs._core.placement import check_key, check_place
+from galv_constructs._core.validation import check_days
 from galv_constructs.backend.backend import GalvBackend
 from galv_constructs.backup._copies import check_copy_to, share_keys, warn_of_two_steps
 from galv_constructs.backup._resources import (
@@ -125,7 +126,7 @@ class GalvBackupPlan(Construct):
         daily = _DAILY if daily_retention is None else daily_retention
         retentions = {"daily_retention": daily, "monthly_retention": monthly_retention}
         for name, retention in {**retentions, "copy_retention": copy_retention}.items():
-            _check_days(name, retention)
+            check_days(name, retention, 1, _LONGEST)
         if schedule is not None and not isinstance(schedule, events.Schedule):
             raise ValueError(
                 f"schedule must be an aws_events.Schedule, got {schedule!r}: use "
@@ -276,21 +277,6 @@ class GalvBackupPlan(Construct):
         return rules
 
 
-def _check_days(name: str, days: Duration | None, least: int = 1) -> None:
-    """Refuse a time that is not whole days or lies outside its bounds."""
-    if days is None:
-        return
-    if not isinstance(days, Duration):
-        raise ValueError(f"{name} must be a Duration, got {days!r}: use Duration.days(35)")
-    if days.is_unresolved():
-        raise ValueError(f"{name} must be known at synthesis, got a token: pass a plain Duration")
-    got = days.to_days(integral=False)
-    if got % 1 or not least <= got <= _LONGEST:
-        raise ValueError(
-            f"{name} must be whole days from {least} to {_LONGEST}, got {days.to_human_string()}"
-        )
-
-
 def _check_lock(
     lock: backup.LockConfiguration | None, retentions: dict[str, Duration | None]
 ) -> None:
@@ -308,10 +294,10 @@ def _check_lock(
             f"lock_configuration must be a backup.LockConfiguration, got {lock!r}: use "
             "backup.LockConfiguration(min_retention=Duration.days(35))"
         )
-    _check_days("lock_configuration.changeable_for", lock.changeable_for, _COOLING_OFF)
+    check_days("lock_configuration.changeable_for", lock.changeable_for, _COOLING_OFF, _LONGEST)
     least, most = lock.min_retention, lock.max_retention
     for name, bound in (("min_retention", least), ("max_retention", most)):
-        _check_days(f"lock_configuration.{name}", bound)
+        check_days(f"lock_configuration.{name}", bound, 1, _LONGEST)
     for name, retention in retentions.items():
         if retention is None:
             continue

@@ -426,19 +426,17 @@ def _allowed_ranges(value: object) -> list[str]:
     return list(ranges)
 
 
-def _preflight(value: object) -> bool | list[str]:
-    switch = value.strip().lower() if isinstance(value, str) else ""
-    # Ids of checks have capital letters.
-    asks: Any = _from_text(switch if switch in ("true", "false") else value)
-    _accepted(check_preflight, asks)
-    return asks if isinstance(asks, bool) else list(asks)
+def _switch_or_list(check: Callable[..., None], *more: object) -> Callable[[object], Any]:
+    """Return the reader of a key that is true, false, or a list, which `check` looks at."""
 
+    def read(value: object) -> bool | list[str]:
+        switch = value.strip().lower() if isinstance(value, str) else ""
+        # What a list names may have capital letters.
+        found: Any = _from_text(switch if switch in ("true", "false") else value)
+        _accepted(check, found, *more)
+        return found if isinstance(found, bool) else list(found)
 
-def _destructive(value: object) -> bool | list[str]:
-    switch = value.strip().lower() if isinstance(value, str) else ""
-    allowed: Any = _from_text(switch if switch in ("true", "false") else value)
-    _accepted(check_destructive, allowed, (PLAN_STEP,))
-    return allowed if isinstance(allowed, bool) else list(allowed)
+    return read
 
 
 _SCHEMA_OF_VARIABLES: Json = {
@@ -448,7 +446,7 @@ _SCHEMA_OF_VARIABLES: Json = {
 }
 
 DESTRUCTIVE = Kind(
-    read=_destructive,
+    read=_switch_or_list(check_destructive, (PLAN_STEP,)),
     schema={
         "oneOf": [
             {"type": "boolean"},
@@ -463,7 +461,7 @@ DESTRUCTIVE = Kind(
 )
 BOOLEAN = Kind(read=_boolean, schema={"type": "boolean"}, empty_is_unset=False)
 PREFLIGHT = Kind(
-    read=_preflight,
+    read=_switch_or_list(check_preflight),
     schema={
         "oneOf": [
             {"type": "boolean"},

@@ -104,23 +104,6 @@ def check_hosting(
     check_place(scope, "log_bucket", log_bucket)
 
 
-def check_retention(release_retention: Duration | None) -> None:
-    """Check how long superseded files are kept: S3 counts in days."""
-    if release_retention is None:
-        return
-    if not isinstance(release_retention, Duration):
-        raise ValueError(
-            f"release_retention must be a Duration, got {release_retention!r}: use Duration.days(…)"
-        )
-    if release_retention.is_unresolved():
-        raise ValueError(
-            "release_retention must be known at synthesis, got a token: pass a plain Duration"
-        )
-    days = release_retention.to_days(integral=False)
-    if not 1 <= days <= 3650 or days != int(days):
-        raise ValueError(f"release_retention must be whole days from 1 to 3650, got {days:g} days")
-
-
 class Site(Construct):
     """A private bucket that CloudFront serves under one name."""
 

@@ -21,7 +21,7 @@ from galv_constructs._core.placement import check_place, check_secrets_place
 from galv_constructs._core.policy import DeploymentPolicy, check_switches
 from galv_constructs._core.regions import CLOUDFRONT, CODEBUILD, check_services
 from galv_constructs._core.release_tag import check_day
-from galv_constructs._core.validation import check_domain_name, check_duration
+from galv_constructs._core.validation import check_days, check_domain_name, check_duration
 from galv_constructs.frontend._edge import (
     check_edge_certificate,
     check_edge_notifications,
@@ -31,7 +31,7 @@ from galv_constructs.frontend._files import FetchedFiles, LocalFiles
 from galv_constructs.frontend._headers import check_other_hosts, site_policy
 from galv_constructs.frontend._needs import ask_for_site
 from galv_constructs.frontend._release import SiteRelease
-from galv_constructs.frontend._site import Site, check_alternatives, check_hosting, check_retention
+from galv_constructs.frontend._site import Site, check_alternatives, check_hosting
 from galv_constructs.frontend._urls import check_api_url
 from galv_constructs.frontend.source import FrontendSource, check_source
 from galv_constructs.preflight._needs import Needs, check_preflight
@@ -182,7 +182,8 @@ class GalvFrontend(Construct):
         check_hosting(
             scope, price_class=price_class, web_acl_arn=web_acl_arn, log_bucket=log_bucket
         )
-        check_retention(release_retention)
+        # S3 counts in days.
+        check_days("release_retention", release_retention, 1, 3650)
         check_duration("build_timeout", build_timeout, timedelta(minutes=5), _LONGEST_TIMEOUT)
         check_switches(production, removal_protection=removal_protection)
         check_preflight(preflight)

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from ._answers import AWS_ERRORS, error_code
+from ._answers import AWS_ERRORS, DATABASE_BUSY, DATABASE_GONE, error_code
 from ._aws import client, fit_reason, kept_id, passes, stack_status
 
 Json = dict[str, Any]
@@ -24,18 +24,8 @@ ATTRIBUTE = "deletion_protection.enabled"
 PATIENCE = 300
 PAUSE = 15
 # A permission that was granted seconds ago is not known everywhere yet.
-_LATER = {
-    "InvalidDBClusterStateFault",
-    "InvalidDBInstanceState",
-    "InvalidDBInstanceStateFault",
-    "AccessDenied",
-}
-_GONE = {
-    "DBClusterNotFoundFault",
-    "DBInstanceNotFound",
-    "DBInstanceNotFoundFault",
-    "LoadBalancerNotFound",
-}
+_LATER = {*DATABASE_BUSY, "AccessDenied"}
+_GONE = {*DATABASE_GONE, "LoadBalancerNotFound"}
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)

@@ -13,7 +13,7 @@ import re
 from time import time
 from typing import Any
 
-from ._answers import AWS_ERRORS, error_code
+from ._answers import AWS_ERRORS, DATABASE_BUSY, error_code
 from ._aws import client, fit_reason, kept_id, passes, stack_status
 
 Json = dict[str, Any]
@@ -22,13 +22,6 @@ TAG = "galv-constructs:restore-point"
 """Tag of the snapshots, whose value is the stack."""
 VERSION_TAG = "galv-version"
 
-# RDS makes no snapshot of a database that is just backed up, changed or started.
-# https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html
-_LATER = {
-    "InvalidDBClusterStateFault",
-    "InvalidDBInstanceState",
-    "InvalidDBInstanceStateFault",
-}
 _EXISTS = {
     "DBClusterSnapshotAlreadyExistsFault",
     "DBSnapshotAlreadyExists",
@@ -138,7 +131,9 @@ def _make(event: Json, name: str) -> str:
                 DBInstanceIdentifier=properties["Database"], DBSnapshotIdentifier=name, Tags=tags
             )
     except AWS_ERRORS as error:
-        if error_code(error) in _LATER:
+        # RDS makes no snapshot of a database that is just backed up, changed or started.
+        # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html
+        if error_code(error) in DATABASE_BUSY:
             return f"the database, which is busy: {error}"
         if error_code(error) not in _EXISTS:
             raise

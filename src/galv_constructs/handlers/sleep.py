@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from time import monotonic, sleep
 from typing import Any, Literal
 
-from ._answers import AWS_ERRORS, error_code, tasks_of_family
+from ._answers import AWS_ERRORS, DATABASE_BUSY, DATABASE_GONE, error_code, tasks_of_family
 from ._aws import client, stack_status
 
 Json = dict[str, Any]
@@ -37,14 +37,11 @@ _SCALING_IN, _SCALING_OUT = "DynamicScalingInSuspended", "DynamicScalingOutSuspe
 _SCHEDULED_SCALING = "ScheduledScalingSuspended"
 # A database that is started, stopped, backed up or changed, or that AWS has no room for.
 _LATER = {
+    *DATABASE_BUSY,
     "InsufficientDBClusterCapacityFault",
     "InsufficientDBInstanceCapacity",
-    "InvalidDBClusterStateFault",
-    "InvalidDBInstanceState",
-    "InvalidDBInstanceStateFault",
 }
 _NOT_THERE = "which is not there: restore it, or deploy without GalvSleep (awakeHours in cdk.json)"
-_GONE = {"DBClusterNotFoundFault", "DBInstanceNotFound", "DBInstanceNotFoundFault"}
 # What the list of alarms of one call may have:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DisableAlarmActions.html
 _ALARMS_A_CALL = 100
@@ -312,7 +309,7 @@ def _described(call: str, name: str, id: str) -> Json:
     try:
         answer: Json = getattr(client("rds"), call)(**{name: id})
     except AWS_ERRORS as error:
-        if error_code(error) not in _GONE:
+        if error_code(error) not in DATABASE_GONE:
             raise
         raise NotYetError(f"the database {id}, {_NOT_THERE}") from None
     return answer

@@ -7,22 +7,18 @@ from dataclasses import replace
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from galv_constructs._core.acknowledge import acknowledge, acknowledge_wildcards, secret_findings
+from galv_constructs._core.acknowledge import acknowledge, secret_findings
 from galv_constructs._core.placement import check_secrets_place
 from galv_constructs._core.validation import check_fargate_size, check_type, check_variables
 from galv_constructs.backend._container import entry_point
 from galv_constructs.backend._environment import RESERVED_VARIABLES
 from galv_constructs.backend.backend import GalvBackend
-from galv_constructs.database._owner import (
-    MASTER_PASSWORD,
-    OWNER,
-    setup_steps,
-)
+from galv_constructs.database._owner import MASTER_PASSWORD, OWNER, setup_steps
 from galv_constructs.database.database import GalvDatabase
+from galv_constructs.tasks._status_check import let_list_buckets
 from galv_constructs.tasks._task import Task
 from galv_constructs.tasks._task_construct import TaskConstruct
 from galv_constructs.tasks.release_steps import ReleaseStep, check_steps, shell_command
@@ -163,10 +159,7 @@ class GalvRehearsal(TaskConstruct):
             cpu=cpu,
             memory_limit_mib=memory_limit_mib,
         )
-        self._task.task_definition.add_to_task_role_policy(
-            iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
-        )
-        acknowledge_wildcards(self._task.task_role, {"*": _LIST_BUCKETS})
+        let_list_buckets(self._task)
 
     @property
     def copy_security_group(self) -> ec2.ISecurityGroup:
@@ -202,8 +195,4 @@ def _check_backend(scope: Construct, backend: GalvBackend) -> GalvDatabase:
 _NOT_ROTATED = (
     "It opens copies of the database that live for an hour, and each is given it anew by whoever "
     "rehearses."
-)
-_LIST_BUCKETS = (
-    "The check at the end lists buckets to see whether S3 answers; s3:ListAllMyBuckets has no "
-    "resource-level permissions."
 )

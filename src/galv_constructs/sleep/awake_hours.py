@@ -139,12 +139,12 @@ class AwakeHours:
 
     def _has(self, window: str, offset: int) -> bool:
         texts = window.split("-")
-        start, end = (60 * hour + minute for hour, minute in (_clock(text[-5:]) for text in texts))
+        start, end = (_minute(text[-5:]) for text in texts)
         length = (end - start) % _DAY
         name = texts[0][:3].upper()
         day = _DAYS.index(name) if name in _DAYS else None
         local = start + offset
-        awake_from, awake_to = (60 * h + m for h, m in map(_clock, (self.start, self.end)))
+        awake_from, awake_to = self._minutes
         if not (awake_from <= local % _DAY and local % _DAY + length <= awake_to):
             return False
         if day is None:
@@ -154,7 +154,12 @@ class AwakeHours:
     @property
     def _middle(self) -> int:
         """The minute in the middle of a day."""
-        return sum(60 * hour + minute for hour, minute in map(_clock, (self.start, self.end))) // 2
+        return sum(self._minutes) // 2
+
+    @property
+    def _minutes(self) -> tuple[int, int]:
+        """The minutes of a day in which it begins and ends."""
+        return _minute(self.start), _minute(self.end)
 
     def _offset(self, month: int) -> int | None:
         """How many minutes the clock is ahead of UTC; none where that is not known."""
@@ -202,6 +207,11 @@ def _days(text: object) -> list[str]:
         start, count = _DAYS.index(first), (_DAYS.index(last) - _DAYS.index(first)) % 7 + 1
         found |= {(start + step) % 7 for step in range(count)}
     return [_DAYS[number] for number in sorted(found)]
+
+
+def _minute(text: str) -> int:
+    hour, minute = _clock(text)
+    return 60 * hour + minute
 
 
 def _time_of(minute: int) -> str:

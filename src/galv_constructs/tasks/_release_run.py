@@ -15,7 +15,12 @@ from galv_constructs._core.acknowledge import (
     acknowledge,
     acknowledge_wildcards,
 )
-from galv_constructs._core.handler import handled_resource, handler_function, handler_role
+from galv_constructs._core.handler import (
+    handled_resource,
+    handler_function,
+    handler_role,
+    service_timeout,
+)
 from galv_constructs._core.logs import new_log_group
 from galv_constructs.tasks._longest_run import bound_run
 from galv_constructs.tasks._task import Task
@@ -45,9 +50,7 @@ class ReleaseRun(Construct):
         """
         super().__init__(scope, id)
         self._task = task
-        seconds = round(timeout.to_seconds())
-        self._timeout_seconds = str(seconds)
-        self._service_timeout = Duration.seconds(min(3600, seconds + 600))
+        self._seconds = round(timeout.to_seconds())
         runtime = task.runtime
         bound_run(task, timeout)
         self.log_group = new_log_group(
@@ -100,8 +103,8 @@ class ReleaseRun(Construct):
             id,
             resource_type=resource_type,
             service_token=self._service_token,
-            service_timeout=self._service_timeout,
-            properties={**properties, "TimeoutSeconds": self._timeout_seconds},
+            service_timeout=service_timeout(self._seconds),
+            properties={**properties, "TimeoutSeconds": str(self._seconds)},
         )
         self.resource.node.add_dependency(resource)
         return resource

@@ -75,10 +75,7 @@ class StatusCheck(Construct):
             cpu=256,
             memory_limit_mib=1024,
         )
-        self.task.task_definition.add_to_task_role_policy(
-            iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
-        )
-        acknowledge_wildcards(self.task.task_role, {"*": _LIST_BUCKETS})
+        let_list_buckets(self.task)
         # By their path a role for pipelines can be allowed to pass these two and no others.
         for role in (self.task.task_role, self.task.execution_role):
             resource = role.node.default_child
@@ -95,6 +92,14 @@ class StatusCheck(Construct):
                 deployment=contents_of_stack(self),
             )
             release.resource.node.add_dependency(*after)
+
+
+def let_list_buckets(task: Task) -> None:
+    """Let a task see whether S3 answers, as `check_status` does."""
+    task.task_definition.add_to_task_role_policy(
+        iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
+    )
+    acknowledge_wildcards(task.task_role, {"*": _LIST_BUCKETS})
 
 
 _LIST_BUCKETS = (

@@ -6,7 +6,7 @@ back. What cannot be judged counts as destructive. On an empty database nothing 
 
     python -m galv_task.migration_plan
 
-The last line but the refusal is for the release's record: `GALV_PLAN` and JSON.
+The last line but the refusal is for programs: `GALV_PLAN` and JSON.
 """
 
 import json
@@ -40,17 +40,18 @@ _LOSES = (
     (r"\bALTER\s+(?:COLUMN\s+)?\S+\s+(?:SET\s+DATA\s+)?TYPE\b", "changes the type of a column"),
 )
 _CHANGES = r"\b(?:INSERT\s+INTO|UPDATE|MERGE\s+INTO|COPY)\b"
+# What may be dropped without losing data.
+_WITHOUT_DATA = "INDEX|VIEW|FUNCTION|PROCEDURE|TRIGGER|POLICY|RULE|AGGREGATE|OPERATOR|CAST|ROLE"
 # Statements that lose nothing where none of the above is in them.
 _HARMLESS = re.compile(
     r"(?:CREATE|COMMENT|GRANT|REVOKE|SET|RESET|ANALYZE|VACUUM|REINDEX|REFRESH|CLUSTER|LOCK|"
     r"BEGIN|COMMIT|INSERT|UPDATE|MERGE|COPY|WITH|ALTER|"
-    r"DROP\s+(?:INDEX|VIEW|FUNCTION|PROCEDURE|TRIGGER|POLICY|RULE|AGGREGATE|OPERATOR|CAST|ROLE))\b",
+    rf"DROP\s+(?:{_WITHOUT_DATA}))\b",
     re.IGNORECASE,
 )
 # What ALTER TABLE … DROP may be followed by without losing data; a column's name follows alone.
 _DROPS_NO_COLUMN = re.compile(
-    r"\bDROP\s+(?:CONSTRAINT|DEFAULT|NOT\s+NULL|IDENTITY|EXPRESSION|INDEX|VIEW|FUNCTION|PROCEDURE|"
-    r"TRIGGER|POLICY|RULE|AGGREGATE|OPERATOR|CAST|ROLE)\b",
+    rf"\bDROP\s+(?:CONSTRAINT|DEFAULT|NOT\s+NULL|IDENTITY|EXPRESSION|{_WITHOUT_DATA})\b",
     re.IGNORECASE,
 )
 
